@@ -1,0 +1,15 @@
+"""The contract that the front end and the workers share. Imports neither torch nor either side.
+
+schema      what an edit is, and what may be asked of one
+store       edits in Redis: the one place that knows its keys and moves a status
+follow      waiting for an edit's events without a thread
+files       pictures in an object store
+pictures    a picture's bytes judged and opened
+links       signed picture addresses
+present     a stored edit as its public resource
+queue       Celery and its settings
+net         an HTTP client that reaches public addresses only
+logs        structured logs, one edit's lines found by its id
+settings    the process's configuration, read once
+errors      the error tree
+"""

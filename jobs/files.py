@@ -1,0 +1,58 @@
+"""Pictures in an object store: a local folder by default, S3, GCS or Azure by URL.
+
+Keys are `<edit id>/<name>`; `obstore` writes aside and renames, so nothing half-written is read.
+"""
+
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import LocalStore, ObjectStore, from_url
+
+from jobs.errors import StoreUnavailable
+
+
+class PictureFiles:
+    """Bytes by edit and name.
+
+    Raises:
+        StoreUnavailable: from any method, when the store does not answer or is full.
+    """
+
+    def __init__(self, url: str):
+        """Open the store at `url` (`file:///…`, `s3://…`, `gs://…`, `az://…`)."""
+        self._store: ObjectStore
+        if url.startswith("file:"):
+            folder = Path(unquote(urlsplit(url).path))
+            self._store = LocalStore(folder, mkdir=True)
+        else:
+            self._store = from_url(url)
+
+    def put(self, edit_id: str, name: str, data: bytes) -> None:
+        """Write a picture whole, or not at all."""
+        try:
+            obstore.put(self._store, f"{edit_id}/{name}", data)
+        except (BaseError, OSError) as error:
+            raise StoreUnavailable("The picture store cannot be written.") from error
+
+    def get(self, edit_id: str, name: str) -> bytes | None:
+        """The picture's bytes; None where there is none."""
+        try:
+            return bytes(obstore.get(self._store, f"{edit_id}/{name}").bytes())
+        except FileNotFoundError:
+            return None
+        except (BaseError, OSError) as error:
+            raise StoreUnavailable("The picture store does not answer.") from error
+
+    def delete(self, edit_id: str) -> None:
+        """Delete every picture of an edit."""
+        try:
+            for batch in obstore.list(self._store, prefix=edit_id):
+                obstore.delete(self._store, [meta["path"] for meta in batch])
+        except (BaseError, OSError) as error:
+            raise StoreUnavailable("The picture store does not answer.") from error
+
+    def check_writable(self) -> None:
+        """Raise unless a small object can be written."""
+        self.put("_ready", "probe", b"ready")

@@ -1,0 +1,65 @@
+"""Celery: it carries ids to workers, one queue a model. Order and leases are the store's.
+
+A message says "one more edit waits for this model"; the worker that takes it claims the edit
+that has waited longest (docs/decisions/0002-order-lives-in-the-store.md). So a message that is
+lost or delivered twice costs nothing.
+"""
+
+from celery import Celery
+
+RUN_EDIT = "baret.run_edit"
+
+# Far above the longest edit: the lease decides when a worker is lost, never this timeout
+# (a task that outlives it would run twice at once).
+VISIBILITY_SECONDS = 24 * 3600
+
+
+def queue_name(model: str) -> str:
+    """The Celery queue of a model."""
+    return f"edits.{model}"
+
+
+def make_celery(broker_url: str) -> Celery:
+    """The application both sides use, with every setting's reason beside it."""
+    app = Celery("baret", broker=broker_url, set_as_current=False)
+    app.conf.update(
+        # Results live in the store; Celery's own would be a second truth.
+        task_ignore_result=True,
+        result_backend=None,
+        # Messages are data: nothing that can execute is ever unpacked.
+        task_serializer="json",
+        accept_content=["json"],
+        # A message is gone only when its edit has ended, so a worker that is stopped gives it back.
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        # A worker takes no message that it has no free place for.
+        worker_prefetch_multiplier=1,
+        # Chords, gossip and events are not used; without them an idle worker is silent.
+        worker_send_task_events=False,
+        task_send_sent_event=False,
+        worker_enable_remote_control=True,  # `celery inspect ping` for operators
+        # Our own structured logs.
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+        broker_connection_retry_on_startup=True,
+        # A Redis that comes back after minutes finds its workers still trying.
+        broker_connection_max_retries=None,
+        # A message lost on a broken connection must not lie unacknowledged in a running worker.
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        broker_transport_options={
+            "visibility_timeout": VISIBILITY_SECONDS,
+            # A dead connection is noticed instead of waited for.
+            "socket_timeout": 30,
+            "socket_connect_timeout": 5,
+            "socket_keepalive": True,
+            "health_check_interval": 15,
+        },
+        # On a failed publish the caller learns quickly; the housekeeper sends the message later.
+        task_publish_retry_policy={"max_retries": 2, "interval_start": 0.1, "interval_max": 0.5},
+    )
+    return app
+
+
+def signal_waiting(app: Celery, model: str, edit_id: str) -> None:
+    """Tell one worker of `model` that an edit waits. The id is for its log."""
+    app.send_task(RUN_EDIT, args=[edit_id], queue=queue_name(model))

@@ -1,0 +1,17 @@
+-- Take edits back from workers whose lease has run out: queue them again, or fail them after
+-- their last attempt. Safe to run from several housekeepers at once.
+-- most attempts, problem → {{id, model, 'queued' | 'failed' | 'canceled'}, …}
+local most, problem = unpack(ARGV, 2)
+local lapsed = {}
+for _, id in ipairs(redis.call('ZRANGE', running_key, '-inf', now_ms(), 'BYSCORE')) do
+  local attempt, model, cancel = unpack(redis.call('HMGET', edit_key(id), 'attempt', 'model', 'cancel'))
+  local to, fields = 'queued', {}
+  if cancel then
+    to = 'canceled'
+  elseif tonumber(attempt or most) >= tonumber(most) then
+    to, fields = 'failed', { 'error', problem }
+  end
+  if not (model and move(id, to, fields)) then redis.call('ZREM', running_key, id) end
+  table.insert(lapsed, { id, model or '', to })
+end
+return lapsed

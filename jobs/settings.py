@@ -1,0 +1,95 @@
+"""The configuration of every process, read once at its door and documented only here."""
+
+from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+REDIS_URL_FILE = "redis.url"  # in the data folder, written by the one-machine stack
+
+Network = IPv4Network | IPv6Network
+
+
+class Settings(BaseSettings):
+    """Environment variables `BARET_…` (and `REDIS_URL`), or a `.env` file beside the process."""
+
+    model_config = SettingsConfigDict(env_prefix="BARET_", env_file=".env", extra="ignore")
+
+    host: str = Field("127.0.0.1", description="address the API listens on")
+    port: int = Field(8000, description="port the API listens on")
+    data_dir: Path = Field(Path("data"), description="folder for pictures, Valkey's data and logs")
+    model: str = Field(
+        "zoo",
+        description="bundled name, diffusers folder, .safetensors file or hub id; "
+        "the API takes it as the default model",
+    )
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:1 …; auto takes a GPU if it can")
+    dtype: Literal["auto", "float32", "float16", "bfloat16"] = Field(
+        "auto", description="auto: float16 on CUDA, float32 on a CPU"
+    )
+    concurrency: str = Field("auto", description="edits in flight a worker; auto is 1")
+    store_url: str = Field(
+        "", description="object store of the pictures: a folder under the data folder, or s3://…"
+    )
+    redis_url: str = Field(
+        "",
+        validation_alias="REDIS_URL",
+        description="unset: the Valkey that the one-machine stack runs",
+    )
+    allow_networks: Annotated[tuple[Network, ...], NoDecode] = Field(
+        (),
+        description="comma-separated networks that picture and webhook URLs may reach "
+        "although they are not public, such as 127.0.0.0/8",
+    )
+    queue_limit: int = Field(1000, description="most edits that may wait for one model")
+    edit_timeout: float = Field(1800, description="seconds after which a running edit is given up")
+    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING, ERROR")
+    log_format: Literal["console", "json"] = Field("console", description="how log lines look")
+
+    @field_validator("allow_networks", mode="before")
+    @classmethod
+    def _split_networks(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
+        return value
+
+    @cached_property
+    def pictures_url(self) -> str:
+        """Where pictures are kept, as a URL that `obstore` understands."""
+        if self.store_url:
+            return self.store_url
+        folder = self.data_dir.absolute() / "pictures"
+        return folder.as_uri()
+
+    @cached_property
+    def broker_url(self) -> str:
+        """Redis, or the embedded Valkey of a stack that runs on the same data folder.
+
+        Raises:
+            RuntimeError: neither is there; the message says what to set.
+        """
+        if self.redis_url:
+            return self.redis_url
+        note = self.data_dir / REDIS_URL_FILE
+        if note.is_file():
+            return note.read_text().strip()
+        raise RuntimeError(
+            f"No Redis: set REDIS_URL, or start the one-machine stack with `make run` "
+            f"(it writes {note})."
+        )
+
+    @property
+    def model_name(self) -> str:
+        """How clients call the model: never a path of this machine."""
+        path = Path(self.model)
+        if path.suffix == ".safetensors":
+            return path.stem
+        return path.name if path.is_dir() else self.model
+
+    @property
+    def edits_in_flight(self) -> int:
+        """Concurrency as a number."""
+        return 1 if self.concurrency == "auto" else max(1, int(self.concurrency))

@@ -1,0 +1,372 @@
+"""Edits in Redis: the one place that knows its keys and the one that moves a status.
+
+Every move is a Lua script in `scripts/`, so that record, queue, event and webhook change
+together or not at all. Redis is one instance or a replicated one, not a cluster.
+
+Keys: `baret:edit:<id>` the record · `baret:events:<id>` its stream · `baret:waiting:<model>` the
+queue, oldest first · `baret:running` leases · `baret:edits:<caller>` the listing ·
+`baret:deliveries:due`, `baret:delivery:<id>` webhooks · `baret:models`, `baret:workers` who
+serves what · `baret:secret:<name>` signing secrets.
+"""
+
+import json
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import redis
+from pydantic import TypeAdapter
+from redis.backoff import ExponentialWithJitterBackoff
+from redis.retry import Retry
+
+from jobs.errors import EditNotFound, QueueFull, StaleAttempt, StoreUnavailable
+from jobs.schema import (
+    LEGAL_MOVES,
+    EditStatus,
+    Model,
+    Record,
+    Result,
+    Stage,
+    Submission,
+)
+
+LEASE_SECONDS = 12.0  # a worker that has not been heard of for this long is lost
+MAX_ATTEMPTS = 3
+EVENT_PAUSE_SECONDS = 0.25  # least time between two progress events of an edit
+WORKER_SECONDS = 15.0  # a worker announces itself more often than this
+DELIVERY_LEASE_SECONDS = 60.0  # above the webhook time-out
+
+_SCRIPTS = Path(__file__).parent / "scripts"
+_MOVES = json.dumps({a: dict.fromkeys(to, True) for a, to in LEGAL_MOVES.items()})
+_MODEL = TypeAdapter(Model)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """An attempt at an edit. `token` is its fencing token: the number of the attempt."""
+
+    id: str
+    token: int
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A webhook that is due; `id` is the `webhook-id`, the same on every attempt."""
+
+    id: str
+    edit_id: str
+    type: str
+    url: str
+    created_at: datetime
+    tries: int
+
+
+def connect(url: str) -> "redis.Redis":
+    """A pooled, thread-safe connection that gives up within seconds instead of hanging."""
+    return redis.Redis.from_url(
+        url,
+        decode_responses=True,
+        socket_timeout=5,
+        socket_connect_timeout=2,
+        health_check_interval=15,
+        retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), 3),
+    )
+
+
+def _moment(ms: str | None) -> datetime | None:
+    return datetime.fromtimestamp(int(ms) / 1000, UTC) if ms else None
+
+
+@contextmanager
+def _redis_errors() -> Iterator[None]:
+    """Used as a decorator: a Redis that does not answer is our own error, not the library's."""
+    try:
+        yield
+    except redis.RedisError as error:
+        raise StoreUnavailable("Redis does not answer; try again in a few seconds.") from error
+
+
+class EditStore:
+    """Every read and write of edits. Its methods block for milliseconds and are thread-safe.
+
+    Raises:
+        StoreUnavailable: from any method, when Redis does not answer.
+    """
+
+    def __init__(self, client: redis.Redis):
+        # The library's types cannot say that decode_responses makes every answer text.
+        self._redis: Any = client
+        prelude = (_SCRIPTS / "prelude.lua").read_text()
+        self._scripts = {
+            path.stem: client.register_script(prelude + path.read_text())
+            for path in _SCRIPTS.glob("*.lua")
+            if path.stem != "prelude"
+        }
+
+    def _run(self, script: str, *arguments: str | float) -> Any:
+        return self._scripts[script](args=[_MOVES, *arguments])
+
+    @_redis_errors()
+    def ping(self) -> None:
+        """Raise unless Redis answers."""
+        self._redis.ping()
+
+    # --- a caller's side
+
+    @_redis_errors()
+    def submit(self, submission: Submission, *, limit: int) -> None:
+        """Accept an edit: record and place in the queue in one move.
+
+        Raises:
+            QueueFull: `limit` edits wait for this model already.
+        """
+        params = submission.params
+        answer = self._run(
+            "submit",
+            submission.id,
+            submission.model,
+            submission.caller,
+            submission.model_dump_json(),
+            params.webhook_url or "",
+            ",".join(params.webhook_events),
+            limit,
+        )
+        if answer == "full":
+            raise QueueFull(f"{limit} edits are waiting already; try again later.")
+
+    @_redis_errors()
+    def get(self, edit_id: str, *, caller: str | None = None) -> Record:
+        """The edit as it stands.
+
+        Args:
+            edit_id: `edit_…`.
+            caller: whose it must be; None asks for anybody's (workers).
+
+        Raises:
+            EditNotFound: no such edit, or another caller's.
+        """
+        fields = self._redis.hgetall(f"baret:edit:{edit_id}")
+        if not fields or (caller is not None and fields["caller"] != caller):
+            raise EditNotFound("No edit has this id.")
+        return _record(fields)
+
+    @_redis_errors()
+    def queue_position(self, record: Record) -> int | None:
+        """How many edits of the same model are before this one; None unless it is queued."""
+        key = f"baret:waiting:{record.submission.model}"
+        rank: int | None = self._redis.zrank(key, record.submission.id)
+        return rank
+
+    @_redis_errors()
+    def newest_first(self, caller: str, *, before: str | None) -> Iterator[Record]:
+        """The caller's edits, the newest first, those older than the id `before` where given."""
+        ids = self._redis.zrange(
+            f"baret:edits:{caller}",
+            f"({before}" if before else "+",
+            "-",
+            desc=True,
+            bylex=True,
+        )
+        return self._records(ids)
+
+    def _records(self, ids: list[str]) -> Iterator[Record]:
+        for edit_id in ids:
+            with suppress(EditNotFound):
+                yield self.get(edit_id)
+
+    @_redis_errors()
+    def cancel(self, edit_id: str, *, caller: str) -> EditStatus:
+        """Cancel a queued edit at once and ask a running one to stop; a finished one stays.
+
+        Returns:
+            The status that it had.
+
+        Raises:
+            EditNotFound: no such edit, or another caller's.
+        """
+        self.get(edit_id, caller=caller)
+        return EditStatus(self._run("cancel", edit_id))
+
+    # --- a worker's side
+
+    @_redis_errors()
+    def claim(self, model: str) -> Claim | None:
+        """Take the edit that has waited longest for this model, under a lease."""
+        found = self._run("claim", model, int(LEASE_SECONDS * 1000))
+        return Claim(found[0], int(found[1])) if found else None
+
+    @_redis_errors()
+    def report(self, claim: Claim, stage: Stage, progress: float) -> bool:
+        """Note how far the attempt has come and renew its lease.
+
+        Returns:
+            Whether the caller has asked to cancel.
+
+        Raises:
+            StaleAttempt: the lease has gone to another attempt.
+        """
+        return self._report(claim, stage.value, progress)
+
+    @_redis_errors()
+    def renew(self, claim: Claim) -> None:
+        """Renew the lease alone.
+
+        Raises:
+            StaleAttempt: the lease has gone to another attempt.
+        """
+        self._report(claim, "", 0.0)
+
+    def _report(self, claim: Claim, stage: str, progress: float) -> bool:
+        pause = int(EVENT_PAUSE_SECONDS * 1000)
+        lease = int(LEASE_SECONDS * 1000)
+        answer = self._run("report", claim.id, claim.token, stage, progress, lease, pause)
+        if answer == "stale":
+            raise StaleAttempt(f"Attempt {claim.token} no longer holds {claim.id}.")
+        return bool(answer == "cancel")
+
+    @_redis_errors()
+    def finish(
+        self,
+        claim: Claim,
+        status: EditStatus,
+        *,
+        result: Result | None = None,
+        error: dict[str, Any] | None = None,
+    ) -> None:
+        """Publish the attempt's end: record, event and webhook in one move.
+
+        Raises:
+            StaleAttempt: the lease has gone; nothing was published.
+        """
+        answer = self._run(
+            "finish",
+            claim.id,
+            claim.token,
+            status.value,
+            result.model_dump_json() if result else "",
+            json.dumps(error) if error else "",
+        )
+        if answer == "stale":
+            raise StaleAttempt(f"Attempt {claim.token} no longer holds {claim.id}.")
+
+    @_redis_errors()
+    def hand_back(self, claim: Claim) -> None:
+        """Queue the attempt's edit again, uncounted, because its worker is leaving."""
+        self._run("hand_back", claim.id, claim.token)
+
+    # --- the housekeeper's side
+
+    @_redis_errors()
+    def lapse(self, problem: dict[str, Any]) -> list[tuple[str, str, EditStatus]]:
+        """Take edits back from lost workers; after `MAX_ATTEMPTS` they fail with `problem`.
+
+        Returns:
+            (id, model, new status) of each edit that was taken back.
+        """
+        lapsed = self._run("lapse", MAX_ATTEMPTS, json.dumps(problem))
+        return [(edit_id, model, EditStatus(to)) for edit_id, model, to in lapsed]
+
+    @_redis_errors()
+    def waiting(self, model: str, *, limit: int) -> list[str]:
+        """The ids that wait for a model, oldest first."""
+        ids: list[str] = self._redis.zrange(f"baret:waiting:{model}", 0, limit - 1)
+        return ids
+
+    @_redis_errors()
+    def messages(self, queue: str) -> int:
+        """How many messages lie in a Celery queue."""
+        return int(self._redis.llen(queue))
+
+    @_redis_errors()
+    def take_delivery(self) -> Delivery | None:
+        """Take the webhook that is due longest; unsettled, it is due again after a minute."""
+        found = self._run("take_delivery", int(DELIVERY_LEASE_SECONDS * 1000))
+        if not found:
+            return None
+        pairs = found[1]
+        fields = dict(zip(pairs[::2], pairs[1::2], strict=True))
+        created = _moment(fields["created_ms"])
+        assert created is not None  # noqa: S101 - the script wrote it
+        return Delivery(
+            id=found[0],
+            edit_id=fields["edit"],
+            type=fields["type"],
+            url=fields["url"],
+            created_at=created,
+            tries=int(fields["tries"]),
+        )
+
+    @_redis_errors()
+    def settle_delivery(self, delivery: Delivery, *, outcome: str, again_in: float | None) -> None:
+        """Note what came of an attempt at a webhook.
+
+        Args:
+            delivery: as taken.
+            outcome: for the log: "200", "timeout", …
+            again_in: seconds until the next attempt; None when there is none.
+        """
+        self._redis.hset(f"baret:delivery:{delivery.id}", "outcome", outcome)
+        if again_in is None:
+            self._redis.zrem("baret:deliveries:due", delivery.id)
+        else:
+            due = int((time.time() + again_in) * 1000)
+            self._redis.zadd("baret:deliveries:due", {delivery.id: due})
+
+    # --- models and their workers
+
+    @_redis_errors()
+    def announce(self, worker: str, model: Model) -> None:
+        """Say that a worker with this model loaded is consuming; repeat within 15 s."""
+        self._redis.hset("baret:models", model.id, model.model_dump_json())
+        until = time.time() + WORKER_SECONDS
+        self._redis.zadd("baret:workers", {f"{worker} {model.id}": until})
+
+    @_redis_errors()
+    def withdraw(self, worker: str, model: Model) -> None:
+        """Say that the worker is leaving."""
+        self._redis.zrem("baret:workers", f"{worker} {model.id}")
+
+    @_redis_errors()
+    def models(self) -> dict[str, Model]:
+        """Every model that a worker has ever announced, by id."""
+        found = self._redis.hgetall("baret:models")
+        return {name: _MODEL.validate_json(text) for name, text in found.items()}
+
+    @_redis_errors()
+    def live_models(self) -> dict[str, Model]:
+        """The models that a living worker serves, by id."""
+        living = self._redis.zrange("baret:workers", time.time(), "+inf", byscore=True)
+        served = {member.split(" ", 1)[1] for member in living}
+        return {name: model for name, model in self.models().items() if name in served}
+
+    @_redis_errors()
+    def secret(self, name: str) -> bytes:
+        """A random secret of 32 bytes that all processes share, made when first asked for."""
+        self._redis.set(f"baret:secret:{name}", secrets.token_hex(32), nx=True)
+        return bytes.fromhex(self._redis.get(f"baret:secret:{name}"))
+
+
+def _record(fields: dict[str, str]) -> Record:
+    def parsed(name: str) -> Any:
+        return json.loads(fields[name]) if fields.get(name) else None
+
+    return Record.model_validate(
+        {
+            "submission": parsed("submission"),
+            "status": fields["status"],
+            "stage": fields.get("stage") or None,
+            "progress": fields.get("progress", 0),
+            "attempt": fields["attempt"],
+            "queued_at": _moment(fields["queued_ms"]),
+            "started_at": _moment(fields.get("started_ms")),
+            "completed_at": _moment(fields.get("completed_ms")),
+            "result": parsed("result"),
+            "error": parsed("error"),
+            "version": fields["version"],
+        }
+    )
