@@ -1,0 +1,28 @@
+"""BARET: text-driven editing of photos by target-text inversion and balanced attention.
+
+    from baret import Editor, EditOptions
+    editor = Editor.from_pretrained("zoo")
+    result = editor.edit(photo, "a photo of a dog jumping", EditOptions(preset="non_rigid"))
+    result.picture.save("after.png")
+
+Source: arXiv 2312.05482 (AAAI 2024). docs/method.md maps symbols to equations to functions.
+"""
+
+from baret.editor import Editor, OnProgress, Progress
+from baret.errors import BaretError
+from baret.options import EditOptions, InversionOptions, Preset
+from baret.result import EditResult, Inversion, Output, WordAttention
+
+__all__ = [
+    "BaretError",
+    "EditOptions",
+    "EditResult",
+    "Editor",
+    "Inversion",
+    "InversionOptions",
+    "OnProgress",
+    "Output",
+    "Preset",
+    "Progress",
+    "WordAttention",
+]

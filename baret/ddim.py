@@ -1,0 +1,67 @@
+"""Deterministic DDIM (arXiv 2010.02502, eta = 0): the schedule, the step and its inverse.
+
+b batch · h, w latent height and width · T steps. A *level* counts noise: level 0 is the clean
+latent, level T the noisiest. `timesteps[i]` and `alphas[i]` belong to level i + 1 and level i.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The levels that T steps visit."""
+
+    timesteps: tuple[int, ...]  # [T], ascending: the UNet's t at levels 1…T
+    alphas: Tensor  # [T + 1] float32, ᾱ at levels 0…T
+
+    @classmethod
+    def leading(cls, alphas_cumprod: Tensor, steps: int, *, offset: int, first: float) -> Self:
+        """Evenly spaced timesteps, "leading" as Stable Diffusion's DDIM configuration has it.
+
+        Args:
+            alphas_cumprod: [1000] float32, ᾱ of the training schedule.
+            steps: T.
+            offset: added to every timestep (Stable Diffusion: 1).
+            first: ᾱ of the clean level (ᾱ_0, or 1 where the model was made for it).
+        """
+        stride = len(alphas_cumprod) // steps
+        timesteps = tuple(min(i * stride + offset, len(alphas_cumprod) - 1) for i in range(steps))
+        alphas = torch.cat([torch.tensor([first]), alphas_cumprod[list(timesteps)].float().cpu()])
+        return cls(timesteps, alphas)
+
+    def __len__(self) -> int:
+        return len(self.timesteps)
+
+    def timestep(self, level: int) -> int:
+        """The UNet's t at a level of 1…T."""
+        return self.timesteps[level - 1]
+
+    def step(self, latents: Tensor, noise: Tensor, *, level: int) -> Tensor:
+        """Denoise from `level` to `level - 1` (equation 12 with σ = 0)."""
+        return move(latents, noise, self.alphas[level], self.alphas[level - 1])
+
+    def inverse_step(self, latents: Tensor, noise: Tensor, *, level: int) -> Tensor:
+        """Add noise from `level - 1` to `level`: the exact inverse of `step` on the same ε."""
+        return move(latents, noise, self.alphas[level - 1], self.alphas[level])
+
+
+def move(latents: Tensor, noise: Tensor, alpha: Tensor, alpha_to: Tensor) -> Tensor:
+    """Move latents along ε from one noise level to another.
+
+    Args:
+        latents: [b, 4, h, w] at the level of `alpha`.
+        noise: ε, [b, 4, h, w].
+        alpha: ᾱ of the level they are at.
+        alpha_to: ᾱ of the level they go to.
+    """
+    clean = (latents - (1 - alpha).sqrt() * noise) / alpha.sqrt()
+    return alpha_to.sqrt() * clean + (1 - alpha_to).sqrt() * noise
+
+
+def guide(unconditional: Tensor, conditional: Tensor, scale: float) -> Tensor:
+    """Classifier-free guidance (arXiv 2207.12598): ε(∅) + w (ε(c) − ε(∅))."""
+    return unconditional + scale * (conditional - unconditional)

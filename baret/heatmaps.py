@@ -1,0 +1,75 @@
+"""Cross-attention as pictures: where each word of the text acted.
+
+q queries · n tokens · h, w latent height and width · H, W pixels.
+"""
+
+import math
+
+import numpy as np
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from baret.images import Pixels
+from baret.result import WordAttention
+
+_SHADE = 0.2  # brightness of the photo where a word did not act
+_LABEL = 14  # pixels of height
+
+
+def words_of(tokens: list[str]) -> list[tuple[str, list[int]]]:
+    """Join byte-pair tokens into words: (word, its tokens' positions in the embedding)."""
+    words: list[tuple[str, list[int]]] = []
+    text = ""
+    places: list[int] = []
+    for place, token in enumerate(tokens, start=1):  # position 0 is the start mark
+        text, places = text + token, [*places, place]
+        if text.endswith("</w>"):
+            words.append((text.removesuffix("</w>"), places))
+            text, places = "", []
+    if places:
+        words.append((text, places))
+    return words
+
+
+def heatmaps(
+    maps: Tensor, tokens: list[str], pixels: Pixels, latent: tuple[int, int], size: tuple[int, int]
+) -> tuple[WordAttention, ...]:
+    """The photo, bright where each word acted.
+
+    Args:
+        maps: [q, n] float32, attention averaged over layers and steps.
+        tokens: of the text, without the marks at either end.
+        pixels: the photo, [H, W, 3].
+        latent: (h, w).
+        size: (width, height) of the pictures.
+    """
+    height, width = _grid(maps.shape[0], latent)
+    pictures = []
+    for word, places in words_of(tokens):
+        heat = maps[:, places].mean(1).reshape(height, width).cpu().numpy()
+        heat = (heat - heat.min()) / max(float(heat.max() - heat.min()), 1e-12)
+        mask = Image.fromarray((heat * 255).astype(np.uint8)).resize(size, Image.Resampling.BICUBIC)
+        photo = Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS)
+        shaded = photo.point(lambda value: value * _SHADE)
+        pictures.append(WordAttention(word, Image.composite(photo, shaded, mask)))
+    return tuple(pictures)
+
+
+def _grid(queries: int, latent: tuple[int, int]) -> tuple[int, int]:
+    """Height and width of a layer's map, the latent's halved (rounding up) some times."""
+    height, width = latent
+    while height * width > queries:
+        height, width = math.ceil(height / 2), math.ceil(width / 2)
+    return height, width
+
+
+def attention_sheet(words: tuple[WordAttention, ...]) -> Image.Image:
+    """All words' pictures side by side, each under its word."""
+    width = max(48, *(word.picture.width for word in words))
+    height = max(word.picture.height for word in words) + _LABEL
+    sheet = Image.new("RGB", (width * len(words), height), "white")
+    draw = ImageDraw.Draw(sheet)
+    for i, word in enumerate(words):
+        draw.text((i * width + 2, 1), word.word, fill="black")
+        sheet.paste(word.picture, (i * width, _LABEL))
+    return sheet

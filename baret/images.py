@@ -1,0 +1,80 @@
+"""Pictures in and out: any mode to RGB, any size to the model's and back, nothing cropped."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from baret.errors import ImageError
+
+Pixels = NDArray[np.uint8]  # [h, w, 3], RGB, 0–255
+
+MIN_SIDE = 32  # pixels
+MAX_ASPECT = 4.0
+
+
+def to_rgb(picture: Image.Image) -> Image.Image:
+    """The picture as people see it, in 8-bit RGB: EXIF rotation applied, alpha laid on white.
+
+    Raises:
+        ImageError: a mode that has no agreed meaning as a photo (32-bit float).
+    """
+    picture = ImageOps.exif_transpose(picture)
+    if picture.mode == "F":
+        raise ImageError("32-bit float pictures have no agreed range; send 8 or 16 bit.")
+    if picture.mode.startswith("I"):  # 16 bit gray, also inside a 32-bit container
+        gray = np.asarray(picture).astype(np.uint32)
+        picture = Image.fromarray((gray.clip(0, 65535) // 257).astype(np.uint8), "L")
+    if picture.has_transparency_data:
+        rgba = picture.convert("RGBA")
+        paper = Image.new("RGBA", rgba.size, "white")
+        picture = Image.alpha_composite(paper, rgba)
+    return picture.convert("RGB")
+
+
+def working_size(width: int, height: int, *, area: int, multiple: int) -> tuple[int, int]:
+    """The size to work at: about the model's native area, in multiples that it allows.
+
+    Among all multiples it is the one whose shape is nearest to the picture's, an area further
+    from the native one weighing a quarter as much.
+
+    Args:
+        width, height: of the picture, in pixels.
+        area: the model's native area, in pixels.
+        multiple: what both sides must be divisible by.
+
+    Raises:
+        ImageError: a side under 32 pixels, or an aspect ratio beyond 4:1.
+    """
+    if min(width, height) < MIN_SIDE:
+        raise ImageError(f"Each side must have at least {MIN_SIDE} pixels, not {width}×{height}.")
+    if max(width, height) > MAX_ASPECT * min(width, height):
+        raise ImageError(f"The aspect ratio must lie between 1:4 and 4:1, not {width}:{height}.")
+
+    def cost(size: tuple[int, int]) -> float:
+        shape = abs(math.log(size[0] / size[1]) - math.log(width / height))
+        return shape + 0.25 * abs(math.log(size[0] * size[1] / area))
+
+    longest = int(2 * math.sqrt(area * MAX_ASPECT)) // multiple
+    sides = [multiple * i for i in range(1, longest + 1)]
+    wide = math.sqrt(area * width / height)
+    near = [side for side in sides if abs(math.log(side / wide)) < math.log(2)]
+    heights = [(side, multiple * max(1, round(side * height / width / multiple))) for side in near]
+    return min(heights, key=cost)
+
+
+def to_pixels(picture: Image.Image, size: tuple[int, int]) -> Pixels:
+    """The picture at the working size (width, height)."""
+    return np.array(to_rgb(picture).resize(size, Image.Resampling.LANCZOS))
+
+
+def to_picture(pixels: Pixels, size: tuple[int, int]) -> Image.Image:
+    """Pixels at the size (width, height) that the caller sent."""
+    return Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS)
+
+
+def psnr(a: Pixels, b: Pixels) -> float:
+    """Peak signal-to-noise ratio in dB; infinite for equal pictures."""
+    error = float(np.square(a.astype(np.float64) - b).mean())
+    return math.inf if error == 0 else 10 * math.log10(255**2 / error)

@@ -1,0 +1,108 @@
+"""What can be asked of the method: frozen, checked when made, the paper's defaults.
+
+Sources: arXiv 2312.05482 (BARET) where it says; otherwise the published neighbours, null-text
+inversion (arXiv 2211.09794) and prompt-tuning inversion, as named beside the field.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+
+from baret.errors import OptionsError
+
+
+class Preset(StrEnum):
+    """Kinds of edits, by how much of the photo's layout they keep."""
+
+    AUTO = "auto"
+    NON_RIGID = "non_rigid"
+    OBJECT = "object"
+    STYLE = "style"
+    BACKGROUND = "background"
+
+
+class PresetValues(NamedTuple):
+    """Interpolation η, and the windows τ_s and τ_c as shares of the steps."""
+
+    interpolation: float
+    self_attention_until: float
+    cross_attention_until: float
+
+
+PRESETS = {
+    Preset.AUTO: PresetValues(0.8, 0.2, 0.4),
+    Preset.NON_RIGID: PresetValues(0.8, 0.2, 0.4),
+    Preset.OBJECT: PresetValues(0.8, 0.2, 0.4),
+    Preset.STYLE: PresetValues(0.8, 0.2, 0.4),
+    Preset.BACKGROUND: PresetValues(0.8, 0.2, 0.4),
+}
+
+
+def _check(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:  # NaN fails too
+        raise OptionsError(f"{name} must lie between {low} and {high}, not {value}.")
+
+
+@dataclass(frozen=True)
+class InversionOptions:
+    """How a photo is inverted and the target text tuned to it (TTIS)."""
+
+    num_inference_steps: int = 50  # T, DDIM steps (paper)
+    guidance_scale: float = 7.5  # w (paper); tuning and editing share it
+    inner_steps: int = 10  # most Adam steps a timestep (null-text inversion)
+    learning_rate: float = 1e-2  # at the noisiest step, falling to half at the last (null-text)
+    stop_loss: float = 1e-5  # an inner loop ends below this … (null-text)
+    stop_loss_growth: float = 1e-3  # … plus this times the share of steps done (2e-5 × 50)
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        _check("num_inference_steps", self.num_inference_steps, 1, 1000)
+        _check("guidance_scale", self.guidance_scale, 1, 50)
+        _check("inner_steps", self.inner_steps, 0, 1000)
+        _check("learning_rate", self.learning_rate, 1e-8, 10)
+        _check("stop_loss", self.stop_loss, 0, 1)
+        _check("stop_loss_growth", self.stop_loss_growth, 0, 1)
+
+
+@dataclass(frozen=True)
+class EditOptions:
+    """How an inverted photo is edited. None is filled in by the preset; what is given wins."""
+
+    preset: Preset = Preset.AUTO
+    interpolation: float | tuple[float, ...] | None = None  # η; each value is one picture
+    interpolation_end: float | None = None  # progressive η: its value at the last step
+    self_attention_until: float | None = None  # τ_s, share of the steps from the noisiest
+    cross_attention_until: float | None = None  # τ_c, likewise
+    artifacts: bool = False  # also the transition and attention pictures
+    inversion: InversionOptions = field(default_factory=InversionOptions)
+
+    def __post_init__(self) -> None:
+        """Fill in the preset and check the ranges."""
+        values = PRESETS[Preset(self.preset)]
+        for name, value in values._asdict().items():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, value)
+        for eta in self.interpolations:
+            _check("interpolation", eta, 0, 1)
+        if not self.interpolations:
+            raise OptionsError("interpolation needs at least one value.")
+        if self.interpolation_end is not None:
+            _check("interpolation_end", self.interpolation_end, 0, 1)
+        _check("self_attention_until", self.windows[0], 0, 1)
+        _check("cross_attention_until", self.windows[1], 0, 1)
+
+    @property
+    def interpolations(self) -> tuple[float, ...]:
+        """η of each picture asked for."""
+        eta = self.interpolation
+        if isinstance(eta, tuple):
+            return eta
+        return (PRESETS[Preset(self.preset)].interpolation if eta is None else eta,)
+
+    @property
+    def windows(self) -> tuple[float, float]:
+        """(τ_s, τ_c)."""
+        tau_s, tau_c = self.self_attention_until, self.cross_attention_until
+        if tau_s is None or tau_c is None:  # __post_init__ has filled them in
+            raise OptionsError("the injection windows are missing.")
+        return tau_s, tau_c
