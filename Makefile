@@ -1,0 +1,64 @@
+# All commands of the project. Paths are relative, so a checkout may lie anywhere, spaces included.
+
+PYTHON ?= python3
+# More for pytest, such as: make test ARGS="tests/jobs -k lease"
+ARGS ?=
+
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: help install dev run test test-slow lint check clean
+
+help:
+	@echo "make run        install, start everything on this machine, make a sample edit, serve"
+	@echo "make test       all tests but those of minutes and those for a GPU"
+	@echo "make test-slow  the tests of minutes"
+	@echo "make check      lint, types, import directions and tests"
+	@echo "make lint       check without tests"
+	@echo "make install    the environment in .venv alone"
+	@echo "make clean      remove the environment and caches; pictures in data/ stay"
+
+run: install
+	@.venv/bin/python -m deploy
+
+test: dev
+	.venv/bin/python -m pytest -m "not slow and not gpu" --cov --cov-report=term $(ARGS)
+
+test-slow: dev
+	.venv/bin/python -m pytest -m "slow and not gpu" $(ARGS)
+
+lint: dev
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+check: lint test
+
+install: .venv/.installed
+dev: .venv/.installed-dev
+
+.venv/.installed: .venv/.made pyproject.toml constraints.txt
+	.venv/bin/python -m pip install -c constraints.txt -e '.[worker,local]'
+	@touch $@
+
+.venv/.installed-dev: .venv/.made pyproject.toml constraints.txt
+	.venv/bin/python -m pip install -c constraints.txt -e '.[worker,local,dev]'
+	@touch .venv/.installed $@
+
+# Debian splits `venv` off: without the package python3-venv the first line fails, and pip, where
+# it is installed, can fill an environment made without it.
+.venv/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "BARET needs Python 3.11 or newer, and '$(PYTHON)' is not. Name another one:"; \
+	  echo "  make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -m venv .venv \
+	  || { $(PYTHON) -m venv --clear --without-pip .venv \
+	       && $(PYTHON) -m pip --python .venv/bin/python install pip; } \
+	  || { rm -rf .venv; \
+	       echo "'$(PYTHON)' cannot make a virtual environment. On Debian and Ubuntu, as root:"; \
+	       echo "  apt-get install python3-venv"; exit 1; }
+	@touch $@
+
+clean:
+	rm -rf .venv build dist *.egg-info .coverage .pytest_cache .mypy_cache .ruff_cache \
+	  .import_linter_cache .hypothesis

@@ -1,0 +1,190 @@
+"""The stack's life: checks, start, ready, sample edit, serve, stop."""
+
+import fcntl
+import os
+import socket
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+import httpx
+
+from deploy import valkey
+from deploy.child import Command
+from deploy.errors import CannotStart, SampleFailed
+from deploy.sample import first_sample, run_sample
+from deploy.supervisor import Stopped, Supervisor
+from jobs.logs import get_logger
+from jobs.settings import REDIS_URL_FILE
+
+SAMPLES = Path(__file__).parents[1] / "zoo" / "samples"
+SPEAK_SECONDS = 5.0
+
+PROCESSES = (
+    Command("housekeeper", [sys.executable, "-m", "worker.housekeeper"]),
+    Command(
+        "worker",
+        [sys.executable, "-m", "worker"],
+        "Settings that it reads: BARET_MODEL, BARET_DEVICE, BARET_DTYPE.",
+    ),
+    Command(
+        "api",
+        [sys.executable, "-m", "api"],
+        "If its port is taken, set BARET_PORT to another one.",
+    ),
+)
+
+_log = get_logger("deploy")
+
+
+@dataclass(frozen=True)
+class Stack:
+    """What to run where: plain values, read from the settings by `__main__`."""
+
+    host: str
+    port: int
+    data: Path  # absolute
+    redis_url: str = ""  # empty: the embedded Valkey
+    samples: Path | None = SAMPLES  # None: no sample edit
+    processes: Sequence[Command] = PROCESSES  # in the order of their start
+
+    @property
+    def url(self) -> str:
+        """Where the API answers on this machine."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+
+def run(stack: Stack, *, exit_after_sample: bool = False) -> None:
+    """Run the stack until a signal comes, or until the sample edit has succeeded.
+
+    Raises:
+        CannotStart: a port or the data folder is in use.
+        KeepsDying: a child did not come up.
+        SampleFailed: the sample edit failed and was all that was asked for.
+    """
+    with _only_stack_on(stack.data) as lock:
+        _check_port(stack)
+        # Every child inherits the lock, so the folder stays refused to another stack until the
+        # last process that writes there is gone, even when this one is killed.
+        supervisor = Supervisor(keep_open=[lock.fileno()])
+        # trust_env: a proxy set for the internet is not asked for this machine.
+        client = httpx.Client(base_url=stack.url, timeout=10, trust_env=False)
+        try:
+            with client, supervisor.running():
+                _start(stack, supervisor)
+                _wait_until_ready(client, supervisor)
+                _first_edit_and_serve(stack, client, supervisor, serve=not exit_after_sample)
+        except Stopped:
+            pass
+        finally:
+            _url_note(stack).unlink(missing_ok=True)
+    _say(f"Stopped. The data stays in {stack.data}")
+
+
+def _first_edit_and_serve(
+    stack: Stack, client: httpx.Client, supervisor: Supervisor, *, serve: bool
+) -> None:
+    try:
+        _first_edit(stack, client, supervisor)
+    except SampleFailed as error:
+        if not serve:
+            raise
+        _log.warning(str(error))  # the service itself may be fine
+    if not serve:
+        return
+    _say(
+        f"BARET is ready: {stack.url} (API reference: {stack.url}/docs)",
+        f"  data    {stack.data}",
+        "  stop    Ctrl-C",
+    )
+    while True:
+        supervisor.pause(60)
+
+
+@contextmanager
+def _only_stack_on(data: Path) -> Iterator[TextIO]:
+    data.mkdir(parents=True, exist_ok=True)
+    with (data / "stack.lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise CannotStart(
+                f"Another stack (process {lock.read().strip()}) uses the data folder {data}. "
+                "Stop it, or set BARET_DATA_DIR and BARET_PORT to run a second one."
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield lock
+
+
+def _check_port(stack: Stack) -> None:
+    family = socket.AF_INET6 if ":" in stack.host else socket.AF_INET
+    try:
+        socket.create_server((stack.host, stack.port), family=family).close()
+    except OSError as error:
+        raise CannotStart(
+            f"The API cannot listen on {stack.host} port {stack.port} ({error.strerror}). "
+            "Set BARET_PORT (or BARET_HOST) to another one, such as: "
+            f"BARET_PORT={stack.port + 1} make run"
+        ) from error
+
+
+def _url_note(stack: Stack) -> Path:
+    return stack.data / REDIS_URL_FILE
+
+
+def _start(stack: Stack, supervisor: Supervisor) -> None:
+    # A note left by a stack that was killed would win no contest, but would mislead.
+    _url_note(stack).unlink(missing_ok=True)
+    if not stack.redis_url:
+        command, url = valkey.prepare(stack.data)
+        supervisor.start(command)
+        while not valkey.answers(url):
+            supervisor.pause(0.1)
+            supervisor.check_start()
+        valkey.write_private(_url_note(stack), url)
+    for command in stack.processes:
+        supervisor.start(command)
+
+
+def _wait_until_ready(client: httpx.Client, supervisor: Supervisor) -> None:
+    """Wait for /readyz, however long the model takes, saying what is missing."""
+    said, said_at = "", 0.0
+    while missing := _missing(client):
+        if missing != said or time.monotonic() - said_at > SPEAK_SECONDS:
+            said, said_at = missing, time.monotonic()
+            _log.info("not ready yet", missing=missing)
+        supervisor.pause(0.5)
+        supervisor.check_start()
+
+
+def _missing(client: httpx.Client) -> str:
+    """What /readyz still lacks; empty when it lacks nothing."""
+    try:
+        answer = client.get("/readyz")
+    except httpx.HTTPError:
+        return "the API does not answer yet"
+    return "" if answer.is_success else str(answer.json().get("detail", answer.text))
+
+
+def _first_edit(stack: Stack, client: httpx.Client, supervisor: Supervisor) -> None:
+    sample = first_sample(stack.samples)
+    _say(f"Sample edit: “{sample.caption}” → “{sample.prompt}”")
+    outcome = run_sample(client, sample, folder=stack.data / "sample", pause=supervisor.pause)
+    _say(
+        f"Done in {outcome.seconds:.1f} s",
+        f"  before  {outcome.before}",
+        f"  after   {outcome.after}",
+    )
+
+
+def _say(*lines: str) -> None:
+    """To the person at the terminal; logs go to stderr, this to stdout."""
+    print(*lines, sep="\n", flush=True)

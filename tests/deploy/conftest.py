@@ -1,0 +1,34 @@
+"""Stacks to test, each on a data folder and a port of its own."""
+
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.deploy.running import RunningStack
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def start(tmp_path: Path, free_port: int) -> Iterator[Callable[..., RunningStack]]:
+    """Starts a stack on this test's data folder, whose name has a space; ends what is left."""
+    started: list[RunningStack] = []
+
+    def begin(*chosen: str) -> RunningStack:
+        started.append(RunningStack(tmp_path / "my data", free_port, *chosen))
+        return started[-1]
+
+    yield begin
+    for stack in started:
+        if stack.process.poll() is None:
+            stack.note_family()
+            stack.process.terminate()
+            stack.ends()
+        for left in stack.living():
+            left.kill()

@@ -1,0 +1,31 @@
+"""The least API that the stack can be started against; edits come back as they were sent."""
+
+import json
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+STATUS = sys.argv[2]  # what becomes of every edit, or "not ready"
+PICTURE = b"the picture after"
+
+
+class Handler(BaseHTTPRequestHandler):
+    def _answer(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self) -> None:
+        if STATUS == "not ready":
+            self._answer(503, b'{"detail": "no worker serves a model"}')
+            return
+        edit = {"status": STATUS, "outputs": [{"url": "/picture"}], "error": {"code": "timeout"}}
+        answers = {"/readyz": b"{}", "/picture": PICTURE}
+        self._answer(200, answers.get(self.path, json.dumps(edit).encode()))
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self._answer(202, b'{"id": "edit_1"}')
+
+
+ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()

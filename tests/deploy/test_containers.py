@@ -1,0 +1,105 @@
+"""What the images are made of works, as far as that can be seen without a container engine."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.deploy.dockerfile import Image, build, parse
+from tests.deploy.running import ROOT, until
+
+MEGABYTE = 10**6
+
+
+def compose_command() -> list[str] | None:
+    """`docker compose`, or the older program of its own; None where there is neither."""
+    for command in (["docker", "compose"], ["docker-compose"]):
+        if shutil.which(command[0]):
+            asked = subprocess.run([*command, "version"], capture_output=True, check=False)
+            if asked.returncode == 0:
+                return command
+    return None
+
+
+def test_compose_file_is_understood() -> None:
+    command = compose_command()
+    if command is None:
+        pytest.skip("neither `docker compose` nor `docker-compose` is on this machine")
+
+    answer = subprocess.run(
+        [*command, "config", "--quiet"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+    assert answer.returncode == 0, answer.stderr
+
+
+@pytest.mark.parametrize("name", ["Dockerfile.api", "Dockerfile.gpu"])
+def test_images_run_as_the_same_user_without_rights(name: str) -> None:
+    text = (ROOT / name).read_text()
+
+    assert parse(ROOT / name).user == "baret"
+    assert "useradd --uid 10001" in text  # both write to one volume
+
+
+@pytest.mark.parametrize("name", ["Dockerfile.api", "Dockerfile.gpu"])
+def test_what_images_copy_is_not_ignored(name: str) -> None:
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+
+    for *sources, _ in parse(ROOT / name).copies:
+        for source in sources:
+            assert f"!{source.rstrip('/')}" in ignored
+
+
+@pytest.fixture(scope="module")
+def api_image(tmp_path_factory: pytest.TempPathFactory) -> Image:
+    return build(ROOT / "Dockerfile.api", tmp_path_factory.mktemp("api image"))
+
+
+def test_api_image_is_small_and_has_no_torch(
+    api_image: Image, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "ModuleNotFoundError" in api_image.python("import torch").stderr
+    assert api_image.python("import api.__main__, worker.housekeeper").returncode == 0
+    with capsys.disabled():
+        print(f"\nAPI image: {api_image.packages_bytes / MEGABYTE:.0f} MB of packages")  # noqa: T201 - measured
+    assert api_image.packages_bytes < 300 * MEGABYTE
+
+
+@pytest.fixture
+def api_url(api_image: Image, redis_url: str, free_port: int) -> Iterator[str]:
+    """The image's command, with the settings that docker-compose.yml gives it."""
+    process = api_image.start(
+        REDIS_URL=redis_url, BARET_PORT=str(free_port), BARET_TRUSTED_NETWORK="true"
+    )
+    yield f"http://127.0.0.1:{free_port}"
+    process.terminate()
+    assert process.wait(20) in (0, -15)
+
+
+def test_api_image_answers(api_url: str) -> None:
+    def healthy() -> bool:
+        try:
+            return httpx.get(f"{api_url}/healthz", trust_env=False).is_success
+        except httpx.TransportError:
+            return False
+
+    until(healthy, "/healthz")
+    assert httpx.get(f"{api_url}/readyz", trust_env=False).status_code == 503  # no worker
+
+
+@pytest.mark.slow
+def test_gpu_image_serves_the_bundled_model(tmp_path: Path, redis_url: str) -> None:
+    from jobs.store import EditStore, connect
+
+    image = build(ROOT / "Dockerfile.gpu", tmp_path)
+    client = connect(redis_url)
+    process = image.start(REDIS_URL=redis_url)
+    try:
+        until(lambda: "zoo" in EditStore(client).live_models(), "the worker's announcement")
+    finally:
+        process.terminate()
+        client.close()
+    assert process.wait(30) == 0
