@@ -1,1 +1,11 @@
-"""."""
+"""The GPU process: it takes edits from the store, runs the method and hands the pictures in.
+
+__main__      loads the model, then consumes (Celery, threads)
+runner        one edit, from claim to published result; knows no Celery
+lease         keeps an attempt's lease alive while it works
+pictures      results encoded as they were asked for
+problems      what went wrong, as a failed edit's `error`
+announcer     tells the front end that this model has a live worker
+housekeeper   its own process, without torch: lost workers, lost messages, webhooks
+delivery      one webhook's attempt (Standard Webhooks)
+"""

@@ -1,0 +1,111 @@
+"""`python -m worker`: load the model once, then take edits until told to stop.
+
+The model is loaded before Celery starts, so no edit is taken by a worker that cannot run it,
+and it stays resident. Tasks run in threads: forked children and CUDA do not mix, and the solo
+pool does not answer pings during a task.
+"""
+
+import os
+import socket
+import time
+import uuid
+import warnings
+from typing import Any
+
+from celery import Celery, signals
+from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
+
+from baret import Editor
+from jobs.errors import StoreUnavailable
+from jobs.files import PictureFiles
+from jobs.logs import configure_logs, get_logger
+from jobs.queue import RUN_EDIT, make_celery, queue_name, signal_waiting
+from jobs.settings import Settings
+from jobs.store import EditStore, connect
+from worker.announcer import Announcer, describe
+from worker.runner import Runner
+
+log = get_logger("worker")
+
+
+def main() -> None:
+    """Run until SIGTERM or SIGINT."""
+    settings = Settings()
+    configure_logs(level=settings.log_level, form=settings.log_format, part="worker")
+    # Celery warns of running as root because of pickles, which this worker never opens, and of
+    # a default that jobs/queue.py sets by name.
+    warnings.simplefilter("ignore", SecurityWarning)
+    warnings.simplefilter("ignore", CPendingDeprecationWarning)
+    model = settings.model_name
+    started = time.perf_counter()
+    editor = Editor.from_pretrained(settings.model, device=settings.device, dtype=settings.dtype)
+    log.info(
+        "model loaded",
+        model=model,
+        device=str(editor.model.device),
+        dtype=str(editor.model.dtype),
+        seconds=round(time.perf_counter() - started, 2),
+    )
+    store = EditStore(connect(settings.broker_url))
+    _wait_for(store)
+    app = make_celery(settings.broker_url)
+    runner = Runner(
+        editor,
+        store,
+        PictureFiles(settings.pictures_url),
+        model=model,
+        timeout=settings.edit_timeout,
+        signal=lambda edit_id: signal_waiting(app, model, edit_id),
+    )
+    name = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+    _consume(app, runner, Announcer(store, name, describe(editor, model)), settings, name)
+
+
+def _wait_for(store: EditStore) -> None:
+    while True:
+        try:
+            store.ping()
+            return
+        except StoreUnavailable:
+            log.warning("waiting for Redis")
+            time.sleep(1)
+
+
+def _consume(
+    app: Celery, runner: Runner, announcer: Announcer, settings: Settings, name: str
+) -> None:
+    @app.task(name=RUN_EDIT)  # type: ignore[untyped-decorator]
+    def run_edit(edit_id: str) -> None:
+        """One edit more waits; `edit_id` is the one that was submitted with this message."""
+        runner.run_next()
+
+    def ready(**_: Any) -> None:
+        announcer.start()
+        log.info("consuming", model=settings.model_name, edits_in_flight=settings.edits_in_flight)
+
+    def leaving(**_: Any) -> None:
+        log.info("leaving")
+        runner.leave()
+
+    # A receiver of this signal is all it takes for Celery to leave our logs alone.
+    signals.setup_logging.connect(lambda **_: None, weak=False)
+    signals.worker_ready.connect(ready, weak=False)
+    signals.worker_shutting_down.connect(leaving, weak=False)
+    worker = app.Worker(
+        hostname=f"baret@{name}",
+        pool="threads",
+        concurrency=settings.edits_in_flight,
+        queues=[queue_name(settings.model_name)],
+        without_gossip=True,
+        without_mingle=True,
+        quiet=True,  # no banner: what it says is in our own lines
+    )
+    try:
+        worker.start()
+    finally:
+        announcer.stop()
+    log.info("left")
+
+
+if __name__ == "__main__":
+    main()

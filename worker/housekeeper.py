@@ -1,0 +1,130 @@
+"""`python -m worker.housekeeper`: what must happen even when no worker or client acts.
+
+Edits of lost workers go back into their queue, lost messages are sent again, webhooks leave.
+Several may run at once; without torch, so the front end's image serves.
+"""
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import httpx
+from celery import Celery
+from kombu.exceptions import OperationalError
+
+from jobs.errors import StoreUnavailable
+from jobs.logs import about_edit, configure_logs, get_logger
+from jobs.net import safe_client
+from jobs.problems import make_problem
+from jobs.queue import make_celery, queue_name, signal_waiting
+from jobs.settings import Network, Settings
+from jobs.store import MAX_ATTEMPTS, Delivery, EditStore, connect
+from worker.delivery import TIMEOUT, attempt
+
+log = get_logger("housekeeper")
+
+ROUND_SECONDS = 1.0
+UNHEARD_SECONDS = (
+    5.0  # an edit that has waited this long beside an empty queue has lost its message
+)
+MOST_SIGNALS = 100  # messages sent again in one round, a model
+MOST_DELIVERIES = 16  # webhooks under way at once
+
+WORKER_LOST = make_problem(
+    "worker_lost",
+    "The worker was lost",
+    status=500,
+    detail=f"The edit was tried {MAX_ATTEMPTS} times and its worker was lost each time.",
+).model_dump(exclude_none=True)
+
+
+def take_back(store: EditStore, tell: Callable[[str, str], None]) -> None:
+    """Queue the edits of lost workers again, or fail them after their last attempt."""
+    for edit_id, model, status in store.lapse(WORKER_LOST):
+        with about_edit(edit_id):
+            log.warning("its worker was lost", now=status.value)
+        if status == "queued":
+            tell(model, edit_id)
+
+
+def find_unheard(store: EditStore, tell: Callable[[str, str], None]) -> None:
+    """Send messages again for edits that wait although their queue is empty."""
+    for model in store.models():
+        if store.messages(queue_name(model)):
+            continue
+        for edit_id in store.waiting(model, limit=MOST_SIGNALS):
+            age = datetime.now(UTC) - store.get(edit_id).queued_at
+            if age.total_seconds() > UNHEARD_SECONDS:
+                log.info("its message is sent again", edit=edit_id)
+                tell(model, edit_id)
+
+
+class Deliverer:
+    """Sends due webhooks, several at once, so that a slow receiver delays nobody else."""
+
+    def __init__(self, store: EditStore, networks: tuple[Network, ...]):
+        self._store, self._networks = store, networks
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    async def send_due(self, client: httpx.AsyncClient) -> None:
+        """Start every delivery that is due."""
+        while len(self._under_way) < MOST_DELIVERIES:
+            delivery = await asyncio.to_thread(self._store.take_delivery)
+            if delivery is None:
+                return
+            task = asyncio.create_task(self._send(client, delivery))
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
+
+    async def _send(self, client: httpx.AsyncClient, delivery: Delivery) -> None:
+        outcome, pause = await attempt(delivery, self._store, client, self._networks)
+        self._store.settle_delivery(delivery, outcome=outcome, again_in=pause)
+        with about_edit(delivery.edit_id):
+            log.info("webhook", type=delivery.type, outcome=outcome, tries=delivery.tries)
+
+
+async def keep(settings: Settings, app: Celery, store: EditStore, stop: asyncio.Event) -> None:
+    """Go round until `stop` is set."""
+
+    def tell(model: str, edit_id: str) -> None:
+        signal_waiting(app, model, edit_id)
+
+    deliverer = Deliverer(store, settings.allow_networks)
+    async with safe_client(settings.allow_networks, timeout=TIMEOUT) as client:
+        reachable = True
+        while not stop.is_set():
+            started = time.monotonic()
+            try:
+                await asyncio.to_thread(take_back, store, tell)
+                await asyncio.to_thread(find_unheard, store, tell)
+                await deliverer.send_due(client)
+                reachable = True
+            except (StoreUnavailable, OperationalError):
+                if reachable:  # said once an outage
+                    log.warning("Redis does not answer; trying on")
+                reachable = False
+            except Exception:
+                log.exception("a round failed; the next one goes on")
+            pause = max(0.05, ROUND_SECONDS - (time.monotonic() - started))
+            try:
+                await asyncio.wait_for(stop.wait(), pause)
+            except TimeoutError:
+                continue
+
+
+async def main() -> None:
+    """Run until SIGTERM or SIGINT."""
+    settings = Settings()
+    configure_logs(level=settings.log_level, form=settings.log_format, part="housekeeper")
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    log.info("keeping house")
+    store = EditStore(connect(settings.broker_url))
+    await keep(settings, make_celery(settings.broker_url), store, stop)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

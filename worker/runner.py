@@ -1,0 +1,234 @@
+"""One edit from claim to published result. Knows no Celery; safe from several threads."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from baret import EditOptions, Editor, EditResult, InversionOptions, Preset, Progress
+from baret.heatmaps import attention_sheet
+from jobs.errors import StaleAttempt, StoreUnavailable
+from jobs.files import PictureFiles
+from jobs.logs import about_edit, get_logger
+from jobs.pictures import open_picture
+from jobs.schema import EditStatus, Metrics, OutputFormat, Params, Record, Result, Stage
+from jobs.store import Claim, EditStore
+from worker.lease import Lease
+from worker.pictures import Encoded, encode
+from worker.problems import EditTimeout, problem_of
+
+log = get_logger(__name__)
+
+LOADED = 0.02  # share of the progress when the picture is there
+STORE_PATIENCE = (0.5, 1, 2, 4, 8, 15, 30)  # seconds between tries to publish a finished edit
+
+
+class Canceled(Exception):
+    """The caller has asked to stop."""
+
+
+class Leaving(Exception):
+    """This worker is shutting down."""
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """What a running edit checks and reports at every UNet call."""
+
+    claim: Claim
+    store: EditStore
+    lease: Lease
+    leaving: threading.Event
+    deadline: float  # time.monotonic()
+
+    def report(self, stage: Stage, progress: float) -> None:
+        """Tell the store how far the edit is.
+
+        Raises:
+            Canceled, Leaving, EditTimeout, StaleAttempt: why the edit must stop now.
+        """
+        if self.leaving.is_set():
+            raise Leaving
+        if self.lease.lost:
+            raise StaleAttempt("The lease went to another attempt.")
+        if time.monotonic() > self.deadline:
+            raise EditTimeout
+        try:
+            canceled = self.store.report(self.claim, stage, progress)
+        except StoreUnavailable:
+            return  # the edit goes on; whether it may still publish is decided at its end
+        if canceled:
+            raise Canceled
+
+    def on_progress(self, progress: Progress) -> None:
+        """For the editor."""
+        self.report(Stage(progress.stage), LOADED + (0.99 - LOADED) * progress.fraction)
+
+
+class Runner:
+    """Runs the edits of one model, one after another or from several threads at once."""
+
+    def __init__(
+        self,
+        editor: Editor,
+        store: EditStore,
+        files: PictureFiles,
+        *,
+        model: str,
+        timeout: float,
+        signal: Callable[[str], None],
+    ):
+        """Take what an edit needs.
+
+        Args:
+            editor: with its model loaded.
+            store: of the edits.
+            files: of the pictures.
+            model: name of the queue to take from.
+            timeout: seconds after which an edit is given up.
+            signal: tells another worker that the edit of this id waits again.
+        """
+        self._editor, self._store, self._files = editor, store, files
+        self._model, self._timeout, self._signal = model, timeout, signal
+        self._leaving = threading.Event()
+
+    def leave(self) -> None:
+        """Hand running edits back at their next UNet call, and take no new ones."""
+        self._leaving.set()
+
+    def run_next(self) -> str | None:
+        """Claim the edit that has waited longest and see it to its end.
+
+        Returns:
+            Its id; None where nothing waited.
+        """
+        claim = None if self._leaving.is_set() else self._store.claim(self._model)
+        if claim is None:
+            return None
+        with about_edit(claim.id, attempt=claim.token):
+            started = time.monotonic()
+            status = self._run(claim, started)
+            log.info("ended", status=status, seconds=round(time.monotonic() - started, 2))
+        return claim.id
+
+    def _run(self, claim: Claim, started: float) -> str:
+        """Run a claimed edit and publish its end: the status published, or why none was."""
+        with Lease(self._store, claim) as lease:
+            attempt = _Attempt(
+                claim, self._store, lease, self._leaving, deadline=started + self._timeout
+            )
+            try:
+                result = self._edit(attempt)
+            except Canceled:
+                return self._finish(claim, EditStatus.CANCELED)
+            except Leaving:
+                self._store.hand_back(claim)
+                self._signal(claim.id)
+                return "handed back"
+            except StaleAttempt:
+                return "stale: another attempt has it"
+            except Exception as error:
+                log.exception("failed")
+                return self._finish(claim, EditStatus.FAILED, error=error)
+            return self._finish(claim, EditStatus.SUCCEEDED, result=result)
+
+    def _finish(
+        self,
+        claim: Claim,
+        status: EditStatus,
+        *,
+        result: Result | None = None,
+        error: Exception | None = None,
+    ) -> str:
+        problem = problem_of(error) if error else None
+        for pause in (*STORE_PATIENCE, None):
+            try:
+                self._store.finish(claim, status, result=result, error=problem)
+                return status.value
+            except StaleAttempt:
+                return "stale: another attempt has it"
+            except StoreUnavailable:
+                if pause is None:
+                    raise
+                log.warning("not published yet: the store does not answer", again_in=pause)
+                time.sleep(pause)
+        raise AssertionError("the last pause raises")
+
+    def _edit(self, attempt: _Attempt) -> Result:
+        attempt.report(Stage.LOADING, 0.0)
+        started = time.perf_counter()
+        record = self._store.get(attempt.claim.id)
+        log.info("started", prompt=record.submission.prompt, model=self._model)
+        data = self._files.get(attempt.claim.id, "input")
+        if data is None:
+            raise FileNotFoundError("the picture is not in the store")
+        picture = open_picture(data)
+        picture.load()
+        loading = time.perf_counter() - started
+        params = record.submission.params
+        edited = self._editor.edit(
+            picture, record.submission.prompt, edit_options(params), on_progress=attempt.on_progress
+        )
+        attempt.report(Stage.DECODING, 0.99)
+        return self._store_result(attempt.claim, record, edited, loading)
+
+    def _store_result(
+        self, claim: Claim, record: Record, edited: EditResult, loading: float
+    ) -> Result:
+        """Write every picture under names of this attempt, then say what there is."""
+        started = time.perf_counter()
+        params = record.submission.params
+        outputs = [
+            encode(
+                output.picture,
+                f"{claim.token}-output-{i}",
+                params.output_format,
+                quality=params.quality,
+                interpolation=output.interpolation,
+            )
+            for i, output in enumerate(edited.outputs)
+        ]
+        artifacts = _artifacts(claim, edited) if params.artifacts else {}
+        for encoded in (*outputs, *artifacts.values()):
+            self._files.put(claim.id, encoded.stored.name, encoded.data)
+        seconds = {Stage.LOADING: loading} | {Stage(k): v for k, v in edited.seconds.items()}
+        seconds[Stage.DECODING] += time.perf_counter() - started
+        return Result(
+            outputs=[encoded.stored for encoded in outputs],
+            artifacts={kind: encoded.stored for kind, encoded in artifacts.items()},
+            metrics=Metrics(
+                stage_seconds={stage: round(spent, 4) for stage, spent in seconds.items()},
+                reconstruction_psnr=round(edited.reconstruction_psnr, 2),
+                inner_steps=edited.inner_steps,
+                inversion_reused=edited.inversion_reused,
+            ),
+        )
+
+
+def edit_options(params: Params) -> EditOptions:
+    """The service's parameters as the method's options."""
+    return EditOptions(
+        preset=Preset(params.preset.value),
+        interpolation=params.interpolations,
+        self_attention_until=params.self_attention_until,
+        cross_attention_until=params.cross_attention_until,
+        artifacts=params.artifacts,
+        inversion=InversionOptions(
+            num_inference_steps=params.num_inference_steps,
+            guidance_scale=params.guidance_scale,
+            inner_steps=params.inner_steps,
+        ),
+    )
+
+
+def _artifacts(claim: Claim, edited: EditResult) -> dict[str, Encoded]:
+    first = edited.outputs[0]
+    pictures = {"reconstruction": edited.reconstruction}
+    if first.transition is not None:
+        pictures["transition"] = first.transition
+    if first.attention:
+        pictures["attention"] = attention_sheet(first.attention)
+    return {
+        kind: encode(picture, f"{claim.token}-{kind}", OutputFormat.PNG, quality=100)
+        for kind, picture in pictures.items()
+    }
