@@ -34,15 +34,17 @@ lint: dev
 
 check: lint test
 
+# --no-compile: most modules of torch and transformers are never imported; those that are compile
+# themselves at first use. It halves the time of the installation.
 install: .venv/.installed
 dev: .venv/.installed-dev
 
 .venv/.installed: .venv/.made pyproject.toml constraints.txt
-	.venv/bin/python -m pip install -c constraints.txt -e '.[worker,local]'
+	.venv/bin/python -m pip install --no-compile -c constraints.txt -e '.[worker,local]'
 	@touch $@
 
 .venv/.installed-dev: .venv/.made pyproject.toml constraints.txt
-	.venv/bin/python -m pip install -c constraints.txt -e '.[worker,local,dev]'
+	.venv/bin/python -m pip install --no-compile -c constraints.txt -e '.[worker,local,dev]'
 	@touch .venv/.installed $@
 
 # Debian splits `venv` off: without the package python3-venv the first line fails, and pip, where

@@ -171,7 +171,10 @@ def _missing(client: httpx.Client) -> str:
         answer = client.get("/readyz")
     except httpx.HTTPError:
         return "the API does not answer yet"
-    return "" if answer.is_success else str(answer.json().get("detail", answer.text))
+    if answer.is_success:
+        return ""
+    problem = answer.json()
+    return " ".join(one["detail"] for one in problem.get("errors", [problem]))
 
 
 def _first_edit(stack: Stack, client: httpx.Client, supervisor: Supervisor) -> None:

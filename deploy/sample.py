@@ -12,8 +12,7 @@ from deploy.errors import SampleFailed
 from deploy.supervisor import Pause
 from jobs.logs import get_logger
 
-POLL_SECONDS = 0.5
-SPEAK_SECONDS = 5.0
+WAIT_SECONDS = 3
 
 _log = get_logger("deploy")
 
@@ -82,19 +81,18 @@ def _submit(client: httpx.Client, sample: Sample) -> str:
 
 
 def _finished(client: httpx.Client, edit_id: str, *, pause: Pause) -> dict[str, Any]:
-    """Poll until the edit is finished, with a line every few seconds."""
-    spoken = time.monotonic()
+    """Wait until the edit is finished, with a line every few seconds."""
     while True:
-        edit: dict[str, Any] = client.get(f"/v1/edits/{edit_id}").raise_for_status().json()
+        # Short waits: between two of them the children are tended and signals are heard.
+        answer = client.get(f"/v1/edits/{edit_id}", params={"wait": WAIT_SECONDS})
+        edit: dict[str, Any] = answer.raise_for_status().json()
         if edit["status"] == "succeeded":
             return edit
         if edit["status"] in ("failed", "canceled"):
             raise SampleFailed(f"The sample edit {edit['status']}: {json.dumps(edit['error'])}")
-        if time.monotonic() - spoken > SPEAK_SECONDS:
-            spoken = time.monotonic()
-            progress = f"{edit['progress']:.0%}"
-            _log.info("sample edit", status=edit["status"], stage=edit["stage"], progress=progress)
-        pause(POLL_SECONDS)
+        progress = f"{edit['progress']:.0%}"
+        _log.info("sample edit", status=edit["status"], stage=edit["stage"], progress=progress)
+        pause(0.1)
 
 
 def _picture(client: httpx.Client, edit: dict[str, Any]) -> bytes:

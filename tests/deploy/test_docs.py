@@ -1,0 +1,12 @@
+"""The page on deployment keeps up with the code."""
+
+from jobs.settings import Settings
+from tests.deploy.running import ROOT
+
+
+def test_every_setting_is_in_the_table() -> None:
+    page = (ROOT / "docs" / "deploy.md").read_text()
+
+    for name, field in Settings.model_fields.items():
+        variable = field.validation_alias or f"BARET_{name.upper()}"
+        assert f"| `{variable}` |" in page
