@@ -10,6 +10,9 @@ from redis.exceptions import RedisError
 from jobs.errors import StoreUnavailable
 from jobs.schema import EditStatus
 
+BLOCK_SECONDS = 5
+MAX_WAITERS = 2000  # each holds a connection; Valkey's own bound is 10,000 clients
+
 
 class Follower:
     """Reads edits' event streams (`baret:events:<id>`) as they are written."""
@@ -17,7 +20,12 @@ class Follower:
     def __init__(self, url: str):
         # The library's types cannot say that decode_responses makes every answer text.
         self._redis: Any = redis.asyncio.Redis.from_url(
-            url, decode_responses=True, socket_connect_timeout=2
+            url,
+            decode_responses=True,
+            socket_connect_timeout=2,
+            # Above the longest blocking read, which would otherwise count as a dead connection.
+            socket_timeout=2 * BLOCK_SECONDS,
+            max_connections=MAX_WAITERS,
         )
 
     async def until_final(self, edit_id: str, seconds: float) -> None:
@@ -35,7 +43,7 @@ class Follower:
             if status is None or EditStatus(status).final:
                 return
             while (left := deadline - time.monotonic()) > 0:
-                block = max(1, int(min(left, 5) * 1000))
+                block = max(1, int(min(left, BLOCK_SECONDS) * 1000))
                 found = await self._redis.xread({f"baret:events:{edit_id}": seen}, block=block)
                 for event, fields in found[0][1] if found else []:
                     seen = event

@@ -22,7 +22,8 @@ class LinkSigner:
     def valid(self, edit_id: str, name: str, expires: int, signature: str) -> bool:
         """Whether the signature is ours and the time has not come."""
         expected = self._signature(edit_id, name, expires)
-        return hmac.compare_digest(expected, signature) and time.time() < expires
+        # Compared as bytes: text that is not ASCII would raise.
+        return hmac.compare_digest(expected.encode(), signature.encode()) and time.time() < expires
 
     def _signature(self, edit_id: str, name: str, expires: int) -> str:
         message = f"{edit_id}\n{name}\n{expires}".encode()

@@ -1,5 +1,6 @@
 """An HTTP client for addresses that callers name: public ones only, judged when connecting."""
 
+import asyncio
 import socket
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
@@ -14,18 +15,27 @@ from jobs.settings import Network
 Address = IPv4Address | IPv6Address
 
 _NAT64 = IPv6Network("64:ff9b::/96")
+_IPV4_COMPATIBLE = IPv6Network("::/96")
+
+FETCH_SECONDS = 30  # for a whole picture, however slowly its bytes drip
 
 
 def is_allowed(address: Address, networks: Sequence[Network]) -> bool:
     """Whether an address is public, or lies in a network that was opened by name."""
-    if isinstance(address, IPv6Address):
-        if address.ipv4_mapped is not None:
-            address = address.ipv4_mapped
-        elif address in _NAT64:
-            address = IPv4Address(address.packed[-4:])
-    if any(address in network for network in networks):
+    reached = _reached(address)
+    if any(face in network for face in (address, reached) for network in networks):
         return True
-    return address.is_global and not address.is_multicast
+    site_local = isinstance(reached, IPv6Address) and reached.is_site_local
+    return reached.is_global and not reached.is_multicast and not site_local
+
+
+def _reached(address: Address) -> Address:
+    """The IPv4 address that an IPv6 one carries inside, where gateways may unpack it."""
+    if isinstance(address, IPv4Address):
+        return address
+    if address in _NAT64 or address in _IPV4_COMPATIBLE:
+        return IPv4Address(address.packed[-4:])
+    return address.ipv4_mapped or address.sixtofour or address
 
 
 def check_url(url: str, networks: Sequence[Network]) -> None:
@@ -92,7 +102,10 @@ async def fetch(url: str, networks: Sequence[Network], *, max_bytes: int) -> byt
     check_url(url, networks)
     async with safe_client(networks, timeout=10) as client:
         try:
-            async with client.stream("GET", url, headers={"accept": "image/*"}) as answer:
+            async with (
+                asyncio.timeout(FETCH_SECONDS),
+                client.stream("GET", url, headers={"accept": "image/*"}) as answer,
+            ):
                 if answer.status_code != httpx.codes.OK:
                     raise FetchFailed(f"The URL answered {answer.status_code}, not 200.")
                 data = bytearray()
@@ -103,5 +116,5 @@ async def fetch(url: str, networks: Sequence[Network], *, max_bytes: int) -> byt
                 return bytes(data)
         except SSRFProtectionError as error:
             raise AddressNotAllowed("The URL leads to an address that is not public.") from error
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
             raise FetchFailed("The URL could not be fetched; send the picture itself.") from error

@@ -28,6 +28,8 @@ CONTENT_TYPES = {
     "HEIF": "image/heic",
     "AVIF": "image/avif",
 }
+# Of ISO 14496-12 files (videos too) those that hold still pictures, by their major brand.
+_HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1", b"avif", b"avis")
 _ACCEPTED = "JPEG, PNG, WebP, HEIC/HEIF and AVIF are accepted."
 
 pillow_heif.register_heif_opener()
@@ -50,6 +52,8 @@ def open_picture(data: bytes) -> Image.Image:
         PictureUnsupported: not one of the accepted formats, by content.
         PictureInvalid: its header cannot be read, or it is animated.
     """
+    if not data:
+        raise PictureInvalid("The picture is empty.")
     if len(data) > MAX_BYTES:
         raise PictureTooLarge(f"The picture has {len(data)} bytes; at most {MAX_BYTES} are taken.")
     try:
@@ -70,7 +74,11 @@ def open_picture(data: bytes) -> Image.Image:
             f"The picture has {picture.width}×{picture.height} pixels; "
             f"at most {MAX_PIXELS} in all are taken."
         )
-    if getattr(picture, "n_frames", 1) > 1:
+    if picture.format == "MPO":
+        # A JPEG with more pictures behind it (depth, gain map, preview), as phones write them:
+        # the first one, at which it stands, is the photo.
+        picture.format = "JPEG"
+    elif getattr(picture, "n_frames", 1) > 1:
         raise PictureInvalid("The picture is animated; send a single frame.")
     return picture
 
@@ -116,5 +124,5 @@ def _looks_accepted(data: bytes) -> bool:
     return (
         data.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"))
         or (data[:4] == b"RIFF" and data[8:12] == b"WEBP")
-        or data[4:8] == b"ftyp"
+        or (data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS)
     )

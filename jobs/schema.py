@@ -6,9 +6,8 @@ Field names are those of the HTTP contract (docs/api.md). Every model here forbi
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 
 class EditStatus(StrEnum):
@@ -123,18 +122,6 @@ class ParamsAsked(Strict):
     webhook_events: Annotated[list[WebhookEvent], Field(min_length=1)] = Field(
         default_factory=lambda: list(FINAL_EVENTS)
     )
-
-    @field_validator("webhook_url")
-    @classmethod
-    def _is_a_plain_web_address(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("give an absolute http:// or https:// URL")
-        if parts.username or parts.password:
-            raise ValueError("credentials in the URL are not accepted")
-        return value
 
 
 class PresetValues(Strict):

@@ -20,6 +20,11 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="address the API listens on")
     port: int = Field(8000, description="port the API listens on")
+    trusted_network: bool = Field(
+        False,
+        description="listen beyond loopback without keys, because a firewall or a container "
+        "network protects the port; keys come later",
+    )
     data_dir: Path = Field(Path("data"), description="folder for pictures, Valkey's data and logs")
     model: str = Field(
         "zoo",

@@ -162,22 +162,27 @@ class EditStore:
         rank: int | None = self._redis.zrank(key, record.submission.id)
         return rank
 
-    @_redis_errors()
     def newest_first(self, caller: str, *, before: str | None) -> Iterator[Record]:
         """The caller's edits, the newest first, those older than the id `before` where given."""
-        ids = self._redis.zrange(
+        while ids := self._ids_before(caller, before):
+            for edit_id in ids:
+                with suppress(EditNotFound):
+                    yield self.get(edit_id)
+            before = ids[-1]
+
+    @_redis_errors()
+    def _ids_before(self, caller: str, before: str | None) -> list[str]:
+        # A hundred at a time: a listing shows few of what may be a long history.
+        ids: list[str] = self._redis.zrange(
             f"baret:edits:{caller}",
             f"({before}" if before else "+",
             "-",
             desc=True,
             bylex=True,
+            offset=0,
+            num=100,
         )
-        return self._records(ids)
-
-    def _records(self, ids: list[str]) -> Iterator[Record]:
-        for edit_id in ids:
-            with suppress(EditNotFound):
-                yield self.get(edit_id)
+        return ids
 
     @_redis_errors()
     def cancel(self, edit_id: str, *, caller: str) -> EditStatus:
