@@ -1,0 +1,44 @@
+"""The application, put together: services made once, routes, errors, logs."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from api.openapi import describe
+from api.problems import install_problem_handlers
+from api.requests import RequestMiddleware
+from api.routes import edits, files, health, models, pages
+from api.services import make_services
+from jobs.settings import Settings
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The ASGI application.
+
+    Raises:
+        RuntimeError: no Redis is named in the settings.
+    """
+    services = make_services(settings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await services.close()
+
+    app = FastAPI(
+        title="BARET",
+        version="1",  # the contract's, as in /v1
+        lifespan=lifespan,
+        docs_url=None,  # `pages` serves a reference that needs nothing from elsewhere
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.services = services
+    app.add_middleware(RequestMiddleware)
+    install_problem_handlers(app)
+    for part in (edits, files, models, health, pages):
+        app.include_router(part.router)
+    app.mount("/web", pages.web_files)
+    app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # FastAPI's documented way
+    return app

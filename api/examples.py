@@ -1,0 +1,107 @@
+"""The examples of the description. A test holds them to the schema."""
+
+from typing import Any
+
+_ID = "edit_019ab1f27c3a7d4e8a55c0de12345678"
+_HOME = f"https://photos.example/v1/edits/{_ID}"
+
+_PARAMS: dict[str, Any] = {
+    "preset": "non_rigid",
+    "interpolation": 0.7,
+    "self_attention_until": 0.4,
+    "cross_attention_until": 0.6,
+    "num_inference_steps": 50,
+    "guidance_scale": 7.5,
+    "inner_steps": 10,
+    "seed": 0,
+    "output_format": "png",
+    "quality": 95,
+    "artifacts": False,
+    "previews": False,
+    "webhook_url": None,
+    "webhook_events": ["edit.succeeded", "edit.failed", "edit.canceled"],
+}
+
+REQUEST: dict[str, Any] = {
+    "image": {"url": "https://pictures.example/dog.jpg"},
+    "prompt": "a dog that jumps over a fence",
+    "params": {"preset": "non_rigid", "interpolation": [0.5, 0.7]},
+    "metadata": {"order": "1234"},
+}
+
+QUEUED: dict[str, Any] = {
+    "id": _ID,
+    "object": "edit",
+    "created_at": "2026-01-05T09:30:00.120Z",
+    "started_at": None,
+    "completed_at": None,
+    "expires_at": None,
+    "status": "queued",
+    "stage": None,
+    "progress": 0.0,
+    "queue_position": 0,
+    "eta_seconds": None,
+    "prompt": "a dog that jumps over a fence",
+    "model": "zoo",
+    "params": _PARAMS,
+    "metadata": {"order": "1234"},
+    "input": {"width": 640, "height": 480, "content_type": "image/jpeg", "sha256": "9f86d0…"},
+    "outputs": [],
+    "artifacts": None,
+    "metrics": {
+        "queue_seconds": None,
+        "run_seconds": None,
+        "stage_seconds": {},
+        "reconstruction_psnr": None,
+        "inner_steps": None,
+        "inversion_reused": False,
+        "attempts": 0,
+    },
+    "error": None,
+    "urls": {"self": _HOME, "cancel": f"{_HOME}/cancel", "events": f"{_HOME}/events"},
+}
+
+EDIT: dict[str, Any] = {
+    **QUEUED,
+    "status": "succeeded",
+    "started_at": "2026-01-05T09:30:00.480Z",
+    "completed_at": "2026-01-05T09:30:21.730Z",
+    "progress": 1.0,
+    "queue_position": None,
+    "outputs": [
+        {
+            "interpolation": 0.7,
+            "url": f"https://photos.example/v1/files/{_ID}/output-0.png?expires=…&signature=…",
+            "width": 640,
+            "height": 480,
+            "content_type": "image/png",
+            "sha256": "60303a…",
+            "bytes": 402133,
+        }
+    ],
+    "metrics": {
+        "queue_seconds": 0.36,
+        "run_seconds": 21.25,
+        "stage_seconds": {"loading": 0.1, "inverting": 2.2, "tuning": 14.1, "editing": 4.6},
+        "reconstruction_psnr": 31.4,
+        "inner_steps": 212,
+        "inversion_reused": False,
+        "attempts": 1,
+    },
+}
+
+MODEL: dict[str, Any] = {
+    "id": "zoo",
+    "object": "model",
+    "default": True,
+    "native_size": {"width": 64, "height": 64},
+    "licence": "Apache-2.0",
+    "default_parameters": {"num_inference_steps": 50, "guidance_scale": 7.5},
+    "presets": {
+        "non_rigid": {
+            "interpolation": 0.7,
+            "self_attention_until": 0.4,
+            "cross_attention_until": 0.6,
+        }
+    },
+}

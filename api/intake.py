@@ -1,0 +1,151 @@
+"""From a request to an edit on the queue. Cheap checks come first, the picture's pixels last."""
+
+import base64
+import binascii
+import re
+from contextlib import suppress
+from datetime import UTC, datetime
+
+from anyio import to_thread
+from fastapi import Request
+from starlette.concurrency import run_in_threadpool
+
+from api.asked import Asked, EditAsked, ImageAsked, read_asked
+from api.errors import about_field
+from api.services import Services
+from jobs.errors import (
+    AddressNotAllowed,
+    EditNotFound,
+    FetchError,
+    JobsError,
+    NoWorker,
+    PictureError,
+    PictureInvalid,
+    SourceNotFound,
+    StoreUnavailable,
+    UnknownModel,
+)
+from jobs.ids import new_edit_id
+from jobs.logs import about_edit, get_logger
+from jobs.net import check_url, fetch
+from jobs.pictures import MAX_BYTES, inspect
+from jobs.queue import signal_waiting
+from jobs.schema import InputPicture, Model, Params, Submission
+
+INPUT = "input"  # the name of an edit's own picture in the picture store
+
+_DATA_URI = re.compile(r"data:[^,]{0,200},")
+
+log = get_logger("baret.api")
+
+
+async def take_in(request: Request, services: Services, *, caller: str) -> str:
+    """Accept the edit that a POST asks for.
+
+    Returns:
+        Its id.
+
+    Raises:
+        ApiError, JobsError: what is wrong with the request, or what stands in the way.
+    """
+    asked = await read_asked(request)
+    fields = asked.fields
+    if fields.webhook_url is not None:
+        with about_field("/webhook_url", AddressNotAllowed):
+            check_url(fields.webhook_url, services.settings.allow_networks)
+    model = await run_in_threadpool(_model, services, fields)
+    data, picture = await _picture(asked, services, caller)
+    submission = Submission(
+        id=new_edit_id(),
+        created_at=datetime.now(UTC),
+        caller=caller,
+        base_url=str(request.base_url).rstrip("/"),
+        prompt=fields.prompt,
+        model=model.id,
+        params=Params.resolve(fields.params, model.presets),
+        metadata=fields.metadata,
+        input=picture,
+    )
+    with about_edit(submission.id):
+        await run_in_threadpool(_submit, services, submission, data)
+        log.info("accepted", model=model.id, bytes=len(data), **picture.model_dump())
+    return submission.id
+
+
+def _model(services: Services, asked: EditAsked) -> Model:
+    """The model asked for, else the default one.
+
+    Raises:
+        NoWorker: no model was ever announced.
+        AboutField: this one was not.
+    """
+    known = services.store.models()
+    if not known:
+        raise NoWorker("No worker has announced a model yet; start one and try again.")
+    name = asked.model or services.settings.model_name
+    if asked.model is None and name not in known:
+        # As GET /v1/models says: where the configured model is unknown, a live one is the default.
+        name = services.default_of(services.store.live_models()) or name
+    if name not in known:
+        names = ", ".join(sorted(known))
+        with about_field("/model", UnknownModel):
+            raise UnknownModel(f"No worker serves this model. Known: {names}.")
+    return known[name]
+
+
+async def _picture(asked: Asked, services: Services, caller: str) -> tuple[bytes, InputPicture]:
+    if asked.fields.source is not None:
+        with about_field("/source", SourceNotFound):
+            return await run_in_threadpool(_source, services, asked.fields.source, caller)
+    with about_field("/image", PictureError):
+        data = asked.upload or b""
+        if asked.fields.image is not None:
+            data = await _named_picture(asked.fields.image, services)
+        return data, await to_thread.run_sync(inspect, data, limiter=services.decoders)
+
+
+def _source(services: Services, edit_id: str, caller: str) -> tuple[bytes, InputPicture]:
+    """The picture of an earlier edit: it was judged then."""
+    message = "No edit of yours with a picture has this id."
+    try:
+        record = services.store.get(edit_id, caller=caller)
+    except EditNotFound as error:
+        raise SourceNotFound(message) from error
+    data = services.files.get(edit_id, INPUT)
+    if data is None:
+        raise SourceNotFound(message)
+    return data, record.submission.input
+
+
+async def _named_picture(image: ImageAsked, services: Services) -> bytes:
+    if image.url is not None:
+        with about_field("/image/url", FetchError):
+            return await fetch(image.url, services.settings.allow_networks, max_bytes=MAX_BYTES)
+    return await run_in_threadpool(_decoded, image.base64 or "")
+
+
+def _decoded(text: str) -> bytes:
+    """The bytes of base64 text, with or without a data URI's prefix and line breaks."""
+    prefix = _DATA_URI.match(text)
+    payload = "".join(text[prefix.end() if prefix else 0 :].split())
+    try:
+        return base64.b64decode(payload, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise PictureInvalid("This is no base64; encode the file's bytes.") from error
+
+
+def _submit(services: Services, submission: Submission, data: bytes) -> None:
+    """Picture first, so that a quick worker finds it; then record and queue, then signal."""
+    services.files.put(submission.id, INPUT, data)
+    try:
+        services.store.submit(submission, limit=services.settings.queue_limit)
+    except JobsError:
+        with suppress(StoreUnavailable):
+            services.files.delete(submission.id)
+        raise
+    try:
+        signal_waiting(services.celery, submission.model, submission.id)
+    except Exception:
+        # Whatever the broker's client raises: the edit is on the queue, and the housekeeper
+        # signals for edits that wait without a message.
+        log.warning("could not signal that an edit waits", exc_info=True)

@@ -1,0 +1,136 @@
+"""The one table from an error's class to what HTTP says of it."""
+
+from dataclasses import dataclass
+
+from api import errors as api_errors
+from jobs import errors as jobs_errors
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of problem."""
+
+    status: int
+    code: str
+    title: str
+    help: str  # for the page that `type` leads to
+    retry_after: int | None = None  # seconds
+
+
+INVALID_REQUEST = Kind(
+    400,
+    "invalid_request",
+    "The request cannot be read",
+    "Send well-formed JSON or multipart/form-data, and cursors as they were given.",
+)
+INVALID_IMAGE = Kind(
+    400,
+    "invalid_image",
+    "The picture cannot be read",
+    "The file is empty, truncated, broken or animated. Send one whole still picture.",
+)
+NOT_FOUND = Kind(
+    404,
+    "not_found",
+    "Nothing is here",
+    "Check the address and the id. Another caller's edit is answered in the same way.",
+)
+METHOD_NOT_ALLOWED = Kind(
+    405,
+    "method_not_allowed",
+    "The address does not know this method",
+    "The `Allow` header names the methods that it knows.",
+)
+NOT_FINISHED = Kind(
+    409,
+    "not_finished",
+    "The edit has no picture",
+    "Wait until its status is `succeeded`; a failed or canceled edit never has one.",
+)
+IMAGE_TOO_LARGE = Kind(
+    413,
+    "image_too_large",
+    "The picture is too large",
+    "At most 20 MB and 50 megapixels are taken. Make the picture smaller.",
+)
+UNSUPPORTED_MEDIA_TYPE = Kind(
+    415,
+    "unsupported_media_type",
+    "This kind of content is not accepted",
+    "Pictures: JPEG, PNG, WebP, HEIC/HEIF or AVIF, known by content, not by name. "
+    "Bodies: multipart/form-data or application/json.",
+)
+VALIDATION_ERROR = Kind(
+    422,
+    "validation_error",
+    "Fields of the request are wrong",
+    "`errors` names each field by a JSON pointer and says what it takes.",
+)
+URL_NOT_ALLOWED = Kind(
+    422,
+    "url_not_allowed",
+    "The URL may not be used",
+    "Give an http:// or https:// URL to a public address, without credentials. "
+    "The operator can open networks of their own with BARET_ALLOW_NETWORKS.",
+)
+FETCH_FAILED = Kind(
+    422,
+    "fetch_failed",
+    "The picture could not be fetched",
+    "The URL must answer 200 with the picture itself, without a redirect, within seconds. "
+    "Or send the picture in the request.",
+)
+INTERNAL_ERROR = Kind(
+    500,
+    "internal_error",
+    "The service made a mistake",
+    "It is in the service's log under the X-Request-Id of the answer. Trying again may help.",
+)
+QUEUE_FULL = Kind(
+    503,
+    "queue_full",
+    "Too many edits are waiting",
+    "Nothing was accepted. Try again after the time in `Retry-After`.",
+    retry_after=30,
+)
+NO_WORKER = Kind(
+    503,
+    "no_worker",
+    "No worker has come up yet",
+    "No worker has announced a model since the service was set up. Start one, then try again.",
+    retry_after=10,
+)
+UNAVAILABLE = Kind(
+    503,
+    "unavailable",
+    "A part of the service does not answer",
+    "Try again after the time in `Retry-After`. /readyz names what is missing.",
+    retry_after=5,
+)
+
+KINDS: dict[type[Exception], Kind] = {
+    api_errors.InvalidRequest: INVALID_REQUEST,
+    api_errors.ValidationFailed: VALIDATION_ERROR,
+    api_errors.BodyTooLarge: IMAGE_TOO_LARGE,
+    api_errors.MediaTypeUnsupported: UNSUPPORTED_MEDIA_TYPE,
+    api_errors.AddressUnknown: NOT_FOUND,
+    api_errors.NotFinished: NOT_FINISHED,
+    api_errors.NotReady: UNAVAILABLE,
+    jobs_errors.EditNotFound: NOT_FOUND,
+    jobs_errors.QueueFull: QUEUE_FULL,
+    jobs_errors.StoreUnavailable: UNAVAILABLE,
+    jobs_errors.NoWorker: NO_WORKER,
+    jobs_errors.UnknownModel: VALIDATION_ERROR,
+    jobs_errors.SourceNotFound: VALIDATION_ERROR,
+    jobs_errors.PictureInvalid: INVALID_IMAGE,
+    jobs_errors.PictureTooLarge: IMAGE_TOO_LARGE,
+    jobs_errors.PictureUnsupported: UNSUPPORTED_MEDIA_TYPE,
+    jobs_errors.PictureOutOfRange: VALIDATION_ERROR,
+    jobs_errors.AddressNotAllowed: URL_NOT_ALLOWED,
+    jobs_errors.FetchFailed: FETCH_FAILED,
+}
+
+# What the framework answers by itself, by status.
+FRAMEWORK_KINDS = {404: NOT_FOUND, 405: METHOD_NOT_ALLOWED, 400: INVALID_REQUEST}
+
+BY_CODE = {kind.code: kind for kind in (*KINDS.values(), *FRAMEWORK_KINDS.values(), INTERNAL_ERROR)}

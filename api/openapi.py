@@ -1,0 +1,174 @@
+"""What FastAPI cannot derive of the description: bodies read by hand, problems, examples.
+
+Each constant is given to its route's decorator; `describe` builds the document from them.
+"""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from api.asked import EditAsked
+from api.examples import EDIT, MODEL, QUEUED, REQUEST
+from api.kinds import BY_CODE
+from api.problems import MEDIA_TYPE
+from jobs.problems import make_problem
+from jobs.schema import ParamsAsked, Problem
+
+_REF = "#/components/schemas/{model}"
+_PICTURE = {"type": "string", "format": "binary"}
+
+DESCRIPTION = (
+    "Edits a photo as a sentence says: send a picture and the text that should describe it "
+    "afterwards, follow the edit, take the picture. Errors are problem details (RFC 9457)."
+)
+
+
+def _example(value: Any, description: str) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"example": value}}}
+
+
+def _problems(*codes: str) -> dict[int | str, dict[str, Any]]:
+    """The answers of an operation that are problems; a status may have several codes."""
+    answers: dict[int | str, dict[str, Any]] = {}
+    for kind in (BY_CODE[code] for code in (*codes, "internal_error")):
+        answer = answers.setdefault(kind.status, {"description": "", "content": {MEDIA_TYPE: {}}})
+        answer["description"] = f"{answer['description']}, `{kind.code}`".removeprefix(", ")
+        media = answer["content"][MEDIA_TYPE]
+        media["schema"] = {"$ref": _REF.format(model="Problem")}
+        problem = make_problem(kind.code, kind.title, status=kind.status, detail=kind.help)
+        media.setdefault("examples", {})[kind.code] = {
+            "value": problem.model_dump(exclude_none=True)
+        }
+        if kind.retry_after is not None:
+            answer["headers"] = {
+                "Retry-After": {"description": "seconds", "schema": {"type": "integer"}}
+            }
+    return answers
+
+
+def _form_schema() -> dict[str, Any]:
+    """The multipart body: the JSON body's fields, with the picture as a file."""
+    ref = _REF.format(model="EditAsked")
+    names = EditAsked.model_fields.keys() - {"image"}
+    properties = {name: {"$ref": f"{ref}/properties/{name}"} for name in sorted(names)}
+    params = {"type": "string", "description": "any parameters, as JSON text"}
+    return {
+        "type": "object",
+        "required": ["prompt"],
+        "properties": {"image": _PICTURE, **properties, "params": params},
+    }
+
+
+_CREATE_BODY = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": _form_schema(),
+            "encoding": {
+                name: {"contentType": "application/json"}
+                for name in ("params", "metadata", "webhook_events")
+            },
+        },
+        "application/json": {
+            "schema": {"$ref": _REF.format(model="EditAsked")},
+            "example": REQUEST,
+        },
+    },
+}
+_PREFER = {
+    "name": "Prefer",
+    "in": "header",
+    "description": "`wait=N`: wait up to N seconds (1 to 60) for the edit's end",
+    "schema": {"type": "string"},
+    "example": "wait=30",
+}
+_LOCATION = {"Location": {"description": "the edit", "schema": {"type": "string"}}}
+_METADATA = {
+    "name": "metadata",
+    "in": "query",
+    "style": "deepObject",
+    "explode": True,
+    "description": "`metadata[key]=value`: only edits with this value",
+    "schema": {"type": "object", "additionalProperties": {"type": "string"}},
+}
+
+CREATE_EDIT: dict[str, Any] = {
+    "responses": {
+        201: {**_example(EDIT, "Ended while `Prefer: wait` waited"), "headers": _LOCATION},
+        202: {**_example(QUEUED, "Accepted"), "headers": _LOCATION},
+        **_problems(
+            "invalid_request",
+            "invalid_image",
+            "image_too_large",
+            "unsupported_media_type",
+            "validation_error",
+            "url_not_allowed",
+            "fetch_failed",
+            "queue_full",
+            "no_worker",
+            "unavailable",
+        ),
+    },
+    "openapi_extra": {"requestBody": _CREATE_BODY, "parameters": [_PREFER]},
+}
+LIST_EDITS: dict[str, Any] = {
+    "responses": {
+        200: _example({"data": [EDIT], "next_cursor": None}, "A page"),
+        **_problems("invalid_request", "validation_error", "unavailable"),
+    },
+    "openapi_extra": {"parameters": [_METADATA]},
+}
+GET_EDIT: dict[str, Any] = {
+    "responses": {
+        200: _example(EDIT, "The edit"),
+        **_problems("not_found", "validation_error", "unavailable"),
+    }
+}
+CANCEL_EDIT: dict[str, Any] = {
+    "responses": {
+        200: _example({**QUEUED, "status": "canceled", "queue_position": None}, "The edit"),
+        **_problems("not_found", "validation_error", "unavailable"),
+    }
+}
+_BYTES = {f"image/{form}": {"schema": _PICTURE} for form in ("png", "webp", "jpeg")}
+GET_IMAGE: dict[str, Any] = {
+    "responses": {
+        200: {"description": "The picture", "content": _BYTES},
+        **_problems("not_found", "not_finished", "validation_error", "unavailable"),
+    }
+}
+GET_FILE: dict[str, Any] = {
+    "responses": {
+        200: {"description": "The picture", "content": _BYTES},
+        **_problems("not_found", "validation_error", "unavailable"),
+    }
+}
+LIST_MODELS: dict[str, Any] = {
+    "responses": {200: _example({"data": [MODEL]}, "The models"), **_problems("unavailable")}
+}
+HEALTH: dict[str, Any] = {"responses": {200: _example({"status": "ok"}, "It lives")}}
+READY: dict[str, Any] = {
+    "responses": {200: _example({"status": "ready"}, "Ready"), **_problems("unavailable")}
+}
+
+
+def describe(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI 3.1 document of the application; built once."""
+    if app.openapi_schema is None:
+        document = get_openapi(
+            title=app.title, version=app.version, description=DESCRIPTION, routes=app.routes
+        )
+        schemas = document["components"]["schemas"]
+        for model in (EditAsked, Problem):
+            schema = model.model_json_schema(ref_template=_REF)
+            schemas.update(schema.pop("$defs", {}))
+            schemas[model.__name__] = schema
+        schemas["EditAsked"]["properties"]["params"] = {
+            "$ref": _REF.format(model=ParamsAsked.__name__),
+            "description": "parameters may stand here or beside it, none in both places",
+        }
+        schemas[ParamsAsked.__name__] = ParamsAsked.model_json_schema(ref_template=_REF)
+        schemas[ParamsAsked.__name__].pop("$defs", None)
+        app.openapi_schema = document
+    return app.openapi_schema

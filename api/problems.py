@@ -1,0 +1,70 @@
+"""Every error as RFC 9457 problem details, by the table in `api.kinds`."""
+
+from http import HTTPStatus
+from typing import cast
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from api.errors import AboutField, ApiError, ValidationFailed
+from api.kinds import FRAMEWORK_KINDS, INVALID_REQUEST, KINDS, Kind
+from api.validation import query_errors
+from jobs.errors import JobsError
+from jobs.problems import make_problem
+from jobs.schema import FieldError
+
+MEDIA_TYPE = "application/problem+json"
+
+
+def problem_response(
+    request: Request,
+    kind: Kind,
+    detail: str,
+    *,
+    errors: list[FieldError] | None = None,
+    headers: dict[str, str] | None = None,
+) -> JSONResponse:
+    """The answer that tells a problem."""
+    problem = make_problem(kind.code, kind.title, status=kind.status, detail=detail)
+    problem.instance = request.scope.get("raw_path", b"").decode("ascii", "replace")
+    problem.errors = errors
+    retry = {} if kind.retry_after is None else {"Retry-After": str(kind.retry_after)}
+    return JSONResponse(
+        problem.model_dump(exclude_none=True),
+        kind.status,
+        headers={**(headers or {}), **retry},
+        media_type=MEDIA_TYPE,
+    )
+
+
+def _expected(request: Request, error: Exception) -> JSONResponse:
+    """Our own errors, by the table."""
+    errors = getattr(error, "errors", None)
+    told = error.error if isinstance(error, AboutField) else error
+    kind = next(KINDS[cls] for cls in type(told).__mro__ if cls in KINDS)
+    return problem_response(request, kind, str(told), errors=errors)
+
+
+def _bad_query(request: Request, error: Exception) -> JSONResponse:
+    """Query parameters that FastAPI refused; bodies are read by `api.intake`."""
+    errors = query_errors(cast(RequestValidationError, error))
+    return _expected(request, ValidationFailed(errors))
+
+
+def _framework(request: Request, error: Exception) -> JSONResponse:
+    """What the router and the multipart parser refuse."""
+    told = cast(HTTPException, error)
+    kind = FRAMEWORK_KINDS.get(told.status_code, INVALID_REQUEST)
+    # The parser's own words help; the router's ("Not Found") say nothing.
+    detail = kind.help if told.detail == HTTPStatus(told.status_code).phrase else told.detail
+    return problem_response(request, kind, detail, headers=dict(told.headers or {}))
+
+
+def install_problem_handlers(app: FastAPI) -> None:
+    """Answer every expected error as a problem. Unexpected ones: `api.requests`."""
+    app.add_exception_handler(ApiError, _expected)
+    app.add_exception_handler(JobsError, _expected)
+    app.add_exception_handler(RequestValidationError, _bad_query)
+    app.add_exception_handler(HTTPException, _framework)

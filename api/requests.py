@@ -1,0 +1,73 @@
+"""Around every request: its id, its log line, and a 500 that tells nothing of the inside."""
+
+import re
+import time
+import uuid
+
+import structlog
+from fastapi import Request
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.kinds import INTERNAL_ERROR
+from api.problems import problem_response
+from jobs.logs import get_logger
+
+HEADER = "X-Request-Id"
+
+_ACCEPTED_ID = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)
+# Probes and pictures come often and say little.
+_SILENT = ("/healthz", "/readyz", "/v1/files/")
+
+log = get_logger("baret.api")
+
+
+class RequestMiddleware:
+    """Gives each request an id (the caller's own, where it is plain text) and logs one line."""
+
+    def __init__(self, app: ASGIApp):
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get(HEADER, "")
+        request_id = given if _ACCEPTED_ID.fullmatch(given) else uuid.uuid4().hex
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            await self._serve(scope, receive, send, request_id=request_id)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, *, request_id: str) -> None:
+        started = time.monotonic()
+        status = 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)[HEADER] = request_id
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_id)
+        except ClientDisconnect:
+            log.info("the client went away")
+        except Exception:
+            log.exception("unexpected error")
+            if status:  # The answer has begun; only the server can cut it off now.
+                raise
+            problem = problem_response(Request(scope), INTERNAL_ERROR, INTERNAL_ERROR.help)
+            await problem(scope, receive, send_with_id)
+        finally:
+            _log_line(scope, status, time.monotonic() - started)
+
+
+def _log_line(scope: Scope, status: int, seconds: float) -> None:
+    # As sent, percent-encoded: a path cannot break out of its line.
+    path = scope.get("raw_path", b"").decode("ascii", "replace")
+    if not path.startswith(_SILENT):
+        log.info(
+            "request", method=scope["method"], path=path, status=status, ms=round(seconds * 1000)
+        )

@@ -1,0 +1,143 @@
+"""Edits: ask for one, look, list, cancel, take the picture."""
+
+import math
+import re
+from typing import Annotated
+
+from anyio import to_thread
+from fastapi import APIRouter, Header, Query, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from api import openapi as described
+from api.auth import CallerDep
+from api.encoding import transcode, wanted_format
+from api.errors import AddressUnknown, NotFinished
+from api.intake import take_in
+from api.listing import Page, Wanted, page_of
+from api.services import Services, ServicesDep
+from jobs.present import present
+from jobs.schema import Edit, EditStatus, OutputFormat, Record, StoredPicture
+
+MAX_WAIT = 60  # seconds
+
+router = APIRouter(prefix="/v1/edits", tags=["edits"])
+
+_WAIT = re.compile(r'(?:^|,)\s*wait\s*=\s*"?(\d{1,9})"?\s*(?:[,;]|$)', re.IGNORECASE)
+
+
+@router.post("", status_code=202, response_model=Edit, **described.CREATE_EDIT)
+async def create_edit(
+    request: Request, response: Response, services: ServicesDep, caller: CallerDep
+) -> Edit:
+    """Ask for an edit: a picture and the sentence that should describe it afterwards."""
+    edit_id = await take_in(request, services, caller=caller)
+    wait = _preferred_wait(request)
+    if wait:
+        await services.follower.until_final(edit_id, wait)
+        response.headers["Preference-Applied"] = f"wait={wait}"
+    edit = await run_in_threadpool(_show, services, request, edit_id, caller)
+    if wait and edit.status.final:
+        response.status_code = 201
+    response.headers["Location"] = edit.urls.self
+    return edit
+
+
+@router.get("", response_model=Page, **described.LIST_EDITS)
+def list_edits(
+    request: Request,
+    services: ServicesDep,
+    caller: CallerDep,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    cursor: str | None = None,
+    status: EditStatus | None = None,
+) -> Page:
+    """Your edits, the newest first."""
+    wanted = Wanted.of(request, status)
+    records, next_cursor = page_of(
+        services.store, caller, wanted=wanted, limit=limit, cursor=cursor
+    )
+    return Page(
+        data=[_present(services, request, record) for record in records], next_cursor=next_cursor
+    )
+
+
+@router.get("/{edit_id}", response_model=Edit, **described.GET_EDIT)
+async def get_edit(
+    request: Request,
+    edit_id: str,
+    services: ServicesDep,
+    caller: CallerDep,
+    wait: Annotated[int, Query(ge=0, le=MAX_WAIT, description="seconds")] = 0,
+) -> Edit:
+    """One edit; with `wait`, as soon as it has ended, or after that many seconds."""
+    edit = await run_in_threadpool(_show, services, request, edit_id, caller)
+    if not wait or edit.status.final:
+        return edit
+    await services.follower.until_final(edit_id, wait)
+    return await run_in_threadpool(_show, services, request, edit_id, caller)
+
+
+@router.post("/{edit_id}/cancel", response_model=Edit, **described.CANCEL_EDIT)
+def cancel_edit(request: Request, edit_id: str, services: ServicesDep, caller: CallerDep) -> Edit:
+    """Cancel a queued edit at once, a running one within a denoising step; else change nothing."""
+    services.store.cancel(edit_id, caller=caller)
+    return _show(services, request, edit_id, caller)
+
+
+@router.get("/{edit_id}/image", response_class=Response, **described.GET_IMAGE)
+async def get_image(
+    edit_id: str,
+    services: ServicesDep,
+    caller: CallerDep,
+    interpolation: Annotated[float | None, Query(description="default: the first output")] = None,
+    form: Annotated[
+        OutputFormat | None, Query(alias="format", description="default: by `Accept`")
+    ] = None,
+    accept: Annotated[str, Header(include_in_schema=False)] = "",
+) -> Response:
+    """An output's bytes, in the encoding you prefer."""
+    record = await run_in_threadpool(services.store.get, edit_id, caller=caller)
+    picture = _output(record, interpolation)
+    data = await run_in_threadpool(services.files.get, edit_id, picture.name)
+    if data is None:
+        raise AddressUnknown("This picture is no longer kept.")
+    stored = OutputFormat(picture.content_type.removeprefix("image/"))
+    form = form or wanted_format(accept, stored)
+    if form is not stored:
+        quality = record.submission.params.quality
+        data = await to_thread.run_sync(
+            lambda data: transcode(data, form, quality=quality), data, limiter=services.decoders
+        )
+    headers = {"Cache-Control": "private, max-age=3600", "Vary": "Accept"}
+    return Response(data, media_type=form.content_type, headers=headers)
+
+
+def _preferred_wait(request: Request) -> int:
+    """Seconds of `Prefer: wait=N` (RFC 7240): at most a minute, 0 where there is no such wish."""
+    found = _WAIT.search(",".join(request.headers.getlist("prefer")))
+    return min(int(found[1]), MAX_WAIT) if found else 0
+
+
+def _show(services: Services, request: Request, edit_id: str, caller: str) -> Edit:
+    return _present(services, request, services.store.get(edit_id, caller=caller))
+
+
+def _present(services: Services, request: Request, record: Record) -> Edit:
+    position = None
+    if record.status is EditStatus.QUEUED:
+        position = services.store.queue_position(record)
+    return present(
+        record,
+        signer=services.signer,
+        base_url=str(request.base_url).rstrip("/"),
+        queue_position=position,
+    )
+
+
+def _output(record: Record, interpolation: float | None) -> StoredPicture:
+    if record.status is not EditStatus.SUCCEEDED or record.result is None:
+        raise NotFinished(f"The edit is {record.status}; a succeeded one has pictures.")
+    for picture in record.result.outputs:
+        if interpolation is None or math.isclose(picture.interpolation or 0, interpolation):
+            return picture
+    raise AddressUnknown("The edit has no output of this interpolation; `outputs` lists them.")

@@ -1,0 +1,48 @@
+"""Whether the process lives, and whether the service can run an edit now."""
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from api.errors import NotReady
+from api.openapi import HEALTH, READY
+from api.services import Services, ServicesDep
+from jobs.errors import StoreUnavailable
+from jobs.schema import FieldError
+
+router = APIRouter(tags=["health"])
+
+
+class Health(BaseModel):
+    """A plain answer for probes."""
+
+    status: str
+
+
+@router.get("/healthz", response_model=Health, **HEALTH)
+async def healthz() -> Health:
+    """200 while the process lives."""
+    return Health(status="ok")
+
+
+@router.get("/readyz", response_model=Health, **READY)
+def readyz(services: ServicesDep) -> Health:
+    """200 when Redis answers, pictures can be written and a worker with a model consumes."""
+    missing = _missing(services)
+    if missing:
+        raise NotReady(missing)
+    return Health(status="ready")
+
+
+def _missing(services: Services) -> list[FieldError]:
+    missing = []
+    try:
+        services.store.ping()
+        if not services.store.live_models():
+            missing.append(FieldError(pointer="/worker", detail="No worker with a loaded model."))
+    except StoreUnavailable:
+        missing.append(FieldError(pointer="/redis", detail="Redis does not answer."))
+    try:
+        services.files.check_writable()
+    except StoreUnavailable:
+        missing.append(FieldError(pointer="/store", detail="Pictures cannot be written."))
+    return missing

@@ -1,0 +1,79 @@
+"""What the routes work with: constructed once, when the application starts."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated
+
+import redis
+from anyio import CapacityLimiter
+from celery import Celery
+from fastapi import Depends, Request
+
+from jobs.files import PictureFiles
+from jobs.follow import Follower
+from jobs.links import LinkSigner
+from jobs.queue import make_celery
+from jobs.settings import Settings
+from jobs.store import EditStore, connect
+
+# A 50-megapixel picture takes 200 MB while it is decoded; this many at once.
+DECODERS = 4
+
+
+@dataclass(frozen=True)
+class Services:
+    """The parts that routes use; they are safe to share between threads."""
+
+    settings: Settings
+    redis: redis.Redis  # kept only to be closed: the store speaks to it
+    store: EditStore
+    files: PictureFiles
+    follower: Follower
+    celery: Celery
+    decoders: CapacityLimiter
+
+    @cached_property
+    def signer(self) -> LinkSigner:
+        """Signs picture addresses. Blocks when first used, and only then, to ask Redis.
+
+        Raises:
+            StoreUnavailable: Redis does not answer.
+        """
+        return LinkSigner(self.store.secret("links"))
+
+    def default_of(self, models: Iterable[str]) -> str | None:
+        """The model that a request gets that names none: the configured one, else the first."""
+        return min(models, key=lambda name: (name != self.settings.model_name, name), default=None)
+
+    async def close(self) -> None:
+        """Give every connection back."""
+        await self.follower.close()
+        self.celery.close()
+        self.redis.close()
+
+
+def make_services(settings: Settings) -> Services:
+    """The services of one process. Nothing is connected yet, so Redis may come up later.
+
+    Raises:
+        RuntimeError: no Redis is named in the settings.
+    """
+    client = connect(settings.broker_url)
+    return Services(
+        settings=settings,
+        redis=client,
+        store=EditStore(client),
+        files=PictureFiles(settings.pictures_url),
+        follower=Follower(settings.broker_url),
+        celery=make_celery(settings.broker_url),
+        decoders=CapacityLimiter(DECODERS),
+    )
+
+
+def _services_of(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+ServicesDep = Annotated[Services, Depends(_services_of)]

@@ -1,0 +1,97 @@
+"""The application on a real Valkey and a real folder, and a worker that only writes pictures."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from httpx import Response
+
+from api.app import create_app
+from jobs.files import PictureFiles
+from jobs.schema import EditStatus, Model, Result, StoredPicture
+from jobs.settings import Settings
+from jobs.store import Claim, EditStore
+
+Picture = Callable[..., bytes]
+
+
+@pytest.fixture
+def settings(redis_url: str, tmp_path: Path) -> Settings:
+    return Settings(
+        _env_file=None,
+        REDIS_URL=redis_url,
+        data_dir=tmp_path,
+        store_url="",
+        model="zoo",
+        queue_limit=5,
+        allow_networks="127.0.0.0/8",
+        log_level="INFO",
+    )
+
+
+@pytest.fixture
+def settings_without_redis(tmp_path: Path) -> Settings:
+    """Nothing listens at the address."""
+    return Settings(_env_file=None, REDIS_URL="redis://127.0.0.1:1/0", data_dir=tmp_path)
+
+
+@pytest.fixture
+def bare_client(settings: Settings) -> Iterator[TestClient]:
+    """A client of a service that no worker has come to yet."""
+    with TestClient(create_app(settings)) as client:
+        yield client
+
+
+@pytest.fixture
+def client(bare_client: TestClient, store: EditStore, model: Model) -> TestClient:
+    """A client of a service with a live worker of the model `zoo`."""
+    store.announce("worker-1", model)
+    return bare_client
+
+
+@pytest.fixture
+def post(client: TestClient, picture: Picture) -> Callable[..., Response]:
+    """Posts a small PNG as multipart; names are further form fields."""
+
+    def send(*, headers: dict[str, str] | None = None, **fields: str) -> Response:
+        data = {"prompt": "a cat that sits", **fields}
+        return client.post("/v1/edits", data=data, files={"image": picture()}, headers=headers)
+
+    return send
+
+
+@pytest.fixture
+def finish(store: EditStore, settings: Settings, picture: Picture) -> Callable[..., Claim]:
+    """Does a worker's part for the edit that has waited longest."""
+    files = PictureFiles(settings.pictures_url)
+
+    def work(status: EditStatus = EditStatus.SUCCEEDED, *, error: Any = None) -> Claim:
+        claim = store.claim("zoo")
+        assert claim is not None
+        result = None
+        if status is EditStatus.SUCCEEDED:
+            values = store.get(claim.id).submission.params.interpolations
+            result = Result(
+                outputs=[write(claim, number, eta) for number, eta in enumerate(values)]
+            )
+        store.finish(claim, status, result=result, error=error)
+        return claim
+
+    def write(claim: Claim, number: int, interpolation: float) -> StoredPicture:
+        data = picture(size=(64, 64 + number))
+        name = f"output-{number}.png"
+        files.put(claim.id, name, data)
+        return StoredPicture(
+            name=name,
+            interpolation=interpolation,
+            width=64,
+            height=64 + number,
+            content_type="image/png",
+            sha256=hashlib.sha256(data).hexdigest(),
+            bytes=len(data),
+        )
+
+    return work

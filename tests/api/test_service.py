@@ -1,0 +1,265 @@
+"""Models, health, the description, pages, logs, and the door."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from httpx import Response
+
+from api.app import create_app
+from api.asked import EditAsked
+from api.auth import check_exposure
+from api.examples import EDIT, MODEL, QUEUED, REQUEST
+from jobs.logs import configure_logs
+from jobs.schema import Edit, Model
+from jobs.settings import Settings
+from jobs.store import EditStore
+
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - this is what must be refused
+
+
+def test_the_models_are_those_with_a_live_worker(
+    client: TestClient, store: EditStore, model: Model
+) -> None:
+    store.announce("worker-2", model.model_copy(update={"id": "a-model"}))
+    gone = model.model_copy(update={"id": "gone"})
+    store.announce("worker-3", gone)
+    store.withdraw("worker-3", gone)
+    models = client.get("/v1/models").json()["data"]
+    assert [(m["id"], m["default"]) for m in models] == [("a-model", False), ("zoo", True)]
+    assert models[1]["native_size"] == {"width": 64, "height": 64}
+    assert models[1]["licence"] == "Apache-2.0"
+
+
+def test_one_model_is_the_default_although_the_configured_one_is_away(
+    settings: Settings, store: EditStore, model: Model
+) -> None:
+    for name in ("b", "a"):
+        store.announce("worker-1", model.model_copy(update={"id": name}))
+    with TestClient(create_app(settings)) as client:
+        models = client.get("/v1/models").json()["data"]
+    assert [(m["id"], m["default"]) for m in models] == [("a", True), ("b", False)]
+
+
+def test_without_workers_there_are_no_models(bare_client: TestClient) -> None:
+    assert bare_client.get("/v1/models").json() == {"data": []}
+
+
+def test_ready_with_a_live_worker(client: TestClient) -> None:
+    assert client.get("/readyz").status_code == 200
+    assert client.get("/healthz").json() == {"status": "ok"}
+
+
+def test_not_ready_names_what_is_missing(
+    bare_client: TestClient, settings_without_redis: Settings
+) -> None:
+    answer = bare_client.get("/readyz")
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert "worker" in answer.json()["detail"]
+    assert int(answer.headers["retry-after"]) > 0
+    with TestClient(create_app(settings_without_redis)) as client:
+        problem = client.get("/readyz").json()
+    assert [error["pointer"] for error in problem["errors"]] == ["/redis"]
+
+
+# --- the description
+
+
+def every_reference(node: Any) -> set[str]:
+    if isinstance(node, dict):
+        own = {node["$ref"]} if isinstance(node.get("$ref"), str) else set()
+        return own.union(*map(every_reference, node.values()))
+    return set().union(*map(every_reference, node)) if isinstance(node, list) else set()
+
+
+def test_the_description_is_openapi_3_1_and_its_references_resolve(client: TestClient) -> None:
+    document = client.get("/openapi.json").json()
+    assert document["openapi"].startswith("3.1")
+    for reference in every_reference(document):
+        node = document
+        for step in reference.removeprefix("#/").split("/"):
+            node = node[step]
+
+
+def test_every_operation_has_an_example_and_its_problems(client: TestClient) -> None:
+    paths = client.get("/openapi.json").json()["paths"]
+    assert set(paths) == {
+        "/v1/edits",
+        "/v1/edits/{edit_id}",
+        "/v1/edits/{edit_id}/cancel",
+        "/v1/edits/{edit_id}/image",
+        "/v1/files/{edit_id}/{name}",
+        "/v1/models",
+        "/healthz",
+        "/readyz",
+    }
+    for path, operations in paths.items():
+        for operation in operations.values():
+            good = {s: a for s, a in operation["responses"].items() if s.startswith("2")}
+            assert good
+            if not path.endswith(("/image", "{name}")):
+                assert all("example" in a["content"]["application/json"] for a in good.values())
+            for status, answer in operation["responses"].items():
+                if not status.startswith("2"):
+                    assert set(answer["content"]) == {"application/problem+json"}
+                if status == "503":
+                    assert "Retry-After" in answer["headers"]
+
+
+def test_the_examples_are_what_they_show() -> None:
+    Edit.model_validate(EDIT)
+    Edit.model_validate(QUEUED)
+    Model.model_validate(MODEL)
+    flat = {name: value for name, value in REQUEST.items() if name != "params"}
+    EditAsked.model_validate(flat | REQUEST["params"])
+
+
+# --- pages
+
+
+class Links(HTMLParser):
+    """What a page loads, and what is wrong with its labels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loaded: list[str] = []
+        self.inline = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        named = dict(attrs)
+        if tag in ("script", "img", "link"):
+            self.loaded += [address for key in ("src", "href") if (address := named.get(key))]
+        self.inline += (
+            tag == "style" or "style" in named or (tag == "script" and "src" not in named)
+        )
+        self.inline += any(name.startswith("on") for name in named)
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", "/docs/problems/not_found"])
+def test_a_page_loads_only_what_the_service_serves(client: TestClient, path: str) -> None:
+    page = client.get(path)
+    assert page.headers["content-type"].startswith("text/html")
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    links = Links()
+    links.feed(page.text)
+    assert links.inline == 0
+    assert links.loaded
+    for address in links.loaded:
+        assert client.get(address).status_code == 200, address
+
+
+def test_every_input_of_the_page_has_a_label(client: TestClient) -> None:
+    page = client.get("/").text
+    inputs = set(re.findall(r'<(?:input|textarea|select|progress)[^>]* id="(\w+)"', page))
+    inputs |= set(re.findall(r'<(?:input|textarea|select|progress) id="(\w+)"', page))
+    labels = set(re.findall(r'<label[^>]* for="(\w+)"', page)) | {"own"}  # inside its label
+    assert inputs
+    assert inputs <= labels
+
+
+# --- requests
+
+
+def test_a_request_has_an_id_its_own_or_a_new_one(client: TestClient) -> None:
+    assert (
+        client.get("/v1/models", headers={"X-Request-Id": "a-1"}).headers["x-request-id"] == "a-1"
+    )
+    new = client.get("/v1/models").headers["x-request-id"]
+    assert re.fullmatch(r"[0-9a-f]{32}", new)
+    for bad in ("x" * 200, "a b", "a;drop"):
+        answer = client.get("/nothing", headers={"X-Request-Id": bad})
+        assert re.fullmatch(r"[0-9a-f]{32}", answer.headers["x-request-id"])
+
+
+def test_one_line_a_request_and_the_edits_id_at_its_acceptance(
+    settings: Settings,
+    post: Callable[..., Response],
+    client: TestClient,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    configure_logs(level="INFO", form="json", part="api")
+    answer = post(headers={"X-Request-Id": "r-1"})
+    client.get("/v1/edits/a%0Ab?secret=1")
+    client.get("/healthz")
+    client.get("/readyz")
+    client.get("/v1/files/x/y")
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    ours = [line for line in lines if line["event"] in ("accepted", "request")]
+    accepted, first, second = ours
+    assert accepted["edit"] == answer.json()["id"]
+    assert accepted["request_id"] == first["request_id"] == "r-1"
+    assert (first["method"], first["path"], first["status"]) == ("POST", "/v1/edits", 202)
+    assert first["ms"] >= 0
+    assert (second["path"], second["status"]) == ("/v1/edits/a%0Ab", 404)
+
+
+# --- the door
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.5", "::1", "localhost"])
+def test_loopback_needs_no_keys(settings: Settings, host: str) -> None:
+    check_exposure(settings.model_copy(update={"host": host}))
+
+
+@pytest.mark.parametrize("host", [EVERYWHERE, "::", "192.168.1.5", "photos.example"])
+def test_other_addresses_are_refused_unless_the_network_is_trusted(
+    settings: Settings, host: str
+) -> None:
+    exposed = settings.model_copy(update={"host": host})
+    with pytest.raises(RuntimeError, match="BARET_TRUSTED_NETWORK"):
+        check_exposure(exposed)
+    check_exposure(exposed.model_copy(update={"trusted_network": True}))
+
+
+def run_python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={"PATH": "", **environment},
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("environment", "named"),
+    [
+        ({"BARET_HOST": EVERYWHERE, "REDIS_URL": "redis://127.0.0.1:1"}, "BARET_TRUSTED_NETWORK"),
+        ({"BARET_DATA_DIR": "/nonexistent", "BARET_STORE_URL": "memory://"}, "REDIS_URL"),
+    ],
+)
+def test_the_service_refuses_to_start_and_says_what_to_set(
+    environment: dict[str, str], named: str
+) -> None:
+    done = run_python("-m", "api", **environment)
+    assert done.returncode == 1
+    assert named in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_api_and_jobs_import_without_torch() -> None:
+    program = """
+import importlib, pkgutil, sys
+
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("torch", "diffusers", "transformers", "baret", "zoo"):
+            raise ImportError(name + " must not be imported here")
+
+sys.meta_path.insert(0, Blocked())
+import api, jobs
+for package in (api, jobs):
+    for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+import api.__main__
+"""
+    done = run_python("-c", program)
+    assert done.returncode == 0, done.stderr

