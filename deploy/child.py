@@ -14,7 +14,6 @@ from jobs.logs import get_logger
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0  # seconds before a restart; doubles in between
 HEALTHY_SECONDS = 30.0  # a child that lived this long starts its back-off anew
-GRACE_SECONDS = 20.0  # from SIGTERM to SIGKILL
 
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
@@ -28,6 +27,7 @@ class Command:
     name: str
     argv: Sequence[str]
     hint: str = ""
+    grace: float = 20.0  # seconds from SIGTERM to SIGKILL
 
 
 class Child:
@@ -39,7 +39,8 @@ class Child:
     def __init__(self, command: Command, *, keep_open: Sequence[int] = ()):
         """`keep_open`: file descriptors that the process inherits."""
         self.command = command
-        self.deaths = 0  # in a row: a healthy life sets it back
+        self.deaths = 0
+        self._pause = FIRST_PAUSE
         self._keep_open = tuple(keep_open)
         self._restart_at = 0.0
         self._start()
@@ -66,16 +67,16 @@ class Child:
     def _died(self, code: int) -> None:
         self._sweep()
         if time.monotonic() - self._started_at > HEALTHY_SECONDS:
-            self.deaths = 0
-        pause = min(FIRST_PAUSE * 2**self.deaths, LONGEST_PAUSE)
+            self._pause = FIRST_PAUSE
         self.deaths += 1
-        self._restart_at = time.monotonic() + pause
+        self._restart_at = time.monotonic() + self._pause
         _log.warning(
             f"{self.command.name} ended, starting it again",
             ended_with=how_it_ended(code),
             restart=self.deaths,
-            pause=pause,
+            pause=self._pause,
         )
+        self._pause = min(2 * self._pause, LONGEST_PAUSE)
 
     def stop(self) -> None:
         """End the process: SIGTERM, a grace, SIGKILL. Nothing of its group is left."""
@@ -83,9 +84,9 @@ class Child:
             return
         self.process.terminate()
         try:
-            self.process.wait(GRACE_SECONDS)
+            self.process.wait(self.command.grace)
         except subprocess.TimeoutExpired:
-            _log.warning(f"{self.command.name} does not stop, killing it", after=GRACE_SECONDS)
+            _log.warning(f"{self.command.name} does not stop, killing it", after=self.command.grace)
             self.process.kill()
             self.process.wait()
         self._sweep()
@@ -93,14 +94,14 @@ class Child:
     def _sweep(self) -> None:
         """Kill what the ended process left in its group, then forget the process."""
         if self.process is not None:
-            with suppress(ProcessLookupError):
+            with suppress(ProcessLookupError, PermissionError):  # macOS: a group of zombies
                 os.killpg(self.process.pid, signal.SIGKILL)
         self.process = None
 
 
 def how_it_ended(code: int) -> str:
-    """A `returncode` in words: "exit code 1" or "SIGKILL"."""
-    return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
+    """A `returncode` in words: "exit code 1" or "signal 9 (Killed)"."""
+    return f"exit code {code}" if code >= 0 else f"signal {-code} ({signal.strsignal(-code)})"
 
 
 def _die_with(parent: int) -> Callable[[], None] | None:

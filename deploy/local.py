@@ -1,21 +1,16 @@
 """The stack's life: checks, start, ready, sample edit, serve, stop."""
 
-import fcntl
-import os
-import socket
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
 
 import httpx
 
-from deploy import valkey
+from deploy import claims, valkey
 from deploy.child import Command
-from deploy.errors import CannotStart, SampleFailed
+from deploy.errors import SampleFailed
 from deploy.sample import first_sample, run_sample
 from deploy.supervisor import Stopped, Supervisor
 from jobs.logs import get_logger
@@ -67,8 +62,8 @@ def run(stack: Stack, *, exit_after_sample: bool = False) -> None:
         KeepsDying: a child did not come up.
         SampleFailed: the sample edit failed and was all that was asked for.
     """
-    with _only_stack_on(stack.data) as lock:
-        _check_port(stack)
+    with claims.data_folder(stack.data) as lock:
+        claims.port(stack.host, stack.port)
         # Every child inherits the lock, so the folder stays refused to another stack until the
         # last process that writes there is gone, even when this one is killed.
         supervisor = Supervisor(keep_open=[lock.fileno()])
@@ -78,62 +73,14 @@ def run(stack: Stack, *, exit_after_sample: bool = False) -> None:
             with client, supervisor.running():
                 _start(stack, supervisor)
                 _wait_until_ready(client, supervisor)
-                _first_edit_and_serve(stack, client, supervisor, serve=not exit_after_sample)
+                _first_edit(stack, client, supervisor, must_succeed=exit_after_sample)
+                if not exit_after_sample:
+                    _serve(stack, supervisor)
         except Stopped:
             pass
         finally:
             _url_note(stack).unlink(missing_ok=True)
     _say(f"Stopped. The data stays in {stack.data}")
-
-
-def _first_edit_and_serve(
-    stack: Stack, client: httpx.Client, supervisor: Supervisor, *, serve: bool
-) -> None:
-    try:
-        _first_edit(stack, client, supervisor)
-    except SampleFailed as error:
-        if not serve:
-            raise
-        _log.warning(str(error))  # the service itself may be fine
-    if not serve:
-        return
-    _say(
-        f"BARET is ready: {stack.url} (API reference: {stack.url}/docs)",
-        f"  data    {stack.data}",
-        "  stop    Ctrl-C",
-    )
-    while True:
-        supervisor.pause(60)
-
-
-@contextmanager
-def _only_stack_on(data: Path) -> Iterator[TextIO]:
-    data.mkdir(parents=True, exist_ok=True)
-    with (data / "stack.lock").open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            raise CannotStart(
-                f"Another stack (process {lock.read().strip()}) uses the data folder {data}. "
-                "Stop it, or set BARET_DATA_DIR and BARET_PORT to run a second one."
-            ) from None
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield lock
-
-
-def _check_port(stack: Stack) -> None:
-    family = socket.AF_INET6 if ":" in stack.host else socket.AF_INET
-    try:
-        socket.create_server((stack.host, stack.port), family=family).close()
-    except OSError as error:
-        raise CannotStart(
-            f"The API cannot listen on {stack.host} port {stack.port} ({error.strerror}). "
-            "Set BARET_PORT (or BARET_HOST) to another one, such as: "
-            f"BARET_PORT={stack.port + 1} make run"
-        ) from error
 
 
 def _url_note(stack: Stack) -> Path:
@@ -177,15 +124,33 @@ def _missing(client: httpx.Client) -> str:
     return " ".join(one["detail"] for one in problem.get("errors", [problem]))
 
 
-def _first_edit(stack: Stack, client: httpx.Client, supervisor: Supervisor) -> None:
-    sample = first_sample(stack.samples)
-    _say(f"Sample edit: “{sample.caption}” → “{sample.prompt}”")
-    outcome = run_sample(client, sample, folder=stack.data / "sample", pause=supervisor.pause)
+def _first_edit(
+    stack: Stack, client: httpx.Client, supervisor: Supervisor, *, must_succeed: bool
+) -> None:
+    try:
+        sample = first_sample(stack.samples)
+        _say(f"Sample edit: “{sample.caption}” → “{sample.prompt}”")
+        outcome = run_sample(client, sample, folder=stack.data / "sample", pause=supervisor.pause)
+    except SampleFailed as error:
+        if must_succeed:
+            raise
+        _log.warning(str(error))  # the service itself may be fine
+        return
     _say(
         f"Done in {outcome.seconds:.1f} s",
         f"  before  {outcome.before}",
         f"  after   {outcome.after}",
     )
+
+
+def _serve(stack: Stack, supervisor: Supervisor) -> None:
+    _say(
+        f"BARET is ready: {stack.url} (API reference: {stack.url}/docs)",
+        f"  data    {stack.data}",
+        "  stop    Ctrl-C",
+    )
+    while True:
+        supervisor.pause(60)
 
 
 def _say(*lines: str) -> None:

@@ -10,7 +10,7 @@ from deploy.errors import KeepsDying
 from jobs.logs import get_logger
 
 TICK_SECONDS = 0.1
-MOST_DEATHS = 4  # in a row, before the stack is ready
+MOST_DEATHS = 4  # of one child, before the stack is ready
 
 Pause = Callable[[float], None]
 """Waits while the children are tended; raises `Stopped` when a signal asks the stack to end."""

@@ -102,5 +102,5 @@ def _copy(source: Path, target: Path) -> None:
 
 def _machine() -> dict[str, str]:
     """The environment without what would leak this checkout or its settings into the image."""
-    ours = ("BARET_", "REDIS_", "PYTHON", "VIRTUAL_ENV", "COV_")
+    ours = ("BARET_", "REDIS_", "PYTHON", "VIRTUAL_ENV", "COV")
     return {key: value for key, value in os.environ.items() if not key.startswith(ours)}
