@@ -59,11 +59,15 @@ class RunningStack:
         self.family += self.process.children(recursive=True)
 
     def child(self, part: str) -> psutil.Process:
-        """The child with this in its command line."""
-        for child in self.process.children():
-            if any(part in word for word in child.cmdline()):
-                return child
-        raise AssertionError(f"no child {part}")
+        """The child with this in its command line, once there is one."""
+        found: list[psutil.Process] = []
+
+        def look() -> bool:
+            found[:] = [one for one in self.process.children() if part in _command_line(one)]
+            return bool(found)
+
+        until(look, f"a child {part}")
+        return found[0]
 
     def ends(self) -> int:
         return int(self.process.wait(PATIENCE))
@@ -71,3 +75,10 @@ class RunningStack:
     def living(self) -> list[psutil.Process]:
         """Who is left of every process that was ever noted."""
         return [one for one in self.family if one.is_running() and one.status() != "zombie"]
+
+
+def _command_line(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return ""
