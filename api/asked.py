@@ -16,6 +16,8 @@ from jobs.schema import FieldError, Metadata, ParamsAsked, Prompt, Strict
 # Form fields that hold JSON text. `interpolation` does too where it is a list.
 _JSON_FIELDS = ("metadata", "params", "webhook_events")
 
+MOST_ERRORS = 32  # told of one request
+
 
 class ImageAsked(Strict):
     """A picture in a JSON body: one of its fields."""
@@ -113,43 +115,36 @@ def _form_value(name: str, text: str) -> Any:
 
 
 def _validated(body: _Body) -> EditAsked:
-    fields, under_params, errors = _flat(body.fields)
-    errors = [*body.errors, *errors, *_picture_errors(body)]
+    fields, under_params, misplaced = _flat(body.fields)
+    errors = [*body.errors, *misplaced, *_picture_errors(body)]
     asked = None
     try:
         asked = EditAsked.model_validate(fields)
     except ValidationError as error:
         errors += body_errors(error, fields, under_params)
-    told = {error.pointer: error for error in reversed(errors)}
+    told: dict[str, FieldError] = {}
+    for wrong in errors:
+        told.setdefault(wrong.pointer, wrong)  # the first thing wrong with a field is enough
     if asked is None or told:
-        raise ValidationFailed(list(reversed(told.values()))[:MOST_ERRORS])
+        raise ValidationFailed(list(told.values())[:MOST_ERRORS])
     return asked
-
-
-MOST_ERRORS = 32  # told of one request
 
 
 def _flat(body: dict[str, Any]) -> tuple[dict[str, Any], set[str], list[FieldError]]:
     """The body with the fields of `params` among its own, and the names of those."""
+    known = ParamsAsked.model_fields.keys()
     outer = {name: value for name, value in body.items() if name != "params"}
     inner = body.get("params", {})
     if not isinstance(inner, dict):
         return outer, set(), [FieldError(pointer="/params", detail="Give an object.")]
-    errors = []
-    for name in inner:
-        if name not in ParamsAsked.model_fields:
-            errors.append(
-                FieldError(pointer=pointer(["params", name]), detail="There is no such parameter.")
-            )
-        elif name in outer:
-            errors.append(
-                FieldError(
-                    pointer=pointer(["params", name]),
-                    detail="Given twice: in `params` and beside it.",
-                )
-            )
-    known = {name: value for name, value in inner.items() if name in ParamsAsked.model_fields}
-    return outer | known, set(known), errors
+    wrong = {name: "There is no such parameter." for name in inner if name not in known}
+    wrong |= {name: "Given twice: here and beside `params`." for name in inner if name in outer}
+    errors = [
+        FieldError(pointer=pointer(["params", name]), detail=detail)
+        for name, detail in wrong.items()
+    ]
+    taken = {name: value for name, value in inner.items() if name in known}
+    return outer | taken, set(taken), errors
 
 
 def _picture_errors(body: _Body) -> list[FieldError]:

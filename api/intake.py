@@ -11,7 +11,7 @@ from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
 from api.asked import Asked, EditAsked, ImageAsked, read_asked
-from api.errors import about_field
+from api.errors import AboutField, about_field
 from api.services import Services
 from jobs.errors import (
     AddressNotAllowed,
@@ -82,14 +82,13 @@ def _model(services: Services, asked: EditAsked) -> Model:
     known = services.store.models()
     if not known:
         raise NoWorker("No worker has announced a model yet; start one and try again.")
-    name = asked.model or services.settings.model_name
+    name = services.settings.model_name if asked.model is None else asked.model
     if asked.model is None and name not in known:
         # As GET /v1/models says: where the configured model is unknown, a live one is the default.
         name = services.default_of(services.store.live_models()) or name
     if name not in known:
         names = ", ".join(sorted(known))
-        with about_field("/model", UnknownModel):
-            raise UnknownModel(f"No worker serves this model. Known: {names}.")
+        raise AboutField("/model", UnknownModel(f"No worker serves this model. Known: {names}."))
     return known[name]
 
 

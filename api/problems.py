@@ -7,6 +7,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from api.errors import AboutField, ApiError, ValidationFailed
 from api.kinds import FRAMEWORK_KINDS, INVALID_REQUEST, KINDS, Kind
@@ -16,6 +17,7 @@ from jobs.problems import make_problem
 from jobs.schema import FieldError
 
 MEDIA_TYPE = "application/problem+json"
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 def problem_response(
@@ -59,7 +61,20 @@ def _framework(request: Request, error: Exception) -> JSONResponse:
     kind = FRAMEWORK_KINDS.get(told.status_code, INVALID_REQUEST)
     # The parser's own words help; the router's ("Not Found") say nothing.
     detail = kind.help if told.detail == HTTPStatus(told.status_code).phrase else told.detail
-    return problem_response(request, kind, detail, headers=dict(told.headers or {}))
+    headers = dict(told.headers or {})
+    if "Allow" in headers:
+        headers["Allow"] = _allowed(request)
+    return problem_response(request, kind, detail, headers=headers)
+
+
+def _allowed(request: Request) -> str:
+    """The methods of an address. The router names only those of the first route that has it."""
+
+    def knows(method: str) -> bool:
+        scope = {**request.scope, "method": method}
+        return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
+
+    return ", ".join(method for method in METHODS if knows(method))
 
 
 def install_problem_handlers(app: FastAPI) -> None:

@@ -108,7 +108,11 @@ async def get_image(
         data = await to_thread.run_sync(
             lambda data: transcode(data, form, quality=quality), data, limiter=services.decoders
         )
-    headers = {"Cache-Control": "private, max-age=3600", "Vary": "Accept"}
+    headers = {
+        "Cache-Control": "private, max-age=3600",
+        "Vary": "Accept",
+        "X-Content-Type-Options": "nosniff",
+    }
     return Response(data, media_type=form.content_type, headers=headers)
 
 

@@ -112,13 +112,15 @@ async function follow(edit) {
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     edit = await call(`/v1/edits/${edit.id}`);
   }
-  showProgress(STATUS[edit.status](edit), edit.progress);
+  showProgress(STATUS[edit.status](edit), null);
+  $("bar").hidden = true;
   if (edit.status === "failed") tellProblem(edit.error ?? {});
   if (edit.status === "succeeded") showResult(edit);
 }
 
 function showProgress(text, share) {
   $("progress").hidden = false;
+  $("bar").hidden = false;
   $("status").textContent = share === null ? text : `${text} · ${Math.round(share * 100)} %`;
   if (share === null) $("bar").removeAttribute("value");
   else $("bar").value = share;
