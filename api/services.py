@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated
 
-import redis
 from anyio import CapacityLimiter
 from celery import Celery
 from fastapi import Depends, Request
@@ -26,7 +25,6 @@ class Services:
     """The parts that routes use; they are safe to share between threads."""
 
     settings: Settings
-    redis: redis.Redis  # kept only to be closed: the store speaks to it
     store: EditStore
     files: PictureFiles
     follower: Follower
@@ -50,7 +48,7 @@ class Services:
         """Give every connection back."""
         await self.follower.close()
         self.celery.close()
-        self.redis.close()
+        self.store.close()
 
 
 def make_services(settings: Settings) -> Services:
@@ -59,11 +57,9 @@ def make_services(settings: Settings) -> Services:
     Raises:
         RuntimeError: no Redis is named in the settings.
     """
-    client = connect(settings.broker_url)
     return Services(
         settings=settings,
-        redis=client,
-        store=EditStore(client),
+        store=EditStore(connect(settings.broker_url)),
         files=PictureFiles(settings.pictures_url),
         follower=Follower(settings.broker_url),
         celery=make_celery(settings.broker_url),

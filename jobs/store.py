@@ -111,6 +111,10 @@ class EditStore:
     def _run(self, script: str, *arguments: str | float) -> Any:
         return self._scripts[script](args=[_MOVES, *arguments])
 
+    def close(self) -> None:
+        """Give the connections back."""
+        self._redis.close()
+
     @_redis_errors()
     def ping(self) -> None:
         """Raise unless Redis answers."""

@@ -1,0 +1,32 @@
+"""The table from errors to HTTP is whole."""
+
+import pytest
+
+from api import errors as api_errors
+from api.kinds import BY_CODE, KINDS
+from jobs import errors as jobs_errors
+
+# Never reach a caller as they are: a worker's own, and the one that wraps another.
+_INSIDE = {jobs_errors.StaleAttempt, api_errors.AboutField}
+
+
+def leaves(base: type[Exception]) -> set[type[Exception]]:
+    below = {leaf for child in base.__subclasses__() for leaf in leaves(child)}
+    return below or {base}
+
+
+def test_every_error_that_can_reach_a_caller_has_its_kind() -> None:
+    assert (leaves(jobs_errors.JobsError) | leaves(api_errors.ApiError)) - _INSIDE == set(KINDS)
+
+
+@pytest.mark.parametrize("code", sorted(BY_CODE))
+def test_every_kind_says_what_to_do_and_only_503_says_when(code: str) -> None:
+    kind = BY_CODE[code]
+    assert kind.title
+    assert kind.help.endswith(".")
+    assert kind.retry_after is None or kind.status == 503
+
+
+def test_kinds_of_one_code_are_one_kind() -> None:
+    for kind in KINDS.values():
+        assert BY_CODE[kind.code] is kind
