@@ -38,6 +38,7 @@ class Balance:
     guidance_scale: float  # w
     keep_transition: bool = False  # denoise the transition branch to its end
     record_attention: bool = False
+    mask: Tensor | None = None  # [h, w], 0 where the edit is held to the pivots; None: nowhere
 
 
 @dataclass(frozen=True)
@@ -49,29 +50,27 @@ class Branches:
     attention: Tensor | None  # [q, n] where it was asked for
 
 
-def denoise(start: Tensor, texts: Texts, schedule: Schedule, balance: Balance) -> Edit[Branches]:
+def denoise(pivots: Tensor, texts: Texts, schedule: Schedule, balance: Balance) -> Edit[Branches]:
     """Denoise the three branches from the same noise, each guided, BAM in the edit branch.
 
     A branch is left out as soon as nothing needs it any more.
 
     Args:
-        start: z_T, [4, h, w], the noisiest pivot.
+        pivots: z*_0…z*_T, [T + 1, 4, h, w]; the branches start at the noisiest.
         texts: embeddings of the branches.
         schedule: T levels.
         balance: windows, guidance, and what to keep.
     """
     count = len(schedule)
-    latents = dict.fromkeys((RECONSTRUCTION, TRANSITION, EDIT), start)
+    latents = dict.fromkeys((RECONSTRUCTION, TRANSITION, EDIT), pivots[-1])
     recorder = None
     for level in range(count, 0, -1):
         done = count - level
         balanced_self = done < round(balance.self_attention_until * count)
         balanced_cross = done < round(balance.cross_attention_until * count)
         active = [EDIT]
-        if balanced_self:
-            active.append(RECONSTRUCTION)
-        if balanced_cross or balance.keep_transition:
-            active.append(TRANSITION)
+        active += [RECONSTRUCTION] if balanced_self else []
+        active += [TRANSITION] if balanced_cross or balance.keep_transition else []
         conditional = {
             RECONSTRUCTION: texts.tuned[level - 1],
             TRANSITION: texts.transition[level - 1],
@@ -92,6 +91,8 @@ def denoise(start: Tensor, texts: Texts, schedule: Schedule, balance: Balance) -
         noise = guide(without, with_text, balance.guidance_scale)
         rows = schedule.step(rows, noise, level=level)
         latents.update(zip(active, rows, strict=True))
+        if balance.mask is not None:
+            latents[EDIT] = torch.lerp(pivots[level - 1], latents[EDIT], balance.mask)
     return Branches(
         latents[EDIT],
         latents[TRANSITION] if balance.keep_transition else None,

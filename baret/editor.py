@@ -15,6 +15,7 @@ from baret.engine import Edit, Engine, R, Where
 from baret.errors import InversionMismatch
 from baret.heatmaps import heatmaps
 from baret.inversion import invert, tune
+from baret.mask import change_mask, predicted_change
 from baret.options import EditOptions, InversionOptions
 from baret.result import EditResult, Inversion, Output
 from baret.transition import transition
@@ -132,6 +133,9 @@ class Editor:
         clean = model.encode(pixels)
         pivots = self._run("inverting", invert(clean, uncond, schedule), course)
         tuning = self._run("tuning", tune(pivots, target, uncond, schedule, options), course)
+        change = self._run(
+            "tuning", predicted_change(pivots, target, tuning.embeddings, schedule), course
+        )
         return Inversion(
             pixels=pixels,
             pivots=pivots,
@@ -139,6 +143,7 @@ class Editor:
             losses=tuning.losses,
             inner_steps=tuning.inner_steps,
             reconstruction=tuning.reconstruction,
+            change=change,
             size=rgb.size,
             prompt=prompt,
             options=options,
@@ -166,16 +171,20 @@ class Editor:
             tuned=tuned,
             transition=transition(tuned, target, eta, options.interpolation_end),
         )
+        thresholds, mask = options.change_thresholds, None
+        if thresholds is not None:
+            mask = change_mask(inversion.change.to(model.device), *thresholds)
         balance = Balance(
             self_attention_until=tau_s,
             cross_attention_until=tau_c,
             guidance_scale=options.inversion.guidance_scale,
             keep_transition=options.artifacts,
             record_attention=options.artifacts,
+            mask=mask,
         )
         schedule = model.schedule(options.inversion.num_inference_steps)
-        start = inversion.pivots[-1].to(model.device)
-        branches = self._run("editing", denoise(start, texts, schedule, balance), course)
+        pivots = inversion.pivots.to(model.device)
+        branches = self._run("editing", denoise(pivots, texts, schedule, balance), course)
         course.parts_done += 1
         return branches
 

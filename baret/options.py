@@ -73,6 +73,9 @@ class EditOptions:
     interpolation_end: float | None = None  # progressive η: its value at the last step
     self_attention_until: float | None = None  # τ_s, share of the steps from the noisiest
     cross_attention_until: float | None = None  # τ_c, likewise
+    # Beyond the paper: where the predicted change is below the first, the photo is kept; above
+    # the second the edit is free. None keeps nothing, as in the paper.
+    change_thresholds: tuple[float, float] | None = (0.35, 0.6)
     artifacts: bool = False  # also the transition and attention pictures
     inversion: InversionOptions = field(default_factory=InversionOptions)
 
@@ -88,6 +91,11 @@ class EditOptions:
             raise OptionsError("interpolation needs at least one value.")
         if self.interpolation_end is not None:
             _check("interpolation_end", self.interpolation_end, 0, 1)
+        if self.change_thresholds is not None:
+            _check("change_thresholds' second", self.change_thresholds[1], 0, 1)
+            _check(
+                "change_thresholds' first", self.change_thresholds[0], 0, self.change_thresholds[1]
+            )
         _check("self_attention_until", self.windows[0], 0, 1)
         _check("cross_attention_until", self.windows[1], 0, 1)
 

@@ -19,7 +19,7 @@ from baret.images import Pixels
 from baret.options import InversionOptions
 
 _FORMAT = "baret-inversion-1"
-_TENSORS = ("pivots", "tuned", "losses", "inner_steps", "reconstruction")
+_TENSORS = ("pivots", "tuned", "losses", "inner_steps", "reconstruction", "change")
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Inversion:
     losses: Tensor  # [T] float32, squared error on the pivot after the last inner step
     inner_steps: Tensor  # [T] int64, Adam steps spent
     reconstruction: Tensor  # [4, h, w] float32, where guided denoising with c_t ends
+    change: Tensor  # [h, w] float32, 0–1: how much the text wants changed where
     size: tuple[int, int]  # (width, height) of the photo as given, rotated as people see it
     prompt: str
     options: InversionOptions

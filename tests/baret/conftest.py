@@ -1,0 +1,30 @@
+"""The bundled model, and the sample pictures it was not trained on."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from baret import Editor
+
+SAMPLES = Path(__file__).parents[2] / "zoo" / "samples"
+
+
+@dataclass(frozen=True)
+class Sample:
+    picture: Image.Image
+    caption: str
+    prompt: str
+
+
+@pytest.fixture(scope="session")
+def editor() -> Editor:
+    return Editor.from_pretrained("zoo", device="cpu", dtype="float32")
+
+
+@pytest.fixture(scope="session")
+def sample() -> Sample:
+    first = json.loads((SAMPLES / "index.json").read_text())[0]
+    return Sample(Image.open(SAMPLES / first["file"]), first["caption"], first["prompt"])

@@ -1,0 +1,143 @@
+import gc
+import threading
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from baret import BaretError, EditOptions, Inversion, InversionOptions
+from baret.errors import ImageError, InversionMismatch
+
+FAST = InversionOptions(num_inference_steps=10, inner_steps=2)
+OPTIONS = EditOptions(inversion=FAST)
+
+
+@pytest.fixture(scope="module")
+def inversion(editor, sample):
+    return editor.invert(sample.picture, sample.prompt, FAST)
+
+
+def test_an_edit_gives_all_that_it_promises(editor, sample):
+    options = EditOptions(interpolation=(0.5, 1.0), artifacts=True, inversion=FAST)
+    result = editor.edit(sample.picture, sample.prompt, options)
+    assert [output.interpolation for output in result.outputs] == [0.5, 1.0]
+    for output in result.outputs:
+        assert output.picture.size == output.transition.size == sample.picture.size
+        assert " ".join(word.word for word in output.attention) == sample.prompt
+    assert result.reconstruction.size == sample.picture.size
+    assert result.reconstruction_psnr > 20
+    assert set(result.seconds) == {"inverting", "tuning", "editing", "decoding"}
+    assert len(result.losses) == 10
+    assert result.inner_steps == int(result.inversion.inner_steps.sum()) > 0
+
+
+def test_the_same_edit_gives_the_same_bytes(editor, sample):
+    first, second = (editor.edit(sample.picture, sample.prompt, OPTIONS) for _ in range(2))
+    assert first.picture.tobytes() == second.picture.tobytes()
+
+
+def test_another_text_gives_another_picture(editor, sample):
+    ours = editor.edit(sample.picture, sample.prompt, OPTIONS).picture
+    other = editor.edit(sample.picture, "a photo of a black horse at night", OPTIONS).picture
+    assert np.abs(np.asarray(ours, float) - np.asarray(other, float)).mean() > 10
+
+
+def test_a_saved_inversion_edits_like_the_fresh_one(editor, inversion, tmp_path):
+    inversion.save(tmp_path / "photo.safetensors")
+    loaded = Inversion.load(tmp_path / "photo.safetensors")
+    assert (loaded.prompt, loaded.options, loaded.model, loaded.dtype, loaded.size) == (
+        inversion.prompt,
+        FAST,
+        editor.model.identity,
+        "float32",
+        inversion.size,
+    )
+    fresh = editor.edit(inversion, inversion.prompt, OPTIONS)
+    again = editor.edit(loaded, inversion.prompt, OPTIONS)
+    assert again.inversion_reused and again.inner_steps == 0
+    assert again.picture.tobytes() == fresh.picture.tobytes()
+
+
+@pytest.mark.parametrize("data", [b"", b"\0" * 64, b"not a tensor file at all"])
+def test_a_file_that_is_no_inversion_is_refused(data):
+    with pytest.raises(BaretError, match="invert the photo again"):
+        Inversion.from_bytes(data)
+
+
+def test_an_inversion_of_another_text_or_other_options_is_refused(editor, inversion):
+    with pytest.raises(InversionMismatch):
+        editor.edit(inversion, "something else", OPTIONS)
+    with pytest.raises(InversionMismatch):
+        editor.edit(inversion, inversion.prompt, EditOptions())
+
+
+@pytest.mark.parametrize("size", [(32, 32), (50, 32), (32, 128), (200, 90), (61, 67)])
+def test_any_size_comes_back_as_it_was(editor, sample, size):
+    options = EditOptions(inversion=InversionOptions(num_inference_steps=2, inner_steps=1))
+    result = editor.edit(sample.picture.resize(size), sample.prompt, options)
+    assert result.picture.size == result.reconstruction.size == size
+
+
+def test_a_picture_that_cannot_be_worked_on_is_refused(editor):
+    with pytest.raises(ImageError, match="32 pixels"):
+        editor.edit(Image.new("RGB", (16, 16)), "a dog")
+
+
+def test_progress_is_told_before_every_unet_call_and_never_falls(editor, sample):
+    told = []
+    editor.edit(sample.picture, sample.prompt, OPTIONS, on_progress=told.append)
+    fractions = [progress.fraction for progress in told]
+    assert fractions == sorted(fractions) and fractions[0] == 0 and fractions[-1] > 0.9
+    stages = list(dict.fromkeys(progress.stage for progress in told))
+    assert stages == ["inverting", "tuning", "editing", "decoding"]
+    # 10 to invert, 10·(∅, up to 2 looks, the step) to tune, 10 to edit, 1 before decoding.
+    assert 10 + 30 + 10 + 1 <= len(told) <= 10 + 40 + 10 + 1
+
+
+@pytest.mark.parametrize("stage", ["inverting", "tuning", "editing", "decoding"])
+def test_raising_from_progress_cancels_and_leaves_the_model_as_it_was(editor, sample, stage):
+    class Enough(Exception):
+        pass
+
+    calls = []
+
+    def stop(progress):
+        calls.append(progress.stage)
+        if progress.stage == stage:
+            raise Enough
+
+    before = dict(editor.model.unet.attn_processors)
+    options = EditOptions(self_attention_until=1.0, artifacts=True, inversion=FAST)
+    with pytest.raises(Enough):
+        editor.edit(sample.picture, sample.prompt, options, on_progress=stop)
+    assert calls.count(stage) == 1  # not one call more
+    assert editor.model.unet.attn_processors == before
+    assert all(parameter.grad is None for parameter in editor.model.unet.parameters())
+
+
+def test_edits_of_two_threads_do_not_touch_each_other(editor, sample):
+    prompts = [sample.prompt, "a photo of a black dog at night"]
+    alone = [editor.edit(sample.picture, prompt, OPTIONS).picture.tobytes() for prompt in prompts]
+    together: dict[str, bytes] = {}
+
+    def work(prompt: str) -> None:
+        together[prompt] = editor.edit(sample.picture, prompt, OPTIONS).picture.tobytes()
+
+    threads = [threading.Thread(target=work, args=(prompt,)) for prompt in prompts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [together[prompt] for prompt in prompts] == alone
+
+
+def test_an_edit_keeps_no_tensors_behind(editor, sample):
+    def count() -> int:
+        gc.collect()
+        return sum(isinstance(thing, torch.Tensor) for thing in gc.get_objects())
+
+    editor.edit(sample.picture, sample.prompt, OPTIONS)
+    before = count()
+    editor.edit(sample.picture, sample.prompt, OPTIONS)
+    assert count() <= before

@@ -1,0 +1,90 @@
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from baret.errors import ImageError
+from baret.images import psnr, to_picture, to_pixels, to_rgb, working_size
+
+
+def gradient(width=48, height=40) -> Image.Image:
+    across = np.linspace(0, 255, width, dtype=np.uint8)
+    pixels = np.zeros((height, width, 3), np.uint8)
+    pixels[..., 0] = across
+    pixels[: height // 2, :, 1] = 200
+    return Image.fromarray(pixels)
+
+
+def through(picture: Image.Image, form: str, **options: object) -> Image.Image:
+    buffer = io.BytesIO()
+    picture.save(buffer, form, **options)
+    return Image.open(io.BytesIO(buffer.getvalue()))
+
+
+def test_exif_rotation_is_applied():
+    exif = Image.Exif()
+    exif[0x0112] = 6  # rotate 90° clockwise to show
+    turned = to_rgb(through(gradient(), "PNG", exif=exif))
+    assert turned.size == (40, 48)
+    assert turned.tobytes() == gradient().rotate(-90, expand=True).tobytes()
+
+
+def test_transparency_lies_on_white():
+    clear = gradient().convert("RGBA")
+    clear.putalpha(0)
+    assert to_rgb(clear).getextrema() == ((255, 255),) * 3
+
+
+def test_a_transparent_palette_lies_on_white_too():
+    palette = gradient().convert("P")
+    palette.info["transparency"] = palette.getpixel((0, 0))
+    assert to_rgb(palette).getpixel((0, 0)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize("mode", ["CMYK", "P", "L", "LA", "1", "YCbCr", "HSV"])
+def test_every_common_mode_becomes_rgb_of_the_same_size(mode):
+    rgb = to_rgb(gradient().convert("RGBA" if mode == "LA" else "RGB").convert(mode))
+    assert (rgb.mode, rgb.size) == ("RGB", (48, 40))
+
+
+def test_cmyk_keeps_the_colours():
+    assert psnr(np.asarray(to_rgb(gradient().convert("CMYK"))), np.asarray(gradient())) > 40
+
+
+def test_sixteen_bit_gray_keeps_its_range():
+    deep = Image.fromarray(np.linspace(0, 65535, 64 * 64).reshape(64, 64).astype(np.uint16))
+    rgb = np.asarray(to_rgb(through(deep, "PNG")))
+    assert (rgb.min(), rgb.max()) == (0, 255)
+    assert abs(float(rgb.mean()) - 127.5) < 1
+
+
+def test_float_pictures_are_refused():
+    with pytest.raises(ImageError, match="8 or 16 bit"):
+        to_rgb(Image.new("F", (64, 64)))
+
+
+@pytest.mark.parametrize("size", [(31, 100), (100, 31), (401, 100), (100, 401)])
+def test_too_small_or_elongated_pictures_are_refused(size):
+    with pytest.raises(ImageError):
+        working_size(*size, area=64**2, multiple=4)
+
+
+@pytest.mark.parametrize(
+    "size", [(32, 32), (32, 128), (128, 32), (64, 64), (640, 480), (4032, 3024), (333, 500)]
+)
+@pytest.mark.parametrize(("native", "multiple"), [(64, 4), (512, 8), (768, 8)])
+def test_the_working_size_is_near_the_native_area_and_the_pictures_shape(size, native, multiple):
+    width, height = working_size(*size, area=native**2, multiple=multiple)
+    assert width % multiple == height % multiple == 0
+    assert 0.8 < width * height / native**2 < 1.25
+    assert 0.93 < (width / height) / (size[0] / size[1]) < 1.07
+
+
+def test_the_native_size_is_worked_at_as_it_is():
+    assert working_size(512, 512, area=512**2, multiple=8) == (512, 512)
+
+
+def test_pixels_at_the_pictures_own_size_are_not_resampled():
+    pixels = to_pixels(gradient(), (48, 40))
+    assert to_picture(pixels, (48, 40)).tobytes() == gradient().tobytes()

@@ -1,0 +1,53 @@
+import pytest
+import torch
+
+from baret import EditOptions, InversionOptions
+from baret.branches import Balance, Texts, denoise
+from baret.mask import change_mask
+
+FAST = InversionOptions(num_inference_steps=10, inner_steps=2)
+
+
+@pytest.fixture(scope="module")
+def inversion(editor, sample):
+    return editor.invert(sample.picture, sample.prompt, FAST)
+
+
+def test_thresholds_make_a_ramp():
+    change = torch.tensor([0.0, 0.3, 0.4, 0.5, 1.0])
+    torch.testing.assert_close(
+        change_mask(change, 0.3, 0.5), torch.tensor([0.0, 0.0, 0.5, 1.0, 1.0])
+    )
+    torch.testing.assert_close(change_mask(change, 0.4, 0.4).round(), (change > 0.4).float())
+
+
+def test_the_predicted_change_has_the_latents_size_and_lies_between_zero_and_one(inversion):
+    assert inversion.change.shape == inversion.pivots.shape[-2:]
+    assert inversion.change.min() >= 0 and inversion.change.max() == 1
+
+
+def test_a_new_posture_wants_the_animals_place_changed_more_than_the_sky(inversion):
+    # The first sample's cat lies in the lower half; the sun is in the upper.
+    height = inversion.change.shape[0]
+    assert inversion.change[height // 2 :].mean() > 1.5 * inversion.change[: height // 4].mean()
+
+
+def test_where_the_mask_is_zero_the_edit_ends_on_the_photo(editor, inversion):
+    model, target = editor.model, editor.model.embed(inversion.prompt)
+    texts = Texts(model.embed(""), target, inversion.tuned, inversion.tuned)
+    mask = torch.zeros(16, 16)
+    mask[8:] = 1
+    edit = denoise(inversion.pivots, texts, model.schedule(10), Balance(0.0, 0.0, 7.5, mask=mask))
+    end = editor._engine.run(edit, lambda where: None).edit
+    torch.testing.assert_close(end[:, :8], inversion.pivots[0][:, :8])
+    assert (end[:, 8:] - inversion.pivots[0][:, 8:]).abs().mean() > 0.05
+
+
+def test_without_thresholds_nothing_is_held(editor, inversion):
+    free = EditOptions(change_thresholds=None, inversion=FAST)
+    everywhere = EditOptions(change_thresholds=(0.0, 0.0), inversion=FAST)
+    pictures = [
+        editor.edit(inversion, inversion.prompt, options).picture.tobytes()
+        for options in (free, everywhere, EditOptions(inversion=FAST))
+    ]
+    assert pictures[0] == pictures[1] != pictures[2]
