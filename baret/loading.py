@@ -163,7 +163,9 @@ def clip_tokenizer(*, pad: str) -> CLIPTokenizer:
     alphabet = _bytes_as_letters()
     tokens = [*alphabet, *(letter + "</w>" for letter in alphabet), *map("".join, pairs)]
     vocabulary = {token: i for i, token in enumerate([*tokens, "<|startoftext|>", "<|endoftext|>"])}
-    return CLIPTokenizer(vocab=vocabulary, merges=merges, pad_token=pad, model_max_length=77)
+    # Annotated as strings, but the tokenizers library takes pairs alone.
+    given: Any = pairs
+    return CLIPTokenizer(vocab=vocabulary, merges=given, pad_token=pad, model_max_length=77)
 
 
 def _bytes_as_letters() -> list[str]:

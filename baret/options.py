@@ -75,7 +75,7 @@ class EditOptions:
     cross_attention_until: float | None = None  # τ_c, likewise
     # Beyond the paper: where the predicted change is below the first, the photo is kept; above
     # the second the edit is free. None keeps nothing, as in the paper.
-    change_thresholds: tuple[float, float] | None = (0.35, 0.6)
+    change_thresholds: tuple[float, float] | None = (0.25, 0.5)
     artifacts: bool = False  # also the transition and attention pictures
     inversion: InversionOptions = field(default_factory=InversionOptions)
 

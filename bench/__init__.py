@@ -1,6 +1,6 @@
-"""Measurements of the running product and of the method, each one command.
+"""Measurements of the running product, each one command against a service that runs.
 
-contact_sheet   the ten sample edits through HTTP, as a sheet
+contact_sheet   the ten sample edits through HTTP, as a sheet to look at
 residency       the model stays loaded, the memory stays flat
-large_model     an edit on a model of Stable Diffusion 1.5's size with random weights
+service         what both need: an edit through HTTP, seen to its end
 """

@@ -1,0 +1,100 @@
+"""`python -m bench.contact_sheet`: the ten sample edits through HTTP, as a sheet to look at.
+
+Every sample, with the service's defaults, once; failures stay in. Needs a running service
+(`make run`).
+"""
+
+import argparse
+import io
+import json
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+from PIL import Image, ImageDraw, ImageFont
+
+from bench.service import edit_through_http
+
+SAMPLES = Path(__file__).parents[1] / "zoo" / "samples"
+TILE = 192  # pixels
+MARGIN = 12
+LINE = 18
+
+
+@dataclass(frozen=True)
+class Row:
+    """One sample edit, seen to its end."""
+
+    sample: dict[str, str]
+    edit: dict[str, Any]
+    pictures: tuple[Image.Image | None, ...]  # before, after, reconstruction, exact answer
+
+
+def run(client: httpx.Client) -> list[Row]:
+    """Every sample's edit, in order."""
+    rows = []
+    for sample in json.loads((SAMPLES / "index.json").read_text()):
+        edit, after = edit_through_http(
+            client, SAMPLES / sample["file"], sample["prompt"], artifacts=True
+        )
+        rebuilt = None
+        if after is not None:
+            rebuilt = client.get(edit["artifacts"]["reconstruction"]).raise_for_status().content
+        pictures = (
+            Image.open(SAMPLES / sample["file"]),
+            Image.open(io.BytesIO(after)) if after else None,
+            Image.open(io.BytesIO(rebuilt)) if rebuilt else None,
+            Image.open(SAMPLES / sample["answer"]),
+        )
+        rows.append(Row(sample, edit, pictures))
+        print(f"{sample['kind']:8} {sample['prompt']}: {edit['status']}, {seconds(edit)} s")
+    return rows
+
+
+def seconds(edit: dict[str, Any]) -> float:
+    """What the edit took on the worker."""
+    return round(edit["metrics"]["run_seconds"] or 0.0, 1)
+
+
+def draw(rows: list[Row]) -> Image.Image:
+    """Two samples a line: what was sent, what came back, the reconstruction, the exact answer."""
+    width, height = 4 * TILE + MARGIN, TILE + 2 * LINE + MARGIN
+    sheet = Image.new("RGB", (2 * width + MARGIN, height * ((len(rows) + 1) // 2) + LINE), "white")
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)
+    heads = ("sent", "edited", "reconstruction", "exact answer")
+    for column in range(8):
+        x = MARGIN + column // 4 * width + column % 4 * TILE
+        pen.text((x, 2), heads[column % 4], fill="gray", font=font)
+    for i, row in enumerate(rows):
+        x, y = MARGIN + i % 2 * width, LINE + i // 2 * height
+        for column, picture in enumerate(row.pictures):
+            if picture is not None:
+                tile = picture.convert("RGB").resize((TILE, TILE), Image.Resampling.BICUBIC)
+                sheet.paste(tile, (x + column * TILE, y))
+        pen.text((x, y + TILE), f"{row.sample['kind']}: {row.sample['caption']}", "gray", font)
+        pen.text((x, y + TILE + LINE - 2), f"→ {row.sample['prompt']}", "black", font)
+    return sheet
+
+
+def main() -> None:
+    """Write `samples.png`, the first sample's before and after, and `samples.json`."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--url", default="http://127.0.0.1:8000")
+    parser.add_argument("--out", type=Path, default=Path("docs/samples"))
+    arguments = parser.parse_args()
+    with httpx.Client(base_url=arguments.url, timeout=90) as client:
+        rows = run(client)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    draw(rows).save(arguments.out / "samples.png", optimize=True)
+    told = [
+        row.sample | {"status": row.edit["status"], "metrics": row.edit["metrics"]} for row in rows
+    ]
+    machine = f"{platform.machine()}, {platform.system()}"
+    text = json.dumps({"machine": machine, "edits": told}, indent=2, ensure_ascii=False)
+    (arguments.out / "samples.json").write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""A Stable Diffusion's weights in the layout of its original single files.
+
+The names follow the published files of Stable Diffusion 1.x (the UNet of CompVis/latent-diffusion,
+its autoencoder, CLIP's text model under `cond_stage_model.transformer`).
+"""
+
+import re
+from pathlib import Path
+
+import torch
+from diffusers import StableDiffusionPipeline
+from safetensors.torch import save_file
+
+_RESNET = {
+    "norm1": "in_layers.0",
+    "conv1": "in_layers.2",
+    "time_emb_proj": "emb_layers.1",
+    "norm2": "out_layers.0",
+    "conv2": "out_layers.3",
+    "conv_shortcut": "skip_connection",
+}
+_UNET_ENDS = {
+    "time_embedding.linear_1": "time_embed.0",
+    "time_embedding.linear_2": "time_embed.2",
+    "conv_in": "input_blocks.0.0",
+    "conv_norm_out": "out.0",
+    "conv_out": "out.2",
+}
+_VAE_ATTENTION = {
+    "group_norm": "norm",
+    "to_q": "q",
+    "to_k": "k",
+    "to_v": "v",
+    "to_out.0": "proj_out",
+}
+
+
+def unet_name(name: str) -> str:
+    for ours, theirs in _UNET_ENDS.items():
+        if name.startswith(ours + "."):
+            return theirs + name.removeprefix(ours)
+    block, rest = re.match(r"(\w+_blocks?(?:\.\d+)?\.\w+\.\d+)\.(.*)", name).groups()
+    side, i, kind, j = re.match(r"(down|up|mid)_blocks?(?:\.(\d+))?\.(\w+)\.(\d+)", block).groups()
+    i, j = int(i or 0), int(j)
+    if kind == "resnets":
+        module, tail = rest.split(".", 1)
+        rest = f"{_RESNET[module]}.{tail}"
+        place = {
+            "down": f"input_blocks.{3 * i + j + 1}.0",
+            "up": f"output_blocks.{3 * i + j}.0",
+            "mid": f"middle_block.{2 * j}",
+        }[side]
+    elif kind == "attentions":
+        place = {
+            "down": f"input_blocks.{3 * i + j + 1}.1",
+            "up": f"output_blocks.{3 * i + j}.1",
+            "mid": "middle_block.1",
+        }[side]
+    elif kind == "downsamplers":
+        place, rest = f"input_blocks.{3 * (i + 1)}.0", rest.replace("conv", "op")
+    else:
+        place = f"output_blocks.{3 * i + 2}.{1 if i == 0 else 2}"
+    return f"{place}.{rest}"
+
+
+def vae_name(name: str) -> str:
+    name = name.replace("conv_norm_out", "norm_out").replace("conv_shortcut", "nin_shortcut")
+    name = re.sub(r"mid_block\.resnets\.(\d)", lambda m: f"mid.block_{int(m[1]) + 1}", name)
+    if "mid_block.attentions.0." in name:
+        name = name.replace("mid_block.attentions.0.", "mid.attn_1.")
+        for ours, theirs in _VAE_ATTENTION.items():
+            name = name.replace(f"attn_1.{ours}.", f"attn_1.{theirs}.")
+    name = re.sub(r"down_blocks\.(\d)\.resnets\.(\d)", r"down.\1.block.\2", name)
+    name = re.sub(r"down_blocks\.(\d)\.downsamplers\.0", r"down.\1.downsample", name)
+    name = re.sub(
+        r"up_blocks\.(\d)\.resnets\.(\d)", lambda m: f"up.{3 - int(m[1])}.block.{m[2]}", name
+    )
+    return re.sub(r"up_blocks\.(\d)\.upsamplers\.0", lambda m: f"up.{3 - int(m[1])}.upsample", name)
+
+
+def save_original(pipeline: StableDiffusionPipeline, path: Path) -> None:
+    """Write the pipeline's weights as one file of the original layout."""
+    weights: dict[str, torch.Tensor] = {}
+    for name, tensor in pipeline.unet.state_dict().items():
+        weights[f"model.diffusion_model.{unet_name(name)}"] = tensor
+    for name, tensor in pipeline.vae.state_dict().items():
+        theirs = vae_name(name)
+        convolution = re.search(r"attn_1\.(q|k|v|proj_out)\.weight", theirs)  # 1×1 there
+        weights[f"first_stage_model.{theirs}"] = tensor[..., None, None] if convolution else tensor
+    for name, tensor in pipeline.text_encoder.state_dict().items():
+        bare = name.removeprefix("text_model.")
+        weights[f"cond_stage_model.transformer.text_model.{bare}"] = tensor
+    save_file({name: tensor.contiguous() for name, tensor in weights.items()}, path)
