@@ -47,15 +47,14 @@ dev: .venv/.installed-dev
 	.venv/bin/python -m pip install --no-compile -c constraints.txt -e '.[worker,local,dev]'
 	@touch .venv/.installed $@
 
-# Debian splits `venv` off: without the package python3-venv the first line fails, and pip, where
-# it is installed, can fill an environment made without it.
+# Debian splits `venv` and pip off. Without them an environment is made bare and pip is fetched.
 .venv/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "BARET needs Python 3.11 or newer, and '$(PYTHON)' is not. Name another one:"; \
 	  echo "  make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
-	@$(PYTHON) -m venv .venv \
+	@$(PYTHON) -m venv .venv >/dev/null 2>&1 \
 	  || { $(PYTHON) -m venv --clear --without-pip .venv \
-	       && $(PYTHON) -m pip --python .venv/bin/python install pip; } \
+	       && $(PYTHON) deploy/fetch_pip.py .venv/bin/python; } \
 	  || { rm -rf .venv; \
 	       echo "'$(PYTHON)' cannot make a virtual environment. On Debian and Ubuntu, as root:"; \
 	       echo "  apt-get install python3-venv"; exit 1; }
