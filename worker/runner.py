@@ -127,6 +127,10 @@ class Runner:
                 return "handed back"
             except StaleAttempt:
                 return "stale: another attempt has it"
+            except StoreUnavailable as error:
+                # Not the edit's fault: its lease runs out, and it is tried again.
+                log.warning("given up: a store does not answer", reason=str(error))
+                return "given up"
             except Exception as error:
                 log.exception("failed")
                 return self._finish(claim, EditStatus.FAILED, error=error)
