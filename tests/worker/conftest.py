@@ -1,0 +1,134 @@
+"""Runners on the bundled model, a real Valkey and a real folder of pictures."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from baret import Editor
+from baret.diffusion import StableDiffusion
+from jobs.files import PictureFiles
+from jobs.schema import InputPicture, Record, Submission
+from jobs.store import EditStore
+from tests.worker.receiver import Receiver, running_receiver
+from tests.worker.watched import WatchedEditor
+from worker.runner import Runner
+
+Make = Callable[..., Submission]
+
+SAMPLES = Path(__file__).parents[2] / "zoo" / "samples"
+# The fewest steps that the contract allows, with no tuning: an edit takes about a second.
+QUICK = {"num_inference_steps": 10, "inner_steps": 0}
+
+
+@pytest.fixture(scope="session")
+def diffusion() -> StableDiffusion:
+    """The bundled model, loaded once for all tests of the worker."""
+    return Editor.from_pretrained("zoo", device="cpu", dtype="float32").model
+
+
+@pytest.fixture
+def editor(diffusion: StableDiffusion) -> WatchedEditor:
+    return WatchedEditor(diffusion)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> PictureFiles:
+    return PictureFiles((tmp_path / "pictures").as_uri())
+
+
+@pytest.fixture
+def sample() -> bytes:
+    """A photo that the bundled model can edit."""
+    return (SAMPLES / "00-posture.png").read_bytes()
+
+
+@pytest.fixture
+def submit(
+    store: EditStore, files: PictureFiles, submission: Make, sample: bytes
+) -> Callable[..., str]:
+    """Submits a quick edit of the sample, as the front end does; names are parameters."""
+
+    def accept(**params: Any) -> str:
+        made = submission(**(QUICK | params))
+        made = made.model_copy(
+            update={
+                "prompt": "a photo of an orange cat jumping on grass",
+                "input": InputPicture(
+                    width=64,
+                    height=64,
+                    content_type="image/png",
+                    sha256=hashlib.sha256(sample).hexdigest(),
+                ),
+            }
+        )
+        files.put(made.id, "input", sample)
+        store.submit(made, limit=10)
+        return made.id
+
+    return accept
+
+
+@pytest.fixture
+def signals() -> list[str]:
+    """The edits that a runner has told other workers of."""
+    return []
+
+
+@pytest.fixture
+def make_runner(store: EditStore, files: PictureFiles, signals: list[str]) -> Callable[..., Runner]:
+    """Makes a runner: `make_runner(editor, timeout=1)`."""
+
+    def make(editor: Any, *, store: EditStore = store, timeout: float = 60) -> Runner:
+        return Runner(editor, store, files, model="zoo", timeout=timeout, signal=signals.append)
+
+    return make
+
+
+@pytest.fixture
+def runner(make_runner: Callable[..., Runner], editor: WatchedEditor) -> Runner:
+    return make_runner(editor)
+
+
+@pytest.fixture
+def ended(runner: Runner, store: EditStore) -> Callable[[str], Record]:
+    """Runs the edit that waits, which must be this one, and gives its record."""
+
+    def run(edit_id: str) -> Record:
+        assert runner.run_next() == edit_id
+        return store.get(edit_id)
+
+    return run
+
+
+@pytest.fixture
+def events(redis_url: str) -> Iterator[Callable[[str], list[tuple[str, dict[str, Any]]]]]:
+    """Reads an edit's event stream: (type, data), oldest first."""
+    with redis.Redis.from_url(redis_url, decode_responses=True) as client:
+
+        def read(edit_id: str) -> list[tuple[str, dict[str, Any]]]:
+            entries: Any = client.xrange(f"baret:events:{edit_id}")
+            return [(entry["type"], json.loads(entry["data"])) for _, entry in entries]
+
+        yield read
+
+
+@pytest.fixture
+def let_lease_run_out(redis_url: str) -> Callable[[str], None]:
+    """Moves an edit's lease into the past: waiting 12 s in each test would show no more."""
+
+    def move(edit_id: str) -> None:
+        with redis.Redis.from_url(redis_url) as client:
+            client.zadd("baret:running", {edit_id: 1})
+
+    return move
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with running_receiver() as running:
+        yield running

@@ -1,0 +1,76 @@
+"""What the front end learns of a worker's model: one set of defaults, in baret and in the API."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from baret import EditOptions, Editor
+from baret.options import PRESETS
+from jobs.schema import Model, ParamsAsked
+from jobs.store import EditStore
+from worker.announcer import Announcer, describe
+
+
+@pytest.fixture
+def described(editor: Editor) -> Model:
+    return describe(editor, "zoo")
+
+
+def test_the_announced_defaults_are_those_of_the_method(described: Model) -> None:
+    announced, options = described.default_parameters, EditOptions()
+    assert announced["preset"] == options.preset
+    assert [announced["interpolation"]] == list(options.interpolations)
+    windows = (announced["self_attention_until"], announced["cross_attention_until"])
+    assert windows == options.windows
+    for name in ("num_inference_steps", "guidance_scale", "inner_steps"):
+        assert announced[name] == getattr(options.inversion, name), name
+    assert announced["artifacts"] == options.artifacts
+
+
+def test_the_announced_defaults_are_those_that_requests_get(described: Model) -> None:
+    asked = ParamsAsked().model_dump(mode="json", exclude_none=True)
+    announced = described.default_parameters
+    assert {name: announced[name] for name in asked} == asked
+    # What the preset fills in is all that comes on top; a webhook has no default.
+    on_top = {"interpolation", "self_attention_until", "cross_attention_until"}
+    assert set(announced) == set(asked) | on_top
+    assert set(asked) | on_top | {"webhook_url"} == set(ParamsAsked.model_fields)
+
+
+def test_the_announced_presets_are_those_of_the_method(described: Model) -> None:
+    announced = {str(name): values.model_dump() for name, values in described.presets.items()}
+    assert announced == {str(name): values._asdict() for name, values in PRESETS.items()}
+
+
+def test_the_models_size_and_licence_are_announced(described: Model, editor: Editor) -> None:
+    assert (described.id, described.licence) == ("zoo", editor.model.licence)
+    assert described.licence
+    # The bundled model is for 64×64 pictures (design, decision 8).
+    assert (described.native_size.width, described.native_size.height) == (64, 64)
+
+
+def test_a_model_is_live_from_start_to_stop(store: EditStore, model: Model) -> None:
+    announcer = Announcer(store, "worker-1", model)
+    assert store.live_models() == {}
+    announcer.start()
+    try:
+        until(lambda: store.live_models() == {"zoo": model})
+    finally:
+        announcer.stop()
+    assert store.live_models() == {}
+
+
+def test_one_worker_leaving_does_not_hide_the_other(store: EditStore, model: Model) -> None:
+    store.announce("worker-2", model)
+    announcer = Announcer(store, "worker-1", model)
+    announcer.start()
+    announcer.stop()
+    assert store.live_models() == {"zoo": model}
+
+
+def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)

@@ -1,0 +1,147 @@
+"""What the housekeeper does in a round; its process is driven in tests/e2e."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from ipaddress import ip_network
+
+import pytest
+import redis
+
+from jobs.net import safe_client
+from jobs.queue import make_celery, queue_name, signal_waiting
+from jobs.schema import EditStatus, Model
+from jobs.store import MAX_ATTEMPTS, Claim, EditStore
+from tests.worker.receiver import Receiver
+from worker.housekeeper import UNHEARD_SECONDS, Deliverer, find_unheard, take_back
+
+Submit = Callable[..., str]
+Told = list[tuple[str, str]]
+
+LOOPBACK = (ip_network("127.0.0.0/8"),)
+
+
+@pytest.fixture
+def told() -> Told:
+    """(model, id) of every message sent."""
+    return []
+
+
+@pytest.fixture
+def tell(told: Told) -> Callable[[str, str], None]:
+    return lambda model, edit_id: told.append((model, edit_id))
+
+
+def test_the_edit_of_a_lost_worker_waits_again_and_is_told(
+    store: EditStore,
+    submit: Submit,
+    told: Told,
+    tell: Callable[[str, str], None],
+    let_lease_run_out: Callable[[str], None],
+) -> None:
+    edit_id = submit()
+    store.claim("zoo")
+    take_back(store, tell)
+    assert (store.get(edit_id).status, told) == (EditStatus.RUNNING, [])  # its lease still holds
+
+    let_lease_run_out(edit_id)
+    take_back(store, tell)
+    take_back(store, tell)  # the second round finds nothing more to do
+    assert store.get(edit_id).status is EditStatus.QUEUED
+    assert told == [("zoo", edit_id)]
+    assert store.claim("zoo") == Claim(edit_id, 2)
+
+
+def test_after_its_last_attempt_a_lost_edit_fails_and_is_not_told(
+    store: EditStore,
+    submit: Submit,
+    told: Told,
+    tell: Callable[[str, str], None],
+    let_lease_run_out: Callable[[str], None],
+) -> None:
+    edit_id = submit()
+    for _ in range(MAX_ATTEMPTS):
+        assert store.claim("zoo") is not None
+        let_lease_run_out(edit_id)
+        take_back(store, tell)
+    record = store.get(edit_id)
+    assert record.status is EditStatus.FAILED
+    assert record.error is not None
+    assert record.error["code"] == "worker_lost"
+    assert len(told) == MAX_ATTEMPTS - 1
+    assert store.claim("zoo") is None
+
+
+@pytest.fixture
+def unheard(
+    store: EditStore, submit: Submit, model: Model, redis_url: str
+) -> Callable[[float], str]:
+    """Submits an edit that has waited for so many seconds, and whose message was never sent."""
+    store.announce("worker-1", model)
+
+    def make(seconds: float) -> str:
+        edit_id = submit()
+        with redis.Redis.from_url(redis_url) as client:
+            queued = int((time.time() - seconds) * 1000)
+            client.hset(f"baret:edit:{edit_id}", "queued_ms", str(queued))
+        return edit_id
+
+    return make
+
+
+def test_an_edit_whose_message_was_lost_is_told_again(
+    store: EditStore,
+    unheard: Callable[[float], str],
+    told: Told,
+    tell: Callable[[str, str], None],
+) -> None:
+    old = unheard(UNHEARD_SECONDS + 1)
+    unheard(UNHEARD_SECONDS - 4)  # its message may be under way
+    find_unheard(store, tell)
+    assert told == [("zoo", old)]
+    assert store.get(old).status is EditStatus.QUEUED
+
+
+def test_nothing_is_told_beside_a_queue_that_holds_messages(
+    store: EditStore,
+    unheard: Callable[[float], str],
+    told: Told,
+    tell: Callable[[str, str], None],
+    redis_url: str,
+) -> None:
+    old = unheard(UNHEARD_SECONDS + 1)
+    app = make_celery(redis_url)
+    signal_waiting(app, "zoo", old)
+    app.close()
+    assert store.messages(queue_name("zoo")) == 1
+    find_unheard(store, tell)
+    assert told == []
+
+
+def test_a_slow_receiver_delays_no_other(
+    store: EditStore, submit: Submit, receiver: Receiver, redis_url: str
+) -> None:
+    receiver.held["/slow"] = threading.Event()
+    for path in ("/slow", "/quick"):
+        store.cancel(submit(webhook_url=f"{receiver.url}{path}"), caller="local")
+
+    async def scene() -> None:
+        deliverer = Deliverer(store, LOOPBACK)
+        async with safe_client(LOOPBACK, timeout=10) as client:
+            await deliverer.send_due(client)
+            await until_due(redis_url, 1)
+            assert [one.path for one in receiver.received].count("/quick") == 1
+            receiver.held["/slow"].set()
+            await until_due(redis_url, 0)
+
+    asyncio.run(scene())
+    assert sorted(one.path for one in receiver.received) == ["/quick", "/slow"]
+
+
+async def until_due(redis_url: str, count: int) -> None:
+    """Wait until so many webhooks are not settled."""
+    with redis.Redis.from_url(redis_url) as client:
+        async with asyncio.timeout(10):
+            while client.zcard("baret:deliveries:due") != count:
+                await asyncio.sleep(0.01)

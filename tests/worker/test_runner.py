@@ -1,0 +1,331 @@
+"""One edit after another, by the real editor on the bundled model."""
+
+import hashlib
+import io
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from PIL import ExifTags, Image
+
+from baret import Editor
+from baret.errors import ImageError, OutOfMemory
+from jobs.files import PictureFiles
+from jobs.schema import EditStatus, Record, Stage
+from jobs.store import Claim, EditStore
+from tests.worker.watched import WatchedEditor
+from worker.runner import Runner
+
+Events = Callable[[str], list[tuple[str, dict[str, Any]]]]
+Submit = Callable[..., str]
+Ended = Callable[[str], Record]
+MakeRunner = Callable[..., Runner]
+
+LOST = {"code": "worker_lost"}
+
+
+def opened(files: PictureFiles, edit_id: str, name: str) -> Image.Image:
+    data = files.get(edit_id, name)
+    assert data is not None
+    picture = Image.open(io.BytesIO(data))
+    picture.load()
+    return picture
+
+
+def picture_names(files: PictureFiles, edit_id: str, attempt: int) -> list[str]:
+    """Which of the names that an attempt could write are there."""
+    kinds = ("output-0", "reconstruction", "transition", "attention")
+    names = [f"{attempt}-{kind}.png" for kind in kinds]
+    return [name for name in names if files.get(edit_id, name) is not None]
+
+
+def test_an_edit_ends_with_the_picture_that_its_record_states(
+    submit: Submit, ended: Ended, files: PictureFiles, sample: bytes
+) -> None:
+    edit_id = submit()
+    record = ended(edit_id)
+    assert (record.status, record.progress, record.error) == (EditStatus.SUCCEEDED, 1, None)
+    assert record.result is not None
+    (output,) = record.result.outputs
+    data = files.get(edit_id, output.name)
+    assert data is not None
+    assert (output.sha256, output.bytes) == (hashlib.sha256(data).hexdigest(), len(data))
+    picture = opened(files, edit_id, output.name)
+    assert (output.width, output.height) == picture.size == (64, 64)
+    assert output.interpolation == record.submission.params.interpolation
+    assert output.content_type == "image/png"
+    assert picture.tobytes() != Image.open(io.BytesIO(sample)).convert("RGB").tobytes()
+
+
+def test_what_an_edit_took_is_told_for_every_stage(submit: Submit, ended: Ended) -> None:
+    record = ended(submit(inner_steps=1))
+    assert record.result is not None
+    metrics = record.result.metrics
+    assert set(metrics.stage_seconds) == set(Stage)
+    assert all(seconds > 0 for seconds in metrics.stage_seconds.values())
+    # At most one inner step at each of ten timesteps; the first one's loss is far above the bound.
+    assert metrics.inner_steps is not None
+    assert 1 <= metrics.inner_steps <= 10
+    assert metrics.reconstruction_psnr is not None
+    assert metrics.reconstruction_psnr > 10  # dB; black instead of the photo would have about 5
+    assert metrics.inversion_reused is False
+
+
+def test_each_interpolation_is_a_picture_in_the_order_asked(
+    submit: Submit, ended: Ended, files: PictureFiles
+) -> None:
+    # With one inner step the tuned text is not the target text, so η chooses between two.
+    edit_id = submit(interpolation=[1.0, 0.0], inner_steps=1)
+    result = ended(edit_id).result
+    assert result is not None
+    assert [output.interpolation for output in result.outputs] == [1.0, 0.0]
+    first, second = (opened(files, edit_id, output.name) for output in result.outputs)
+    assert first.tobytes() != second.tobytes()
+
+
+def test_artifacts_are_there_when_asked_for_only(
+    submit: Submit, ended: Ended, files: PictureFiles
+) -> None:
+    with_artifacts = submit(artifacts=True)
+    result = ended(with_artifacts).result
+    assert result is not None
+    assert set(result.artifacts) == {"reconstruction", "transition", "attention"}
+    for stored in result.artifacts.values():
+        picture = opened(files, with_artifacts, stored.name)
+        assert (picture.format, picture.size) == ("PNG", (stored.width, stored.height))
+
+    without = submit()
+    result = ended(without).result
+    assert result is not None
+    assert result.artifacts == {}
+    assert picture_names(files, without, attempt=1) == ["1-output-0.png"]
+
+
+@pytest.mark.parametrize("form", ["webp", "jpeg"])
+def test_an_output_has_the_format_asked_for(
+    form: str, submit: Submit, ended: Ended, files: PictureFiles
+) -> None:
+    edit_id = submit(output_format=form)
+    result = ended(edit_id).result
+    assert result is not None
+    (output,) = result.outputs
+    assert output.content_type == f"image/{form}"
+    assert opened(files, edit_id, output.name).format == form.upper()
+
+
+@pytest.mark.parametrize("form", ["png", "webp", "jpeg"])
+def test_nothing_of_the_photos_metadata_is_in_the_output(
+    form: str, submit: Submit, ended: Ended, files: PictureFiles, sample: bytes
+) -> None:
+    photo = io.BytesIO()
+    exif = Image.Exif()
+    exif[ExifTags.Base.ImageDescription] = "taken at home"
+    Image.open(io.BytesIO(sample)).save(photo, "JPEG", exif=exif, comment=b"taken at home")
+    assert photo.getvalue().count(b"taken at home") == 2
+    edit_id = submit(output_format=form)
+    files.put(edit_id, "input", photo.getvalue())
+    result = ended(edit_id).result
+    assert result is not None
+    data = files.get(edit_id, result.outputs[0].name)
+    assert data is not None
+    assert b"taken at home" not in data
+
+
+def test_nothing_waits_nothing_is_run(runner: Runner, editor: WatchedEditor) -> None:
+    assert runner.run_next() is None
+    assert editor.steps == []
+
+
+def test_stage_and_progress_reach_the_record_while_the_edit_runs(
+    submit: Submit, ended: Ended, editor: WatchedEditor, store: EditStore
+) -> None:
+    edit_id = submit()
+    stages = list(Stage)[1:]  # in `loading` the editor is not asked yet
+    seen: list[Record] = []
+    for stage in stages:
+        editor.during(stage, lambda: seen.append(store.get(edit_id)))
+    ended(edit_id)
+    assert [record.stage for record in seen] == stages
+    assert {record.status for record in seen} == {EditStatus.RUNNING}
+    assert all(before.progress < after.progress for before, after in pairwise(seen))
+    assert seen[0].progress > 0
+    assert seen[-1].progress < 1
+
+
+def test_the_stream_tells_every_stage_in_order_then_the_end(
+    submit: Submit, ended: Ended, events: Events
+) -> None:
+    edit_id = submit()
+    ended(edit_id)
+    told = events(edit_id)
+    assert [(kind, data["status"]) for kind, data in told if kind != "progress"] == [
+        ("status", "queued"),
+        ("status", "running"),
+        ("done", "succeeded"),
+    ]
+    assert told[-1][0] == "done"
+    progress = [data for kind, data in told if kind == "progress"]
+    stages = list(dict.fromkeys(data["stage"] for data in progress))
+    # The edit is in `loading` from its claim on, which the status event has told.
+    assert [stage for stage in stages if stage != "loading"] == list(Stage)[1:]
+    shares = [data["progress"] for data in progress]
+    assert shares == sorted(shares)
+
+
+def test_a_running_edit_is_canceled_within_one_unet_call(
+    submit: Submit,
+    ended: Ended,
+    editor: WatchedEditor,
+    store: EditStore,
+    files: PictureFiles,
+    events: Events,
+) -> None:
+    edit_id = submit()
+    editor.during(5, lambda: store.cancel(edit_id, caller="local"))
+    record = ended(edit_id)
+    assert (record.status, record.result, record.error) == (EditStatus.CANCELED, None, None)
+    assert len(editor.steps) == 5  # the call that was under way was the last
+    assert picture_names(files, edit_id, attempt=1) == []
+    assert events(edit_id)[-1] == ("done", {"status": "canceled"})
+
+
+def test_a_leaving_worker_hands_its_edit_back_uncounted(
+    submit: Submit,
+    ended: Ended,
+    runner: Runner,
+    make_runner: MakeRunner,
+    editor: WatchedEditor,
+    store: EditStore,
+    signals: list[str],
+) -> None:
+    edit_id = submit()
+    editor.during(5, runner.leave)
+    record = ended(edit_id)
+    assert (record.status, record.attempt, record.progress) == (EditStatus.QUEUED, 0, 0)
+    assert signals == [edit_id]
+    assert len(editor.steps) == 5
+    assert runner.run_next() is None  # it takes nothing any more
+
+    assert make_runner(editor).run_next() == edit_id
+    record = store.get(edit_id)
+    assert (record.status, record.attempt) == (EditStatus.SUCCEEDED, 1)
+
+
+def test_an_attempt_whose_lease_went_to_another_publishes_nothing(
+    submit: Submit,
+    ended: Ended,
+    editor: WatchedEditor,
+    store: EditStore,
+    files: PictureFiles,
+    events: Events,
+    let_lease_run_out: Callable[[str], None],
+) -> None:
+    edit_id = submit()
+    other: list[Claim | None] = []
+
+    def lose() -> None:
+        let_lease_run_out(edit_id)
+        store.lapse(LOST)
+        other.append(store.claim("zoo"))
+
+    editor.during(5, lose)
+    record = ended(edit_id)
+    assert other == [Claim(edit_id, 2)]
+    assert (record.status, record.attempt, record.result) == (EditStatus.RUNNING, 2, None)
+    assert len(editor.steps) == 5
+    assert "done" not in [kind for kind, _ in events(edit_id)]
+    assert picture_names(files, edit_id, attempt=1) == []
+
+
+def test_an_attempt_that_lost_its_lease_at_the_very_end_publishes_nothing(
+    submit: Submit,
+    ended: Ended,
+    editor: WatchedEditor,
+    store: EditStore,
+    let_lease_run_out: Callable[[str], None],
+) -> None:
+    edit_id = submit()
+
+    def lose() -> None:
+        let_lease_run_out(edit_id)
+        store.lapse(LOST)
+        assert store.claim("zoo") == Claim(edit_id, 2)
+
+    editor.during("decoding", lose)  # the last time that the editor asks
+    record = ended(edit_id)
+    assert (record.status, record.attempt, record.result) == (EditStatus.RUNNING, 2, None)
+
+
+def test_an_edit_that_runs_too_long_fails(
+    submit: Submit, make_runner: MakeRunner, editor: WatchedEditor, store: EditStore
+) -> None:
+    edit_id = submit()
+    make_runner(editor, timeout=0.0).run_next()
+    record = store.get(edit_id)
+    assert record.status is EditStatus.FAILED
+    assert record.error is not None
+    assert record.error["code"] == "timeout"
+    assert editor.steps == []
+
+
+class Failing:
+    """Stands where the editor is and raises what an editor may raise."""
+
+    def __init__(self, error: Exception):
+        self._error = error
+
+    def edit(self, *_: object, **__: object) -> None:
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (OutOfMemory("CUDA out of memory: 79.1 GiB on cuda:0"), "out_of_memory"),
+        (RuntimeError("/srv/baret/models/unet.py: expected 4 channels"), "model_error"),
+    ],
+)
+def test_an_error_fails_the_edit_and_tells_nothing_of_the_inside(
+    error: Exception,
+    code: str,
+    submit: Submit,
+    make_runner: MakeRunner,
+    store: EditStore,
+    events: Events,
+) -> None:
+    edit_id = submit()
+    make_runner(Failing(error)).run_next()
+    record = store.get(edit_id)
+    assert (record.status, record.result) == (EditStatus.FAILED, None)
+    problem = record.error
+    assert problem is not None
+    assert (problem["code"], problem["type"]) == (code, f"/docs/problems/{code}")
+    assert set(problem) == {"type", "title", "status", "detail", "code"}
+    assert not any(word in str(problem) for word in ("srv", "cuda", "CUDA", "Error", "channels"))
+    assert events(edit_id)[-1] == ("done", {"status": "failed"})
+
+
+def test_a_picture_that_the_method_cannot_take_is_told(
+    submit: Submit, make_runner: MakeRunner, store: EditStore
+) -> None:
+    edit_id = submit()
+    make_runner(Failing(ImageError("it is under 32 pixels high"))).run_next()
+    problem = store.get(edit_id).error
+    assert problem is not None
+    assert (problem["code"], problem["detail"]) == (
+        "model_error",
+        "The picture: it is under 32 pixels high",
+    )
+
+
+def test_after_an_edit_without_its_picture_the_runner_takes_the_next(
+    submit: Submit, runner: Runner, store: EditStore, files: PictureFiles, editor: Editor
+) -> None:
+    broken, whole = submit(), submit()
+    files.delete(broken)
+    assert [runner.run_next(), runner.run_next()] == [broken, whole]
+    problem = store.get(broken).error
+    assert problem is not None
+    assert problem["code"] == "model_error"
+    assert store.get(whole).status is EditStatus.SUCCEEDED
