@@ -9,3 +9,8 @@ announcer     tells the front end that this model has a live worker
 housekeeper   its own process, without torch: lost workers, lost messages, webhooks
 delivery      one webhook's attempt (Standard Webhooks)
 """
+
+import os
+
+# Read when transformers is imported: its remarks on optional packages are no service's log.
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
