@@ -1,14 +1,12 @@
 """What the front end learns of a worker's model: one set of defaults, in baret and in the API."""
 
-import time
-from collections.abc import Callable
-
 import pytest
 
 from baret import EditOptions, Editor
 from baret.options import PRESETS
 from jobs.schema import Model, ParamsAsked
 from jobs.store import EditStore
+from tests.worker.waiting import until
 from worker.announcer import Announcer, describe
 
 
@@ -55,7 +53,7 @@ def test_a_model_is_live_from_start_to_stop(store: EditStore, model: Model) -> N
     assert store.live_models() == {}
     announcer.start()
     try:
-        until(lambda: store.live_models() == {"zoo": model})
+        until(lambda: store.live_models() == {"zoo": model}, "the announcement", within=5)
     finally:
         announcer.stop()
     assert store.live_models() == {}
@@ -67,10 +65,3 @@ def test_one_worker_leaving_does_not_hide_the_other(store: EditStore, model: Mod
     announcer.start()
     announcer.stop()
     assert store.live_models() == {"zoo": model}
-
-
-def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 5
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)

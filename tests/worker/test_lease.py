@@ -9,6 +9,7 @@ import redis
 from jobs.errors import StaleAttempt
 from jobs.schema import EditStatus
 from jobs.store import LEASE_SECONDS, Claim, EditStore
+from tests.worker.waiting import until
 from worker.lease import Lease
 
 PATIENCE = LEASE_SECONDS / 4 + 3  # a renewal, and time for a busy machine
@@ -35,19 +36,12 @@ def lease_ends(redis_url: str) -> Callable[[Claim], float]:
     return read
 
 
-def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
 def test_a_lease_is_renewed_where_nothing_is_reported(
     store: EditStore, claim: Claim, lease_ends: Callable[[Claim], float]
 ) -> None:
     before = lease_ends(claim)
     with Lease(store, claim) as lease:
-        until(lambda: lease_ends(claim) > before)
+        until(lambda: lease_ends(claim) > before, "a renewal", within=PATIENCE)
         assert not lease.lost
     assert store.get(claim.id).status is EditStatus.RUNNING
 
@@ -64,7 +58,7 @@ def test_a_lease_that_went_to_another_attempt_is_noted_and_not_fought_for(
         other = store.claim("zoo")
         assert other == Claim(claim.id, 2)
         before = lease_ends(other)
-        until(lambda: lease.lost)
+        until(lambda: lease.lost, "the loss to be noted", within=PATIENCE)
         assert lease_ends(other) == before
     with pytest.raises(StaleAttempt):
         store.finish(claim, EditStatus.SUCCEEDED)

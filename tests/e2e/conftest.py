@@ -1,0 +1,80 @@
+"""One service for all tests from outside; each test says how many workers it needs."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.e2e.service import ROOT, Process, Service, running_service
+from tests.worker.receiver import Receiver, running_receiver
+
+SAMPLES = ROOT / "zoo" / "samples"
+
+# The fewest steps that the contract allows, with no tuning: an edit takes about a second.
+QUICK = {"num_inference_steps": 10, "inner_steps": 0}
+# Some seconds: long enough to be met in the middle, and to be run again within a test's patience.
+MIDDLING = {"num_inference_steps": 20, "inner_steps": 3}
+# The contract's most: minutes. It is there to be canceled.
+LONG = {"num_inference_steps": 100, "inner_steps": 50}
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with running_service(tmp_path_factory.mktemp("service")) as service:
+        yield service
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Show the end of every process's log beside a failure."""
+    report: Any = yield
+    service = getattr(item, "funcargs", {}).get("service")
+    if report.failed and isinstance(service, Service):
+        for process in service.processes:
+            report.sections.append((f"end of {process.name}'s log", process.log[-4000:]))
+    return report
+
+
+@pytest.fixture
+def worker(service: Service) -> Process:
+    """The only worker."""
+    return service.have_workers(1)[0]
+
+
+@pytest.fixture
+def workers(service: Service) -> list[Process]:
+    """Two workers."""
+    return service.have_workers(2)
+
+
+@pytest.fixture(scope="session")
+def sample() -> dict[str, Any]:
+    """The first of the sample pictures, with its prompt."""
+    first: dict[str, Any] = json.loads((SAMPLES / "index.json").read_text())[0]
+    return first
+
+
+@pytest.fixture(scope="session")
+def photo(sample: dict[str, Any]) -> bytes:
+    return (SAMPLES / sample["file"]).read_bytes()
+
+
+@pytest.fixture
+def submit(service: Service, sample: dict[str, Any], photo: bytes) -> Callable[..., str]:
+    """Submits the sample as a form; names are form fields, parameters among them."""
+
+    def post(**fields: Any) -> str:
+        answer = service.http.post(
+            "/v1/edits", data={"prompt": sample["prompt"]} | fields, files={"image": photo}
+        )
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["id"])
+
+    return post
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with running_receiver() as running:
+        yield running

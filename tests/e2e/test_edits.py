@@ -1,0 +1,114 @@
+"""A photo and a sentence in, the edited photo out; the model stays resident."""
+
+import base64
+import hashlib
+import io
+from collections.abc import Callable
+from typing import Any
+
+from PIL import Image
+
+from tests.e2e.conftest import QUICK
+from tests.e2e.service import Process, Service
+from tests.worker.waiting import until
+
+Submit = Callable[..., str]
+
+
+def picture_of(service: Service, output: dict[str, Any]) -> Image.Image:
+    """The picture behind an output's address, which must be as the output states it."""
+    answer = service.http.get(output["url"])
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == output["content_type"]
+    assert len(answer.content) == output["bytes"]
+    assert hashlib.sha256(answer.content).hexdigest() == output["sha256"]
+    picture = Image.open(io.BytesIO(answer.content))
+    picture.load()
+    assert picture.size == (output["width"], output["height"])
+    return picture
+
+
+def test_the_service_is_ready_once_a_worker_consumes(service: Service) -> None:
+    service.have_workers(0)
+    # A worker that was killed before counts as live for some seconds.
+    until(lambda: service.http.get("/readyz").status_code == 503, "the service not to be ready")
+    problem = service.http.get("/readyz").json()
+    assert [error["pointer"] for error in problem["errors"]] == ["/worker"]
+
+    service.have_workers(1)
+    assert service.http.get("/readyz").status_code == 200
+    assert [model["id"] for model in service.http.get("/v1/models").json()["data"]] == ["zoo"]
+
+
+def test_an_edit_as_a_form_gives_the_edited_picture(
+    service: Service, worker: Process, submit: Submit, photo: bytes
+) -> None:
+    edit = service.ended(submit(**QUICK))
+    assert (edit["status"], edit["progress"], edit["error"]) == ("succeeded", 1, None)
+    (output,) = edit["outputs"]
+    picture = picture_of(service, output)
+    before = Image.open(io.BytesIO(photo)).convert("RGB")
+    assert picture.size == before.size
+    assert picture.tobytes() != before.tobytes()
+    assert edit["metrics"]["attempts"] == 1
+    assert edit["created_at"] <= edit["started_at"] <= edit["completed_at"]
+
+
+def test_an_edit_as_json_gives_every_picture_asked_for(
+    service: Service, worker: Process, photo: bytes
+) -> None:
+    asked = {
+        "prompt": "a photo of an orange cat jumping on grass",
+        "image": {"base64": base64.b64encode(photo).decode()},
+        "interpolation": [0.2, 1.0],
+        "output_format": "webp",
+        "artifacts": True,
+        "num_inference_steps": 10,
+        "inner_steps": 1,
+    }
+    answer = service.http.post("/v1/edits", json=asked, headers={"Prefer": "wait=60"})
+    assert answer.status_code == 201, answer.text
+    edit = answer.json()
+    assert [output["interpolation"] for output in edit["outputs"]] == [0.2, 1.0]
+    first, second = (picture_of(service, output) for output in edit["outputs"])
+    assert first.format == second.format == "WEBP"
+    assert first.tobytes() != second.tobytes()
+    assert set(edit["artifacts"]) == {"reconstruction", "transition", "attention"}
+    for url in edit["artifacts"].values():
+        assert Image.open(io.BytesIO(service.http.get(url).content)).format == "PNG"
+
+
+def test_the_same_request_gives_the_same_bytes(
+    service: Service, worker: Process, submit: Submit
+) -> None:
+    edits = [service.ended(submit(**QUICK, seed=7)) for _ in range(2)]
+    first, second = (edit["outputs"][0] for edit in edits)
+    assert first["sha256"] == second["sha256"]
+    assert edits[0]["id"] != edits[1]["id"]
+
+
+def test_the_model_stays_resident(service: Service, worker: Process, submit: Submit) -> None:
+    service.ended(submit(**QUICK))
+    second = service.ended(submit(**QUICK))
+    seconds = second["metrics"]["stage_seconds"]
+    assert set(seconds) == {"loading", "inverting", "tuning", "editing", "decoding"}
+    # Loading the bundled model takes seconds; reading one small picture does not.
+    assert seconds["loading"] < 0.5
+    assert len(worker.lines("model loaded")) == 1
+    assert len(worker.lines("ended", status="succeeded")) >= 2
+
+
+def test_one_edits_lines_are_found_by_its_id_in_every_process(
+    service: Service, worker: Process, submit: Submit
+) -> None:
+    edit_id, other = submit(**QUICK), submit(**QUICK)
+    service.ended(edit_id)
+    service.ended(other)
+    worker.says("ended", edit=other)
+    accepted = service.api.lines(edit=edit_id)
+    assert [(line["part"], line["event"]) for line in accepted] == [("api", "accepted")]
+    run = worker.lines(edit=edit_id)
+    assert [(line["part"], line["event"]) for line in run] == [
+        ("worker", "started"),
+        ("worker", "ended"),
+    ]

@@ -1,0 +1,90 @@
+"""Edits that do not succeed, and what the webhook tells of every end."""
+
+import json
+import time
+from collections.abc import Callable
+
+from standardwebhooks import Webhook
+
+from tests.e2e.conftest import LONG, QUICK
+from tests.e2e.service import Process, Service
+from tests.worker.receiver import Receiver
+from tests.worker.waiting import until
+
+Submit = Callable[..., str]
+
+
+def canceled(service: Service, edit_id: str) -> None:
+    assert service.http.post(f"/v1/edits/{edit_id}/cancel").status_code == 200
+
+
+def told(service: Service, receiver: Receiver) -> list[tuple[str, str, str]]:
+    """(type, id, status) of every webhook received, their signatures checked."""
+    until(service.webhooks_settled, "the webhooks to be delivered")
+    hook = Webhook(service.store.secret("webhook:local"))
+    bodies = [hook.verify(one.body, dict(one.headers)) for one in receiver.received]
+    return [(body["type"], body["data"]["id"], body["data"]["status"]) for body in bodies]
+
+
+def test_a_running_edit_is_canceled_at_once_and_its_worker_runs_the_next(
+    service: Service, worker: Process, submit: Submit, receiver: Receiver
+) -> None:
+    edit_id = submit(**LONG, webhook_url=receiver.url)
+    assert service.runs(edit_id) is worker
+    started = time.monotonic()
+    canceled(service, edit_id)
+    edit = service.ended(edit_id)
+    # Within one UNet call, which takes a fraction of a second.
+    assert time.monotonic() - started < 2
+    assert (edit["status"], edit["outputs"], edit["error"]) == ("canceled", [], None)
+
+    following = service.ended(submit(**QUICK))
+    assert following["status"] == "succeeded"
+    assert worker.says("started", edit=following["id"])
+    assert told(service, receiver) == [("edit.canceled", edit_id, "canceled")]
+
+
+def test_a_broken_edit_fails_with_a_problem_and_its_worker_lives_on(
+    service: Service, worker: Process, submit: Submit, receiver: Receiver
+) -> None:
+    before = submit(**LONG)
+    broken = submit(**QUICK, webhook_url=receiver.url)
+    whole = submit(**QUICK)
+    service.files.delete(broken)
+    canceled(service, before)
+
+    edit = service.ended(broken)
+    assert (edit["status"], edit["outputs"]) == ("failed", [])
+    assert (edit["error"]["code"], edit["error"]["type"]) == (
+        "model_error",
+        "/docs/problems/model_error",
+    )
+    assert str(service.data) not in str(edit["error"])
+    assert service.ended(whole)["status"] == "succeeded"
+    assert worker.lives
+    assert worker.lines("started", edit=whole)
+    assert told(service, receiver) == [("edit.failed", broken, "failed")]
+
+
+def test_a_queued_edit_that_is_canceled_never_runs(
+    service: Service, worker: Process, submit: Submit, receiver: Receiver
+) -> None:
+    before = submit(**LONG)
+    edit_id = submit(**QUICK, webhook_url=receiver.url)
+    canceled(service, edit_id)
+    assert service.edit(edit_id)["status"] == "canceled"
+    canceled(service, before)
+    assert service.ended(submit(**QUICK))["status"] == "succeeded"
+    assert worker.lines("started", edit=edit_id) == []
+    assert told(service, receiver) == [("edit.canceled", edit_id, "canceled")]
+
+
+def test_a_success_is_told_once_signed_with_the_picture(
+    service: Service, worker: Process, submit: Submit, receiver: Receiver
+) -> None:
+    edit = service.ended(submit(**QUICK, webhook_url=receiver.url, metadata='{"order": "7"}'))
+    assert told(service, receiver) == [("edit.succeeded", edit["id"], "succeeded")]
+    data = json.loads(receiver.received[0].body)["data"]
+    assert data["metadata"] == {"order": "7"}
+    assert data["outputs"][0]["sha256"] == edit["outputs"][0]["sha256"]
+    assert service.http.get(data["outputs"][0]["url"]).status_code == 200
