@@ -15,6 +15,7 @@ SAMPLES = Path(__file__).parents[2] / "zoo" / "samples"
 @dataclass(frozen=True)
 class Sample:
     picture: Image.Image
+    answer: Image.Image  # the same scene as the prompt has it, exact
     caption: str
     prompt: str
 
@@ -27,4 +28,5 @@ def editor() -> Editor:
 @pytest.fixture(scope="session")
 def sample() -> Sample:
     first = json.loads((SAMPLES / "index.json").read_text())[0]
-    return Sample(Image.open(SAMPLES / first["file"]), first["caption"], first["prompt"])
+    picture, answer = (Image.open(SAMPLES / first[name]) for name in ("file", "answer"))
+    return Sample(picture, answer, first["caption"], first["prompt"])
