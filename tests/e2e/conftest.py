@@ -1,7 +1,8 @@
 """One service for all tests from outside; each test says how many workers it needs."""
 
 import json
-from collections.abc import Callable, Iterator
+import signal
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import pytest
@@ -26,9 +27,11 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, Any, Any]:
     """Show the end of every process's log beside a failure."""
-    report: Any = yield
+    report = yield
     service = getattr(item, "funcargs", {}).get("service")
     if report.failed and isinstance(service, Service):
         for process in service.processes:
@@ -43,9 +46,13 @@ def worker(service: Service) -> Process:
 
 
 @pytest.fixture
-def workers(service: Service) -> list[Process]:
+def workers(service: Service) -> Iterator[list[Process]]:
     """Two workers."""
-    return service.have_workers(2)
+    found = service.have_workers(2)
+    yield found
+    for worker in found:
+        if worker.lives:
+            worker.send(signal.SIGCONT)  # a test that failed may have left it stopped
 
 
 @pytest.fixture(scope="session")
@@ -57,21 +64,25 @@ def sample() -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def photo(sample: dict[str, Any]) -> bytes:
-    return (SAMPLES / sample["file"]).read_bytes()
+    return (SAMPLES / str(sample["file"])).read_bytes()
 
 
 @pytest.fixture
-def submit(service: Service, sample: dict[str, Any], photo: bytes) -> Callable[..., str]:
+def submit(service: Service, sample: dict[str, Any], photo: bytes) -> Iterator[Callable[..., str]]:
     """Submits the sample as a form; names are form fields, parameters among them."""
+    submitted: list[str] = []
 
     def post(**fields: Any) -> str:
         answer = service.http.post(
             "/v1/edits", data={"prompt": sample["prompt"]} | fields, files={"image": photo}
         )
         assert answer.status_code == 202, answer.text
-        return str(answer.json()["id"])
+        submitted.append(answer.json()["id"])
+        return submitted[-1]
 
-    return post
+    yield post
+    for edit_id in submitted:  # what a test that failed has left running delays no other
+        service.cancel(edit_id)
 
 
 @pytest.fixture

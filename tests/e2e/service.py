@@ -46,7 +46,8 @@ class Process:
     def lines(self, event: str | None = None, **fields: object) -> list[dict[str, Any]]:
         """The logged lines of this event that have these fields."""
         wanted = fields if event is None else fields | {"event": event}
-        lines = [json.loads(line) for line in self.log.splitlines() if line.startswith("{")]
+        whole = [line for line in self.log.splitlines(keepends=True) if line.endswith("\n")]
+        lines = [json.loads(line) for line in whole if line.startswith("{")]
         return [line for line in lines if wanted.items() <= line.items()]
 
     def says(self, event: str, **fields: object) -> dict[str, Any]:
@@ -162,6 +163,11 @@ class Service:
         edit = self.edit(edit_id, wait=60)
         assert edit["completed_at"] is not None, edit
         return edit
+
+    def cancel(self, edit_id: str) -> None:
+        """Ask for an edit's end; one that has ended stays as it is."""
+        answer = self.http.post(f"/v1/edits/{edit_id}/cancel")
+        assert answer.status_code == 200, answer.text
 
     def events(self, edit_id: str, kind: str) -> list[dict[str, Any]]:
         """What an edit's stream holds of a kind. (Its place over HTTP has its own issue.)"""

@@ -55,10 +55,10 @@ def test_an_edit_as_a_form_gives_the_edited_picture(
 
 
 def test_an_edit_as_json_gives_every_picture_asked_for(
-    service: Service, worker: Process, photo: bytes
+    service: Service, worker: Process, sample: dict[str, Any], photo: bytes
 ) -> None:
     asked = {
-        "prompt": "a photo of an orange cat jumping on grass",
+        "prompt": sample["prompt"],
         "image": {"base64": base64.b64encode(photo).decode()},
         "interpolation": [0.2, 1.0],
         "output_format": "webp",

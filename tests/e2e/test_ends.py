@@ -14,10 +14,6 @@ from tests.worker.waiting import until
 Submit = Callable[..., str]
 
 
-def canceled(service: Service, edit_id: str) -> None:
-    assert service.http.post(f"/v1/edits/{edit_id}/cancel").status_code == 200
-
-
 def told(service: Service, receiver: Receiver) -> list[tuple[str, str, str]]:
     """(type, id, status) of every webhook received, their signatures checked."""
     until(service.webhooks_settled, "the webhooks to be delivered")
@@ -32,7 +28,7 @@ def test_a_running_edit_is_canceled_at_once_and_its_worker_runs_the_next(
     edit_id = submit(**LONG, webhook_url=receiver.url)
     assert service.runs(edit_id) is worker
     started = time.monotonic()
-    canceled(service, edit_id)
+    service.cancel(edit_id)
     edit = service.ended(edit_id)
     # Within one UNet call, which takes a fraction of a second.
     assert time.monotonic() - started < 2
@@ -51,7 +47,7 @@ def test_a_broken_edit_fails_with_a_problem_and_its_worker_lives_on(
     broken = submit(**QUICK, webhook_url=receiver.url)
     whole = submit(**QUICK)
     service.files.delete(broken)
-    canceled(service, before)
+    service.cancel(before)
 
     edit = service.ended(broken)
     assert (edit["status"], edit["outputs"]) == ("failed", [])
@@ -71,9 +67,9 @@ def test_a_queued_edit_that_is_canceled_never_runs(
 ) -> None:
     before = submit(**LONG)
     edit_id = submit(**QUICK, webhook_url=receiver.url)
-    canceled(service, edit_id)
+    service.cancel(edit_id)
     assert service.edit(edit_id)["status"] == "canceled"
-    canceled(service, before)
+    service.cancel(before)
     assert service.ended(submit(**QUICK))["status"] == "succeeded"
     assert worker.lines("started", edit=edit_id) == []
     assert told(service, receiver) == [("edit.canceled", edit_id, "canceled")]

@@ -86,13 +86,14 @@ def test_an_edit_is_tried_again_when_the_picture_store_did_not_answer(
     fails: str,
     store: EditStore,
     submit: Submit,
+    make_runner: Callable[..., Runner],
     editor: WatchedEditor,
     tmp_path: Path,
     let_lease_run_out: Callable[[str], None],
 ) -> None:
     edit_id = submit()
     flaky = Flaky((tmp_path / "pictures").as_uri(), fails=fails)
-    runner = Runner(editor, store, flaky, model="zoo", timeout=60, signal=lambda _: None)
+    runner = make_runner(editor, files=flaky)
     runner.run_next()
     record = store.get(edit_id)
     assert (record.status, record.error) == (EditStatus.RUNNING, None)  # until its lease runs out

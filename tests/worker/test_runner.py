@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import time
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -9,7 +10,6 @@ from typing import Any
 import pytest
 from PIL import ExifTags, Image
 
-from baret import Editor
 from baret.errors import ImageError, OutOfMemory
 from jobs.files import PictureFiles
 from jobs.schema import EditStatus, Record, Stage
@@ -250,12 +250,13 @@ def test_an_edit_that_runs_too_long_fails(
     submit: Submit, make_runner: MakeRunner, editor: WatchedEditor, store: EditStore
 ) -> None:
     edit_id = submit()
-    make_runner(editor, timeout=0.0).run_next()
+    editor.during(5, lambda: time.sleep(1.1))
+    make_runner(editor, timeout=1).run_next()
     record = store.get(edit_id)
     assert record.status is EditStatus.FAILED
     assert record.error is not None
     assert record.error["code"] == "timeout"
-    assert editor.steps == []
+    assert len(editor.steps) <= 5  # fewer where the machine itself is slow
 
 
 class Failing:
@@ -309,7 +310,7 @@ def test_a_picture_that_the_method_cannot_take_is_told(
 
 
 def test_after_an_edit_without_its_picture_the_runner_takes_the_next(
-    submit: Submit, runner: Runner, store: EditStore, files: PictureFiles, editor: Editor
+    submit: Submit, runner: Runner, store: EditStore, files: PictureFiles
 ) -> None:
     broken, whole = submit(), submit()
     files.delete(broken)
