@@ -5,9 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
 from baret import Editor
+
+# Spinning OpenMP threads that share a core with another process stall each other.
+torch.set_num_threads(1)
 
 SAMPLES = Path(__file__).parents[2] / "zoo" / "samples"
 
