@@ -40,11 +40,12 @@ install: .venv/.installed
 dev: .venv/.installed-dev
 
 .venv/.installed: .venv/.made pyproject.toml constraints.txt
-	.venv/bin/python -m pip install --no-compile -c constraints.txt -e '.[worker,local]'
+	@echo "Installing; a minute where the packages are at hand."
+	@.venv/bin/python -m pip install --no-compile --quiet -c constraints.txt -e '.[worker,local]'
 	@touch $@
 
 .venv/.installed-dev: .venv/.made pyproject.toml constraints.txt
-	.venv/bin/python -m pip install --no-compile -c constraints.txt -e '.[worker,local,dev]'
+	.venv/bin/python -m pip install --no-compile --quiet -c constraints.txt -e '.[worker,local,dev]'
 	@touch .venv/.installed $@
 
 # Debian splits `venv` and pip off. Without them an environment is made bare and pip is fetched.
