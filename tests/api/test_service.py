@@ -185,6 +185,7 @@ def test_one_line_a_request_and_the_edits_id_at_its_acceptance(
 ) -> None:
     configure_logs(level="INFO", form="json", part="api")
     answer = post(headers={"X-Request-Id": "r-1"})
+    client.get(answer.json()["urls"]["self"])  # looks and finds: no line at INFO
     client.get("/v1/edits/a%0Ab?secret=1")
     client.get("/healthz")
     client.get("/readyz")
