@@ -5,6 +5,7 @@ import io
 import time
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -227,11 +228,25 @@ def test_an_attempt_whose_lease_went_to_another_publishes_nothing(
     assert picture_names(files, edit_id, attempt=1) == []
 
 
-def test_an_attempt_that_lost_its_lease_at_the_very_end_publishes_nothing(
+class WatchedFiles(PictureFiles):
+    """Acts before a picture is written."""
+
+    def __init__(self, url: str, before_put: Callable[[], None]):
+        super().__init__(url)
+        self._before_put = before_put
+
+    def put(self, edit_id: str, name: str, data: bytes) -> None:
+        self._before_put()
+        super().put(edit_id, name, data)
+
+
+def test_an_attempt_that_loses_its_lease_after_its_last_report_publishes_nothing(
     submit: Submit,
-    ended: Ended,
+    make_runner: MakeRunner,
     editor: WatchedEditor,
     store: EditStore,
+    events: Events,
+    tmp_path: Path,
     let_lease_run_out: Callable[[str], None],
 ) -> None:
     edit_id = submit()
@@ -241,9 +256,11 @@ def test_an_attempt_that_lost_its_lease_at_the_very_end_publishes_nothing(
         store.lapse(LOST)
         assert store.claim("zoo") == Claim(edit_id, 2)
 
-    editor.during("decoding", lose)  # the last time that the editor asks
-    record = ended(edit_id)
+    files = WatchedFiles((tmp_path / "pictures").as_uri(), before_put=lose)
+    assert make_runner(editor, files=files).run_next() == edit_id
+    record = store.get(edit_id)
     assert (record.status, record.attempt, record.result) == (EditStatus.RUNNING, 2, None)
+    assert "done" not in [kind for kind, _ in events(edit_id)]
 
 
 def test_an_edit_that_runs_too_long_fails(
