@@ -21,6 +21,7 @@ SAMPLES = Path(__file__).parents[1] / "zoo" / "samples"
 TILE = 192  # pixels
 MARGIN = 12
 LINE = 18
+IN_README = (0, 6)  # a posture and a colour
 
 
 @dataclass(frozen=True)
@@ -78,8 +79,44 @@ def draw(rows: list[Row]) -> Image.Image:
     return sheet
 
 
+def before_and_after(rows: list[Row]) -> Image.Image:
+    """The picture at the top of the README: some samples before and after."""
+    shown = [rows[i] for i in IN_README if rows[i].pictures[1] is not None]
+    banner = Image.new("RGB", (len(shown) * (2 * TILE + 2 * MARGIN), TILE), "white")
+    for i, row in enumerate(shown):
+        for column, picture in enumerate(row.pictures[:2]):
+            if picture is not None:
+                tile = picture.convert("RGB").resize((TILE, TILE), Image.Resampling.BICUBIC)
+                banner.paste(tile, (i * (2 * TILE + 2 * MARGIN) + column * (TILE + 4), 0))
+    return banner
+
+
+def markdown(rows: list[Row]) -> str:
+    """A page about the sheet."""
+    lines = [
+        "# Ten sample edits",
+        "",
+        "Every picture of `zoo/samples/` with its target text, once, with the service's defaults,",
+        "through HTTP: `make run`, then `python -m bench.contact_sheet`. Failures included. The",
+        f"worker ran on {platform.system()}, {platform.machine()}; seconds are the worker's.",
+        "",
+        "![samples](samples.png)",
+        "",
+        "| kind | sent | asked | status | seconds | reconstruction | inner steps |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        metrics = row.edit["metrics"]
+        lines.append(
+            f"| {row.sample['kind']} | {row.sample['caption']} | {row.sample['prompt']} "
+            f"| {row.edit['status']} | {seconds(row.edit)} "
+            f"| {metrics['reconstruction_psnr']} dB | {metrics['inner_steps']} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
 def main() -> None:
-    """Write `samples.png`, the first sample's before and after, and `samples.json`."""
+    """Write the sheet, the README's picture, the page and the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--url", default="http://127.0.0.1:8000")
     parser.add_argument("--out", type=Path, default=Path("docs/samples"))
@@ -88,12 +125,8 @@ def main() -> None:
         rows = run(client)
     arguments.out.mkdir(parents=True, exist_ok=True)
     draw(rows).save(arguments.out / "samples.png", optimize=True)
-    told = [
-        row.sample | {"status": row.edit["status"], "metrics": row.edit["metrics"]} for row in rows
-    ]
-    machine = f"{platform.machine()}, {platform.system()}"
-    text = json.dumps({"machine": machine, "edits": told}, indent=2, ensure_ascii=False)
-    (arguments.out / "samples.json").write_text(text + "\n")
+    before_and_after(rows).save(arguments.out / "before-after.png", optimize=True)
+    (arguments.out / "README.md").write_text(markdown(rows))
 
 
 if __name__ == "__main__":
