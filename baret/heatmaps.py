@@ -14,6 +14,7 @@ from baret.result import WordAttention
 
 _SHADE = 0.2  # brightness of the photo where a word did not act
 _LABEL = 14  # pixels of height
+_TILE, _LEAST, _A_LINE = 256, 48, 6  # of the sheet: pixels, pixels, pictures
 
 
 def words_of(tokens: list[str]) -> list[tuple[str, list[int]]]:
@@ -64,12 +65,17 @@ def _grid(queries: int, latent: tuple[int, int]) -> tuple[int, int]:
 
 
 def attention_sheet(words: tuple[WordAttention, ...]) -> Image.Image:
-    """All words' pictures side by side, each under its word."""
-    width = max(48, *(word.picture.width for word in words))
-    height = max(word.picture.height for word in words) + _LABEL
-    sheet = Image.new("RGB", (width * len(words), height), "white")
+    """All words' pictures in lines of six, each under its word, at most 256 pixels a side."""
+    tiles = [word.picture.copy() for word in words]
+    for tile in tiles:
+        tile.thumbnail((_TILE, _TILE))
+    width = max([_LEAST, *(tile.width for tile in tiles)])
+    height = max([_LEAST, *(tile.height for tile in tiles)]) + _LABEL
+    lines = math.ceil(len(tiles) / _A_LINE)
+    sheet = Image.new("RGB", (width * min(len(tiles), _A_LINE), height * lines), "white")
     draw = ImageDraw.Draw(sheet)
-    for i, word in enumerate(words):
-        draw.text((i * width + 2, 1), word.word, fill="black")
-        sheet.paste(word.picture, (i * width, _LABEL))
+    for i, (word, tile) in enumerate(zip(words, tiles, strict=True)):
+        x, y = i % _A_LINE * width, i // _A_LINE * height
+        draw.text((x + 2, y + 1), word.word, fill="black")
+        sheet.paste(tile, (x, y + _LABEL))
     return sheet
