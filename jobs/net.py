@@ -116,5 +116,6 @@ async def fetch(url: str, networks: Sequence[Network], *, max_bytes: int) -> byt
                 return bytes(data)
         except SSRFProtectionError as error:
             raise AddressNotAllowed("The URL leads to an address that is not public.") from error
-        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, UnicodeError) as error:
+            # UnicodeError: a host name that claims to be IDNA and is not.
             raise FetchFailed("The URL could not be fetched; send the picture itself.") from error

@@ -281,9 +281,12 @@ class EditStore:
         return [(edit_id, model, EditStatus(to)) for edit_id, model, to in lapsed]
 
     @_redis_errors()
-    def waiting(self, model: str, *, limit: int) -> list[str]:
-        """The ids that wait for a model, oldest first."""
-        ids: list[str] = self._redis.zrange(f"baret:waiting:{model}", 0, limit - 1)
+    def waiting(self, model: str, *, longer_than: float, limit: int) -> list[str]:
+        """The ids that have waited for a model longer than so many seconds, oldest first."""
+        until = int((time.time() - longer_than) * 1000)
+        ids: list[str] = self._redis.zrange(
+            f"baret:waiting:{model}", "-inf", until, byscore=True, offset=0, num=limit
+        )
         return ids
 
     @_redis_errors()

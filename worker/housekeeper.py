@@ -8,7 +8,6 @@ import asyncio
 import signal
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 import httpx
 from celery import Celery
@@ -54,11 +53,9 @@ def find_unheard(store: EditStore, tell: Callable[[str, str], None]) -> None:
     for model in store.models():
         if store.messages(queue_name(model)):
             continue
-        for edit_id in store.waiting(model, limit=MOST_SIGNALS):
-            age = datetime.now(UTC) - store.get(edit_id).queued_at
-            if age.total_seconds() > UNHEARD_SECONDS:
-                log.info("its message is sent again", edit=edit_id)
-                tell(model, edit_id)
+        for edit_id in store.waiting(model, longer_than=UNHEARD_SECONDS, limit=MOST_SIGNALS):
+            log.info("its message is sent again", edit=edit_id)
+            tell(model, edit_id)
 
 
 class Deliverer:

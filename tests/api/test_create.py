@@ -168,7 +168,7 @@ def test_prefer_wait_answers_201_once_the_edit_has_ended(
     post: Post, finish: Callable[..., object], store: EditStore, prefer: str, applied: str
 ) -> None:
     def work() -> None:
-        while not store.waiting("zoo", limit=1):
+        while not store.waiting("zoo", longer_than=0, limit=1):
             time.sleep(0.01)
         finish()
 

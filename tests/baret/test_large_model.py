@@ -1,5 +1,6 @@
 """A model of Stable Diffusion 1.5's size with random weights, from a folder and a single file."""
 
+import os
 import resource
 import time
 
@@ -42,6 +43,7 @@ def places(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_a_model_of_stable_diffusions_size_loads_both_ways_and_edits_at_512(places, capsys):
+    torch.set_num_threads(os.cpu_count() or 1)
     photo = Image.linear_gradient("L").resize((640, 480)).convert("RGB")
     pictures = []
     for place in places:

@@ -148,3 +148,8 @@ def test_a_name_is_judged_by_the_address_really_used(
     check_url(url, ())
     with pytest.raises(AddressNotAllowed):
         asyncio.run(fetch(url, (), max_bytes=1000))
+
+
+def test_a_fetch_of_a_name_that_is_no_idna_fails() -> None:
+    with pytest.raises(FetchFailed):
+        asyncio.run(fetch("http://xn--a.example/x.png", (), max_bytes=10))

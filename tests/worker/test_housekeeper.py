@@ -84,7 +84,7 @@ def unheard(
         edit_id = submit()
         with redis.Redis.from_url(redis_url) as client:
             queued = int((time.time() - seconds) * 1000)
-            client.hset(f"baret:edit:{edit_id}", "queued_ms", str(queued))
+            client.zadd("baret:waiting:zoo", {edit_id: queued})
         return edit_id
 
     return make
