@@ -5,7 +5,6 @@ import pytest
 
 from jobs.logs import about_edit, configure_logs, get_logger
 
-
 SECRET = "".join(["whsec_", "value"])  # so that the source line itself does not hold it
 
 
