@@ -5,8 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Self
 
+import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
 from baret import images
 from baret.branches import Balance, Branches, Texts, denoise
@@ -137,14 +139,13 @@ class Editor:
             "tuning", predicted_change(pivots, target, tuning.embeddings, schedule), course
         )
         return Inversion(
-            pixels=pixels,
+            photo=np.array(rgb),
             pivots=pivots,
             tuned=tuning.embeddings,
             losses=tuning.losses,
             inner_steps=tuning.inner_steps,
             reconstruction=tuning.reconstruction,
             change=change,
-            size=rgb.size,
             prompt=prompt,
             options=options,
             model=model.identity,
@@ -171,16 +172,14 @@ class Editor:
             tuned=tuned,
             transition=transition(tuned, target, eta, options.interpolation_end),
         )
-        thresholds, mask = options.change_thresholds, None
-        if thresholds is not None:
-            mask = change_mask(inversion.change.to(model.device), *thresholds)
+        mask = _mask(inversion, options)
         balance = Balance(
             self_attention_until=tau_s,
             cross_attention_until=tau_c,
             guidance_scale=options.inversion.guidance_scale,
             keep_transition=options.artifacts,
             record_attention=options.artifacts,
-            mask=mask,
+            mask=None if mask is None else mask.to(model.device),
         )
         schedule = model.schedule(options.inversion.num_inference_steps)
         pivots = inversion.pivots.to(model.device)
@@ -200,21 +199,26 @@ class Editor:
         course.tell("decoding", 0, 0.0)
         started = time.perf_counter()
         outputs = tuple(
-            self._output(inversion, eta, branch)
+            self._output(inversion, eta, branch, options)
             for eta, branch in zip(options.interpolations, branches, strict=True)
         )
         rebuilt = self.model.decode(inversion.reconstruction.to(self.model.device))
+        photo = Image.fromarray(inversion.photo)
         course.seconds["decoding"] = time.perf_counter() - started
         return EditResult(
             outputs=outputs,
             reconstruction=images.to_picture(rebuilt, inversion.size),
-            reconstruction_psnr=images.psnr(rebuilt, inversion.pixels),
+            reconstruction_psnr=images.psnr(
+                rebuilt, images.to_pixels(photo, (rebuilt.shape[1], rebuilt.shape[0]))
+            ),
             inversion=inversion,
             inversion_reused=reused,
             seconds=course.seconds,
         )
 
-    def _output(self, inversion: Inversion, eta: float, branches: Branches) -> Output:
+    def _output(
+        self, inversion: Inversion, eta: float, branches: Branches, options: EditOptions
+    ) -> Output:
         model, size = self.model, inversion.size
         moved, attention = None, None
         if branches.transition is not None:
@@ -222,8 +226,11 @@ class Editor:
         if branches.attention is not None:
             grid = (branches.edit.shape[-2], branches.edit.shape[-1])
             tokens = model.tokens(inversion.prompt)
-            attention = heatmaps(branches.attention, tokens, inversion.pixels, grid, size)
+            attention = heatmaps(branches.attention, tokens, inversion.photo, grid)
         picture = images.to_picture(model.decode(branches.edit), size)
+        mask = _mask(inversion, options)
+        if mask is not None:
+            picture = images.keep_outside(picture, inversion.photo, mask.cpu().numpy())
         return Output(eta, picture, moved, attention or ())
 
     def _run(self, stage: str, edit: Edit[R], course: "_Course") -> R:
@@ -231,6 +238,13 @@ class Editor:
         result = self._engine.run(edit, course.before_call)
         course.seconds[stage] = course.seconds.get(stage, 0.0) + time.perf_counter() - started
         return result
+
+
+def _mask(inversion: Inversion, options: EditOptions) -> Tensor | None:
+    """0 where the photo is kept, [h, w]; None where nothing is."""
+    if options.change_thresholds is None:
+        return None
+    return change_mask(inversion.change, *options.change_thresholds)
 
 
 @dataclass

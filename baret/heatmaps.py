@@ -33,26 +33,27 @@ def words_of(tokens: list[str]) -> list[tuple[str, list[int]]]:
 
 
 def heatmaps(
-    maps: Tensor, tokens: list[str], pixels: Pixels, latent: tuple[int, int], size: tuple[int, int]
+    maps: Tensor, tokens: list[str], photo: Pixels, latent: tuple[int, int]
 ) -> tuple[WordAttention, ...]:
     """The photo, bright where each word acted.
 
     Args:
         maps: [q, n] float32, attention averaged over layers and steps.
         tokens: of the text, without the marks at either end.
-        pixels: the photo, [H, W, 3].
+        photo: [H, W, 3], the pictures' size too.
         latent: (h, w).
-        size: (width, height) of the pictures.
     """
     height, width = _grid(maps.shape[0], latent)
+    bright = Image.fromarray(photo)
+    shaded = bright.point(lambda value: value * _SHADE)
     pictures = []
     for word, places in words_of(tokens):
         heat = maps[:, places].mean(1).reshape(height, width).cpu().numpy()
         heat = (heat - heat.min()) / max(float(heat.max() - heat.min()), 1e-12)
-        mask = Image.fromarray((heat * 255).astype(np.uint8)).resize(size, Image.Resampling.BICUBIC)
-        photo = Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS)
-        shaded = photo.point(lambda value: value * _SHADE)
-        pictures.append(WordAttention(word, Image.composite(photo, shaded, mask)))
+        mask = Image.fromarray((heat * 255).astype(np.uint8)).resize(
+            bright.size, Image.Resampling.BICUBIC
+        )
+        pictures.append(WordAttention(word, Image.composite(bright, shaded, mask)))
     return tuple(pictures)
 
 

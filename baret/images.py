@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageFilter, ImageOps
 
 from baret.errors import ImageError
 
@@ -72,6 +72,20 @@ def to_pixels(picture: Image.Image, size: tuple[int, int]) -> Pixels:
 def to_picture(pixels: Pixels, size: tuple[int, int]) -> Image.Image:
     """Pixels at the size (width, height) that the caller sent."""
     return Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS)
+
+
+def keep_outside(edited: Image.Image, photo: Pixels, mask: NDArray[np.float32]) -> Image.Image:
+    """The photo's own pixels where nothing was to change, so that no codec blurs them.
+
+    Args:
+        edited: at the photo's size.
+        photo: [H, W, 3].
+        mask: [h, w], 0 where the photo is kept, 1 where the edit stands.
+    """
+    gray = Image.fromarray((mask * 255).round().astype(np.uint8))
+    # One place wider than the latent's mask: the decoder spreads each place over its neighbours.
+    share = gray.filter(ImageFilter.MaxFilter(3)).resize(edited.size, Image.Resampling.BILINEAR)
+    return Image.composite(edited, Image.fromarray(photo), share)
 
 
 def psnr(a: Pixels, b: Pixels) -> float:

@@ -29,18 +29,22 @@ class Inversion:
     Index 0 of every sequence is the cleanest level.
     """
 
-    pixels: Pixels  # [H, W, 3] uint8, the photo at the working size
+    photo: Pixels  # [H, W, 3] uint8, the photo as given, in RGB, rotated as people see it
     pivots: Tensor  # z*_0…z*_T, [T + 1, 4, h, w] float32
     tuned: Tensor  # c_t, [T, n, d] float32
     losses: Tensor  # [T] float32, squared error on the pivot after the last inner step
     inner_steps: Tensor  # [T] int64, Adam steps spent
     reconstruction: Tensor  # [4, h, w] float32, where guided denoising with c_t ends
     change: Tensor  # [h, w] float32, 0–1: how much the text wants changed where
-    size: tuple[int, int]  # (width, height) of the photo as given, rotated as people see it
     prompt: str
     options: InversionOptions
     model: str  # identity of the model
     dtype: str  # of the UNet, such as "float32"
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of the photo."""
+        return self.photo.shape[1], self.photo.shape[0]
 
     def save(self, path: str | Path) -> None:
         """Write a safetensors file."""
@@ -49,14 +53,13 @@ class Inversion:
     def to_bytes(self) -> bytes:
         """The contents of a safetensors file."""
         told = {
-            "size": self.size,
             "prompt": self.prompt,
             "options": asdict(self.options),
             "model": self.model,
             "dtype": self.dtype,
         }
         tensors = {name: getattr(self, name).detach().cpu().contiguous() for name in _TENSORS}
-        tensors["pixels"] = torch.from_numpy(self.pixels.copy())
+        tensors["photo"] = torch.from_numpy(self.photo.copy())
         return safetensors.torch.save(tensors, {"format": _FORMAT, "inversion": json.dumps(told)})
 
     @classmethod
@@ -84,8 +87,7 @@ class Inversion:
                 raise BaretError(f"This is no {_FORMAT} file; invert the photo again.")
             told: dict[str, Any] = json.loads(metadata["inversion"])
             return cls(
-                pixels=tensors["pixels"].numpy(),
-                size=(told["size"][0], told["size"][1]),
+                photo=tensors["photo"].numpy(),
                 prompt=told["prompt"],
                 options=InversionOptions(**told["options"]),
                 model=told["model"],

@@ -75,7 +75,7 @@ def draw(rows: list[Row]) -> Image.Image:
                 tile = picture.convert("RGB").resize((TILE, TILE), Image.Resampling.BICUBIC)
                 sheet.paste(tile, (x + column * TILE, y))
         pen.text((x, y + TILE), f"{row.sample['kind']}: {row.sample['caption']}", "gray", font)
-        pen.text((x, y + TILE + LINE - 2), f"→ {row.sample['prompt']}", "black", font)
+        pen.text((x, y + TILE + LINE - 2), f"asked: {row.sample['prompt']}", "black", font)
     return sheet
 
 

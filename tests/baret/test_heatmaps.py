@@ -18,7 +18,7 @@ def test_a_word_is_bright_where_it_acted(queries, latent):
     maps = torch.zeros(queries, 3)
     maps[: queries // 2, 1] = 1  # the first word acts in the upper half
     white = np.full((64, 64, 3), 255, np.uint8)
-    (word,) = heatmaps(maps, ["sky</w>"], white, latent, (64, 64))
+    (word,) = heatmaps(maps, ["sky</w>"], white, latent)
     picture = np.asarray(word.picture, float)
     assert word.word == "sky"
     assert picture[:16].mean() > 240 and picture[-16:].mean() < 80

@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from baret import EditOptions, InversionOptions
 from baret.branches import Balance, Texts, denoise
+from baret.images import keep_outside
 from baret.mask import change_mask
 
 FAST = InversionOptions(num_inference_steps=10, inner_steps=2)
@@ -44,6 +46,27 @@ def test_where_the_mask_is_zero_the_edit_ends_on_the_photo(editor, inversion):
     end = editor._engine.run(edit, lambda where: None).edit
     torch.testing.assert_close(end[:, :8], inversion.pivots[0][:, :8])
     assert (end[:, 8:] - inversion.pivots[0][:, 8:]).abs().mean() > 0.05
+
+
+def test_what_is_kept_is_the_photos_own_pixels():
+    edited, photo = Image.new("RGB", (40, 20), "black"), np.full((20, 40, 3), 200, np.uint8)
+    mask = np.array([[0.0, 0.0, 0.0, 1.0]] * 2, np.float32)  # one place wider for pixels
+    mixed = np.asarray(keep_outside(edited, photo, mask))
+    assert (mixed[:, :15] == 200).all() and (mixed[:, 25:] == 0).all()
+    assert (np.diff(mixed[0, :, 0].astype(int)) <= 0).all()  # a ramp, no seam
+
+
+def test_a_large_photo_keeps_its_fine_detail_where_nothing_was_to_change(editor, sample):
+    noise = Image.effect_noise((250, 190), 80).convert("RGB")
+    large = Image.blend(sample.picture.convert("RGB").resize((250, 190)), noise, 0.2)
+    edit = editor.edit(large, sample.prompt, EditOptions(inversion=FAST))
+    free = EditOptions(change_thresholds=None, inversion=FAST)
+    blurred = editor.edit(edit.inversion, sample.prompt, free)
+    exact = [
+        (np.asarray(picture) == np.asarray(large)).all(-1).mean()
+        for picture in (edit.picture, blurred.picture)
+    ]
+    assert exact[0] > 0.2 and exact[1] < 0.01
 
 
 def test_without_thresholds_nothing_is_held(editor, inversion):
