@@ -13,7 +13,7 @@ from diffusers import DDIMScheduler
 from torch import Tensor
 
 from baret.ddim import Schedule
-from baret.errors import UnsupportedModel
+from baret.errors import UnsupportedModel, memory_errors
 from baret.images import Pixels
 from baret.loading import load_pipeline
 
@@ -122,6 +122,7 @@ class StableDiffusion:
         embedding: Tensor = self._text_encoder(ids.to(self.device))[0][0]
         return embedding.float()
 
+    @memory_errors()
     @torch.no_grad()
     def encode(self, pixels: Pixels) -> Tensor:
         """A picture's latent.
@@ -138,6 +139,7 @@ class StableDiffusion:
         scaled: Tensor = latents * self._vae.config.scaling_factor
         return scaled
 
+    @memory_errors()
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Pixels:
         """The picture of a latent [4, h, w]: [H, W, 3] uint8."""

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from baret.attention import AttentionRecorder, Injection, balanced_attention
-from baret.errors import OutOfMemory
+from baret.errors import memory_errors
 
 
 @dataclass(frozen=True)
@@ -91,11 +91,10 @@ class Engine:
         except StopIteration as stop:
             result: R = stop.value
             return result
-        except torch.OutOfMemoryError as error:
-            raise OutOfMemory("The device has no room for this edit.") from error
         finally:
             edit.close()
 
+    @memory_errors()
     def _answer(self, request: Request) -> Answer:
         with balanced_attention(self._model.unet, request.injection, request.recorder):
             if request.loss is None:

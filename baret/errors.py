@@ -11,6 +11,11 @@ BaretError
 └── OutOfMemory          the device has no room for the edit
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
 
 class BaretError(Exception):
     """Base of what `baret` raises."""
@@ -46,3 +51,12 @@ class InversionMismatch(BaretError):
 
 class OutOfMemory(BaretError):
     """The device has no room for the edit."""
+
+
+@contextmanager
+def memory_errors() -> Iterator[None]:
+    """Used as a decorator: a device without room is our own error, not the library's."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise OutOfMemory("The device has no room for this edit.") from error

@@ -1,4 +1,5 @@
 import gc
+import operator
 import threading
 
 import numpy as np
@@ -7,7 +8,7 @@ import torch
 from PIL import Image
 
 from baret import BaretError, EditOptions, Inversion, InversionOptions
-from baret.errors import ImageError, InversionMismatch
+from baret.errors import ImageError, InversionMismatch, OutOfMemory
 
 FAST = InversionOptions(num_inference_steps=10, inner_steps=2)
 OPTIONS = EditOptions(inversion=FAST)
@@ -114,6 +115,22 @@ def test_raising_from_progress_cancels_and_leaves_the_model_as_it_was(editor, sa
     assert calls.count(stage) == 1  # not one call more
     assert editor.model.unet.attn_processors == before
     assert all(parameter.grad is None for parameter in editor.model.unet.parameters())
+
+
+@pytest.mark.parametrize("part", ["unet", "_vae.encoder", "_vae.decoder"])
+def test_a_device_without_room_is_our_own_error_and_the_next_edit_works(editor, sample, part):
+    def no_room(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    module = operator.attrgetter(part)(editor.model)
+    handle = module.register_forward_pre_hook(no_room)
+    options = EditOptions(inversion=InversionOptions(num_inference_steps=2, inner_steps=1))
+    try:
+        with pytest.raises(OutOfMemory):
+            editor.edit(sample.picture, sample.prompt, options)
+    finally:
+        handle.remove()
+    editor.edit(sample.picture, sample.prompt, options)
 
 
 def test_edits_of_two_threads_do_not_touch_each_other(editor, sample):
