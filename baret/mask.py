@@ -17,12 +17,15 @@ from baret.engine import Edit, Request, Where
 
 MIDDLE = (0.3, 0.8)  # share of the levels looked at: below, details; above, nothing is decided
 LOOKS = 12  # levels looked at, at most
+UNTOLD = 1e-4  # of ε's unit variance: below it c_t is still c, and the two tell nothing
 
 
 def predicted_change(
     pivots: Tensor, target: Tensor, tuned: Tensor, schedule: Schedule
 ) -> Edit[Tensor]:
     """How much the text wants changed at each place: [h, w] float32, 0–1, the most being 1.
+
+    Where nothing was tuned it cannot be told, and is 1 everywhere: then nothing is kept.
 
     Args:
         pivots: [T + 1, 4, h, w].
@@ -42,8 +45,9 @@ def predicted_change(
             torch.stack([target, tuned[level - 1]]),
         )
         total += (answer.noise[0] - answer.noise[1]).abs().mean(0)
-    smooth = _smooth(total)
-    return smooth / smooth.max().clamp_min(torch.finfo(torch.float32).tiny)
+    smooth = _smooth(total / len(levels))
+    peak = smooth.max()
+    return smooth / peak if peak > UNTOLD else torch.ones_like(smooth)
 
 
 def _smooth(field: Tensor) -> Tensor:

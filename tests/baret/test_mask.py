@@ -37,6 +37,13 @@ def test_the_change_is_predicted_where_the_exact_answer_differs(inversion, sampl
     assert inside > 1.5 * outside  # measured 2.1
 
 
+def test_without_tuning_the_change_cannot_be_told_and_nothing_is_kept(editor, sample):
+    untuned = EditOptions(inversion=InversionOptions(num_inference_steps=10, inner_steps=0))
+    result = editor.edit(sample.picture, sample.prompt, untuned)
+    assert result.inversion.change.min() == 1
+    assert result.picture.tobytes() != sample.picture.convert("RGB").tobytes()
+
+
 def test_where_the_mask_is_zero_the_edit_ends_on_the_photo(editor, inversion):
     model, target = editor.model, editor.model.embed(inversion.prompt)
     texts = Texts(model.embed(""), target, inversion.tuned, inversion.tuned)
