@@ -1,7 +1,10 @@
 """The small world of the bundled model, in which the right answer to every edit is known.
 
-samples/    ten pictures with a target text each and the exact answer, rendered by the world's
-            prototype from scenes that no training has seen; `index.json` says what they show
-
-The renderer, the training of the model (baret/models/zoo) and the benchmark have their place here.
+scene      what a picture shows, as a record
+captions   what it is called: the canonical wording and those of users
+drawing    parts that figures are drawn from · animals, places: the figures
+render     scene → picture; two scenes → the pixels that an edit between them changes
+split      who may see which scenes
+edits      the benchmark's edits and those that settings are found on
+samples/   ten pictures with a target text each and the exact answer; `index.json`
 """

@@ -1,0 +1,119 @@
+"""The zoo's world: scenes, pictures, captions, the split and the benchmark's edits."""
+
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from zoo import split
+from zoo.captions import MAX_TOKENS, WORDS, caption, wording
+from zoo.edits import BENCHMARK, KINDS, benchmark_edits, tuning_edits
+from zoo.render import change_mask, render
+from zoo.scene import ATTRIBUTES, Scene, labels
+
+SCENE = Scene("dog", "brown", "standing", "on grass", "a photo of", "facing left", 7)
+
+
+def test_a_scene_with_a_value_that_the_zoo_does_not_know_says_what_it_knows() -> None:
+    with pytest.raises(ValueError, match="animal is 'newt'; the zoo knows dog, cat, horse, bird"):
+        replace(SCENE, animal="newt")
+
+
+def test_labels_are_in_the_order_of_the_attributes() -> None:
+    assert labels(SCENE) == (0, 0, 0, 0, 0, 0)
+    assert labels(replace(SCENE, animal="bird", facing="facing right")) == (3, 0, 0, 0, 0, 1)
+
+
+@pytest.mark.parametrize("size", [64, 128])
+def test_the_same_scene_draws_the_same_picture(size: int) -> None:
+    picture = render(SCENE, size)
+    assert picture.shape == (size, size, 3)
+    assert picture.dtype == np.uint8
+    assert np.array_equal(picture, render(SCENE, size))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [(name, value) for name, values in ATTRIBUTES.items() for value in values[1:]],
+)
+def test_every_attribute_changes_the_picture(name: str, value: str) -> None:
+    assert change_mask(SCENE, replace(SCENE, **{name: value})).mean() > 0.01
+
+
+def test_every_pose_of_every_animal_is_drawn_within_the_frame() -> None:
+    for animal in ATTRIBUTES["animal"]:
+        for pose in ATTRIBUTES["pose"]:
+            scene = replace(SCENE, animal=animal, pose=pose)
+            mask = change_mask(scene, replace(scene, colour="white"))
+            assert mask.sum() > 150, (animal, pose)  # of 4,096 pixels
+            assert mask[:, 0].sum() + mask[:, -1].sum() < 12, (animal, pose)
+
+
+def test_another_place_leaves_the_animal_as_it_was() -> None:
+    animal = change_mask(SCENE, replace(SCENE, colour="white"))
+    place = change_mask(SCENE, replace(SCENE, place="in snow"))
+    assert (animal & place).sum() < 0.25 * animal.sum()  # only the anti-aliased edge is in both
+
+
+def test_another_colour_changes_nothing_around_the_animal() -> None:
+    silhouette = change_mask(SCENE, replace(SCENE, colour="white"))
+    assert silhouette.mean() < 0.3
+    assert not silhouette[:10].any()  # the sky
+
+
+def test_another_size_draws_the_same_picture() -> None:
+    small = render(SCENE, 64).astype(float)
+    large = render(SCENE, 128).reshape(64, 2, 64, 2, 3).mean((1, 3))
+    assert np.abs(small - large).mean() < 1.5
+
+
+def test_the_canonical_caption_says_every_attribute() -> None:
+    assert caption(SCENE) == "a photo of a brown dog standing on grass, facing left"
+    orange = replace(SCENE, colour="orange", style="a sketch of")
+    assert caption(orange).startswith("a sketch of an orange dog")
+
+
+def test_wordings_vary_and_use_no_word_beyond_the_vocabulary_but_noise() -> None:
+    rng = np.random.default_rng(0)
+    texts = [wording(split.training_scene(i), rng) for i in range(2000)]
+    assert len(set(texts)) > 1000
+    unknown = [any(w not in WORDS for w in t.replace(",", " ").split()) for t in texts]
+    assert 0.05 < np.mean(unknown) < 0.15
+    known = [t for t, noisy in zip(texts, unknown, strict=True) if not noisy]
+    assert max(len(t.replace(",", " ,").split()) for t in known) + 2 <= MAX_TOKENS
+    assert 0.3 < np.mean(["left" in t or "right" in t for t in texts]) < 0.8
+
+
+def test_a_tenth_of_the_combinations_is_held_out_and_holds_every_value() -> None:
+    combinations = split.held_out_combinations()
+    assert len(combinations) == 64  # of 4·5·4·4·2
+    for place, name in enumerate(split.COMBINED):
+        assert {c[place] for c in combinations} == set(ATTRIBUTES[name])
+
+
+def test_training_never_sees_a_held_out_combination_or_a_reserved_seed() -> None:
+    scenes = [split.training_scene(i) for i in range(2000)]
+    assert not any(split.held_out(scene) for scene in scenes)
+    assert {scene.seed for scene in scenes} <= set(split.TRAINING_SEEDS)
+    assert any(split.held_out(split.validation_scene(i)) for i in range(100))
+    with pytest.raises(IndexError):
+        split.training_scene(len(split.TRAINING_SEEDS))
+
+
+def test_the_benchmark_is_two_hundred_edits_of_the_stated_kinds() -> None:
+    cases = benchmark_edits()
+    assert Counter(case.kind for case in cases) == BENCHMARK
+    assert len(cases) == 200
+    for case in cases:
+        assert set(case.changed) <= set(KINDS[case.kind])
+        assert len(case.changed) == (2 if case.kind == "two" else 1)
+        assert case.before.seed == case.after.seed
+        assert case.prompt == caption(case.after) != case.source_caption
+    assert np.mean([split.held_out(case.after) for case in cases]) == 0.5
+
+
+def test_benchmark_and_tuning_share_no_seed_with_each_other_or_with_training() -> None:
+    seeds = [{c.before.seed for c in cases} for cases in (benchmark_edits(), tuning_edits())]
+    assert seeds[0] <= set(split.BENCHMARK_SEEDS)
+    assert seeds[1] <= set(split.TUNING_SEEDS)

@@ -1,0 +1,147 @@
+"""From a scene to its picture, and from two scenes to the pixels that an edit between them changes.
+
+H, W the picture's side in pixels, both the same.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import skia
+from numpy.typing import NDArray
+
+from zoo.animals import Layers, animal
+from zoo.drawing import Colour, draw, ink
+from zoo.places import PAPER, RGB, SIDE, Surroundings, Wash, draw_place
+from zoo.scene import Scene
+
+Pixels = NDArray[np.uint8]
+
+SUPERSAMPLING = 4
+NOTICEABLE = 3  # grey levels: what a changed pixel differs by at the least
+OUTLINE = 0.8
+
+COATS: dict[str, RGB] = {
+    "brown": (130, 76, 36),
+    "black": (36, 36, 44),
+    "white": (244, 244, 240),
+    "orange": (240, 134, 32),
+    "gray": (148, 150, 156),
+}
+FIXED: dict[str, RGB] = {
+    "collar": (214, 44, 52),
+    "pink": (232, 134, 142),
+    "beak": (246, 170, 36),
+}
+SHADOWS = {"standing": 13.0, "sitting": 10.5, "lying down": 14.0, "jumping": 10.0}
+SHADOW_OF = {"horse": 1.1, "bird": 0.8}
+
+
+@dataclass(frozen=True)
+class Chance:
+    """What the seed decides about the animal."""
+
+    x: float
+    y: float
+    size: float
+    sway: float
+    light: float
+    tint: Colour
+
+    @classmethod
+    def sample(cls, rng: np.random.Generator) -> "Chance":
+        """Draw it."""
+        return cls(
+            x=float(rng.uniform(29.5, 34.5)),
+            y=float(rng.uniform(51, 58)),
+            size=float(rng.uniform(1.04, 1.24)),
+            sway=float(rng.uniform(-1, 1)),
+            light=float(rng.uniform(0.94, 1.05)),
+            tint=rng.uniform(-7, 7, 3) + rng.uniform(-6, 6),
+        )
+
+
+def render(scene: Scene, size: int = 64) -> Pixels:
+    """The scene's picture, [size, size, 3] uint8."""
+    chance = Chance.sample(np.random.default_rng([scene.seed, 1]))
+    around = Surroundings.sample(np.random.default_rng([scene.seed, 2]))
+    sketch = scene.style == "a sketch of"
+    surface = skia.Surface(size * SUPERSAMPLING, size * SUPERSAMPLING)
+    canvas = surface.getCanvas()
+    canvas.scale(size * SUPERSAMPLING / SIDE, size * SUPERSAMPLING / SIDE)
+    wash = _wash(scene, chance, sketch=sketch)
+    draw_place(canvas, scene.place, around, wash, sketch=sketch)
+    _draw_animal(canvas, scene, chance, sketch=sketch)
+    fine = surface.toarray(colorType=skia.kRGBA_8888_ColorType)[..., :3].astype(np.float32)
+    coarse = fine.reshape(size, SUPERSAMPLING, size, SUPERSAMPLING, 3).mean((1, 3))
+    pixels: Pixels = (coarse + 0.5).astype(np.uint8)
+    return pixels
+
+
+def change_mask(before: Scene, after: Scene, size: int = 64) -> NDArray[np.bool_]:
+    """Where the exact answer differs from the picture, [size, size]; all else an edit must keep."""
+    a, b = render(before, size).astype(np.int16), render(after, size).astype(np.int16)
+    changed: NDArray[np.bool_] = np.abs(a - b).max(-1) >= NOTICEABLE
+    return changed
+
+
+def _wash(scene: Scene, chance: Chance, *, sketch: bool) -> Wash:
+    """A sketch is coloured thinly on paper; a photo has the light of its day."""
+    if not sketch:
+        return lambda colour: np.asarray(colour, float) * chance.light
+    strength = 0.62 if scene.place == "at night" else 0.5
+    return lambda colour: np.asarray(colour, float) * strength + PAPER * (1 - strength)
+
+
+def _draw_animal(canvas: skia.Canvas, scene: Scene, chance: Chance, *, sketch: bool) -> None:
+    tones = _tones(scene, chance, sketch=sketch)
+    canvas.save()
+    canvas.translate(chance.x, chance.y)
+    canvas.scale(chance.size if scene.facing == "facing right" else -chance.size, -chance.size)
+    half = SHADOWS[scene.pose] * SHADOW_OF.get(scene.animal, 1.0)
+    shade = 75 if scene.pose == "jumping" else 60
+    canvas.drawOval(
+        skia.Rect.MakeLTRB(1 - half, -1.8, 1 + half, 1.5), ink(np.array((20.0, 24, 40)), shade)
+    )
+    _draw_layers(canvas, animal(scene.animal, scene.pose, chance.sway), tones)
+    canvas.restore()
+
+
+def _draw_layers(canvas: skia.Canvas, layers: Layers, tones: dict[str, Colour]) -> None:
+    """Each layer gets one outline around all its parts; what lies on top gets none."""
+    *outlined, top = layers
+    for layer in outlined:
+        for part in layer:
+            draw(canvas, part, tones["outline"], OUTLINE)
+        for part in layer:
+            draw(canvas, part, tones[part.tone])
+    for part in top:
+        if part.tone in ("beak", "dark"):
+            draw(canvas, part, tones["outline"], OUTLINE * 0.6)
+        draw(canvas, part, tones[part.tone])
+
+
+def _tones(scene: Scene, chance: Chance, *, sketch: bool) -> dict[str, Colour]:
+    """The palette of this animal's parts."""
+    black, white = scene.colour == "black", scene.colour == "white"
+    coat = np.array(COATS[scene.colour], float) + chance.tint * (0.5 if black or white else 0.8)
+    coat = coat * 0.86 + PAPER * 0.14 if sketch else coat * chance.light
+    outline = coat * 0.42
+    if sketch:
+        outline = np.array((124.0, 120, 114) if black else (58.0, 56, 54))
+    elif black or white:
+        outline = np.array((112.0, 114, 132) if black else (112.0, 114, 126))
+    mane = coat * 0.5
+    if black or white:
+        mane = np.array((86.0, 86, 98) if black else (190.0, 176, 150))
+    tones = {name: np.array(colour, float) for name, colour in FIXED.items()}
+    return tones | {
+        "coat": coat,
+        "far": coat * (0.86 if black else 0.74),
+        "wing": coat * (1.7 if black else 0.8),
+        "dark": coat * (1.6 if black else 0.62),
+        "mane": mane,
+        "outline": outline,
+        "nose": np.array((150.0, 150, 160) if black else (16.0, 16, 18)),
+        "eye": np.array((250.0, 250, 250) if black else (16.0, 16, 18)),
+        "green": np.array((190.0, 235, 90) if black else (56.0, 150, 60)),
+    }
