@@ -13,7 +13,7 @@ from torch import Tensor
 from baret import images
 from baret.branches import Balance, Branches, Texts, denoise
 from baret.diffusion import StableDiffusion
-from baret.engine import Edit, Engine, R, Where
+from baret.engine import Edit, Engine, Where
 from baret.errors import InversionMismatch
 from baret.heatmaps import heatmaps
 from baret.inversion import invert, tune
@@ -87,7 +87,8 @@ class Editor:
             OutOfMemory: the device has no room.
         """
         options = options or InversionOptions()
-        return self._invert(image, prompt, options, _Course(options, 0, on_progress))
+        course = _Course(options, 0, on_progress)
+        return self._engine.run(self._invert(image, prompt, options), course.before_call)
 
     def edit(
         self,
@@ -111,21 +112,40 @@ class Editor:
             OutOfMemory: the device has no room.
         """
         options = options or EditOptions()
-        reused = isinstance(source, Inversion)
-        course = _Course(options.inversion, len(options.interpolations), on_progress, reused=reused)
+        course = _Course.of(source, options, on_progress)
+        return self._engine.run(self._edit(source, prompt, options, course), course.before_call)
+
+    def editing(
+        self, source: Image.Image | Inversion, prompt: str, options: EditOptions | None = None
+    ) -> Edit[EditResult]:
+        """The whole of `edit` as a generator, for who runs several at once.
+
+        Its `seconds` are of decoding alone: what passes between requests is the runner's.
+        """
+        options = options or EditOptions()
+        return self._edit(source, prompt, options, _Course.of(source, options, None))
+
+    def _edit(
+        self,
+        source: Image.Image | Inversion,
+        prompt: str,
+        options: EditOptions,
+        course: "_Course",
+    ) -> Edit[EditResult]:
         if isinstance(source, Inversion):
             self._check(source, prompt, options.inversion)
             inversion = source
         else:
-            inversion = self._invert(source, prompt, options.inversion, course)
-        branches = [
-            self._denoise(inversion, eta, options, course) for eta in options.interpolations
-        ]
-        return self._decode(inversion, branches, options, course, reused=reused)
+            inversion = yield from self._invert(source, prompt, options.inversion)
+        branches = []
+        for eta in options.interpolations:
+            branches.append((yield from self._denoise(inversion, eta, options)))
+            course.parts_done += 1
+        return self._decode(inversion, branches, options, course)
 
     def _invert(
-        self, image: Image.Image, prompt: str, options: InversionOptions, course: "_Course"
-    ) -> Inversion:
+        self, image: Image.Image, prompt: str, options: InversionOptions
+    ) -> Edit[Inversion]:
         model = self.model
         rgb = images.to_rgb(image)
         size = images.working_size(*rgb.size, area=model.native_size**2, multiple=model.multiple)
@@ -133,11 +153,9 @@ class Editor:
         schedule = model.schedule(options.num_inference_steps)
         target, uncond = model.embed(prompt), model.embed("")
         clean = model.encode(pixels)
-        pivots = self._run("inverting", invert(clean, uncond, schedule), course)
-        tuning = self._run("tuning", tune(pivots, target, uncond, schedule, options), course)
-        change = self._run(
-            "tuning", predicted_change(pivots, target, tuning.embeddings, schedule), course
-        )
+        pivots = yield from invert(clean, uncond, schedule)
+        tuning = yield from tune(pivots, target, uncond, schedule, options)
+        change = yield from predicted_change(pivots, target, tuning.embeddings, schedule)
         return Inversion(
             photo=np.array(rgb),
             pivots=pivots,
@@ -160,9 +178,7 @@ class Editor:
                 "inversion options; invert the photo again."
             )
 
-    def _denoise(
-        self, inversion: Inversion, eta: float, options: EditOptions, course: "_Course"
-    ) -> Branches:
+    def _denoise(self, inversion: Inversion, eta: float, options: EditOptions) -> Edit[Branches]:
         model, (tau_s, tau_c) = self.model, options.windows
         tuned = inversion.tuned.to(model.device)
         target = model.embed(inversion.prompt)
@@ -183,9 +199,7 @@ class Editor:
         )
         schedule = model.schedule(options.inversion.num_inference_steps)
         pivots = inversion.pivots.to(model.device)
-        branches = self._run("editing", denoise(pivots, texts, schedule, balance), course)
-        course.parts_done += 1
-        return branches
+        return (yield from denoise(pivots, texts, schedule, balance))
 
     def _decode(
         self,
@@ -193,18 +207,15 @@ class Editor:
         branches: list[Branches],
         options: EditOptions,
         course: "_Course",
-        *,
-        reused: bool,
     ) -> EditResult:
-        course.tell("decoding", 0, 0.0)
-        started = time.perf_counter()
+        course.before_call(Where("decoding", 0, 0.0))
         outputs = tuple(
             self._output(inversion, eta, branch, options)
             for eta, branch in zip(options.interpolations, branches, strict=True)
         )
         rebuilt = self.model.decode(inversion.reconstruction.to(self.model.device))
         photo = Image.fromarray(inversion.photo)
-        course.seconds["decoding"] = time.perf_counter() - started
+        course.book()
         return EditResult(
             outputs=outputs,
             reconstruction=images.to_picture(rebuilt, inversion.size),
@@ -212,8 +223,9 @@ class Editor:
                 rebuilt, images.to_pixels(photo, (rebuilt.shape[1], rebuilt.shape[0]))
             ),
             inversion=inversion,
-            inversion_reused=reused,
+            inversion_reused=course.reused,
             seconds=course.seconds,
+            hints=self.model.hints(inversion.prompt),
         )
 
     def _output(
@@ -233,12 +245,6 @@ class Editor:
             picture = images.keep_outside(picture, inversion.photo, mask.cpu().numpy())
         return Output(eta, picture, moved, attention or ())
 
-    def _run(self, stage: str, edit: Edit[R], course: "_Course") -> R:
-        started = time.perf_counter()
-        result = self._engine.run(edit, course.before_call)
-        course.seconds[stage] = course.seconds.get(stage, 0.0) + time.perf_counter() - started
-        return result
-
 
 def _mask(inversion: Inversion, options: EditOptions) -> Tensor | None:
     """0 where the photo is kept, [h, w]; None where nothing is."""
@@ -257,10 +263,29 @@ class _Course:
     reused: bool = False
     parts_done: int = 0  # outputs denoised
     seconds: dict[str, float] = field(default_factory=dict)
+    stage: str | None = None  # that time is being spent on
+    since: float = 0.0
+
+    @classmethod
+    def of(
+        cls, source: Image.Image | Inversion, options: EditOptions, on_progress: OnProgress | None
+    ) -> Self:
+        """The course of an edit."""
+        reused = isinstance(source, Inversion)
+        return cls(options.inversion, len(options.interpolations), on_progress, reused=reused)
 
     def before_call(self, where: Where) -> None:
-        """For the engine, before every UNet call."""
+        """For the engine, before every UNet call, and before decoding."""
+        self.book()
+        self.stage = where.stage
         self.tell(where.stage, where.step, where.done)
+
+    def book(self) -> None:
+        """Put the time since the last call down to the stage it was spent on."""
+        now = time.perf_counter()
+        if self.stage is not None:
+            self.seconds[self.stage] = self.seconds.get(self.stage, 0.0) + now - self.since
+        self.since = now
 
     def tell(self, stage: str, step: int, done: float) -> None:
         """Tell the caller, the share of the stage put in its place in the whole."""

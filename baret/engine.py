@@ -85,9 +85,7 @@ class Engine:
             request = next(edit)
             while True:
                 before_call(request.where)
-                with self._lock:
-                    answer = self._answer(request)
-                request = edit.send(answer)
+                request = edit.send(self.answer(request))
         except StopIteration as stop:
             result: R = stop.value
             return result
@@ -95,8 +93,16 @@ class Engine:
             edit.close()
 
     @memory_errors()
-    def _answer(self, request: Request) -> Answer:
-        with balanced_attention(self._model.unet, request.injection, request.recorder):
+    def answer(self, request: Request) -> Answer:
+        """Answer one request; those of other threads wait.
+
+        Raises:
+            OutOfMemory: the device has no room.
+        """
+        with (
+            self._lock,
+            balanced_attention(self._model.unet, request.injection, request.recorder),
+        ):
             if request.loss is None:
                 with torch.no_grad():
                     return Answer(self._predict(request, request.embeddings))
