@@ -11,6 +11,7 @@ Source: arXiv 2312.05482 (AAAI 2024). docs/method.md maps symbols to equations t
 from baret.editor import Editor, OnProgress, Progress
 from baret.errors import BaretError
 from baret.options import EditOptions, InversionOptions, Preset
+from baret.prompts import Hint
 from baret.result import EditResult, Inversion, Output, WordAttention
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "EditOptions",
     "EditResult",
     "Editor",
+    "Hint",
     "Inversion",
     "InversionOptions",
     "OnProgress",

@@ -15,7 +15,8 @@ from torch import Tensor
 from baret.ddim import Schedule
 from baret.errors import UnsupportedModel, memory_errors
 from baret.images import Pixels
-from baret.loading import load_pipeline
+from baret.loading import known_words, load_pipeline
+from baret.prompts import Hint, PromptReader
 
 PREDICTIONS = ("epsilon", "v_prediction")
 
@@ -31,8 +32,16 @@ class StableDiffusion:
         licence: as the model card says, or "unknown".
     """
 
-    def __init__(self, pipeline: Any, *, device: torch.device, dtype: torch.dtype, licence: str):
-        """Take the parts of a loaded pipeline.
+    def __init__(
+        self,
+        pipeline: Any,
+        *,
+        device: torch.device,
+        dtype: torch.dtype,
+        licence: str,
+        known: frozenset[str] = frozenset(),
+    ):
+        """Take the parts of a loaded pipeline; `known` are its words, where they are few.
 
         Raises:
             UnsupportedModel: latents of other than 4 channels, another prediction type, or a
@@ -45,6 +54,9 @@ class StableDiffusion:
         self._scheduler = DDIMScheduler.from_config(pipeline.scheduler.config)
         self._prediction = self._scheduler.config.prediction_type
         self._check()
+        self._reader = PromptReader(
+            self._tokenizer.backend_tokenizer, length=self._length, known=known
+        )
         self.identity = _digest((self._vae, self._text_encoder, self.unet), self._prediction)
         for module in (self.unet, self._vae, self._text_encoder):
             module.requires_grad_(False).eval().to(device)
@@ -80,7 +92,8 @@ class StableDiffusion:
         where = torch.device(_auto_device() if device == "auto" else device)
         what = _dtype(dtype, where)
         pipeline, folder = load_pipeline(name_or_path, what, prediction_type)
-        return cls(pipeline, device=where, dtype=what, licence=_licence(folder))
+        known = known_words(folder) if folder else frozenset()
+        return cls(pipeline, device=where, dtype=what, licence=_licence(folder), known=known)
 
     def _check(self) -> None:
         if self.unet.config.in_channels != 4 or self.unet.config.get("addition_embed_type"):
@@ -102,8 +115,18 @@ class StableDiffusion:
 
     def tokens(self, prompt: str) -> list[str]:
         """The text's tokens as the model sees them, without the marks at either end."""
-        ids = self._tokenizer(prompt, truncation=True, max_length=self._length).input_ids[1:-1]
-        return list(self._tokenizer.convert_ids_to_tokens(ids))
+        return self._reader.tokens(prompt)
+
+    def unknown_words(self, prompt: str) -> tuple[str, ...]:
+        """The words that the model was not trained with, in lower case, in the text's order.
+
+        None for a model without a `words.txt`: it was trained on whatever people write.
+        """
+        return self._reader.unknown_words(prompt)
+
+    def hints(self, prompt: str) -> tuple[Hint, ...]:
+        """Why the model may not show what the text says: unknown words, an end not read."""
+        return self._reader.hints(prompt)
 
     @property
     def _length(self) -> int:

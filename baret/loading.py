@@ -89,6 +89,22 @@ def _load_folder(folder: Path, dtype: torch.dtype) -> StableDiffusionPipeline:
         raise UnsupportedModel(f"{folder} cannot be loaded: {error}") from error
 
 
+def known_words(folder: Path) -> frozenset[str]:
+    """Every word that a model was trained with, where they are few enough to be listed.
+
+    They are in `words.txt` beside model_index.json, one a line; without it the set is empty.
+
+    Raises:
+        UnsupportedModel: the file is no text.
+    """
+    listed = folder / "words.txt"
+    try:
+        lines = listed.read_text("utf-8").splitlines() if listed.is_file() else []
+    except UnicodeDecodeError as error:
+        raise UnsupportedModel(f"{listed} is no UTF-8 text.") from error
+    return frozenset(line.strip().lower() for line in lines) - {""}
+
+
 def _load_file(
     path: Path, dtype: torch.dtype, prediction_type: str | None
 ) -> StableDiffusionPipeline:

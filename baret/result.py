@@ -17,6 +17,7 @@ from torch import Tensor
 from baret.errors import BaretError
 from baret.images import Pixels
 from baret.options import InversionOptions
+from baret.prompts import Hint
 
 _FORMAT = "baret-inversion-1"
 _TENSORS = ("pivots", "tuned", "losses", "inner_steps", "reconstruction", "change")
@@ -128,6 +129,7 @@ class EditResult:
     inversion: Inversion
     inversion_reused: bool
     seconds: dict[str, float] = field(default_factory=dict)  # by stage
+    hints: tuple[Hint, ...] = ()  # why the pictures may not show what the text says
 
     @property
     def picture(self) -> Image.Image:

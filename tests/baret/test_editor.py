@@ -33,6 +33,13 @@ def test_an_edit_gives_all_that_it_promises(editor, sample):
     assert result.inner_steps == int(result.inversion.inner_steps.sum()) > 0
 
 
+def test_an_edit_says_which_words_the_model_does_not_know(editor, sample):
+    options = EditOptions(inversion=InversionOptions(num_inference_steps=2, inner_steps=0))
+    (hint,) = editor.edit(sample.picture, "a photo of a zebra", options).hints
+    assert (hint.code, hint.words) == ("unknown_words", ("zebra",))
+    assert editor.edit(sample.picture, sample.prompt, options).hints == ()
+
+
 def test_the_same_edit_gives_the_same_bytes(editor, sample):
     first, second = (editor.edit(sample.picture, sample.prompt, OPTIONS) for _ in range(2))
     assert first.picture.tobytes() == second.picture.tobytes()

@@ -83,6 +83,24 @@ def test_v_prediction_gives_the_noise_that_diffusers_scheduler_gives(folder):
         torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-4)
 
 
+def test_a_folders_words_are_those_of_its_list_in_any_case(folder):
+    (folder / "words.txt").write_text("Cat\n\n dog \r\n", "utf-8")
+    model = StableDiffusion.from_pretrained(str(folder), device="cpu")
+    assert model.unknown_words("a cat, a Dog and a bird") == ("a", "and", "bird")
+
+
+def test_a_folder_without_a_list_of_words_knows_every_word(folder):
+    (folder / "words.txt").unlink()
+    model = StableDiffusion.from_pretrained(str(folder), device="cpu")
+    assert model.unknown_words("an astronaut") == ()
+
+
+def test_a_list_of_words_that_is_no_text_is_refused(folder):
+    (folder / "words.txt").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UnsupportedModel, match=r"words\.txt"):
+        StableDiffusion.from_pretrained(str(folder), device="cpu")
+
+
 @pytest.mark.parametrize("name", ["model.ckpt", "model.pt", "pytorch_model.bin"])
 def test_a_pickle_is_refused_unopened(tmp_path, name):
     (tmp_path / name).write_bytes(b"\x80\x04would run code")
