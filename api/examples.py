@@ -48,6 +48,7 @@ QUEUED: dict[str, Any] = {
     "input": {"width": 640, "height": 480, "content_type": "image/jpeg", "sha256": "9f86d0…"},
     "outputs": [],
     "artifacts": None,
+    "warnings": [],
     "metrics": {
         "queue_seconds": None,
         "run_seconds": None,
@@ -77,6 +78,14 @@ EDIT: dict[str, Any] = {
             "content_type": "image/png",
             "sha256": "60303a…",
             "bytes": 402133,
+        }
+    ],
+    "warnings": [
+        {
+            "code": "unknown_words",
+            "detail": "Unknown to the model: “fence”. The picture shows the nearest thing that it "
+            "knows; try other words.",
+            "words": ["fence"],
         }
     ],
     "metrics": {

@@ -44,6 +44,7 @@ def present(
             for picture in result.outputs
         ],
         artifacts=Artifacts(**artifacts) if artifacts else None,
+        warnings=result.warnings,
         metrics=_metrics(record, result.metrics),
         error=record.error,
         urls=Urls(self=home, cancel=f"{home}/cancel", events=f"{home}/events"),

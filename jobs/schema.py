@@ -207,6 +207,24 @@ class Metrics(Strict):
     attempts: int = 0
 
 
+class WarningCode(StrEnum):
+    """Why a succeeded edit may not show what its prompt says."""
+
+    UNKNOWN_WORDS = "unknown_words"
+    PROMPT_TRUNCATED = "prompt_truncated"
+
+
+class EditWarning(Strict):
+    """Something about the prompt that its author should know; the edit was made all the same."""
+
+    code: WarningCode = Field(description="more codes may come")
+    detail: str = Field(description="for people: what happened and what to do about it")
+    words: list[str] = Field(
+        description="of the prompt, in lower case, each once, at most 20: "
+        "those unknown to the model, or those it did not read"
+    )
+
+
 class FieldError(Strict):
     """One thing wrong with a request."""
 
@@ -255,6 +273,9 @@ class Edit(Strict):
     input: InputPicture
     outputs: list[Output] = Field(default_factory=list)
     artifacts: Artifacts | None = None
+    warnings: list[EditWarning] = Field(
+        default_factory=list, description="on success; empty where there is nothing to say"
+    )
     metrics: Metrics
     error: dict[str, Any] | None = None
     urls: Urls
@@ -279,6 +300,7 @@ class Result(Strict):
 
     outputs: list[StoredPicture] = Field(default_factory=list)
     artifacts: dict[str, StoredPicture] = Field(default_factory=dict)
+    warnings: list[EditWarning] = Field(default_factory=list)
     metrics: Metrics = Field(default_factory=Metrics)
 
 

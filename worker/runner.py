@@ -5,13 +5,23 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from baret import EditOptions, Editor, EditResult, InversionOptions, Preset, Progress
+from baret import EditOptions, Editor, EditResult, Hint, InversionOptions, Preset, Progress
 from baret.heatmaps import attention_sheet
 from jobs.errors import StaleAttempt, StoreUnavailable
 from jobs.files import PictureFiles
 from jobs.logs import about_edit, get_logger
 from jobs.pictures import open_picture
-from jobs.schema import EditStatus, Metrics, OutputFormat, Params, Record, Result, Stage
+from jobs.schema import (
+    EditStatus,
+    EditWarning,
+    Metrics,
+    OutputFormat,
+    Params,
+    Record,
+    Result,
+    Stage,
+    WarningCode,
+)
 from jobs.store import Claim, EditStore
 from worker.lease import Lease
 from worker.pictures import Encoded, encode
@@ -173,6 +183,8 @@ class Runner:
         edited = self._editor.edit(
             picture, record.submission.prompt, edit_options(params), on_progress=attempt.on_progress
         )
+        for hint in edited.hints:
+            log.info("warned", code=hint.code, words=hint.words)
         attempt.report(Stage.DECODING, 0.99)
         return self._store_result(attempt.claim, record, edited, loading)
 
@@ -200,6 +212,7 @@ class Runner:
         return Result(
             outputs=[encoded.stored for encoded in outputs],
             artifacts={kind: encoded.stored for kind, encoded in artifacts.items()},
+            warnings=edit_warnings(edited.hints),
             metrics=Metrics(
                 stage_seconds={stage: round(spent, 4) for stage, spent in seconds.items()},
                 reconstruction_psnr=round(edited.reconstruction_psnr, 2),
@@ -223,6 +236,14 @@ def edit_options(params: Params) -> EditOptions:
             inner_steps=params.inner_steps,
         ),
     )
+
+
+def edit_warnings(hints: tuple[Hint, ...]) -> list[EditWarning]:
+    """The method's hints as the service's warnings."""
+    return [
+        EditWarning(code=WarningCode(hint.code), detail=hint.detail, words=list(hint.words))
+        for hint in hints
+    ]
 
 
 def _artifacts(claim: Claim, edited: EditResult) -> dict[str, Encoded]:

@@ -1,7 +1,7 @@
 """The application on a real Valkey and a real folder, and a worker that only writes pictures."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from httpx import Response
 
 from api.app import create_app
 from jobs.files import PictureFiles
-from jobs.schema import EditStatus, Model, Result, StoredPicture
+from jobs.schema import EditStatus, EditWarning, Model, Result, StoredPicture
 from jobs.settings import Settings
 from jobs.store import Claim, EditStore
 
@@ -68,14 +68,20 @@ def finish(store: EditStore, settings: Settings, picture: Picture) -> Callable[.
     """Does a worker's part for the edit that has waited longest."""
     files = PictureFiles(settings.pictures_url)
 
-    def work(status: EditStatus = EditStatus.SUCCEEDED, *, error: Any = None) -> Claim:
+    def work(
+        status: EditStatus = EditStatus.SUCCEEDED,
+        *,
+        error: Any = None,
+        warnings: Sequence[EditWarning] = (),
+    ) -> Claim:
         claim = store.claim("zoo")
         assert claim is not None
         result = None
         if status is EditStatus.SUCCEEDED:
             values = store.get(claim.id).submission.params.interpolations
             result = Result(
-                outputs=[write(claim, number, eta) for number, eta in enumerate(values)]
+                outputs=[write(claim, number, eta) for number, eta in enumerate(values)],
+                warnings=list(warnings),
             )
         store.finish(claim, status, result=result, error=error)
         return claim

@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from httpx import Response
 from PIL import Image
 
-from jobs.schema import EditStatus, Stage
+from jobs.schema import EditStatus, EditWarning, Stage
 from jobs.settings import Settings
 from jobs.store import EditStore
 
@@ -48,6 +48,18 @@ def test_a_succeeded_edit_shows_an_output_for_each_interpolation(
         assert answer.headers["content-type"] == output["content_type"] == "image/png"
         assert len(answer.content) == output["bytes"]
         assert hashlib.sha256(answer.content).hexdigest() == output["sha256"]
+
+
+def test_a_succeeded_edit_shows_what_its_worker_warned_of(
+    post: Post, client: TestClient, finish: Finish
+) -> None:
+    edit_id = post().json()["id"]
+    assert client.get(f"/v1/edits/{edit_id}").json()["warnings"] == []
+    warning = {"code": "unknown_words", "detail": "Unknown: “sits”.", "words": ["sits"]}
+    finish(warnings=[EditWarning.model_validate(warning)])
+    assert client.get(f"/v1/edits/{edit_id}").json()["warnings"] == [warning]
+    listed = client.get("/v1/edits").json()["data"]
+    assert [edit["warnings"] for edit in listed] == [[warning]]
 
 
 def test_a_failed_edit_shows_its_problem(post: Post, client: TestClient, finish: Finish) -> None:

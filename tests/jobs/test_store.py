@@ -372,3 +372,16 @@ def test_a_redis_that_is_gone_is_our_own_error() -> None:
     store = EditStore(connect("redis://127.0.0.1:1/0"))
     with pytest.raises(StoreUnavailable):
         store.get("edit_x")
+
+
+def test_a_result_from_before_there_were_warnings_has_none(
+    store: EditStore, redis_url: str, submission: Make
+) -> None:
+    claim = claimed(store, submission())
+    store.finish(claim, EditStatus.SUCCEEDED, result=Result())
+    old = Result().model_dump_json(exclude={"warnings"})
+    with redis.Redis.from_url(redis_url) as client:
+        client.hset(f"baret:edit:{claim.id}", "result", old)
+    result = store.get(claim.id).result
+    assert result is not None
+    assert result.warnings == []

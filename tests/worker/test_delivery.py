@@ -16,7 +16,7 @@ import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from jobs.net import safe_client
-from jobs.schema import EditStatus, Metrics, Result, StoredPicture
+from jobs.schema import EditStatus, EditWarning, Metrics, Result, StoredPicture, WarningCode
 from jobs.settings import Network
 from jobs.store import Delivery, EditStore
 from tests.worker.receiver import Received, Receiver
@@ -86,7 +86,15 @@ def delivery(
         outputs = [stored_picture(f"1-output-{i}.png", eta) for i, eta in enumerate(values)]
         kinds = ("reconstruction", "transition", "attention")
         artifacts = {kind: stored_picture(f"1-{kind}.png") for kind in kinds}
-        result = Result(outputs=outputs, artifacts=artifacts, metrics=Metrics(inner_steps=7))
+        result = Result(
+            outputs=outputs,
+            artifacts=artifacts,
+            warnings=[
+                EditWarning(code=code, detail="x" * 300, words=["x" * 40] * 20)
+                for code in WarningCode
+            ],
+            metrics=Metrics(inner_steps=7),
+        )
         store.finish(claim, EditStatus.SUCCEEDED, result=result)
         taken = store.take_delivery()
         assert taken is not None

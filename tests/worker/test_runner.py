@@ -13,7 +13,7 @@ from PIL import ExifTags, Image
 
 from baret.errors import ImageError, OutOfMemory
 from jobs.files import PictureFiles
-from jobs.schema import EditStatus, Record, Stage
+from jobs.schema import EditStatus, Record, Stage, Submission
 from jobs.store import Claim, EditStore
 from tests.worker.watched import WatchedEditor
 from worker.runner import Runner
@@ -71,6 +71,26 @@ def test_what_an_edit_took_is_told_for_every_stage(submit: Submit, ended: Ended)
     assert metrics.reconstruction_psnr is not None
     assert metrics.reconstruction_psnr > 10  # dB; black instead of the photo would have about 5
     assert metrics.inversion_reused is False
+
+
+def test_the_record_warns_of_unknown_words_and_of_a_prompt_that_was_cut(
+    store: EditStore,
+    files: PictureFiles,
+    submission: Callable[..., Submission],
+    sample: bytes,
+    ended: Ended,
+) -> None:
+    asked = submission(num_inference_steps=10, inner_steps=0)
+    asked = asked.model_copy(update={"prompt": "a photo of an astronaut riding a horse"})
+    files.put(asked.id, "input", sample)
+    store.submit(asked, limit=10)
+    result = ended(asked.id).result
+    assert result is not None
+    assert [(warning.code, warning.words) for warning in result.warnings] == [
+        ("unknown_words", ["astronaut", "riding"]),
+        ("prompt_truncated", ["riding", "a", "horse"]),
+    ]
+    assert all(warning.detail for warning in result.warnings)
 
 
 def test_each_interpolation_is_a_picture_in_the_order_asked(
