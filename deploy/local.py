@@ -140,6 +140,7 @@ def _first_edit(
         f"Done in {outcome.seconds:.1f} s",
         f"  before  {outcome.before}",
         f"  after   {outcome.after}",
+        *(f"  note    {warning}" for warning in outcome.warnings),
     )
 
 

@@ -28,11 +28,12 @@ class Sample:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The pictures before and after, and the seconds from the request to the last byte."""
+    """What the first edit gave."""
 
     before: Path
     after: Path
-    seconds: float
+    seconds: float  # from the request to the last byte
+    warnings: tuple[str, ...] = ()  # why the picture may not show what was asked
 
 
 def first_sample(folder: Path | None) -> Sample:
@@ -66,7 +67,8 @@ def run_sample(client: httpx.Client, sample: Sample, *, folder: Path, pause: Pau
         after.write_bytes(_picture(client, edit))
     except httpx.HTTPError as error:
         raise SampleFailed(f"The API did not answer the sample edit: {error}") from error
-    return Outcome(before, after, time.monotonic() - started)
+    warnings = tuple(warning["detail"] for warning in edit["warnings"])
+    return Outcome(before, after, time.monotonic() - started, warnings)
 
 
 def _submit(client: httpx.Client, sample: Sample) -> str:

@@ -139,7 +139,20 @@ function showResult(edit) {
   $("download").download = `${edit.id}.${output.content_type.split("/")[1]}`;
   const seconds = edit.metrics.run_seconds;
   $("took").textContent = seconds ? `${output.width}×${output.height}, ${seconds.toFixed(1)} s` : "";
+  showWarnings(edit.warnings);
   $("result").hidden = false;
+}
+
+function showWarnings(warnings) {
+  const items = warnings.map((warning) => {
+    const item = document.createElement("li");
+    item.textContent = warning.detail;
+    return item;
+  });
+  $("warnings").replaceChildren(...items);
+  $("warnings").hidden = items.length === 0;
+  // Who hears the page hears them after "Done".
+  if (items.length) $("said").textContent = ["Done.", ...warnings.map((w) => w.detail)].join(" ");
 }
 
 for (const id of ["before", "after"]) {

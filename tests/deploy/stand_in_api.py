@@ -19,7 +19,12 @@ class Handler(BaseHTTPRequestHandler):
         if STATUS == "not ready":
             self._answer(503, b'{"detail": "no worker serves a model"}')
             return
-        edit = {"status": STATUS, "outputs": [{"url": "/picture"}], "error": {"code": "timeout"}}
+        edit = {
+            "status": STATUS,
+            "outputs": [{"url": "/picture"}],
+            "warnings": [{"detail": "A word is unknown."}],
+            "error": {"code": "timeout"},
+        }
         answers = {"/readyz": b"{}", "/picture": PICTURE}
         self._answer(200, answers.get(self.path, json.dumps(edit).encode()))
 
