@@ -1,0 +1,132 @@
+"""What edits photographs: BARET as shipped, and plain DDIM inversion with the target text.
+
+No method sees the photo's caption: BARET needs none. One that does (null-text inversion with
+prompt-to-prompt) would say so in its `about`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from baret import EditOptions, Editor, InversionOptions, Preset, images
+from baret.ddim import Schedule, guide
+from baret.engine import Edit, Engine, Request, Where
+from baret.inversion import invert
+from bench.photos.datasets import Task
+
+
+class Method(Protocol):
+    """What the benchmark needs of a method."""
+
+    @property
+    def name(self) -> str:
+        """As in the tables and in file names."""
+
+    @property
+    def about(self) -> str:
+        """A line for the page."""
+
+    def settings(self, task: Task) -> str:
+        """All that its picture depends on besides the model, the photo and the text."""
+
+    def edit(self, editor: Editor, photo: Image.Image, task: Task) -> Image.Image:
+        """The edited photo, at the photo's size."""
+
+
+# Only for PIE-Bench, whose kinds are known. The others take `auto`.
+PRESET_OF_KIND = {
+    "1 change object": Preset.OBJECT,
+    "5 change pose": Preset.NON_RIGID,
+    "8 change background": Preset.BACKGROUND,
+    "9 change style": Preset.STYLE,
+}
+
+
+@dataclass(frozen=True)
+class Baret:
+    """BARET with its shipped defaults, or with the preset of the kind of edit."""
+
+    steps: int
+    by_kind: bool = False
+
+    @property
+    def name(self) -> str:
+        """As in the tables."""
+        return "baret-presets" if self.by_kind else "baret"
+
+    @property
+    def about(self) -> str:
+        """For the page."""
+        if self.by_kind:
+            return "BARET with the preset of the dataset's kind of edit: an advantage, it is told"
+        return "BARET with the shipped defaults, preset `auto`"
+
+    def options(self, task: Task) -> EditOptions:
+        """The shipped options, at so many steps."""
+        preset = PRESET_OF_KIND.get(task.kind, Preset.AUTO) if self.by_kind else Preset.AUTO
+        inversion = InversionOptions(num_inference_steps=self.steps)
+        return EditOptions(preset=preset, inversion=inversion)
+
+    def settings(self, task: Task) -> str:
+        """Every option."""
+        return repr(self.options(task))
+
+    def edit(self, editor: Editor, photo: Image.Image, task: Task) -> Image.Image:
+        """The whole of it, as the library's users call it."""
+        return editor.edit(photo, task.prompt, self.options(task)).picture
+
+
+@dataclass(frozen=True)
+class Ddim:
+    """DDIM inversion with the empty text, then denoising with the target text, guided."""
+
+    steps: int
+    guidance_scale: float = 7.5  # w, Stable Diffusion's usual one
+    name: str = "ddim"
+    about: str = "DDIM inversion with the empty text, then the target text at guidance 7.5"
+
+    def settings(self, task: Task) -> str:
+        """Steps and guidance."""
+        return repr(self)
+
+    def edit(self, editor: Editor, photo: Image.Image, task: Task) -> Image.Image:
+        """Through BARET's own pieces: the same weights, schedule and numeric path."""
+        model, engine = editor.model, Engine(editor.model)
+        rgb = images.to_rgb(photo)
+        size = images.working_size(*rgb.size, area=model.native_size**2, multiple=model.multiple)
+        schedule = model.schedule(self.steps)
+        target, uncond = model.embed(task.prompt), model.embed("")
+        clean = model.encode(images.to_pixels(rgb, size))
+        pivots = engine.run(invert(clean, uncond, schedule), _unheard)
+        texts = torch.stack([target, uncond])
+        edited = engine.run(_denoise(pivots[-1], texts, schedule, self.guidance_scale), _unheard)
+        return images.to_picture(model.decode(edited), rgb.size)
+
+
+def _denoise(noise: Tensor, texts: Tensor, schedule: Schedule, scale: float) -> Edit[Tensor]:
+    """Guided DDIM from z_T [4, h, w] to z_0; texts are c and ∅, [2, n, d]."""
+    latents = noise[None]
+    for level in range(len(schedule), 0, -1):
+        done = len(schedule) - level
+        where = Where("editing", done, done / len(schedule))
+        rows = latents.expand(2, -1, -1, -1)  # [2, 4, h, w]
+        answer = yield Request(where, rows, schedule.timestep(level), texts)
+        with_text, without = answer.noise.chunk(2)
+        latents = schedule.step(latents, guide(without, with_text, scale), level=level)
+    return latents[0]
+
+
+def _unheard(where: Where) -> None:
+    """Progress is told edit by edit, not call by call."""
+
+
+# By name: what makes the method for a number of steps.
+METHODS: dict[str, Callable[[int], Method]] = {
+    "baret": Baret,
+    "baret-presets": lambda steps: Baret(steps, by_kind=True),
+    "ddim": Ddim,
+}

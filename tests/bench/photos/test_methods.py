@@ -1,0 +1,41 @@
+import numpy as np
+import pytest
+
+from baret import EditOptions, Editor, InversionOptions, Preset
+from bench.photos.datasets import load_pie_bench, load_tedbench
+from bench.photos.methods import METHODS, Baret, Ddim
+
+
+@pytest.fixture(scope="module")
+def editor():
+    return Editor.from_pretrained("zoo", device="cpu", dtype="float32")
+
+
+def test_baret_runs_as_it_is_shipped(tedbench):
+    task = load_tedbench(tedbench)[0]
+    assert Baret(50).options(task) == EditOptions()
+    assert Baret(50).options(task).inversion == InversionOptions()
+
+
+def test_presets_follow_the_kind_where_it_is_known(pie_bench):
+    pose, colour, _ = load_pie_bench(pie_bench)
+    by_kind = METHODS["baret-presets"](50)
+    assert by_kind.settings(pose) == repr(EditOptions(preset=Preset.NON_RIGID))
+    assert by_kind.settings(colour) == repr(EditOptions())
+
+
+def test_ddim_reconstructs_at_guidance_1_and_edits_above(editor, pie_bench):
+    task = load_pie_bench(pie_bench)[0]
+    photo = task.photo()
+
+    def error(scale: float) -> float:
+        edited = Ddim(10, guidance_scale=scale).edit(editor, photo, task)
+        assert edited.size == photo.size
+        return float(np.abs(np.asarray(edited, float) - np.asarray(photo, float)).mean())
+
+    assert error(1) < error(7.5)
+
+
+def test_the_names_in_the_table_are_the_methods_own():
+    assert [METHODS[name](5).name for name in METHODS] == list(METHODS)
+    assert all(METHODS[name](5).about for name in METHODS)
