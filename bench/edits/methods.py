@@ -1,0 +1,135 @@
+"""The methods that are compared, each with the six settings that are tried for it.
+
+Every method has the same number of tries, on the tuning split alone; its first one is what its
+paper or published code says. Which one is used is in tuned.json.
+"""
+
+from typing import Any
+
+from baret.options import EditOptions, InversionOptions, Preset
+from bench.edits.batch import Method
+from bench.edits.ours import baret
+from bench.edits.peers.ddim import DdimOptions, ddim
+from bench.edits.peers.direct_inversion import direct_inversion
+from bench.edits.peers.leditspp import LeditsOptions, leditspp
+from bench.edits.peers.masactrl import MasaCtrlOptions, masactrl
+from bench.edits.peers.null_text import NullTextOptions, null_text
+from bench.edits.peers.plug_and_play import PlugAndPlayOptions, plug_and_play
+from bench.edits.peers.prompt_to_prompt import PromptToPrompt
+from bench.edits.peers.prompt_tuning import PromptTuningOptions, prompt_tuning
+from bench.edits.peers.sdedit import SDEditOptions, sdedit
+
+TRIES = 6
+OURS = "baret"
+CAPTION = "told the source caption"
+
+_GUIDANCES = (7.5, 10.0, 5.0, 3.5, 2.5, 1.5)
+_PROMPT_TO_PROMPT = (
+    PromptToPrompt(),
+    PromptToPrompt(cross_until=0.8, self_until=0.2),
+    PromptToPrompt(cross_until=0.4, self_until=0.4, swap=False),
+    PromptToPrompt(cross_until=0.4, self_until=0.2, blend=0.3),
+    PromptToPrompt(cross_until=0.8, self_until=0.4, guidance_scale=4),
+    PromptToPrompt(cross_until=0.4, self_until=0.2, guidance_scale=4, blend=0.3),
+)
+
+METHODS: dict[str, Method[Any]] = {
+    OURS: Method(
+        "BARET",
+        baret,
+        (
+            EditOptions(),
+            EditOptions(change_thresholds=(0.35, 0.6)),
+            EditOptions(preset=Preset.STYLE),
+            EditOptions(self_attention_until=0.0, cross_attention_until=0.2),
+            EditOptions(inversion=InversionOptions(guidance_scale=4)),
+            EditOptions(interpolation=1.0, inversion=InversionOptions(guidance_scale=4)),
+        ),
+    ),
+    "baret-paper": Method(
+        "BARET, the paper's form",
+        baret,
+        (
+            EditOptions(change_thresholds=None),
+            EditOptions(change_thresholds=None, preset=Preset.STYLE),
+            EditOptions(change_thresholds=None, self_attention_until=0.4),
+            EditOptions(change_thresholds=None, inversion=InversionOptions(guidance_scale=4)),
+            EditOptions(
+                change_thresholds=None,
+                preset=Preset.STYLE,
+                inversion=InversionOptions(guidance_scale=4),
+            ),
+            EditOptions(change_thresholds=None, inversion=InversionOptions(guidance_scale=2)),
+        ),
+    ),
+    "ddim": Method(
+        "DDIM inversion", ddim, tuple(DdimOptions(guidance_scale=w) for w in _GUIDANCES)
+    ),
+    **{
+        f"sdedit-{strength}": Method(
+            f"SDEdit {strength}",
+            sdedit,
+            tuple(SDEditOptions(strength, guidance_scale=w) for w in _GUIDANCES),
+        )
+        for strength in (0.4, 0.6, 0.8)
+    },
+    "null-text": Method(
+        "Null-text + P2P",
+        null_text,
+        tuple(NullTextOptions(edit=edit) for edit in _PROMPT_TO_PROMPT),
+        CAPTION,
+    ),
+    "direct-inversion": Method(
+        "Direct Inversion + P2P", direct_inversion, _PROMPT_TO_PROMPT, CAPTION
+    ),
+    "masactrl": Method(
+        "MasaCtrl",
+        masactrl,
+        (
+            MasaCtrlOptions(),
+            MasaCtrlOptions(from_step=0.2),
+            MasaCtrlOptions(from_step=0.4),
+            MasaCtrlOptions(from_step=0.2, from_layer=0.5),
+            MasaCtrlOptions(from_step=0.2, guidance_scale=4),
+            MasaCtrlOptions(from_step=0.2, source_caption=True),
+        ),
+        "in one try told the source caption",
+    ),
+    "plug-and-play": Method(
+        "Plug-and-Play",
+        plug_and_play,
+        (
+            PlugAndPlayOptions(),
+            PlugAndPlayOptions(features_until=0.4, attention_until=0.4),
+            PlugAndPlayOptions(features_until=0.2, attention_until=0.2),
+            PlugAndPlayOptions(features_until=0.2, attention_until=0.2, guidance_scale=4),
+            PlugAndPlayOptions(features_until=0.6, attention_until=0.5, guidance_scale=10),
+            PlugAndPlayOptions(features_until=0.0, attention_until=0.3),
+        ),
+    ),
+    "leditspp": Method(
+        "LEDITS++",
+        leditspp,
+        (
+            LeditsOptions(),
+            LeditsOptions(threshold=0.7),
+            LeditsOptions(threshold=0.5),
+            LeditsOptions(threshold=0.7, guidance_scale=15),
+            LeditsOptions(threshold=0.7, guidance_scale=6, remove_source=True),
+            LeditsOptions(threshold=0.8, guidance_scale=10, remove_source=True, skip=0.3),
+        ),
+        "in two tries told the source caption",
+    ),
+    "prompt-tuning": Method(
+        "Prompt-Tuning Inversion",
+        prompt_tuning,
+        (
+            PromptTuningOptions(),
+            PromptTuningOptions(interpolation=0.6),
+            PromptTuningOptions(interpolation=0.9),
+            PromptTuningOptions(start="target"),
+            PromptTuningOptions(guidance_scale=4),
+            PromptTuningOptions(guidance_scale=4, interpolation=0.9),
+        ),
+    ),
+}

@@ -1,0 +1,156 @@
+"""Stable Diffusion for many pictures at once, and what a method asks of it.
+
+b pictures or rows · n tokens · d text width · h, w latent height and width · H, W pixels.
+"""
+
+import time
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from baret.ddim import Schedule
+from baret.diffusion import StableDiffusion
+from baret.images import Pixels
+from baret.loading import load_pipeline
+
+Pictures = NDArray[np.uint8]  # [b, H, W, 3]
+V = TypeVar("V")
+
+
+@dataclass
+class Cost:
+    """What a run cost."""
+
+    seconds: float = 0.0
+    calls: int = 0  # of the UNet, whatever their rows
+    rows: int = 0  # forward
+    backward_rows: int = 0
+    recalled: bool = False  # some of it was remembered, so this is not what the method costs
+
+
+class BatchModel:
+    """A batched view of `StableDiffusion`; nothing is computed differently."""
+
+    def __init__(self, model: StableDiffusion, pipeline: Any):
+        """Take a model, and the pipeline that holds the same parts for diffusers' own methods."""
+        self.model, self.pipeline = model, pipeline
+        self._memory: dict[Hashable, Any] | None = None
+        self._recalled = False
+        self._embed = lru_cache(maxsize=1024)(model.embed)
+
+    @classmethod
+    def from_pretrained(
+        cls, name_or_path: str, *, device: str = "cpu", dtype: torch.dtype = torch.float32
+    ) -> "BatchModel":
+        """Load a model as `StableDiffusion.from_pretrained` does.
+
+        Raises:
+            ModelError: one of its kinds.
+        """
+        pipeline, _ = load_pipeline(name_or_path, dtype, None)
+        where = torch.device(device)
+        model = StableDiffusion(pipeline, device=where, dtype=dtype, licence="unknown")
+        return cls(model, pipeline)
+
+    def schedule(self, steps: int) -> Schedule:
+        """The levels that `steps` DDIM steps visit."""
+        return self.model.schedule(steps)
+
+    def tokens(self, text: str) -> list[str]:
+        """The text's tokens, without the marks at either end."""
+        return self.model.tokens(text)
+
+    def embed(self, texts: Sequence[str]) -> Tensor:
+        """[b, n, d] float32."""
+        return torch.stack([self._embed(text) for text in texts])
+
+    def encode(self, pictures: Pictures) -> Tensor:
+        """z_0, [b, 4, h, w] float32."""
+        return torch.stack([self.model.encode(picture) for picture in pictures])
+
+    def decode(self, latents: Tensor) -> Pictures:
+        """[b, H, W, 3] uint8 of latents [b, 4, h, w]."""
+        decoded: list[Pixels] = [self.model.decode(latent) for latent in latents]
+        return np.stack(decoded)
+
+    @torch.no_grad()
+    def predict(self, latents: Tensor, timestep: int, embeddings: Tensor) -> Tensor:
+        """ε, [b, 4, h, w] float32, of latents [b, 4, h, w] and embeddings [b, n, d]."""
+        return self.model.predict_noise(latents, timestep, embeddings)
+
+    def gradient(
+        self,
+        latents: Tensor,
+        timestep: int,
+        embeddings: Tensor,
+        loss: Callable[[Tensor], Tensor],
+    ) -> tuple[Tensor, Tensor]:
+        """A loss of ε and its gradient at the embeddings.
+
+        Args:
+            latents: [b, 4, h, w].
+            timestep: one for all rows.
+            embeddings: [b, n, d].
+            loss: ε [b, 4, h, w] → [b].
+
+        Returns:
+            Losses [b] and gradients [b, n, d], float32.
+        """
+        leaf = embeddings.detach().requires_grad_(True)
+        with torch.enable_grad():
+            losses = loss(self.model.predict_noise(latents, timestep, leaf))
+            scale = self.model.gradient_scale
+            (gradient,) = torch.autograd.grad(losses.sum() * scale, leaf)
+        return losses.detach(), gradient / scale
+
+    @contextmanager
+    def remembering(self) -> Iterator[None]:
+        """Inside, `keep` keeps: settings that differ in the edit alone share their inversions."""
+        self._memory = {}
+        try:
+            yield
+        finally:
+            self._memory = None
+
+    def keep(self, key: Hashable, value: V) -> V:
+        """Keep a value, inside `remembering`; gives it back."""
+        if self._memory is not None:
+            self._memory[key] = value
+        return value
+
+    def recall(self, key: Hashable) -> Any:
+        """What was kept under the key, or None."""
+        found = (self._memory or {}).get(key)
+        self._recalled = self._recalled or found is not None
+        return found
+
+    @contextmanager
+    def measured(self) -> Iterator[Cost]:
+        """Counts what is asked of the UNet inside, by whomever, and the seconds it takes."""
+        cost = Cost()
+
+        def count(_module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            rows = (args[0] if args else kwargs["sample"]).shape[0]
+            text = kwargs["encoder_hidden_states"]
+            cost.calls += 1
+            cost.rows += rows
+            cost.backward_rows += rows if text.requires_grad and torch.is_grad_enabled() else 0
+
+        handle = self.model.unet.register_forward_pre_hook(count, with_kwargs=True)
+        self._recalled = False
+        started = time.perf_counter()
+        try:
+            yield cost
+            if self.model.device.type == "cuda":
+                torch.cuda.synchronize()
+        finally:
+            cost.seconds = time.perf_counter() - started
+            cost.recalled = self._recalled
+            handle.remove()

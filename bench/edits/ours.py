@@ -1,0 +1,30 @@
+"""BARET itself: the shipped `Editor`, a batch of its generators in lockstep."""
+
+import numpy as np
+from PIL import Image
+
+from baret.editor import Editor
+from baret.engine import Engine
+from baret.options import EditOptions
+from bench.edits.batch import Batch, Edited
+from bench.edits.lockstep import run_together
+from bench.edits.model import BatchModel
+
+
+def baret(model: BatchModel, batch: Batch, options: EditOptions) -> Edited:
+    """Edit every picture as `Editor.edit` does."""
+    editor = Editor(model.model)
+    keys = [
+        ("baret", source.tobytes(), prompt, options.inversion)
+        for source, prompt in zip(batch.sources, batch.prompts, strict=True)
+    ]
+    edits = [
+        editor.editing(model.recall(key) or Image.fromarray(source), prompt, options)
+        for key, source, prompt in zip(keys, batch.sources, batch.prompts, strict=True)
+    ]
+    results = run_together(Engine(model.model), edits)
+    for key, result in zip(keys, results, strict=True):
+        model.keep(key, result.inversion)
+    rebuilt = np.stack([np.asarray(result.reconstruction) for result in results])
+    pictures = np.stack([np.asarray(result.picture) for result in results])
+    return Edited(pictures, lambda: rebuilt)

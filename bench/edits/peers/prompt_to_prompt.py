@@ -1,0 +1,147 @@
+"""Prompt-to-prompt (arXiv 2208.01626): the target branch takes the source branch's maps.
+
+b pictures · n tokens · d text width · h, w latent height and width · T steps · q queries.
+"""
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate, max_pool2d
+
+from baret.attention import PICTURE_QUERIES
+from baret.ddim import guide
+from bench.edits.attention import Layer, Processor, Rows, Words, processors
+from bench.edits.batch import Batch
+from bench.edits.model import BatchModel
+from bench.edits.peers.words import Alignment, align
+
+BLEND_FROM = 0.2  # share of the steps before local editing starts, as in the published code
+
+
+@dataclass(frozen=True)
+class PromptToPrompt:
+    """What is injected, and until when."""
+
+    cross_until: float = 0.8  # share of the steps from the noisiest: cross-attention maps
+    self_until: float = 0.5  # likewise: self-attention maps
+    swap: bool = True  # replaced words take the maps of those they replace
+    blend: float | None = None  # local editing: share of the peak that a changed word's map needs
+    guidance_scale: float = 7.5  # w
+    steps: int = 50  # T
+
+
+@dataclass(frozen=True)
+class Captions:
+    """The texts of both branches."""
+
+    source: Tensor  # [b, n, d]
+    target: Tensor  # [b, n, d]
+    alignments: tuple[Alignment, ...]  # [b]
+
+    @classmethod
+    def of(cls, model: BatchModel, batch: Batch, options: PromptToPrompt) -> "Captions":
+        """Embedded and aligned."""
+        source, target = model.embed(batch.source_captions), model.embed(batch.prompts)
+        length = source.shape[1]
+        aligned = [
+            align(model.tokens(a), model.tokens(b), length, swap=options.swap)
+            for a, b in zip(batch.source_captions, batch.prompts, strict=True)
+        ]
+        return cls(source, target, tuple(aligned))
+
+
+def denoise_both(
+    model: BatchModel,
+    pivots: Tensor,
+    captions: Captions,
+    uncond: Tensor,
+    options: PromptToPrompt,
+    *,
+    hold_source: bool,
+) -> tuple[Tensor, Tensor]:
+    """Denoise the source and the target branch from the same noise.
+
+    Args:
+        model: predicts.
+        pivots: z*_0…z*_T, [T + 1, b, 4, h, w].
+        captions: of both branches.
+        uncond: ∅_t, [T, b, n, d].
+        options: windows and guidance.
+        hold_source: Direct Inversion (arXiv 2310.01506, algorithm 1): what is left to the pivot,
+            z*_{t−1} − step(z_t), is added to the source branch, so that it is on every pivot.
+
+    Returns:
+        (source, target) latents, each [b, 4, h, w].
+    """
+    schedule = model.schedule(options.steps)
+    count, source, target = len(schedule), pivots[-1], pivots[-1]
+    seen: dict[int, Tensor] = {}
+    for level in range(count, 0, -1):
+        done = count - level
+        inside = (
+            done < round(options.cross_until * count),
+            done < round(options.self_until * count),
+        )
+        with _attending(model, captions, inside, seen):
+            rows = torch.cat([source, target, source, target])
+            texts = [captions.source, captions.target, uncond[level - 1], uncond[level - 1]]
+            noise = model.predict(rows, schedule.timestep(level), torch.cat(texts))
+        with_text, without = noise.chunk(2)
+        guided = guide(without, with_text, options.guidance_scale)
+        both = schedule.step(torch.cat([source, target]), guided, level=level)
+        source, target = both.chunk(2)
+        if hold_source:
+            source = source + (pivots[level - 1] - source)
+        if options.blend is not None and done >= BLEND_FROM * count:
+            mask = _changed_words(captions, seen, options.blend, (source.shape[2], source.shape[3]))
+            target = torch.lerp(source, target, mask)
+    return source, target
+
+
+def _attending(
+    model: BatchModel,
+    captions: Captions,
+    inside: tuple[bool, bool],
+    seen: dict[int, Tensor],
+) -> AbstractContextManager[None]:
+    """Rows are: source and target with text, source and target without; only the former two mix."""
+    count = len(captions.source)
+    sources, targets = list(range(count)), list(range(count, 2 * count))
+    taken = sources + sources + list(range(2 * count, 4 * count))
+    device = captions.source.device
+    cross = Words(
+        sources,
+        targets,
+        torch.stack([own.matrix for own in captions.alignments]).to(device),
+        torch.stack([own.share for own in captions.alignments])[:, None, None].to(device),
+        inject=inside[0],
+        seen=seen,
+    )
+    balanced = Rows(query=taken, key=taken) if inside[1] else None
+
+    def choose(layer: Layer) -> Processor | None:
+        return cross if layer.cross else balanced
+
+    return processors(model.model.unet, choose)
+
+
+def _changed_words(
+    captions: Captions, seen: dict[int, Tensor], threshold: float, size: tuple[int, int]
+) -> Tensor:
+    """Where the changed words of either caption act, [b, 1, h, w], 0 or 1 (section 4, local)."""
+    queries = min(seen, key=lambda q: abs(q - PICTURE_QUERIES))
+    maps, count = seen[queries], len(captions.source)
+    places = []
+    for i, own in enumerate(captions.alignments):
+        acts = [
+            maps[row][:, list(words)].sum(1)
+            for row, words in ((i, own.changed_source), (count + i, own.changed_target))
+        ]
+        places.append(torch.stack(acts))  # [2, q]
+    side = round((queries * size[0] / size[1]) ** 0.5)
+    grids = torch.stack(places).view(count, 2, side, -1)
+    grids = interpolate(max_pool2d(grids, 3, 1, 1), size=size)
+    peak = grids.amax((2, 3), keepdim=True).clamp(min=1e-12)
+    return (grids / peak > threshold).any(1, keepdim=True).float()

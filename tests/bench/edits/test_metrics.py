@@ -1,0 +1,105 @@
+import numpy as np
+import pytest
+
+from bench.edits.cases import Task
+from bench.edits.metrics import CEILING, measure, psnr, ssim
+
+RNG = np.random.default_rng(0)
+
+
+class Judge:
+    """Says what it is told to."""
+
+    def __init__(self, *labels):
+        self.labels = np.array(labels)
+
+    def classify(self, pictures):
+        assert len(pictures) == len(self.labels)
+        return self.labels
+
+
+def _task(*, may_change=None):
+    grey = np.full((32, 32, 3), 100, np.uint8)
+    mask = np.zeros((32, 32), bool)
+    mask[:8] = True
+    return Task(
+        index=0,
+        kind="posture",
+        source=grey,
+        answer=grey,
+        may_change=mask if may_change is None else may_change,
+        source_caption="",
+        prompt="",
+        source_labels=(0, 1),
+        labels=(2, 1),
+    )
+
+
+def _measure(task, picture, said, through_vae=None, rebuilt=None):
+    vae = task.answer + np.uint8(1) if through_vae is None else through_vae
+    return measure([task], picture[None], [rebuilt], vae[None], Judge(said))[0]
+
+
+def test_psnr_of_known_errors():
+    a = np.zeros((4, 4, 3), np.uint8)
+    b = a.copy()
+    b[:2] = 10
+    assert psnr(a, a) == CEILING
+    assert psnr(a, b) == pytest.approx(10 * np.log10(255**2 / 50))  # half the pixels, 10² each
+    where = np.zeros((4, 4), bool)
+    where[:2] = True
+    assert psnr(a, b, where) == pytest.approx(10 * np.log10(255**2 / 100))
+    assert psnr(a, b, ~where) == CEILING
+
+
+def test_ssim_is_one_for_equal_pictures_and_falls_with_noise():
+    picture = RNG.integers(0, 256, (32, 32, 3)).astype(np.uint8)
+    noisy = np.clip(picture + RNG.normal(0, 40, picture.shape), 0, 255).astype(np.uint8)
+    assert ssim(picture, picture) == pytest.approx(1)
+    assert 0.5 < ssim(picture, noisy) < 0.95
+
+
+def test_ssim_of_two_flat_pictures_is_its_luminance_term():
+    a, b = np.full((16, 16, 3), 100, np.uint8), np.full((16, 16, 3), 110, np.uint8)
+    c1 = (0.01 * 255) ** 2
+    assert ssim(a, b) == pytest.approx((2 * 100 * 110 + c1) / (100**2 + 110**2 + c1))
+
+
+@pytest.mark.parametrize(
+    ("said", "changed", "kept"),
+    [
+        ((2, 1), True, True),
+        ((0, 1), False, True),
+        ((2, 0), True, False),
+        ((1, 0), False, False),
+    ],
+)
+def test_changed_and_kept_are_the_judges(said, changed, kept):
+    task = _task()
+    quality = _measure(task, task.answer, said)
+    assert (quality.changed, quality.kept, quality.joint) == (changed, kept, changed and kept)
+
+
+@pytest.mark.parametrize(("error", "joint"), [(2, True), (3, False)])  # 6.0 and 9.5 dB under 1
+def test_the_unchanged_pixels_may_lose_seven_decibels(error, joint):
+    task = _task()
+    picture = task.answer.copy()
+    picture[8:] += error
+    picture[:8] = 0  # inside the mask all is allowed
+    quality = _measure(task, picture, (2, 1))
+    assert quality.joint == joint
+    assert quality.loss_outside == pytest.approx(20 * np.log10(error))
+
+
+def test_where_all_may_change_the_outside_tells_nothing():
+    task = _task(may_change=np.ones((32, 32), bool))
+    quality = _measure(task, 255 - task.answer, (2, 1))
+    assert quality.psnr_outside is None and quality.joint
+
+
+def test_a_reconstruction_is_held_against_the_source():
+    task = _task()
+    assert _measure(task, task.answer, (2, 1)).reconstruction_psnr is None
+    rebuilt = task.source + np.uint8(10)
+    quality = _measure(task, task.answer, (2, 1), rebuilt=rebuilt)
+    assert quality.reconstruction_psnr == pytest.approx(20 * np.log10(25.5))

@@ -1,0 +1,156 @@
+"""Each peer's own promise, at five steps."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from baret.diffusion import StableDiffusion
+from bench.edits.batch import Batch
+from bench.edits.methods import METHODS
+from bench.edits.peers.ddim import DdimOptions, ddim
+from bench.edits.peers.direct_inversion import direct_inversion
+from bench.edits.peers.leditspp import LeditsOptions, leditspp
+from bench.edits.peers.masactrl import MasaCtrlOptions, masactrl
+from bench.edits.peers.null_text import NullTextOptions, null_text
+from bench.edits.peers.plug_and_play import PlugAndPlayOptions, plug_and_play, residual_blocks
+from bench.edits.peers.prompt_to_prompt import Captions, PromptToPrompt, denoise_both
+from bench.edits.peers.prompt_tuning import PromptTuningOptions, prompt_tuning
+from bench.edits.peers.sdedit import SDEditOptions, sdedit
+from bench.edits.sampling import TuningOptions, pivots_of
+
+STEPS = 5
+EDIT = PromptToPrompt(steps=STEPS)
+FEW = TuningOptions(inner_steps=2)
+PEERS = {
+    "ddim": (ddim, DdimOptions(steps=STEPS)),
+    "sdedit": (sdedit, SDEditOptions(steps=STEPS)),
+    "null-text": (null_text, NullTextOptions(EDIT, FEW)),
+    "direct": (direct_inversion, EDIT),
+    "masactrl": (masactrl, MasaCtrlOptions(steps=STEPS, from_step=0.2)),
+    "plug-and-play": (plug_and_play, PlugAndPlayOptions(steps=STEPS)),
+    "leditspp": (leditspp, LeditsOptions(steps=STEPS)),
+    "prompt-tuning": (prompt_tuning, PromptTuningOptions(steps=STEPS, tuning=FEW)),
+}
+
+
+@pytest.fixture
+def same(batch):
+    """The batch, asked for what it shows already."""
+    return replace(batch, prompts=batch.source_captions)
+
+
+def _difference(a, b):
+    return np.abs(a.astype(int) - b).mean()
+
+
+@pytest.mark.parametrize("name", PEERS)
+def test_a_peer_edits_and_leaves_the_model_as_it_was(model, batch, name):
+    method, options = PEERS[name]
+    unet = model.model.unet
+    processors = dict(unet.attn_processors)
+    edited = method(model, batch, options)
+    assert edited.pictures.shape == batch.sources.shape and edited.pictures.dtype == np.uint8
+    assert _difference(edited.pictures, batch.sources) > 1
+    assert dict(unet.attn_processors) == processors
+    assert not any(module._forward_hooks for module in unet.modules())
+
+
+@pytest.mark.parametrize("name", ["direct", "masactrl", "plug-and-play"])
+def test_a_source_that_is_held_to_the_pivots_comes_back_as_the_vae_gives_it(model, batch, name):
+    method, options = PEERS[name]
+    through_vae = model.decode(model.encode(batch.sources))
+    assert _difference(method(model, batch, options).reconstruct(), through_vae) < 0.05
+
+
+def test_direct_inversion_lands_on_the_pivots(model, batch):
+    schedule, captions = model.schedule(STEPS), Captions.of(model, batch, EDIT)
+    pivots = pivots_of(model, model.encode(batch.sources), captions.source, schedule)
+    uncond = model.embed(["", ""]).expand(STEPS, -1, -1, -1)
+    source, _ = denoise_both(model, pivots, captions, uncond, EDIT, hold_source=True)
+    torch.testing.assert_close(source, pivots[0], rtol=0, atol=1e-5)
+
+
+def test_prompt_to_prompt_with_the_same_caption_is_the_source_branch(model, same):
+    schedule, captions = model.schedule(STEPS), Captions.of(model, same, EDIT)
+    pivots = pivots_of(model, model.encode(same.sources), captions.source, schedule)
+    uncond = model.embed(["", ""]).expand(STEPS, -1, -1, -1)
+    source, target = denoise_both(model, pivots, captions, uncond, EDIT, hold_source=False)
+    torch.testing.assert_close(target, source, rtol=0, atol=1e-4)
+
+
+def test_all_maps_of_the_source_keep_more_of_it(model, batch):
+    every = replace(EDIT, cross_until=1.0, self_until=1.0)
+    none = replace(EDIT, cross_until=0.0, self_until=0.0)
+    kept, free = (direct_inversion(model, batch, options) for options in (every, none))
+    source = kept.reconstruct()
+    assert _difference(kept.pictures, source) < _difference(free.pictures, source)
+
+
+def test_local_editing_without_a_changed_word_leaves_the_source(model, same):
+    edited = direct_inversion(model, same, replace(EDIT, blend=0.3))
+    assert _difference(edited.pictures, edited.reconstruct()) < 0.05
+
+
+def test_null_text_tuning_brings_the_reconstruction_nearer(model, batch):
+    through_vae = model.decode(model.encode(batch.sources))
+    tuned, untuned = (
+        null_text(model, batch, NullTextOptions(EDIT, TuningOptions(inner_steps=steps)))
+        for steps in (5, 0)
+    )
+    assert _difference(tuned.reconstruct(), through_vae) < 0.8 * _difference(
+        untuned.reconstruct(), through_vae
+    )
+
+
+def test_masactrl_that_never_starts_is_ddim(model, batch):
+    never = masactrl(model, batch, MasaCtrlOptions(steps=STEPS, from_step=1.0))
+    plain = ddim(model, batch, DdimOptions(steps=STEPS))
+    assert _difference(never.pictures, plain.pictures) < 0.05
+
+
+def test_plug_and_play_that_injects_nothing_is_ddim(model, batch):
+    nothing = PlugAndPlayOptions(features_until=0.0, attention_until=0.0, steps=STEPS)
+    plain = ddim(model, batch, DdimOptions(steps=STEPS))
+    assert _difference(plug_and_play(model, batch, nothing).pictures, plain.pictures) < 0.05
+
+
+def test_plug_and_play_without_a_text_gives_the_source_back(model, batch):
+    asked = replace(batch, prompts=("", ""))
+    edited = plug_and_play(model, asked, PlugAndPlayOptions(steps=STEPS, attention_until=1.0))
+    plain = ddim(model, asked, DdimOptions(steps=STEPS, guidance_scale=1.0))
+    assert _difference(edited.pictures, plain.pictures) < 1
+
+
+def test_every_residual_block_of_the_decoder_is_known(model):
+    blocks = residual_blocks(model.model.unet)
+    modules = dict(model.model.unet.named_modules())
+    assert len(blocks) >= 4 and all(modules[name] is block for name, block in blocks.items())
+
+
+def test_prompt_tuning_without_interpolation_reconstructs(model, batch):
+    options = PromptTuningOptions(steps=STEPS, interpolation=0.0, tuning=FEW)
+    edited = prompt_tuning(model, batch, options)
+    assert _difference(edited.pictures, edited.reconstruct()) < 0.1
+
+
+def test_sdedit_draws_each_pictures_noise_from_its_own_seed(model, batch):
+    options = SDEditOptions(steps=STEPS)
+    both = sdedit(model, batch, options)
+    second = Batch(batch.sources[1:], batch.prompts[1:], batch.source_captions[1:], batch.seeds[1:])
+    assert _difference(both.pictures[1], sdedit(model, second, options).pictures[0]) < 0.05
+
+
+def test_ledits_without_guidance_gives_the_source_back(model, batch):
+    edited = leditspp(model, batch, LeditsOptions(steps=STEPS, guidance_scale=0.0))
+    assert _difference(edited.pictures, edited.reconstruct()) < 0.05
+
+
+def test_every_method_has_the_same_number_of_different_tries():
+    for name, method in METHODS.items():
+        assert len(set(method.tries)) == 6, name
+
+
+def test_the_model_is_the_shipped_one(model):
+    assert type(model.model) is StableDiffusion

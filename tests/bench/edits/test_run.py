@@ -1,0 +1,134 @@
+"""Runs are kept and resumed, tuned, and written down."""
+
+import json
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from bench.edits import report, sheets, tables, tuned
+from bench.edits.batch import Edited, Method
+from bench.edits.methods import METHODS, OURS
+from bench.edits.run import Bench, evaluate
+from bench.edits.store import settings_digest
+from zoo.scene import ATTRIBUTES
+
+
+@dataclass(frozen=True)
+class Brightness:
+    by: int
+
+
+class Brighten:
+    """A method that is over at once and knows how often it was run."""
+
+    def __init__(self):
+        self.batches = []
+        self.__module__ = "bench.edits.ours"
+
+    def __call__(self, model, batch, options):
+        self.batches.append(len(batch))
+        pictures = np.clip(batch.sources.astype(int) + options.by, 0, 255).astype(np.uint8)
+        return Edited(pictures, lambda: batch.sources)
+
+
+class Judge:
+    """Sees what it has seen in the edits' answers, and nothing in other pictures."""
+
+    def __init__(self, tasks):
+        self.tasks = tasks
+
+    def classify(self, pictures):
+        nothing = [-1] * len(ATTRIBUTES)
+        labels = [
+            next((t.labels for t in self.tasks if np.array_equal(t.answer, picture)), nothing)
+            for picture in pictures
+        ]
+        return np.array(labels)
+
+
+@pytest.fixture
+def bench(model, two, tmp_path):
+    return Bench.of(model, Judge(two), two, tmp_path / "work", 1)
+
+
+@pytest.fixture
+def method():
+    return Method("Brighten", Brighten(), (Brightness(60), Brightness(5), Brightness(200)))
+
+
+def test_what_is_there_is_not_made_again(bench, method):
+    done = []
+    first = evaluate(bench, "brighten", method, Brightness(5), done.append)
+    assert method.run.batches == [1, 1] and done == [0, 1, 1]
+    again = evaluate(bench, "brighten", method, Brightness(5), done.append)
+    assert method.run.batches == [1, 1] and done[3:] == [2]
+    for a, b in zip(first, again, strict=True):
+        assert np.array_equal(a.result.picture, b.result.picture)
+        assert (a.quality, a.result.spent) == (b.quality, b.result.spent)
+
+
+def test_a_run_that_was_stopped_goes_on_where_it_was(bench, method, two):
+    evaluate(
+        replace(bench, tasks=two[:1], through_vae=bench.through_vae[:1]),
+        "b",
+        method,
+        0 or Brightness(5),
+    )
+    evaluate(bench, "b", method, Brightness(5))
+    assert method.run.batches == [1, 1]
+
+
+def test_other_settings_are_other_results(bench, method):
+    assert settings_digest(method.run, Brightness(1)) != settings_digest(method.run, Brightness(2))
+    evaluate(bench, "brighten", method, Brightness(5))
+    evaluate(bench, "brighten", method, Brightness(6))
+    assert len(method.run.batches) == 4
+
+
+def test_a_half_written_result_is_none(bench, method):
+    evaluate(bench, "brighten", method, Brightness(5))
+    for path in bench.work.rglob("*.json"):
+        path.rename(path.with_suffix(".json.part"))
+    evaluate(bench, "brighten", method, Brightness(5))
+    assert len(method.run.batches) == 4
+
+
+def test_the_best_try_is_used_for_this_model_and_these_tries_alone(bench, method, tmp_path):
+    path = tmp_path / "tuned.json"
+    with pytest.raises(tuned.NotTunedError, match="has not been tuned"):
+        tuned.best("brighten", method, "model", path)
+    found = tuned.tune(bench, "brighten", method, lambda _: None)
+    assert found["try"] == 1 and len(found["tries"]) == 3  # the darkest is the nearest
+    tuned.write({"brighten": found}, "model", path)
+    tuned.write({"other": found}, "model", path)
+    assert tuned.best("brighten", method, "model", path) == Brightness(5)
+    with pytest.raises(tuned.NotTunedError):
+        tuned.best("brighten", method, "another model", path)
+    with pytest.raises(tuned.NotTunedError, match="have changed"):
+        tuned.best("brighten", replace(method, tries=(Brightness(4),)), "model", path)
+
+
+def test_a_report_tells_everything(bench, method, tmp_path, monkeypatch):
+    monkeypatch.setitem(METHODS, OURS, method)
+    monkeypatch.setitem(METHODS, "brighter", method)
+    settings = {OURS: Brightness(5), "brighter": Brightness(60)}
+    rows = {name: evaluate(bench, name, method, options) for name, options in settings.items()}
+    page = report.write(report.Run("tuning", rows, settings, bench), tmp_path / "out").read_text()
+    told = json.loads((tmp_path / "out" / "edits-tuning.json").read_text())
+    assert told["figures"]["all"][OURS]["psnr"]["count"] == 2
+    assert told["ahead"]["all"]["brighter"]["psnr"]["mean"] > 3  # dB nearer to the answer
+    assert len(told["cases"][OURS]) == 2
+    for name in {line.split("](")[1][:-1] for line in page.splitlines() if line.startswith("![")}:
+        assert (tmp_path / "out" / name.split(")")[0]).stat().st_size > 1000
+    for kind in tables.kinds(rows):
+        assert f"## {kind.capitalize()}" in page
+
+
+def test_the_median_case_of_each_kind_is_chosen_by_rule(bench, method):
+    rows = {OURS: evaluate(bench, "brighten", method, Brightness(5))}
+    own = rows[OURS]
+    middle = replace(own[0], quality=replace(own[0].quality, psnr=20.0))
+    low, high = (replace(middle, quality=replace(middle.quality, psnr=p)) for p in (10.0, 30.0))
+    assert sheets.median_places({OURS: [high, middle, low]}) == [1]
+    assert sheets.worst_places({OURS: [high, middle, low]}) == [2, 1, 0]
