@@ -1,4 +1,4 @@
-"""Who may see which scenes: training, validation, tuning of the methods, and the benchmark.
+"""Who may see which scenes: training, validation, tuning of the methods, benchmark, samples.
 
 A tenth of the combinations of animal, colour, pose, place and style is never trained on, and
 neither is any seed from `VALIDATION_SEEDS` on.
@@ -15,6 +15,7 @@ TRAINING_SEEDS = range(0, 1_000_000)
 VALIDATION_SEEDS = range(1_000_000, 2_000_000)
 TUNING_SEEDS = range(2_000_000, 3_000_000)
 BENCHMARK_SEEDS = range(3_000_000, 4_000_000)
+SAMPLE_SEEDS = range(4_000_000, 4_001_000)
 
 SKETCHES = 0.35  # share of the pictures
 HELD_OUT = 0.1  # share of the combinations
