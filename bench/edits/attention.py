@@ -103,7 +103,7 @@ class Words:
         return output(attn, maps @ value)
 
 
-Processor = Rows | Words
+Processor = Callable[..., Tensor]  # (attn, hidden states, text, …) → hidden states
 
 
 def project(

@@ -18,6 +18,7 @@ from bench.edits.peers.plug_and_play import PlugAndPlayOptions, plug_and_play
 from bench.edits.peers.prompt_to_prompt import PromptToPrompt
 from bench.edits.peers.prompt_tuning import PromptTuningOptions, prompt_tuning
 from bench.edits.peers.sdedit import SDEditOptions, sdedit
+from bench.edits.sampling import TuningOptions
 
 TRIES = 6
 OURS = "baret"
@@ -76,7 +77,18 @@ METHODS: dict[str, Method[Any]] = {
     "null-text": Method(
         "Null-text + P2P",
         null_text,
-        tuple(NullTextOptions(edit=edit) for edit in _PROMPT_TO_PROMPT),
+        (
+            NullTextOptions(),
+            NullTextOptions(tuning=TuningOptions(learning_rate=1e-3)),
+            NullTextOptions(PromptToPrompt(self_until=0.2), TuningOptions(3, 1e-3)),
+            NullTextOptions(PromptToPrompt(guidance_scale=4), TuningOptions(3, 1e-3)),
+            NullTextOptions(
+                PromptToPrompt(0.4, 0.2, blend=0.3, guidance_scale=4), TuningOptions(3, 1e-3)
+            ),
+            NullTextOptions(
+                PromptToPrompt(0.8, 0.4, blend=0.3, guidance_scale=2.5), TuningOptions(3, 1e-3)
+            ),
+        ),
         CAPTION,
     ),
     "direct-inversion": Method(

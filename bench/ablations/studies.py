@@ -1,0 +1,148 @@
+"""The questions of the paper and of ours, each with the settings that answer it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from baret.options import EditOptions, InversionOptions, Preset
+from bench.ablations.variants import Variant
+
+
+@dataclass(frozen=True)
+class Study:
+    """One question. Every series is a line of the plot, every point of it a setting."""
+
+    question: str
+    axis: str
+    series: Mapping[str, Sequence[tuple[float | str, Variant]]]
+
+
+def shipped(**changes: Any) -> Variant:
+    """The defaults with some edit options changed."""
+    return Variant(replace(EditOptions(), **changes))
+
+
+def inverted(**changes: Any) -> Variant:
+    """The defaults with some inversion options changed."""
+    return shipped(inversion=replace(InversionOptions(), **changes))
+
+
+def _windows(self_until: float, cross_until: float) -> Variant:
+    return shipped(self_attention_until=self_until, cross_attention_until=cross_until)
+
+
+_SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+_ETAS = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 1.0)
+_FORMS = {"with the mask": EditOptions(), "paper": EditOptions(change_thresholds=None)}
+
+STUDIES: dict[str, Study] = {
+    "inner-steps": Study(
+        "What do inner steps buy the edit?",
+        "inner steps a timestep",
+        {
+            "one timestep after another": [
+                (steps, inverted(inner_steps=steps)) for steps in (0, 1, 2, 3, 5, 10)
+            ],
+            "side by side": [
+                (steps, replace(inverted(inner_steps=steps), side_by_side=True))
+                for steps in (0, 1, 2, 3, 5, 10)
+            ],
+        },
+    ),
+    "start": Study(
+        "Does it matter what the tuned text starts from?",
+        "inner steps a timestep",
+        {
+            start: [
+                (steps, replace(inverted(inner_steps=steps), start=start)) for steps in (1, 3, 10)
+            ]
+            for start in ("target", "source", "empty")
+        },
+    ),
+    "pivots": Study(
+        "Pivots from which text?",
+        "text of the inversion",
+        {
+            form: [(text, Variant(options, pivots=text)) for text in ("empty", "target", "source")]
+            for form, options in _FORMS.items()
+        },
+    ),
+    "eta": Study(
+        "How far to lean from the photo to the text, constant or progressive?",
+        "η (at the noisiest step)",
+        {
+            "constant": [(eta, shipped(interpolation=eta)) for eta in _ETAS],
+            "falling to 0": [
+                (eta, shipped(interpolation=eta, interpolation_end=0.0)) for eta in _ETAS
+            ],
+            "rising to 1": [
+                (eta, shipped(interpolation=eta, interpolation_end=1.0)) for eta in _ETAS
+            ],
+        },
+    ),
+    "windows": Study(
+        "How long to balance self- and cross-attention?",
+        "τ_s",
+        {
+            f"τ_c {cross}": [(share, _windows(share, cross)) for share in _SHARES]
+            for cross in (0.0, 0.4, 0.8)
+        },
+    ),
+    "bam": Study(
+        "Which attention to balance, and how strongly?",
+        "balanced",
+        {
+            "as shipped": [
+                ("none", _windows(0.0, 0.0)),
+                ("self only", _windows(0.4, 0.0)),
+                ("cross only", _windows(0.0, 0.4)),
+                ("both", _windows(0.4, 0.4)),
+                ("both, λ .75", replace(_windows(0.4, 0.4), strength=0.75)),
+                ("both, λ .5", replace(_windows(0.4, 0.4), strength=0.5)),
+                ("both, λ .25", replace(_windows(0.4, 0.4), strength=0.25)),
+            ]
+        },
+    ),
+    "layers": Study(
+        "Which layers to balance?",
+        "layers",
+        {
+            f"τ_s {share}": [
+                (name, replace(_windows(share, 0.4), layers=layers))
+                for name, layers in {
+                    "all": (0.0, 1.0),
+                    "first third": (0.0, 1 / 3),
+                    "middle third": (1 / 3, 2 / 3),
+                    "last third": (2 / 3, 1.0),
+                    "last two thirds": (1 / 3, 1.0),
+                }.items()
+            ]
+            for share in (0.4, 0.8)
+        },
+    ),
+    "guidance": Study(
+        "How much guidance?",
+        "w",
+        {
+            form: [
+                (w, Variant(replace(options, inversion=InversionOptions(guidance_scale=w))))
+                for w in (1.5, 2.5, 4.0, 5.5, 7.5, 10.0)
+            ]
+            for form, options in _FORMS.items()
+        },
+    ),
+    "steps": Study(
+        "How many steps?",
+        "T",
+        {
+            "as shipped": [
+                (steps, inverted(num_inference_steps=steps)) for steps in (10, 20, 30, 50, 100)
+            ]
+        },
+    ),
+    "presets": Study(
+        "What are the presets worth?",
+        "preset",
+        {"as shipped": [(str(preset), Variant(EditOptions(preset=preset))) for preset in Preset]},
+    ),
+}

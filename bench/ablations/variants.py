@@ -1,0 +1,178 @@
+"""The shipped edit with switches that the product does not have.
+
+b rows · n tokens · d text width · h, w latent height and width · T steps.
+"""
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+
+from baret.ddim import Schedule
+from baret.diffusion import StableDiffusion
+from baret.editor import Editor
+from baret.engine import Answer, Edit, Engine, Request, Where
+from baret.inversion import Tuning, _tune_one, invert, tune
+from baret.mask import predicted_change
+from baret.options import EditOptions, InversionOptions
+from baret.result import Inversion
+from bench.edits.attention import Layer, output, processors, project
+from bench.edits.batch import Batch, Edited
+from bench.edits.lockstep import run_together
+from bench.edits.model import BatchModel
+
+Text = Literal["empty", "target", "source"]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """An edit's options, and what else is different."""
+
+    edit: EditOptions = field(default_factory=EditOptions)
+    pivots: Text = "empty"  # the text of the DDIM inversion
+    start: Text = "target"  # what c_T starts from
+    side_by_side: bool = False  # tune every timestep from its pivot, alone
+    strength: float = 1.0  # λ of a soft balance: λ SDPA(q_r, k_r, v) + (1 − λ) SDPA(q, k, v)
+    layers: tuple[float, float] = (0.0, 1.0)  # the balanced ones, as a share of each kind's
+
+
+def edit_variant(model: BatchModel, batch: Batch, options: Variant) -> Edited:
+    """Edit every picture as the variant says."""
+    edits = [
+        _Editor(model.model, options, caption).editing(
+            Image.fromarray(source), prompt, options.edit
+        )
+        for source, prompt, caption in zip(
+            batch.sources, batch.prompts, batch.source_captions, strict=True
+        )
+    ]
+    results = run_together(_Engine(model.model, options), edits)
+    rebuilt = np.stack([np.asarray(result.reconstruction) for result in results])
+    return Edited(np.stack([np.asarray(result.picture) for result in results]), lambda: rebuilt)
+
+
+class _Editor(Editor):
+    """Inverts and tunes as the variant says; all else is the shipped one's."""
+
+    def __init__(self, model: StableDiffusion, variant: Variant, caption: str):
+        super().__init__(model)
+        self._variant, self._caption = variant, caption
+
+    def _invert(
+        self, image: Image.Image, prompt: str, options: InversionOptions
+    ) -> Edit[Inversion]:
+        variant, model = self._variant, self.model
+        texts = {
+            "empty": model.embed(""),
+            "target": model.embed(prompt),
+            "source": model.embed(self._caption),
+        }
+        schedule = model.schedule(options.num_inference_steps)
+        pixels = np.asarray(image)
+        pivots = yield from invert(model.encode(pixels), texts[variant.pivots], schedule)
+        how = tune_side_by_side if variant.side_by_side else tune
+        start, uncond = texts[variant.start], texts["empty"]
+        tuning = yield from how(pivots, start, uncond, schedule, options)
+        change = yield from predicted_change(pivots, texts["target"], tuning.embeddings, schedule)
+        return Inversion(
+            photo=pixels,
+            pivots=pivots,
+            tuned=tuning.embeddings,
+            losses=tuning.losses,
+            inner_steps=tuning.inner_steps,
+            reconstruction=tuning.reconstruction,
+            change=change,
+            prompt=prompt,
+            options=options,
+            model=model.identity,
+            dtype=str(model.dtype).removeprefix("torch."),
+        )
+
+
+def tune_side_by_side(
+    pivots: Tensor, target: Tensor, uncond: Tensor, schedule: Schedule, options: InversionOptions
+) -> Edit[Tuning]:
+    """Each timestep by itself: from its pivot, c_t from c. The same problems in any order.
+
+    A request has one timestep for all rows, so here they are asked one after another: this says
+    what the edit is worth, not how fast it could be. The reconstruction is the one that the offset
+    makes, on every pivot.
+
+    Args:
+        pivots: [T + 1, 4, h, w].
+        target: c, [n, d].
+        uncond: ∅, [n, d].
+        schedule: T levels.
+        options: inner steps, learning rate, stopping rule.
+    """
+    count = len(schedule)
+    embeddings, losses, spent = [], [], []
+    for level in range(1, count + 1):
+        where = Where("tuning", level - 1, (level - 1) / count)
+        latents = pivots[level][None]
+        first = Request(where, latents, schedule.timestep(level), uncond[None])
+        unconditional = (yield first).noise
+        embedding, steps = yield from _tune_one(
+            first, target, unconditional, pivots[level - 1], schedule, level, options
+        )
+        last = yield Request(where, latents, first.timestep, embedding[None])
+        noise = unconditional + options.guidance_scale * (last.noise - unconditional)
+        landed = schedule.step(latents, noise, level=level)[0]
+        embeddings.append(embedding)
+        losses.append((landed - pivots[level - 1]).square().mean())
+        spent.append(steps)
+    return Tuning(torch.stack(embeddings), torch.stack(losses), torch.tensor(spent), pivots[0])
+
+
+class _Engine(Engine):
+    """Balances as the variant says."""
+
+    def __init__(self, model: StableDiffusion, variant: Variant):
+        super().__init__(model)
+        self._unet, self._variant = model.unet, variant
+
+    def answer(self, request: Request) -> Answer:
+        injection, (low, high) = request.injection, self._variant.layers
+        if injection is None:
+            return super().answer(request)
+
+        def choose(layer: Layer) -> Soft | None:
+            rows = injection.cross_from if layer.cross else injection.self_from
+            inside = low <= layer.depth < high or layer.depth == high == 1
+            return Soft(list(rows), self._variant.strength) if inside else None
+
+        with processors(self._unet, choose):
+            return super().answer(replace(request, injection=None))
+
+
+@dataclass(frozen=True)
+class Soft:
+    """An attention processor: a share of the source rows' map, the rest of the own one.
+
+    λ SDPA(q_r, k_r, v) + (1 − λ) SDPA(q, k, v) attends with the mixed map, by linearity.
+    """
+
+    source: list[int]  # [b]
+    strength: float  # λ
+
+    def __call__(
+        self,
+        attn: Any,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        temb: Tensor | None = None,
+    ) -> Tensor:
+        """Attend: hidden_states [b, q, i·e], encoder_hidden_states [b, n, d] → [b, q, i·e]."""
+        query, key, value = project(attn, hidden_states, encoder_hidden_states)
+        taken = scaled_dot_product_attention(
+            query[self.source], key[self.source], value, scale=attn.scale
+        )
+        if self.strength < 1:
+            own = scaled_dot_product_attention(query, key, value, scale=attn.scale)
+            taken = torch.lerp(own, taken, self.strength)
+        return output(attn, taken)

@@ -1,0 +1,55 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from baret import EditOptions, InversionOptions
+from bench.ablations.variants import Variant, edit_variant
+from bench.edits.ours import baret
+
+FAST = EditOptions(
+    self_attention_until=0.6,
+    change_thresholds=None,
+    inversion=InversionOptions(num_inference_steps=5, inner_steps=1),
+)
+
+
+def _difference(a, b):
+    return np.abs(a.astype(int) - b).mean()
+
+
+@pytest.fixture(scope="module")
+def shipped(model, batch):
+    return baret(model, batch, FAST)
+
+
+def test_a_variant_that_varies_nothing_is_the_shipped_edit(model, batch, shipped):
+    same = edit_variant(model, batch, Variant(FAST))
+    assert _difference(same.pictures, shipped.pictures) < 0.05
+    assert _difference(same.reconstruct(), shipped.reconstruct()) < 0.05
+
+
+@pytest.mark.parametrize(
+    "variant",
+    [
+        Variant(FAST, pivots="target"),
+        Variant(FAST, pivots="source"),
+        Variant(FAST, start="empty"),
+        Variant(FAST, side_by_side=True),
+        Variant(FAST, strength=0.3),
+        Variant(FAST, layers=(0.5, 1.0)),
+    ],
+)
+def test_every_switch_makes_a_difference(model, batch, shipped, variant):
+    assert _difference(edit_variant(model, batch, variant).pictures, shipped.pictures) > 0.1
+
+
+def test_no_strength_and_no_layers_are_no_balance(model, batch):
+    # Within the cross-attention window the edit branch has the transition's text: keep that.
+    options = replace(FAST, cross_attention_until=0.0)
+    off = replace(options, self_attention_until=0.0)
+    plain = edit_variant(model, batch, Variant(off))
+    soft = edit_variant(model, batch, Variant(options, strength=0.0))
+    nowhere = edit_variant(model, batch, Variant(options, layers=(0.0, 0.0)))
+    assert _difference(soft.pictures, plain.pictures) < 0.05
+    assert _difference(nowhere.pictures, plain.pictures) < 0.05
