@@ -1,0 +1,37 @@
+"""All training pictures, encoded once: the denoiser never sees a pixel."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from zoo.train import pictures, vae
+from zoo.train.files import new_array
+from zoo.train.options import LATENT_CHANNELS, LATENT_SIDE, TrainOptions
+
+log = logging.getLogger(__name__)
+
+
+def path(options: TrainOptions) -> Path:
+    """Where a run keeps its latents."""
+    return options.out / "latents.npy"
+
+
+def encode_all(options: TrainOptions, device: torch.device) -> None:
+    """Write the latents' means, [N, 4, 16, 16] float16."""
+    coder, training = vae.load(options, device), pictures.training(options)
+    log.info("encoding %d pictures", options.pictures)
+    shape = (options.pictures, LATENT_CHANNELS, LATENT_SIDE, LATENT_SIDE)
+    with new_array(path(options), shape, np.float16) as latents:
+        for start in range(0, options.pictures, vae.ENCODED):
+            indices = np.arange(start, min(start + vae.ENCODED, options.pictures))
+            means = vae.encode(coder, training.batch(indices, device))
+            latents[indices] = means.cpu().numpy()
+
+
+def load(options: TrainOptions) -> NDArray[np.float16]:
+    """The run's latents, in memory."""
+    latents: NDArray[np.float16] = np.load(path(options))
+    return latents

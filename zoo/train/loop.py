@@ -1,0 +1,209 @@
+"""Steps of training with an averaged copy, checkpoints and a log; resumed, it is the same run."""
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from zoo.train.files import append_json, replacing
+
+log = logging.getLogger(__name__)
+
+
+class Stopped(Exception):
+    """The run was asked to end; the checkpoint is written."""
+
+
+class Task(Protocol):
+    """What is trained."""
+
+    modules: dict[str, nn.Module]
+
+    def loss(self, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """What to minimise at a step, counted from 0, and numbers for the log, all scalars."""
+        ...
+
+    def measure(self, step: int) -> dict[str, float]:
+        """How good it is by now, with the averaged weights in place."""
+        ...
+
+
+@dataclass(frozen=True)
+class LoopOptions:
+    """How one task is trained."""
+
+    name: str
+    steps: int
+    batch: int  # pictures a step, for the log
+    learning_rate: float  # the highest
+    warmup: int = 200  # steps
+    decay: float = 0.25  # share of the steps at the end over which the rate falls to 0
+    beta2: float = 0.99
+    weight_decay: float = 0.01
+    average: float = 0.999  # of the averaged weights, a step, once it has run in
+    clip: float = 1.0  # norm of the gradient
+    log_steps: int = 100
+    checkpoint_seconds: float = 300.0
+    measure_seconds: float = 900.0
+
+    def rate(self, step: int) -> float:
+        """The learning rate of a step: warm-up, constant, then linearly to 0.
+
+        The constant part makes a run extendable: with more steps it goes on as if it had been
+        planned so, from any checkpoint before its decay.
+        """
+        left = (self.steps - step) / max(1.0, self.steps * self.decay)
+        return self.learning_rate * min(1.0, (step + 1) / self.warmup, max(0.0, left))
+
+
+class Loop:
+    """A task's optimiser, averaged weights and place in the run.
+
+    Attributes:
+        step: steps done.
+        seconds: spent on them, resumed runs together.
+    """
+
+    def __init__(self, task: Task, options: LoopOptions, folder: Path):
+        """Take up the checkpoint in `folder`, if there is one."""
+        self.task, self.options, self.step, self.seconds = task, options, 0, 0.0
+        self.checkpoint = folder / f"{options.name}.pt"
+        self._metrics = folder / "metrics.jsonl"
+        self._parameters = [p for m in task.modules.values() for p in m.parameters()]
+        self._optimiser = torch.optim.AdamW(
+            self._parameters,
+            lr=options.learning_rate,
+            betas=(0.9, options.beta2),
+            weight_decay=options.weight_decay,
+            fused=True,
+        )
+        self._average = [tensor.clone() for tensor in self._averaged_tensors()]
+        if self.checkpoint.is_file():
+            self._load()
+
+    def _averaged_tensors(self) -> list[Tensor]:
+        """Parameters and running statistics; counters are no matter of averages."""
+        states = (module.state_dict() for module in self.task.modules.values())
+        return [t for state in states for t in state.values() if t.is_floating_point()]
+
+    def run(self, stop: Event, until: int | None = None) -> None:
+        """Train to the end, or until so many steps are done, and write the checkpoint.
+
+        Raises:
+            Stopped: `stop` was set.
+        """
+        last = min(self.options.steps, self.options.steps if until is None else until)
+        sums: dict[str, Tensor] = {}
+        logged, saved, measured = time.monotonic(), time.monotonic(), time.monotonic()
+        while self.step < last:
+            for name, value in self._train_step().items():
+                sums[name] = sums.get(name, torch.zeros_like(value)) + value
+            if self.step % self.options.log_steps == 0 or self.step == last or stop.is_set():
+                now = time.monotonic()
+                self._log(sums, now - logged)
+                sums, logged = {}, now
+            if time.monotonic() - saved > self.options.checkpoint_seconds:
+                self.save()
+                saved = time.monotonic()
+            if (now := time.monotonic()) - measured > self.options.measure_seconds:
+                self.measure()
+                measured = time.monotonic()
+                logged += measured - now  # the rate is that of training
+            if stop.is_set():
+                self.save()
+                raise Stopped
+        self.save()
+
+    def _train_step(self) -> dict[str, Tensor]:
+        started = time.monotonic()
+        for group in self._optimiser.param_groups:
+            group["lr"] = self.options.rate(self.step)
+        loss, numbers = self.task.loss(self.step)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self._parameters, self.options.clip)
+        self._optimiser.step()
+        self._optimiser.zero_grad(set_to_none=True)
+        self.step += 1
+        with torch.no_grad():
+            keep = min(self.options.average, (1 + self.step) / (10 + self.step))
+            torch._foreach_lerp_(self._average, self._averaged_tensors(), 1 - keep)
+        self.seconds += time.monotonic() - started
+        return {"loss": loss.detach()} | {k: v.detach() for k, v in numbers.items()}
+
+    def _log(self, sums: dict[str, Tensor], seconds: float) -> None:
+        steps = (self.step - 1) % self.options.log_steps + 1
+        self._write(
+            {name: round(float(value) / steps, 5) for name, value in sums.items()}
+            | {"rate": self.options.rate(self.step - 1)}
+            | {"images_per_second": round(steps * self.options.batch / seconds, 1)}
+        )
+
+    def _write(self, numbers: dict[str, float]) -> None:
+        place = {"stage": self.options.name, "step": self.step, "seconds": round(self.seconds, 1)}
+        append_json(self._metrics, place | numbers)
+        told = "  ".join(f"{name} {value:.5g}" for name, value in numbers.items())
+        log.info("%s %d  %.0f s  %s", self.options.name, self.step, self.seconds, told)
+
+    def measure(self) -> dict[str, float]:
+        """What the averaged weights can do by now, logged."""
+        with self.averaged():
+            numbers = self.task.measure(self.step)
+        self._write(numbers)
+        return numbers
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """The averaged weights in the task's modules, for as long as this lasts."""
+        own = [tensor.clone() for tensor in self._averaged_tensors()]
+        training = {name: module.training for name, module in self.task.modules.items()}
+        self._put(self._average)
+        try:
+            for module in self.task.modules.values():
+                module.eval()
+            yield
+        finally:
+            self._put(own)
+            for name, module in self.task.modules.items():
+                module.train(training[name])
+
+    def _put(self, tensors: list[Tensor]) -> None:
+        with torch.no_grad():
+            torch._foreach_copy_(self._averaged_tensors(), tensors)
+
+    def save(self) -> None:
+        """Write the checkpoint, whole."""
+        state = {
+            "step": self.step,
+            "seconds": self.seconds,
+            "weights": {name: m.state_dict() for name, m in self.task.modules.items()},
+            "average": self._average,
+            "optimiser": self._optimiser.state_dict(),
+        }
+        with replacing(self.checkpoint) as draft:
+            torch.save(state, draft)
+
+    def _load(self) -> None:
+        state: dict[str, Any] = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+        for name, module in self.task.modules.items():
+            module.load_state_dict(state["weights"][name])
+        with torch.no_grad():
+            torch._foreach_copy_(self._average, state["average"])
+        self._optimiser.load_state_dict(state["optimiser"])
+        self.step, self.seconds = state["step"], state["seconds"]
+        log.info("%s goes on at step %d", self.options.name, self.step)
+
+
+def progress(folder: Path, name: str) -> tuple[int, float]:
+    """Steps and seconds behind a task's checkpoint; zeros where there is none."""
+    path = folder / f"{name}.pt"
+    if not path.is_file():
+        return 0, 0.0
+    state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    return int(state["step"]), float(state["seconds"])

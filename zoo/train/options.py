@@ -1,0 +1,121 @@
+"""What can be set for a training run, checked when made."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import Field, dataclass, fields
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+STAGES = ("pictures", "judge", "vae", "latents", "tokenizer", "denoiser", "figures", "export")
+LATENT_SIDE = 16  # at every picture size: the VAE gets deeper instead
+LATENT_CHANNELS = 4
+# Channels of the VAE's levels from the finest; as many are taken as the picture size needs.
+VAE_LEVELS = (32, 64, 96, 128, 128)
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """One run. The folder `out` holds all of it, and the same options resume it."""
+
+    out: Annotated[Path, "folder of the run: results, checkpoints, log"] = Path("build/zoo")
+    stages: Annotated[tuple[str, ...], "which to run; results of the others must be there"] = STAGES
+    export_only: Annotated[Path | None, "write the model as it is now here, and end"] = None
+    init: Annotated[Path | None, "exported folder whose weights to start from"] = None
+    size: Annotated[int, "pixels on a side: 16 times a power of two"] = 64
+    seed: Annotated[int, "of everything"] = 0
+    device: Annotated[str, "auto takes CUDA where there is one"] = "auto"
+    threads: Annotated[int, "CPU threads and rendering processes; 0 takes all cores"] = 0
+    compile: Annotated[bool, "torch.compile the training steps"] = True
+    pictures: Annotated[int, "training pictures"] = 48_000
+    validation: Annotated[int, "validation pictures"] = 2_000
+    judge_steps: Annotated[int, "of the judge"] = 1_500
+    judge_batch: Annotated[int, "pictures a step"] = 128
+    judge_rate: Annotated[float, "highest learning rate"] = 2e-3
+    vae_steps: Annotated[int, "of the VAE"] = 6_000
+    vae_batch: Annotated[int, "pictures a step"] = 16
+    vae_rate: Annotated[float, "highest learning rate"] = 1e-3
+    denoiser_steps: Annotated[int, "of UNet and text encoder; may be raised later"] = 24_000
+    denoiser_batch: Annotated[int, "pictures a step, divisible by 4"] = 32
+    denoiser_rate: Annotated[float, "highest learning rate"] = 5e-4
+    unet_channels: Annotated[tuple[int, ...], "of the three levels"] = (
+        64,
+        128,
+        192,
+    )
+    text_width: Annotated[int, "of the text encoder, which has heads of 32"] = 128
+    text_layers: Annotated[int, "of the text encoder"] = 4
+    checkpoint_seconds: Annotated[float, "between checkpoints"] = 300.0
+    sheet_seconds: Annotated[float, "between small contact sheets of the denoiser"] = 900.0
+    judged: Annotated[tuple[int, ...], "captions judged at the end: seen, held out"] = (200, 100)
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be trained."""
+        factor = self.size // LATENT_SIDE
+        if factor * LATENT_SIDE != self.size or factor < 2 or factor & (factor - 1):
+            raise ValueError(f"size must be 16 times a power of two above 1, not {self.size}.")
+        if factor.bit_length() > len(VAE_LEVELS):
+            raise ValueError(f"size {self.size} needs a VAE deeper than {len(VAE_LEVELS)} levels.")
+        if unknown := set(self.stages) - set(STAGES):
+            raise ValueError(f"Unknown stages: {', '.join(sorted(unknown))}.")
+        if self.denoiser_batch % 4:
+            raise ValueError("denoiser_batch must be divisible by 4, for the loss by timesteps.")
+        for name in ("judge", "vae", "denoiser"):
+            if getattr(self, f"{name}_batch") > self.pictures:
+                raise ValueError(f"{name}_batch is larger than the number of pictures.")
+        if len(self.unet_channels) != 3 or any(c % 16 for c in self.unet_channels):
+            raise ValueError("unet_channels must be three numbers that 16 divides.")
+        if self.text_width % 32:
+            raise ValueError("text_width must be divisible by 32.")
+        if len(self.judged) != 2:
+            raise ValueError("judged must be two numbers.")
+
+    def that_matter_to(self, stage: str) -> dict[str, Any]:
+        """What was set otherwise than by default and changes what a stage makes of its input."""
+        names = {"size", "seed", "pictures", "validation"}
+        if stage in ("vae", "denoiser"):
+            names |= {"init"}
+        if stage == "denoiser":
+            names |= {"unet_channels", "text_width", "text_layers"}
+        return {
+            option.name: getattr(self, option.name)
+            for option in fields(self)
+            if (option.name in names or option.name.startswith(f"{stage}_"))
+            and getattr(self, option.name) != option.default
+        }
+
+    @property
+    def vae_channels(self) -> tuple[int, ...]:
+        """Of the VAE's levels, as deep as brings the size to 16 × 16 latents."""
+        return VAE_LEVELS[: (self.size // LATENT_SIDE).bit_length()]
+
+
+def parse(arguments: Sequence[str] | None = None) -> TrainOptions:
+    """The options that a command line asks for; None takes this process's."""
+    parser = argparse.ArgumentParser(
+        prog="python -m zoo.train",
+        description="Train the bundled Stable Diffusion from nothing, or go on where it stopped.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    hints = get_type_hints(TrainOptions, include_extras=True)
+    for option in fields(TrainOptions):
+        told = _argument(option, hints[option.name].__metadata__[0])
+        parser.add_argument(f"--{option.name.replace('_', '-')}", **told)
+    given: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in vars(parser.parse_args(arguments)).items()
+    }
+    try:
+        return TrainOptions(**given)
+    except ValueError as error:
+        parser.error(str(error))
+
+
+def _argument(option: Field[Any], description: str) -> dict[str, Any]:
+    """What argparse needs to know of a field."""
+    default: Any = option.default
+    told = {"default": default, "help": description}
+    if isinstance(default, bool):
+        return told | {"action": argparse.BooleanOptionalAction}
+    if isinstance(default, tuple):
+        return told | {"nargs": "+", "type": type(default[0])}
+    return told | {"type": Path if default is None else type(default)}

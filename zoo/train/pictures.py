@@ -1,0 +1,104 @@
+"""Renders of the world with their labels, as arrays on disk.
+
+N pictures · S pixels on a side · A attributes.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from zoo.scene import Scene
+from zoo.split import training_scene, validation_scene
+from zoo.train import rendering
+from zoo.train.options import TrainOptions
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Renders and what they show.
+
+    Attributes:
+        pixels: [N, S, S, 3] uint8, mapped from disk.
+        labels: [N, A] int64, in ATTRIBUTES' order.
+    """
+
+    pixels: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+
+    def batch(self, indices: NDArray[np.int64], device: torch.device) -> Tensor:
+        """[b, 3, S, S] float32, −1…1, channels last in memory."""
+        return to_images(self.pixels[indices], device)
+
+
+def to_images(pixels: NDArray[np.uint8], device: torch.device) -> Tensor:
+    """[b, H, W, 3] uint8 as [b, 3, H, W] float32, −1…1, channels last in memory."""
+    images = torch.tensor(pixels, device=device).permute(0, 3, 1, 2)
+    return (images.float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
+
+
+def to_pixels(images: Tensor) -> NDArray[np.uint8]:
+    """[b, 3, H, W], −1…1, as [b, H, W, 3] uint8."""
+    values = ((images.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+    pixels: NDArray[np.uint8] = values.permute(0, 2, 3, 1).cpu().numpy()
+    return pixels
+
+
+def training(options: TrainOptions) -> Pictures:
+    """The training pictures of a run."""
+    return _load(options.out, "training")
+
+
+def validation(options: TrainOptions) -> Pictures:
+    """The validation pictures of a run: of seeds and combinations that no training has seen."""
+    return _load(options.out, "validation")
+
+
+def _load(folder: Path, part: str) -> Pictures:
+    pixels = np.load(folder / f"{part}.npy", mmap_mode="r")
+    return Pictures(pixels, np.load(folder / f"{part}_labels.npy"))
+
+
+def _parts(
+    options: TrainOptions,
+) -> tuple[tuple[str, Callable[[int], Scene], tuple[int, ...]], ...]:
+    """Name, scenes and shape of both arrays."""
+    shape = (options.size, options.size, 3)
+    return (
+        ("training", training_scene, (options.pictures, *shape)),
+        ("validation", validation_scene, (options.validation, *shape)),
+    )
+
+
+def drawn(options: TrainOptions) -> bool:
+    """Whether all that a run needs is rendered."""
+    return all(_there(options.out / f"{part}.npy", shape) for part, _, shape in _parts(options))
+
+
+def draw(options: TrainOptions, workers: int) -> None:
+    """Render what is not rendered yet."""
+    for part, scene, shape in _parts(options):
+        stem = options.out / part
+        if not _there(stem.with_suffix(".npy"), shape):
+            log.info("rendering %d pictures for %s", shape[0], part)
+            rendering.draw(stem, scene, count=shape[0], size=options.size, workers=workers)
+
+
+def _there(path: Path, shape: tuple[int, ...]) -> bool:
+    """Whether the array is there.
+
+    Raises:
+        ValueError: it is there and of another shape.
+    """
+    if not path.is_file():
+        return False
+    if (found := np.load(path, mmap_mode="r").shape) != shape:
+        raise ValueError(f"{path} holds {found}, not {shape}: take another --out.")
+    return True

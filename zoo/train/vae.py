@@ -1,0 +1,195 @@
+"""The VAE: pictures to 4 × 16 × 16 latents and back.
+
+b batch · S pixels on a side.
+"""
+
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL
+from torch import Tensor, nn
+
+from zoo.train import draws, pictures
+from zoo.train.compiling import compiled
+from zoo.train.draws import Batches, Stream
+from zoo.train.files import replacing
+from zoo.train.loop import Loop, LoopOptions
+from zoo.train.options import LATENT_CHANNELS, LATENT_SIDE, TrainOptions
+
+KL = 2e-4  # a latent value, in the loss a pixel's value
+FIRST_LOG_VARIANCE = -6.0  # of an untrained VAE's posterior
+GRADIENT = 0.5
+SQUARED = (2.0, 10.0)  # weight of the squared error, at first and at the end
+MEASURED = 256  # validation pictures
+WHITENED = 4_000  # training pictures whose latents get mean 0, std 1
+ENCODED = 100  # pictures at once
+
+
+def build(options: TrainOptions) -> Any:
+    """An untrained AutoencoderKL, or the one to start from."""
+    if options.init is not None:
+        return AutoencoderKL.from_pretrained(options.init / "vae", torch_dtype=torch.float32)
+    torch.manual_seed(options.seed)
+    levels = len(options.vae_channels)
+    vae = AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * levels,
+        up_block_types=("UpDecoderBlock2D",) * levels,
+        block_out_channels=options.vae_channels,
+        layers_per_block=1,
+        latent_channels=LATENT_CHANNELS,
+        norm_num_groups=16,
+        sample_size=options.size,
+        mid_block_add_attention=False,  # nothing in the world needs it, and it is slow
+        scaling_factor=1.0,  # the latents get std 1 by `whiten`
+    )
+    # With the usual 0 the first latents are all noise, which the decoder learns to pass over; the
+    # encoder then learns nothing either (posterior collapse).
+    nn.init.constant_(vae.quant_conv.bias[LATENT_CHANNELS:], FIRST_LOG_VARIANCE)
+    return vae
+
+
+class Errors(nn.Module):
+    """The parts of the VAE's loss, as one module to compile."""
+
+    def __init__(self, vae: Any):
+        super().__init__()
+        self.vae = vae
+
+    def forward(self, images: Tensor, noise: Tensor) -> Tensor:
+        """[4]: absolute, squared and gradient error a pixel's value, KL a latent value.
+
+        Args:
+            images: [b, 3, S, S], −1…1.
+            noise: [b, 4, 16, 16], standard normal.
+        """
+        moments = self.vae.quant_conv(self.vae.encoder(images)).float()
+        mean, log_variance = moments.chunk(2, 1)
+        log_variance = log_variance.clamp(-30, 20)
+        latents = mean + (0.5 * log_variance).exp() * noise
+        rebuilt = self.vae.decoder(self.vae.post_quant_conv(latents)).float()
+        error = rebuilt - images
+        across, down = error.diff(dim=-1).abs().mean(), error.diff(dim=-2).abs().mean()
+        kl = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean()
+        return torch.stack([error.abs().mean(), error.square().mean(), across + down, kl])
+
+
+class VaeTask:
+    """Absolute, squared and gradient error, and a little KL."""
+
+    def __init__(self, options: TrainOptions, device: torch.device):
+        """Its VAE, from the seed."""
+        self._options, self._device = options, device
+        self.vae = build(options).to(device, memory_format=torch.channels_last).train()
+        self.modules: dict[str, nn.Module] = {"vae": self.vae}
+        errors = Errors(self.vae)
+        self._errors: Any = compiled(errors) if options.compile else errors
+        self._training, self._validation = pictures.training(options), pictures.validation(options)
+        self._batches = Batches(options.pictures, options.vae_batch, options.seed, Stream.VAE)
+
+    def loss(self, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """The weighted sum; for the log its parts."""
+        images = self._training.batch(self._batches.indices(step), self._device)
+        shape = (len(images), LATENT_CHANNELS, LATENT_SIDE, LATENT_SIDE)
+        noise = torch.randn(shape, generator=draws.noise(self._options.seed, Stream.VAE, step))
+        noise = noise.to(self._device, memory_format=torch.channels_last)
+        with torch.autocast(self._device.type, torch.bfloat16):
+            absolute, squared, gradient, kl = self._errors(images, noise)
+        # The squared error is what PSNR counts; early on it would favour blurred pictures.
+        late = max(0.0, 2 * step / self._options.vae_steps - 1)
+        weight = SQUARED[0] + (SQUARED[1] - SQUARED[0]) * late
+        loss = absolute + weight * squared + GRADIENT * gradient + KL * kl
+        return loss, {"absolute": absolute, "squared": squared, "gradient": gradient, "kl": kl}
+
+    def measure(self, step: int) -> dict[str, float]:
+        """PSNR of validation pictures, dB."""
+        return {"psnr": round(psnr(self.vae, self._validation.pixels[:MEASURED]), 3)}
+
+
+def psnr(vae: Any, pixels: Any) -> float:
+    """Mean PSNR of pictures [b, S, S, 3] uint8 and their reconstructions, dB."""
+    rebuilt = reconstruct(vae, pixels)
+    errors = np.square(rebuilt.astype(np.float64) - pixels).mean((1, 2, 3))
+    return float((10 * np.log10(255**2 / np.maximum(errors, 1e-9))).mean())
+
+
+@torch.no_grad()
+def reconstruct(vae: Any, pixels: Any) -> Any:
+    """Pictures [b, S, S, 3] uint8, encoded and decoded, likewise."""
+    parts = []
+    for start in range(0, len(pixels), ENCODED):
+        images = pictures.to_images(pixels[start : start + ENCODED], vae.device)
+        parts.append(pictures.to_pixels(vae.decode(encode(vae, images)).sample))
+    return np.concatenate(parts)
+
+
+@torch.no_grad()
+def encode(vae: Any, images: Tensor) -> Tensor:
+    """[b, 3, S, S], −1…1, to the means of their latents, [b, 4, 16, 16]."""
+    means: Tensor = vae.encode(images).latent_dist.mode()
+    return means
+
+
+@torch.no_grad()
+def whiten(vae: Any, images: list[Tensor]) -> None:
+    """Give each latent channel mean 0 and std 1 over these pictures; reconstructions stay.
+
+    The affine map is folded into `quant_conv`, its inverse into `post_quant_conv`: with
+    z' = (z − μ)/σ, the decoder's W z + b is (W σ) z' + (b + W μ).
+    """
+    latents = torch.cat([encode(vae, batch) for batch in images]).double()
+    mean, std = latents.mean((0, 2, 3)).float(), latents.std((0, 2, 3)).float()
+    channels = len(mean)
+    before, after = vae.quant_conv, vae.post_quant_conv
+    before.bias[:channels] = (before.bias[:channels] - mean) / std
+    before.bias[channels:] -= 2 * std.log()  # the second half is log σ²
+    before.weight[:channels] /= std[:, None, None, None]
+    after.bias += (after.weight[:, :, 0, 0] * mean).sum(1)
+    after.weight *= std[None, :, None, None]
+
+
+def path(options: TrainOptions) -> Path:
+    """Where a run keeps its VAE."""
+    return options.out / "vae"
+
+
+def load(options: TrainOptions, device: torch.device) -> Any:
+    """The run's trained VAE, float32."""
+    vae = AutoencoderKL.from_pretrained(path(options), torch_dtype=torch.float32)
+    return vae.eval().to(device, memory_format=torch.channels_last)
+
+
+def train(options: TrainOptions, device: torch.device, stop: Event) -> dict[str, float]:
+    """Train the VAE, whiten its latents, write it.
+
+    Returns:
+        Its PSNR on validation pictures, as written.
+    """
+    task = VaeTask(options, device)
+    how = LoopOptions(
+        name="vae",
+        steps=options.vae_steps,
+        batch=options.vae_batch,
+        learning_rate=options.vae_rate,
+        warmup=100,
+        decay=0.6,  # most of the last decibels come as the rate falls
+        average=0.998,
+        checkpoint_seconds=options.checkpoint_seconds,
+        measure_seconds=options.checkpoint_seconds,
+    )
+    loop = Loop(task, how, options.out)
+    loop.run(stop)
+    training, count = pictures.training(options), min(WHITENED, options.pictures)
+    with loop.averaged(), replacing(path(options)) as draft:
+        whiten(
+            task.vae,
+            [
+                training.batch(np.arange(i, min(i + ENCODED, count)), device)
+                for i in range(0, count, ENCODED)
+            ],
+        )
+        numbers = task.measure(loop.step)
+        task.vae.save_pretrained(draft)
+    return numbers
