@@ -4,7 +4,8 @@ b rows · n tokens · d text width.
 
 Generators that run the same method ask for the same timesteps in the same order, so on a machine
 where one picture cannot fill a call, many can. Requests go together that share a timestep, that
-want a gradient or not, and that balance attention or not.
+want a gradient or not, and that balance attention or not. Whoever ends an inner loop early waits
+for the others.
 """
 
 from collections import defaultdict
@@ -17,6 +18,7 @@ from torch import Tensor
 from baret.attention import Injection
 from baret.engine import Answer, Edit, Engine, R, Request
 
+STAGES = ("inverting", "tuning", "editing")
 Loss = Callable[[Tensor], Tensor]
 
 
@@ -44,12 +46,22 @@ def run_together(engine: Engine, edits: Sequence[Edit[R]]) -> list[R]:
     for place in range(len(edits)):
         resume(place, None)
     while waiting:
-        for places in _groups(waiting):
+        for places in _groups(_rearmost(waiting)):
             answer = engine.answer(merge([waiting[place] for place in places]))
             sizes = [len(waiting[place].latents) for place in places]
             for place, own in zip(places, split(answer, sizes), strict=True):
                 resume(place, own)
     return [results[place] for place in range(len(edits))]
+
+
+def _rearmost(waiting: dict[int, Request]) -> dict[int, Request]:
+    """Those that are least far: the others wait, or they would never meet at a timestep again."""
+
+    def how_far(request: Request) -> tuple[int, float]:
+        return STAGES.index(request.where.stage), request.where.done
+
+    least = min(how_far(request) for request in waiting.values())
+    return {place: request for place, request in waiting.items() if how_far(request) == least}
 
 
 def _groups(waiting: dict[int, Request]) -> list[list[int]]:

@@ -27,11 +27,11 @@ CAPTION = "told the source caption"
 _GUIDANCES = (7.5, 10.0, 5.0, 3.5, 2.5, 1.5)
 _PROMPT_TO_PROMPT = (
     PromptToPrompt(),
-    PromptToPrompt(cross_until=0.8, self_until=0.2),
-    PromptToPrompt(cross_until=0.4, self_until=0.4, swap=False),
+    PromptToPrompt(self_until=0.2),
     PromptToPrompt(cross_until=0.4, self_until=0.2, blend=0.3),
-    PromptToPrompt(cross_until=0.8, self_until=0.4, guidance_scale=4),
-    PromptToPrompt(cross_until=0.4, self_until=0.2, guidance_scale=4, blend=0.3),
+    PromptToPrompt(self_until=0.4, guidance_scale=4),
+    PromptToPrompt(self_until=0.4, guidance_scale=4, blend=0.3),
+    PromptToPrompt(self_until=0.4, guidance_scale=2.5),
 )
 
 METHODS: dict[str, Method[Any]] = {
@@ -100,10 +100,10 @@ METHODS: dict[str, Method[Any]] = {
         (
             MasaCtrlOptions(),
             MasaCtrlOptions(from_step=0.2),
-            MasaCtrlOptions(from_step=0.4),
-            MasaCtrlOptions(from_step=0.2, from_layer=0.5),
             MasaCtrlOptions(from_step=0.2, guidance_scale=4),
-            MasaCtrlOptions(from_step=0.2, source_caption=True),
+            MasaCtrlOptions(from_step=0.2, guidance_scale=2.5),
+            MasaCtrlOptions(from_step=0.2, from_layer=0.5, guidance_scale=4),
+            MasaCtrlOptions(from_step=0.2, guidance_scale=4, source_caption=True),
         ),
         "in one try told the source caption",
     ),
@@ -115,8 +115,8 @@ METHODS: dict[str, Method[Any]] = {
             PlugAndPlayOptions(features_until=0.4, attention_until=0.4),
             PlugAndPlayOptions(features_until=0.2, attention_until=0.2),
             PlugAndPlayOptions(features_until=0.2, attention_until=0.2, guidance_scale=4),
-            PlugAndPlayOptions(features_until=0.6, attention_until=0.5, guidance_scale=10),
-            PlugAndPlayOptions(features_until=0.0, attention_until=0.3),
+            PlugAndPlayOptions(features_until=0.2, attention_until=0.2, guidance_scale=2.5),
+            PlugAndPlayOptions(features_until=0.4, attention_until=0.4, guidance_scale=2.5),
         ),
     ),
     "leditspp": Method(
@@ -124,13 +124,13 @@ METHODS: dict[str, Method[Any]] = {
         leditspp,
         (
             LeditsOptions(),
-            LeditsOptions(threshold=0.7),
-            LeditsOptions(threshold=0.5),
-            LeditsOptions(threshold=0.7, guidance_scale=15),
-            LeditsOptions(threshold=0.7, guidance_scale=6, remove_source=True),
-            LeditsOptions(threshold=0.8, guidance_scale=10, remove_source=True, skip=0.3),
+            LeditsOptions(threshold=0.8),
+            LeditsOptions(guidance_scale=6, threshold=0.8),
+            LeditsOptions(guidance_scale=6, threshold=0.7, skip=0.3),
+            LeditsOptions(guidance_scale=15),
+            LeditsOptions(guidance_scale=3, threshold=0.8, remove_source=True),
         ),
-        "in two tries told the source caption",
+        "in one try told the source caption",
     ),
     "prompt-tuning": Method(
         "Prompt-Tuning Inversion",
@@ -141,7 +141,7 @@ METHODS: dict[str, Method[Any]] = {
             PromptTuningOptions(interpolation=0.9),
             PromptTuningOptions(start="target"),
             PromptTuningOptions(guidance_scale=4),
-            PromptTuningOptions(guidance_scale=4, interpolation=0.9),
+            PromptTuningOptions(guidance_scale=2.5, interpolation=0.9),
         ),
     ),
 }

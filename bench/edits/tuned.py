@@ -45,7 +45,7 @@ def _plain(options: Any) -> Any:
     return json.loads(json.dumps(asdict(options)))
 
 
-def write(found: Mapping[str, dict[str, Any]], identity: str, path: Path = TUNED) -> None:
+def write(found: Mapping[str, dict[str, Any]], identity: str, path: Path) -> None:
     """Write what was found beside what was found before for the same model."""
     before: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
     methods = before.get("methods", {}) if before.get("model") == identity else {}
@@ -54,7 +54,7 @@ def write(found: Mapping[str, dict[str, Any]], identity: str, path: Path = TUNED
     path.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n")
 
 
-def best(name: str, method: Method[Any], identity: str, path: Path = TUNED) -> Any:
+def best(name: str, method: Method[Any], identity: str, path: Path) -> Any:
     """The setting that was found best.
 
     Raises:

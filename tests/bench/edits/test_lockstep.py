@@ -45,6 +45,45 @@ def test_a_kept_inversion_is_used_again_and_edits_the_same(model, batch):
     assert np.array_equal(first.pictures, again.pictures)
 
 
+class Counting:
+    """Predicts the latents themselves, and knows how many rows each call had."""
+
+    unet = torch.nn.Identity()
+    gradient_scale = 1.0
+
+    def __init__(self):
+        self.calls = []
+
+    def predict_noise(self, latents, timestep, embeddings):
+        self.calls.append(len(latents))
+        return latents + embeddings.mean()
+
+
+def _tuning(inner_steps):
+    """As `baret.inversion.tune` asks: an inner loop of a length of its own a timestep."""
+    latents, text = torch.zeros(1, 4, 1, 1), torch.zeros(1, 2, 3)
+    count = len(inner_steps)
+    for step, inner in enumerate(inner_steps):
+        yield Request(Where("tuning", step, step / count), latents, 9 - step, text)
+        for i in range(inner):
+            done = (step + 0.95 * i / 4) / count
+            yield Request(
+                Where("tuning", step, done),
+                latents,
+                9 - step,
+                text,
+                loss=lambda n: n.sum((1, 2, 3)),
+            )
+        yield Request(Where("tuning", step, (step + 0.95) / count), latents, 9 - step, text)
+
+
+def test_who_ends_an_inner_loop_early_waits_for_the_others():
+    model = Counting()
+    run_together(Engine(model), [_tuning([1, 3]), _tuning([4, 3])])
+    #            ∅  inner loops     last step
+    assert model.calls == [2, 2, 1, 1, 1, 2, *[2, 2, 2, 2, 2]]
+
+
 def _request(rows, injection=None, loss=None):
     latents = torch.arange(rows * 4.0).view(rows, 4, 1, 1)
     return Request(Where("editing", 0, 0), latents, 1, latents[:, :, 0], injection, loss=loss)
