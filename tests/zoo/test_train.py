@@ -1,5 +1,6 @@
 """The bundled model's training, end to end at tiny sizes: results, resuming, export."""
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -142,6 +143,9 @@ def test_a_resumed_training_is_the_same_training(
     resumed = Loop(TASKS[name](trained), how, tmp_path / "resumed")
     assert resumed.step == 2
     resumed.run(Event())
+    logged = [(tmp_path / f / "metrics.jsonl").read_text("utf-8") for f in ("straight", "resumed")]
+    means = [[json.loads(line)["loss"] for line in lines.splitlines()] for lines in logged]
+    assert means[0][0] == pytest.approx(np.mean(means[1]), abs=1e-4), "of two steps each"
     states = [torch.load(loop.checkpoint, weights_only=True) for loop in (straight, resumed)]
     for state in states:
         del state["seconds"]

@@ -100,15 +100,15 @@ class Loop:
             Stopped: `stop` was set.
         """
         last = min(self.options.steps, self.options.steps if until is None else until)
-        sums: dict[str, Tensor] = {}
+        sums, since = dict[str, Tensor](), self.step
         logged, saved, measured = time.monotonic(), time.monotonic(), time.monotonic()
         while self.step < last:
             for name, value in self._train_step().items():
                 sums[name] = sums.get(name, torch.zeros_like(value)) + value
             if self.step % self.options.log_steps == 0 or self.step == last or stop.is_set():
                 now = time.monotonic()
-                self._log(sums, now - logged)
-                sums, logged = {}, now
+                self._log(sums, self.step - since, now - logged)
+                sums, since, logged = {}, self.step, now
             if time.monotonic() - saved > self.options.checkpoint_seconds:
                 self.save()
                 saved = time.monotonic()
@@ -137,8 +137,7 @@ class Loop:
         self.seconds += time.monotonic() - started
         return {"loss": loss.detach()} | {k: v.detach() for k, v in numbers.items()}
 
-    def _log(self, sums: dict[str, Tensor], seconds: float) -> None:
-        steps = (self.step - 1) % self.options.log_steps + 1
+    def _log(self, sums: dict[str, Tensor], steps: int, seconds: float) -> None:
         self._write(
             {name: round(float(value) / steps, 5) for name, value in sums.items()}
             | {"rate": self.options.rate(self.step - 1)}
