@@ -12,8 +12,8 @@ def compiled(module: nn.Module) -> Any:
 
     Behind a normalisation, the compiled backward of `interpolate(mode="nearest")` loses the
     gradient (torch 2.13 on a CPU: what lies before a VAE's upsampling learned nothing at all). So
-    the module's upsampling layers are made to repeat the pixels themselves, to the same result. Biases
-    of two layer norms of the UNet were still seen with gradients three times too long.
+    the module's upsampling layers are made to repeat the pixels themselves, to the same result.
+    Biases of two layer norms of the UNet were still seen with gradients three times too long.
     """
     for part in module.modules():
         if isinstance(part, Upsample2D) and part.interpolate:
