@@ -69,22 +69,32 @@ class BalancedAttention:
         temb: Tensor | None = None,
     ) -> Tensor:
         """Attend: hidden_states [b, q, i·e], encoder_hidden_states [b, n, d] → [b, q, i·e]."""
-        context = hidden_states if encoder_hidden_states is None else encoder_hidden_states
-
-        def heads(x: Tensor) -> Tensor:
-            return x.view(*x.shape[:2], attn.heads, -1).transpose(1, 2)  # [b, i, ·, e]
-
-        query, key = heads(attn.to_q(hidden_states)), heads(attn.to_k(context))
-        value = heads(attn.to_v(context))
+        query, key, value = project(attn, hidden_states, encoder_hidden_states)
         if self._source is not None:
             source = list(self._source)
             query, key = query[source], key[source]
         if self._recorder is not None:
             self._recorder.add(query, key, attn.scale)
         mixed = scaled_dot_product_attention(query, key, value, scale=attn.scale)
-        mixed = mixed.transpose(1, 2).flatten(2)  # [b, q, i·e]
-        projected: Tensor = attn.to_out[1](attn.to_out[0](mixed))
-        return projected
+        return output(attn, mixed)
+
+
+def project(
+    attn: Any, hidden_states: Tensor, context: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Queries, keys and values, [b, i, ·, e]."""
+    context = hidden_states if context is None else context
+
+    def heads(x: Tensor) -> Tensor:
+        return x.view(*x.shape[:2], attn.heads, -1).transpose(1, 2)  # [b, i, ·, e]
+
+    return heads(attn.to_q(hidden_states)), heads(attn.to_k(context)), heads(attn.to_v(context))
+
+
+def output(attn: Any, mixed: Tensor) -> Tensor:
+    """The layer's output [b, q, i·e] of what its heads give [b, i, q, e]."""
+    projected: Tensor = attn.to_out[1](attn.to_out[0](mixed.transpose(1, 2).flatten(2)))
+    return projected
 
 
 def attention_layers(unet: torch.nn.Module) -> dict[str, bool]:

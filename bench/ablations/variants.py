@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
+from baret.attention import output, project
 from baret.ddim import Schedule
 from baret.diffusion import StableDiffusion
 from baret.editor import Editor
@@ -20,7 +21,7 @@ from baret.inversion import Tuning, _tune_one, invert, tune
 from baret.mask import predicted_change
 from baret.options import EditOptions, InversionOptions
 from baret.result import Inversion
-from bench.edits.attention import Layer, output, processors, project
+from bench.edits.attention import Layer, processors
 from bench.edits.batch import Batch, Edited
 from bench.edits.lockstep import run_together
 from bench.edits.model import BatchModel

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from baret.attention import attention_layers
+from baret.attention import attention_layers, output, project
 
 PARTS = ("down_blocks", "mid_block", "up_blocks")  # in the order that the signal takes
 
@@ -104,24 +104,6 @@ class Words:
 
 
 Processor = Callable[..., Tensor]  # (attn, hidden states, text, …) → hidden states
-
-
-def project(
-    attn: Any, hidden_states: Tensor, context: Tensor | None
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Queries, keys and values, [b, i, ·, e]."""
-    context = hidden_states if context is None else context
-
-    def heads(x: Tensor) -> Tensor:
-        return x.view(*x.shape[:2], attn.heads, -1).transpose(1, 2)  # [b, i, ·, e]
-
-    return heads(attn.to_q(hidden_states)), heads(attn.to_k(context)), heads(attn.to_v(context))
-
-
-def output(attn: Any, mixed: Tensor) -> Tensor:
-    """The layer's output [b, q, i·e] of what its heads give [b, i, q, e]."""
-    projected: Tensor = attn.to_out[1](attn.to_out[0](mixed.transpose(1, 2).flatten(2)))
-    return projected
 
 
 @contextmanager

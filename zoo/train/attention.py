@@ -5,6 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from baret.attention import output, project
+
 
 class MatmulAttention:
     """diffusers' attention processor for layers without masks or norms of their own."""
@@ -25,11 +27,7 @@ class MatmulAttention:
             encoder_hidden_states: [b, k, c'] for cross-attention, else None.
             attention_mask, temb: what diffusers passes; None in the layers meant here.
         """
-        context = hidden_states if encoder_hidden_states is None else encoder_hidden_states
-        query = attn.to_q(hidden_states).unflatten(2, (attn.heads, -1)).transpose(1, 2)
-        key = attn.to_k(context).unflatten(2, (attn.heads, -1)).transpose(1, 2)
-        value = attn.to_v(context).unflatten(2, (attn.heads, -1)).transpose(1, 2)
+        query, key, value = project(attn, hidden_states, encoder_hidden_states)
         scores = torch.matmul(query * attn.scale, key.transpose(2, 3))  # [b, h, q, k]
         mixed = torch.matmul(scores.softmax(-1).to(value.dtype), value)  # [b, h, q, d]
-        output: Tensor = attn.to_out[0](mixed.transpose(1, 2).flatten(2))
-        return output
+        return output(attn, mixed)
