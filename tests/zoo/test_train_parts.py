@@ -114,9 +114,10 @@ def test_timesteps_are_spread_and_rise() -> None:
     assert [step // 125 for step in steps] == list(range(8))
 
 
-def test_clear_pictures_weigh_less_by_min_snr() -> None:
-    alphas = torch.tensor([0.99, 5 / 6, 0.5])  # SNR 99, 5, 1
-    assert denoiser.min_snr_weights(alphas).tolist() == pytest.approx([5 / 99, 1, 1], rel=1e-4)
+def test_clear_pictures_weigh_less_and_noise_more() -> None:
+    alphas = torch.tensor([0.99, 25 / 26, 0.5, 0.01])  # SNR 99, 25, 1, 1/99
+    expected = [5 / 99, 1 / 5, 1, 99**0.5]  # 5/SNR above 25, 1/√SNR below
+    assert denoiser.weights(alphas).tolist() == pytest.approx(expected, rel=1e-4)
 
 
 def test_what_fails_leaves_the_old_file(tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ class TrainOptions:
     vae_steps: Annotated[int, "of the VAE"] = 6_000
     vae_batch: Annotated[int, "pictures a step"] = 16
     vae_rate: Annotated[float, "highest learning rate"] = 1e-3
+    vae_decoder_only: Annotated[bool, "keep the latents of --init: train its decoder alone"] = False
     denoiser_steps: Annotated[int, "of UNet and text encoder; may be raised later"] = 24_000
     denoiser_batch: Annotated[int, "pictures a step, divisible by 4"] = 32
     denoiser_rate: Annotated[float, "highest learning rate"] = 5e-4
@@ -57,6 +58,8 @@ class TrainOptions:
             raise ValueError(f"size {self.size} needs a VAE deeper than {len(VAE_LEVELS)} levels.")
         if unknown := set(self.stages) - set(STAGES):
             raise ValueError(f"Unknown stages: {', '.join(sorted(unknown))}.")
+        if self.vae_decoder_only and self.init is None:
+            raise ValueError("vae_decoder_only keeps the latents of a model: name it with init.")
         if self.denoiser_batch % 4:
             raise ValueError("denoiser_batch must be divisible by 4, for the loss by timesteps.")
         for name in ("judge", "vae", "denoiser"):

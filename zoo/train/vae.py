@@ -83,6 +83,8 @@ class VaeTask:
         """Its VAE, from the seed."""
         self._options, self._device = options, device
         self.vae = build(options).to(device, memory_format=torch.channels_last).train()
+        for part in (self.vae.encoder, self.vae.quant_conv):
+            part.requires_grad_(not options.vae_decoder_only)
         self.modules: dict[str, nn.Module] = {"vae": self.vae}
         errors = Errors(self.vae)
         self._errors: Any = compiled(errors) if options.compile else errors
@@ -183,13 +185,10 @@ def train(options: TrainOptions, device: torch.device, stop: Event) -> dict[str,
     loop.run(stop)
     training, count = pictures.training(options), min(WHITENED, options.pictures)
     with loop.averaged(), replacing(path(options)) as draft:
-        whiten(
-            task.vae,
-            [
-                training.batch(np.arange(i, min(i + ENCODED, count)), device)
-                for i in range(0, count, ENCODED)
-            ],
-        )
+        if not options.vae_decoder_only:
+            starts = range(0, count, ENCODED)
+            indices = [np.arange(i, min(i + ENCODED, count)) for i in starts]
+            whiten(task.vae, [training.batch(some, device) for some in indices])
         numbers = task.measure(loop.step)
         task.vae.save_pretrained(draft)
     return numbers
