@@ -56,6 +56,8 @@ def write(run: Run, out: Path) -> Path:
         "median": sheets.median_places(run.rows),
         **{kind: sheets.kind_places(run.rows, kind) for kind in tables.kinds(run.rows)[1:]},
     }
+    if OURS in run.rows:
+        sheets.before_and_after(run.rows[OURS], places["median"], pictures / "before-after.png")
     for sheet, cases in places.items():
         sheets.draw(run.rows, titles, cases, pictures / f"sheet-{sheet}.png")
     page = out / f"{name}.md"

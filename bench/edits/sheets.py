@@ -42,6 +42,23 @@ def draw(rows: Rows, titles: Mapping[str, str], places: Sequence[int], path: Pat
     sheet.save(path, optimize=True)
 
 
+def before_and_after(rows: Sequence[Row], places: Sequence[int], path: Path) -> None:
+    """Draw cases of one method for people who see it for the first time: sent, and edited."""
+    columns = 3
+    width, height = GAP + 2 * (TILE + GAP) + GAP, TILE + 2 * LINE + 2 * GAP
+    lines = -(-len(places) // columns)
+    sheet = Image.new("RGB", (columns * width, lines * height), "white")
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(11)
+    for number, place in enumerate(places):
+        x, y = GAP + number % columns * width, GAP + number // columns * height
+        row = rows[place]
+        sheet.paste(_tile(row.task.source), (x, y))
+        sheet.paste(_tile(row.result.picture), (x + TILE + GAP, y))
+        text = textwrap.fill(row.task.prompt, 40)
+        pen.multiline_text((x, y + TILE + 2), text, fill="#475569", font=font, spacing=2)
+    sheet.save(path)
+
+
 def _pictures(rows: Sequence[Row]) -> list[Pixels]:
     return [row.result.picture for row in rows]
 

@@ -38,6 +38,7 @@ class TrainOptions:
     denoiser_steps: Annotated[int, "of UNet and text encoder; may be raised later"] = 24_000
     denoiser_batch: Annotated[int, "pictures a step, divisible by 4"] = 32
     denoiser_rate: Annotated[float, "highest learning rate"] = 5e-4
+    lean: Annotated[float, "share of left-facing pictures shown as right-facing ones instead"] = 0.0
     unet_channels: Annotated[tuple[int, ...], "of the three levels"] = (
         64,
         128,
@@ -65,6 +66,8 @@ class TrainOptions:
         for name in ("judge", "vae", "denoiser"):
             if getattr(self, f"{name}_batch") > self.pictures:
                 raise ValueError(f"{name}_batch is larger than the number of pictures.")
+        if not 0 <= self.lean < 1:
+            raise ValueError(f"lean must be at least 0 and below 1, not {self.lean}.")
         if len(self.unet_channels) != 3 or any(c % 16 for c in self.unet_channels):
             raise ValueError("unet_channels must be three numbers that 16 divides.")
         if self.text_width % 32:
@@ -78,7 +81,7 @@ class TrainOptions:
         if stage in ("vae", "denoiser"):
             names |= {"init"}
         if stage == "denoiser":
-            names |= {"unet_channels", "text_width", "text_layers"}
+            names |= {"lean", "unet_channels", "text_width", "text_layers"}
         return {
             option.name: getattr(self, option.name)
             for option in fields(self)
