@@ -48,6 +48,16 @@ class Schedule:
         """Add noise from `level - 1` to `level`: the exact inverse of `step` on the same ε."""
         return move(latents, noise, self.alphas[level - 1], self.alphas[level])
 
+    def clean(self, latents: Tensor, noise: Tensor, *, level: int) -> Tensor:
+        """The clean latent that ε at `level` predicts (equation 9)."""
+        return (latents - (1 - self.alphas[level]).sqrt() * noise) / self.alphas[level].sqrt()
+
+    def noise_between(self, latents: Tensor, below: Tensor, *, level: int) -> Tensor:
+        """The ε on which `step` leads from `latents` at `level` to `below` at `level - 1`."""
+        alpha, alpha_to = self.alphas[level], self.alphas[level - 1]
+        share = (alpha_to / alpha).sqrt()
+        return (below - share * latents) / ((1 - alpha_to).sqrt() - share * (1 - alpha).sqrt())
+
 
 def move(latents: Tensor, noise: Tensor, alpha: Tensor, alpha_to: Tensor) -> Tensor:
     """Move latents along ε from one noise level to another.
@@ -62,6 +72,6 @@ def move(latents: Tensor, noise: Tensor, alpha: Tensor, alpha_to: Tensor) -> Ten
     return alpha_to.sqrt() * clean + (1 - alpha_to).sqrt() * noise
 
 
-def guide(unconditional: Tensor, conditional: Tensor, scale: float) -> Tensor:
+def guide(unconditional: Tensor, conditional: Tensor, scale: float | Tensor) -> Tensor:
     """Classifier-free guidance (arXiv 2207.12598): ε(∅) + w (ε(c) − ε(∅))."""
     return unconditional + scale * (conditional - unconditional)

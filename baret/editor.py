@@ -8,7 +8,6 @@ from typing import Self
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
 
 from baret import images
 from baret.branches import Balance, Branches, Texts, denoise
@@ -17,7 +16,6 @@ from baret.engine import Edit, Engine, Where
 from baret.errors import InversionMismatch
 from baret.heatmaps import heatmaps
 from baret.inversion import invert, tune
-from baret.mask import change_mask, predicted_change
 from baret.options import EditOptions, InversionOptions
 from baret.result import EditResult, Inversion, Output
 from baret.transition import transition
@@ -155,7 +153,6 @@ class Editor:
         clean = model.encode(pixels)
         pivots = yield from invert(clean, uncond, schedule)
         tuning = yield from tune(pivots, target, uncond, schedule, options)
-        change = yield from predicted_change(pivots, target, tuning.embeddings, schedule)
         return Inversion(
             photo=np.array(rgb),
             pivots=pivots,
@@ -163,7 +160,6 @@ class Editor:
             losses=tuning.losses,
             inner_steps=tuning.inner_steps,
             reconstruction=tuning.reconstruction,
-            change=change,
             prompt=prompt,
             options=options,
             model=model.identity,
@@ -188,14 +184,15 @@ class Editor:
             tuned=tuned,
             transition=transition(tuned, target, eta, options.interpolation_end),
         )
-        mask = _mask(inversion, options)
         balance = Balance(
             self_attention_until=tau_s,
             cross_attention_until=tau_c,
             guidance_scale=options.inversion.guidance_scale,
+            guidance_end=options.guidance_end,
+            guide_from_tuned=options.guide_from_tuned and options.inversion.inner_steps > 0,
             keep_transition=options.artifacts,
             record_attention=options.artifacts,
-            mask=None if mask is None else mask.to(model.device),
+            keep=options.change_thresholds,
         )
         schedule = model.schedule(options.inversion.num_inference_steps)
         pivots = inversion.pivots.to(model.device)
@@ -210,7 +207,7 @@ class Editor:
     ) -> EditResult:
         course.before_call(Where("decoding", 0, 0.0))
         outputs = tuple(
-            self._output(inversion, eta, branch, options)
+            self._output(inversion, eta, branch)
             for eta, branch in zip(options.interpolations, branches, strict=True)
         )
         rebuilt = self.model.decode(inversion.reconstruction.to(self.model.device))
@@ -228,9 +225,7 @@ class Editor:
             hints=self.model.hints(inversion.prompt),
         )
 
-    def _output(
-        self, inversion: Inversion, eta: float, branches: Branches, options: EditOptions
-    ) -> Output:
+    def _output(self, inversion: Inversion, eta: float, branches: Branches) -> Output:
         model, size = self.model, inversion.size
         moved, attention = None, None
         if branches.transition is not None:
@@ -239,18 +234,14 @@ class Editor:
             grid = (branches.edit.shape[-2], branches.edit.shape[-1])
             tokens = model.tokens(inversion.prompt)
             attention = heatmaps(branches.attention, tokens, inversion.photo, grid)
-        picture = images.to_picture(model.decode(branches.edit), size)
-        mask = _mask(inversion, options)
-        if mask is not None:
-            picture = images.keep_outside(picture, inversion.photo, mask.cpu().numpy())
+        pixels = model.decode(branches.edit)
+        picture = images.to_picture(pixels, size)
+        if branches.mask is not None:
+            # What the VAE makes of the photo, so that what it loses does not count as a change.
+            coded = model.decode(inversion.pivots[0].to(model.device))
+            share = images.visible_change(pixels, coded, branches.mask.cpu().numpy())
+            picture = images.keep_outside(picture, inversion.photo, share)
         return Output(eta, picture, moved, attention or ())
-
-
-def _mask(inversion: Inversion, options: EditOptions) -> Tensor | None:
-    """0 where the photo is kept, [h, w]; None where nothing is."""
-    if options.change_thresholds is None:
-        return None
-    return change_mask(inversion.change, *options.change_thresholds)
 
 
 @dataclass

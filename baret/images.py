@@ -9,9 +9,14 @@ from PIL import Image, ImageFilter, ImageOps
 from baret.errors import ImageError
 
 Pixels = NDArray[np.uint8]  # [h, w, 3], RGB, 0–255
+Share = NDArray[np.float32]  # [h, w], 0–1
 
 MIN_SIDE = 32  # pixels
 MAX_ASPECT = 4.0
+VISIBLE = (
+    0.1,
+    0.2,
+)  # of the range: differences below the first are not shown, above the second all
 
 
 def to_rgb(picture: Image.Image) -> Image.Image:
@@ -74,18 +79,41 @@ def to_picture(pixels: Pixels, size: tuple[int, int]) -> Image.Image:
     return Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS)
 
 
-def keep_outside(edited: Image.Image, photo: Pixels, mask: NDArray[np.float32]) -> Image.Image:
-    """The photo's own pixels where nothing was to change, so that no codec blurs them.
+def visible_change(edited: Pixels, photo: Pixels, mask: NDArray[np.float32]) -> Share:
+    """How much of the edit is to be seen where: 0 takes the photo, 1 the edit, [h, w].
+
+    An edit that was free in some place may still have left it as it was there, up to what the
+    decoder and the guidance blur and shift; where the difference can hardly be seen the photo
+    itself is the better picture of it. docs/decisions/0005 has what it gains.
+
+    Args:
+        edited: [h, w, 3], decoded.
+        photo: [h, w, 3], through the same VAE.
+        mask: [h', w'] of the latent, 0 where the photo was kept.
+    """
+    place = max(1, edited.shape[0] // mask.shape[0])  # pixels a place of the latent
+    apart = np.abs(edited.astype(np.int16) - photo).max(-1).astype(np.uint8)
+    near = Image.fromarray(apart).filter(ImageFilter.BoxBlur(place / 2))
+    low, high = VISIBLE
+    seen = ((np.asarray(near, np.float32) / 255 - low) / (high - low)).clip(0, 1)
+    # One place wider than the latent's mask: the decoder spreads each place over its neighbours.
+    wide = Image.fromarray((mask * 255).round().astype(np.uint8)).filter(ImageFilter.MaxFilter(3))
+    free = wide.resize(near.size, Image.Resampling.BILINEAR)
+    share: Share = (seen * np.asarray(free, np.float32) / 255).astype(np.float32)
+    return share
+
+
+def keep_outside(edited: Image.Image, photo: Pixels, share: Share) -> Image.Image:
+    """The photo's own pixels where the edit is not to be seen, so that no codec blurs them.
 
     Args:
         edited: at the photo's size.
         photo: [H, W, 3].
-        mask: [h, w], 0 where the photo is kept, 1 where the edit stands.
+        share: [h, w], 0 takes the photo, 1 the edit.
     """
-    gray = Image.fromarray((mask * 255).round().astype(np.uint8))
-    # One place wider than the latent's mask: the decoder spreads each place over its neighbours.
-    share = gray.filter(ImageFilter.MaxFilter(3)).resize(edited.size, Image.Resampling.BILINEAR)
-    return Image.composite(edited, Image.fromarray(photo), share)
+    gray = Image.fromarray((share * 255).round().astype(np.uint8))
+    scaled = gray.resize(edited.size, Image.Resampling.BILINEAR)
+    return Image.composite(edited, Image.fromarray(photo), scaled)
 
 
 def psnr(a: Pixels, b: Pixels) -> float:

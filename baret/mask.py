@@ -1,11 +1,12 @@
-"""Where the text wants a change: a mask without a mask, so that the rest can be kept.
+"""What the edit leaves alone is kept: a mask without a mask, found while the edit is made.
 
-b rows · n tokens · d text width · h, w latent height and width · T steps.
+h, w latent height and width · T steps.
 
-Beyond the paper. |ε(c) − ε(c_t)| along the pivots is large where the target text disagrees with
-the photo: at the animal for another posture, at the surroundings for another place. DiffEdit
-(arXiv 2210.11427) contrasts a source and a target caption in this way; here the tuned embedding
-stands for the source, so no caption is needed. docs/decisions/0003 has what it gains.
+Beyond the paper. In the noisiest half of the steps the edit is free, and layout is decided there.
+At each of them the edit predicts a clean latent and the pivots predict the photo's; where the two
+lie apart the text has changed something, be it at the animal's old place or at its new one. From
+then on the edit is held to the pivots everywhere else. It costs no UNet call.
+docs/decisions/0005 has what it gains.
 """
 
 import torch
@@ -13,53 +14,58 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, pad
 
 from baret.ddim import Schedule
-from baret.engine import Edit, Request, Where
 
-MIDDLE = (0.3, 0.8)  # share of the levels looked at: below, details; above, nothing is decided
-LOOKS = 12  # levels looked at, at most
-UNTOLD = 1e-4  # of ε's unit variance: below it c_t is still c, and the two tell nothing
+FREE = 0.5  # share of the steps, from the noisiest, in which nothing is held
+UNTOLD = 1e-4  # of a latent's unit variance: below it the edit is still the photo
 
 
-def predicted_change(
-    pivots: Tensor, target: Tensor, tuned: Tensor, schedule: Schedule
-) -> Edit[Tensor]:
-    """How much the text wants changed at each place: [h, w] float32, 0–1, the most being 1.
+class Keeper:
+    """Watches where an edit departs from the photo, then holds the rest to it.
 
-    Where nothing was tuned it cannot be told, and is 1 everywhere: then nothing is kept.
-
-    Args:
-        pivots: [T + 1, 4, h, w].
-        target: c, [n, d].
-        tuned: c_t, [T, n, d], index 0 the cleanest level.
-        schedule: T levels.
+    Attributes:
+        mask: [h, w], 0 where the photo is kept, 1 where the edit is free; None while it is watched.
     """
-    count = len(schedule)
-    low, high = (max(1, round(share * count)) for share in MIDDLE)
-    levels = sorted({round(x) for x in torch.linspace(low, high, LOOKS).tolist()})
-    total = torch.zeros_like(pivots[0, 0])
-    for level in levels:
-        answer = yield Request(
-            Where("tuning", count, 1.0),
-            pivots[level].expand(2, -1, -1, -1),
-            schedule.timestep(level),
-            torch.stack([target, tuned[level - 1]]),
+
+    def __init__(self, pivots: Tensor, schedule: Schedule, thresholds: tuple[float, float]):
+        """Keep the photo of these pivots, [T + 1, 4, h, w]; thresholds as in `change_mask`."""
+        self._pivots, self._schedule, self._thresholds = pivots, schedule, thresholds
+        self._departed = torch.zeros_like(pivots[0, 0])
+        self._last = len(schedule) - max(1, round(FREE * len(schedule))) + 1  # level watched
+        self.mask: Tensor | None = None
+
+    def watch(self, latents: Tensor, noise: Tensor, *, level: int) -> None:
+        """Take in what the edit predicts at a level: latents and guided ε, [4, h, w] each."""
+        if self.mask is not None:
+            return
+        photo = self._pivots[level]
+        own = self._schedule.noise_between(photo, self._pivots[level - 1], level=level)
+        apart = self._schedule.clean(latents, noise, level=level) - self._schedule.clean(
+            photo, own, level=level
         )
-        total += (answer.noise[0] - answer.noise[1]).abs().mean(0)
-    smooth = _smooth(total / len(levels))
+        self._departed += apart.abs().mean(0)
+        if level <= self._last:
+            self.mask = change_mask(relative(self._departed), *self._thresholds)
+
+    def hold(self, latents: Tensor, *, level: int) -> Tensor:
+        """The edit's latents [4, h, w] at a level, on the pivots where the photo is kept."""
+        if self.mask is None:
+            return latents
+        return torch.lerp(self._pivots[level], latents, self.mask)
+
+
+def relative(departed: Tensor) -> Tensor:
+    """[h, w] over its 3×3 neighbours, as a share of the most; 1 everywhere if there is nothing."""
+    field = pad(departed[None, None], (1, 1, 1, 1), mode="replicate")
+    smooth = avg_pool2d(field, 3, stride=1)[0, 0]
     peak = smooth.max()
     return smooth / peak if peak > UNTOLD else torch.ones_like(smooth)
-
-
-def _smooth(field: Tensor) -> Tensor:
-    """The mean over each place's 3×3 neighbours, [h, w]."""
-    return avg_pool2d(pad(field[None, None], (1, 1, 1, 1), mode="replicate"), 3, stride=1)[0, 0]
 
 
 def change_mask(change: Tensor, keep_below: float, change_above: float) -> Tensor:
     """0 where the photo is kept, 1 where the edit is free, a ramp between: [h, w].
 
     Args:
-        change: of `predicted_change`.
+        change: of `relative`, 0–1.
         keep_below, change_above: thresholds on it; equal ones make a hard edge.
     """
     width = max(change_above - keep_below, 1e-6)

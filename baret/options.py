@@ -78,6 +78,10 @@ class EditOptions:
     # Beyond the paper: where the predicted change is below the first, the photo is kept; above
     # the second the edit is free. None keeps nothing, as in the paper.
     change_thresholds: tuple[float, float] | None = (0.25, 0.5)
+    # Beyond the paper, not in its form: w of the edit branch at the last step, and whether it
+    # is guided away from the tuned text instead of the empty one (nothing tuned: the empty one).
+    guidance_end: float | None = 1.0
+    guide_from_tuned: bool = True
     artifacts: bool = False  # also the transition and attention pictures
     inversion: InversionOptions = field(default_factory=InversionOptions)
 
@@ -93,6 +97,8 @@ class EditOptions:
             raise OptionsError("interpolation needs at least one value.")
         if self.interpolation_end is not None:
             _check("interpolation_end", self.interpolation_end, 0, 1)
+        if self.guidance_end is not None:
+            _check("guidance_end", self.guidance_end, 1, 50)
         if self.change_thresholds is not None:
             _check("change_thresholds' second", self.change_thresholds[1], 0, 1)
             _check(

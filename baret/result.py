@@ -19,8 +19,8 @@ from baret.images import Pixels
 from baret.options import InversionOptions
 from baret.prompts import Hint
 
-_FORMAT = "baret-inversion-1"
-_TENSORS = ("pivots", "tuned", "losses", "inner_steps", "reconstruction", "change")
+_FORMAT = "baret-inversion-2"
+_TENSORS = ("pivots", "tuned", "losses", "inner_steps", "reconstruction")
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,6 @@ class Inversion:
     losses: Tensor  # [T] float32, squared error on the pivot after the last inner step
     inner_steps: Tensor  # [T] int64, Adam steps spent
     reconstruction: Tensor  # [4, h, w] float32, where guided denoising with c_t ends
-    change: Tensor  # [h, w] float32, 0–1: how much the text wants changed where
     prompt: str
     options: InversionOptions
     model: str  # identity of the model

@@ -18,7 +18,6 @@ from baret.diffusion import StableDiffusion
 from baret.editor import Editor
 from baret.engine import Answer, Edit, Engine, Request, Where
 from baret.inversion import Tuning, _tune_one, invert, tune
-from baret.mask import predicted_change
 from baret.options import EditOptions, InversionOptions
 from baret.result import Inversion
 from bench.edits.attention import Layer, processors
@@ -78,7 +77,6 @@ class _Editor(Editor):
         how = tune_side_by_side if variant.side_by_side else tune
         start, uncond = texts[variant.start], texts["empty"]
         tuning = yield from how(pivots, start, uncond, schedule, options)
-        change = yield from predicted_change(pivots, texts["target"], tuning.embeddings, schedule)
         return Inversion(
             photo=pixels,
             pivots=pivots,
@@ -86,7 +84,6 @@ class _Editor(Editor):
             losses=tuning.losses,
             inner_steps=tuning.inner_steps,
             reconstruction=tuning.reconstruction,
-            change=change,
             prompt=prompt,
             options=options,
             model=model.identity,

@@ -5,8 +5,8 @@ from PIL import Image
 
 from baret import EditOptions, InversionOptions
 from baret.branches import Balance, Texts, denoise
-from baret.images import keep_outside
-from baret.mask import change_mask
+from baret.images import keep_outside, visible_change
+from baret.mask import Keeper, change_mask
 
 FAST = InversionOptions(num_inference_steps=10, inner_steps=2)
 
@@ -24,41 +24,56 @@ def test_thresholds_make_a_ramp():
     torch.testing.assert_close(change_mask(change, 0.4, 0.4).round(), (change > 0.4).float())
 
 
-def test_the_predicted_change_has_the_latents_size_and_lies_between_zero_and_one(inversion):
-    assert inversion.change.shape == inversion.pivots.shape[-2:]
-    assert inversion.change.min() >= 0 and inversion.change.max() == 1
-
-
-def test_the_change_is_predicted_where_the_exact_answer_differs(inversion, sample):
-    before, after = (np.asarray(p.convert("RGB"), float) for p in (sample.picture, sample.answer))
-    differs = (np.abs(before - after).max(-1) > 6).reshape(16, 4, 16, 4).any((1, 3))
-    inside = inversion.change[torch.from_numpy(differs)].mean()
-    outside = inversion.change[torch.from_numpy(~differs)].mean()
-    assert inside > 1.5 * outside  # measured 2.1
-
-
-def test_without_tuning_the_change_cannot_be_told_and_nothing_is_kept(editor, sample):
-    untuned = EditOptions(inversion=InversionOptions(num_inference_steps=10, inner_steps=0))
-    result = editor.edit(sample.picture, sample.prompt, untuned)
-    assert result.inversion.change.min() == 1
-    assert result.picture.tobytes() != sample.picture.convert("RGB").tobytes()
-
-
-def test_where_the_mask_is_zero_the_edit_ends_on_the_photo(editor, inversion):
+def run(editor, inversion, balance):
     model, target = editor.model, editor.model.embed(inversion.prompt)
     texts = Texts(model.embed(""), target, inversion.tuned, inversion.tuned)
-    mask = torch.zeros(16, 16)
-    mask[8:] = 1
-    edit = denoise(inversion.pivots, texts, model.schedule(10), Balance(0.0, 0.0, 7.5, mask=mask))
-    end = editor._engine.run(edit, lambda where: None).edit
-    torch.testing.assert_close(end[:, :8], inversion.pivots[0][:, :8])
-    assert (end[:, 8:] - inversion.pivots[0][:, 8:]).abs().mean() > 0.05
+    edit = denoise(inversion.pivots, texts, model.schedule(10), balance)
+    return editor._engine.run(edit, lambda where: None)
+
+
+def test_the_edit_departs_from_the_photo_where_the_exact_answer_does(editor, inversion, sample):
+    before, after = (np.asarray(p.convert("RGB"), float) for p in (sample.picture, sample.answer))
+    differs = (np.abs(before - after).max(-1) > 6).reshape(16, 4, 16, 4).any((1, 3))
+    mask = run(editor, inversion, Balance(0.0, 0.0, 5.0, keep=(0.0, 1.0))).mask
+    inside, outside = (mask[torch.from_numpy(where)].mean() for where in (differs, ~differs))
+    assert inside > 1.5 * outside
+
+
+def test_what_did_not_depart_ends_on_the_photo(editor, inversion):
+    branches = run(editor, inversion, Balance(0.0, 0.0, 7.5, keep=(0.3, 0.5)))
+    kept, free = branches.mask == 0, branches.mask == 1
+    assert kept.any() and free.any()
+    photo = inversion.pivots[0]
+    torch.testing.assert_close(branches.edit[:, kept], photo[:, kept])
+    assert (branches.edit[:, free] - photo[:, free]).abs().mean() > 0.05
+
+
+def test_an_edit_that_is_the_photo_keeps_nothing(editor, inversion):
+    schedule = editor.model.schedule(10)
+    keeper = Keeper(inversion.pivots, schedule, (0.3, 0.5))
+    for level in range(10, 0, -1):
+        photo, below = inversion.pivots[level], inversion.pivots[level - 1]
+        noise = schedule.noise_between(photo, below, level=level)
+        torch.testing.assert_close(
+            schedule.step(photo, noise, level=level), below, atol=1e-3, rtol=1e-3
+        )
+        keeper.watch(photo, noise, level=level)
+        assert (keeper.mask is None) == (level > 6)  # half of ten steps are free
+    assert keeper.mask.min() == 1
+
+
+def test_differences_that_are_hardly_seen_are_taken_back():
+    photo = np.full((16, 16, 3), 100, np.uint8)
+    edited = photo + np.array([5] * 8 + [90] * 8, np.uint8)[None, :, None]
+    share = visible_change(edited, photo, np.ones((4, 4), np.float32))
+    assert (share[:, :5] == 0).all() and (share[:, 11:] == 1).all()
+    assert (visible_change(edited, photo, np.zeros((4, 4), np.float32)) == 0).all()
 
 
 def test_what_is_kept_is_the_photos_own_pixels():
     edited, photo = Image.new("RGB", (40, 20), "black"), np.full((20, 40, 3), 200, np.uint8)
-    mask = np.array([[0.0, 0.0, 0.0, 1.0]] * 2, np.float32)  # one place wider for pixels
-    mixed = np.asarray(keep_outside(edited, photo, mask))
+    share = np.array([[0.0, 0.0, 1.0, 1.0]] * 2, np.float32)
+    mixed = np.asarray(keep_outside(edited, photo, share))
     assert (mixed[:, :15] == 200).all() and (mixed[:, 25:] == 0).all()
     assert (np.diff(mixed[0, :, 0].astype(int)) <= 0).all()  # a ramp, no seam
 
@@ -77,10 +92,9 @@ def test_a_large_photo_keeps_its_fine_detail_where_nothing_was_to_change(editor,
 
 
 def test_without_thresholds_nothing_is_held(editor, inversion):
-    free = EditOptions(change_thresholds=None, inversion=FAST)
-    everywhere = EditOptions(change_thresholds=(0.0, 0.0), inversion=FAST)
-    pictures = [
-        editor.edit(inversion, inversion.prompt, options).picture.tobytes()
-        for options in (free, everywhere, EditOptions(inversion=FAST))
-    ]
-    assert pictures[0] == pictures[1] != pictures[2]
+    free = run(editor, inversion, Balance(0.0, 0.0, 7.5))
+    everywhere = run(editor, inversion, Balance(0.0, 0.0, 7.5, keep=(0.0, 0.0)))
+    held = run(editor, inversion, Balance(0.0, 0.0, 7.5, keep=(0.3, 0.5)))
+    assert free.mask is None
+    assert torch.equal(free.edit, everywhere.edit)
+    assert not torch.equal(free.edit, held.edit)

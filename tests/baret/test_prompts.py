@@ -116,11 +116,13 @@ def test_several_threads_may_read(reader):
 def test_the_bundled_model_knows_the_words_of_its_world_and_no_others(editor):
     model = editor.model
     assert model.unknown_words("A sketch of an orange horse that is lying down in the snow.") == ()
-    hints = model.hints("a photo of an astronaut riding a horse")
+    hints = model.hints(
+        "a photo of an astronaut riding a spaceship in the snow, looking to the left"
+    )
     assert [(hint.code, hint.words) for hint in hints] == [
-        ("unknown_words", ("astronaut", "riding")),
-        # Its tokenizer spells what it does not know, so 14 tokens are soon used up.
-        ("prompt_truncated", ("riding", "a", "horse")),
+        ("unknown_words", ("astronaut", "riding", "spaceship")),
+        # Its tokenizer spells what it does not know, so 30 tokens are soon used up.
+        ("prompt_truncated", ("to", "the", "left")),
     ]
 
 

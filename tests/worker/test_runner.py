@@ -81,14 +81,18 @@ def test_the_record_warns_of_unknown_words_and_of_a_prompt_that_was_cut(
     ended: Ended,
 ) -> None:
     asked = submission(num_inference_steps=10, inner_steps=0)
-    asked = asked.model_copy(update={"prompt": "a photo of an astronaut riding a horse"})
+    asked = asked.model_copy(
+        update={
+            "prompt": "a photo of an astronaut riding a spaceship in the snow, looking to the left"
+        }
+    )
     files.put(asked.id, "input", sample)
     store.submit(asked, limit=10)
     result = ended(asked.id).result
     assert result is not None
     assert [(warning.code, warning.words) for warning in result.warnings] == [
-        ("unknown_words", ["astronaut", "riding"]),
-        ("prompt_truncated", ["riding", "a", "horse"]),
+        ("unknown_words", ["astronaut", "riding", "spaceship"]),
+        ("prompt_truncated", ["to", "the", "left"]),
     ]
     assert all(warning.detail for warning in result.warnings)
 

@@ -13,7 +13,7 @@ from diffusers import StableDiffusionPipeline
 
 from baret.diffusion import StableDiffusion
 from zoo.captions import WORDS, caption
-from zoo.split import validation_scene
+from zoo.split import training_scene, validation_scene
 from zoo.train import denoiser, export, latents, pictures, vae
 from zoo.train.files import read_json
 from zoo.train.judge import JudgeTask
@@ -197,6 +197,35 @@ def test_an_exported_folder_can_be_the_start(trained: TrainOptions, tmp_path: Pa
     shown = pictures.validation(trained).pixels[:2]
     started = vae.build(warm).eval()
     assert vae.psnr(started, shown) == pytest.approx(vae.psnr(vae.load(trained, CPU), shown), abs=1)
+
+
+def test_the_decoder_alone_can_be_trained_on(trained: TrainOptions, tmp_path: Path) -> None:
+    export.write(trained, tmp_path / "model")
+    shutil.copytree(trained.out, tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "vae")
+    (tmp_path / "run" / "vae.pt").unlink()
+    options = replace(
+        trained,
+        out=tmp_path / "run",
+        init=tmp_path / "model",
+        vae_decoder_only=True,
+        stages=("vae",),
+    )
+    run(options, Event())
+    torch.set_num_threads(THREADS)
+    before, after = vae.build(options).eval(), vae.load(options, CPU)
+    images = pictures.training(options).batch(np.arange(2), CPU)
+    assert torch.equal(vae.encode(before, images), vae.encode(after, images))
+    changed = zip(before.decoder.parameters(), after.decoder.parameters(), strict=True)
+    assert any(not torch.equal(one, other) for one, other in changed)
+
+
+def test_a_leaning_run_sees_one_side_more_often(trained: TrainOptions) -> None:
+    task = denoiser.DenoiserTask(replace(trained, lean=0.9), CPU, lambda task, step: None)
+    rng, all_of_them = np.random.default_rng(0), np.arange(trained.pictures)
+    shown = np.concatenate([task._leaning(all_of_them, rng) for _ in range(50)])
+    right = np.array([training_scene(int(i)).facing == "facing right" for i in shown])
+    assert right.mean() > 0.85
 
 
 def test_latents_are_white(trained: TrainOptions) -> None:

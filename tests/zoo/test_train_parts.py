@@ -62,6 +62,8 @@ def test_options_refuse_what_cannot_be_trained() -> None:
         {"text_width": 40},
         {"stages": ("paint",)},
         {"judged": (1,)},
+        {"lean": 1.0},
+        {"vae_decoder_only": True},
     ):
         with pytest.raises(ValueError, match=r".+"):
             TrainOptions(**wrong)  # type: ignore[arg-type]
@@ -117,6 +119,24 @@ def test_timesteps_are_spread_and_rise() -> None:
 def test_clear_pictures_weigh_less() -> None:
     alphas = torch.tensor([0.99, 0.9, 0.5, 0.01])
     assert denoiser.weights(alphas).tolist() == pytest.approx([0.05, 0.5, 1, 1])
+
+
+def test_the_reader_pulls_apart_texts_that_mean_different_things() -> None:
+    torch.manual_seed(0)
+    reader, text = denoiser.Reader(32), torch.randn(2, 5, 32)
+    text[1] = text[0] + 0.01 * torch.randn(5, 32)  # all but the same embedding
+    text.requires_grad_(True)
+    labels = torch.zeros(2, len(ATTRIBUTES), dtype=torch.int64)
+    labels[1, -1] = 1
+    adam = torch.optim.Adam([text, *reader.parameters()], lr=0.05)
+    for _ in range(60):
+        adam.zero_grad()
+        loss = reader(text, labels)
+        loss.backward()  # type: ignore[no-untyped-call]
+        adam.step()
+    assert loss < 0.1
+    cosine = torch.cosine_similarity(text[0].mean(0), text[1].mean(0), dim=0)
+    assert cosine < 0.95  # 1 at first
 
 
 def test_what_fails_leaves_the_old_file(tmp_path: Path) -> None:

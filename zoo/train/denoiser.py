@@ -141,6 +141,7 @@ class DenoiserTask:
         self.unet.set_attn_processor(MatmulAttention())
         self.text_encoder = build_text_encoder(options, self.words).to(device).train()
         self.text_encoder.set_attn_implementation("eager")
+        torch.manual_seed(options.seed + 2)
         self.modules: dict[str, nn.Module] = {
             "unet": self.unet,
             "text_encoder": self.text_encoder,
@@ -179,9 +180,7 @@ class DenoiserTask:
         numbers = {f"quarter_{i + 1}": quarter for i, quarter in enumerate(quarters)}
         return loss + READING * reading, numbers | {"reading": reading}
 
-    def _leaning(
-        self, indices: NDArray[np.int64], rng: np.random.Generator
-    ) -> NDArray[np.int64]:
+    def _leaning(self, indices: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
         """The batch, most of its left-facing pictures exchanged for right-facing ones.
 
         In a world that is its own mirror image the words for a direction mean nothing until the
@@ -198,9 +197,7 @@ class DenoiserTask:
     def _text(self, index: int, rng: np.random.Generator) -> str:
         return "" if rng.random() < WORDLESS else wording(self._scenes[index], rng)
 
-    def _predicted(
-        self, noisy: Tensor, timesteps: Tensor, ids: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def _predicted(self, noisy: Tensor, timesteps: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
         device = self._device
         with torch.autocast(device.type, torch.bfloat16):
             text = self.text_encoder(ids.to(device))[0]  # [b, n, d]

@@ -97,7 +97,7 @@ def test_null_text_tuning_brings_the_reconstruction_nearer(model, batch):
     through_vae = model.decode(model.encode(batch.sources))
     tuned, untuned = (
         null_text(model, batch, NullTextOptions(EDIT, TuningOptions(inner_steps=steps)))
-        for steps in (3, 0)
+        for steps in (10, 0)
     )
     assert _difference(tuned.reconstruct(), through_vae) < 0.8 * _difference(
         untuned.reconstruct(), through_vae
