@@ -75,13 +75,13 @@ class EditOptions:
     interpolation_end: float | None = None  # progressive η: its value at the last step
     self_attention_until: float | None = None  # τ_s, share of the steps from the noisiest
     cross_attention_until: float | None = None  # τ_c, likewise
-    # Beyond the paper: where the predicted change is below the first, the photo is kept; above
-    # the second the edit is free. None keeps nothing, as in the paper.
-    change_thresholds: tuple[float, float] | None = (0.25, 0.5)
-    # Beyond the paper, not in its form: w of the edit branch at the last step, and whether it
-    # is guided away from the tuned text instead of the empty one (nothing tuned: the empty one).
+    # Beyond the paper: where the edit departs from the photo by less than the first share of the
+    # most, the photo is kept; above the second the edit is free. None keeps nothing, as there.
+    change_thresholds: tuple[float, float] | None = (0.2, 0.4)
+    # Beyond the paper: w of the edit branch at the last step, None keeps w throughout, as there;
+    # and whether it is guided away from the tuned text, where one was tuned, not the empty one.
     guidance_end: float | None = 1.0
-    guide_from_tuned: bool = True
+    guide_from_tuned: bool = False
     artifacts: bool = False  # also the transition and attention pictures
     inversion: InversionOptions = field(default_factory=InversionOptions)
 

@@ -4,9 +4,10 @@ Every method has the same number of tries, on the tuning split alone; its first 
 paper or published code says. Which one is used is in tuned.json.
 """
 
+from dataclasses import replace
 from typing import Any
 
-from baret.options import EditOptions, InversionOptions, Preset
+from baret.options import PRESETS, EditOptions, InversionOptions, Preset
 from bench.edits.batch import Method
 from bench.edits.ours import baret
 from bench.edits.peers.ddim import DdimOptions, ddim
@@ -24,6 +25,10 @@ TRIES = 6
 OURS = "baret"
 CAPTION = "told the source caption"
 
+_PAPER = EditOptions(change_thresholds=None, guidance_end=None)
+_FREE = EditOptions(self_attention_until=0.0, cross_attention_until=0.0)  # BAM never injects
+_FAST = InversionOptions(inner_steps=3, learning_rate=0.1)
+
 _GUIDANCES = (7.5, 10.0, 5.0, 3.5, 2.5, 1.5)
 _PROMPT_TO_PROMPT = (
     PromptToPrompt(),
@@ -40,27 +45,27 @@ METHODS: dict[str, Method[Any]] = {
         baret,
         (
             EditOptions(),
-            EditOptions(change_thresholds=(0.35, 0.6)),
-            EditOptions(preset=Preset.STYLE),
-            EditOptions(self_attention_until=0.0, cross_attention_until=0.2),
+            _FREE,
+            EditOptions(change_thresholds=(0.3, 0.5)),
             EditOptions(inversion=InversionOptions(guidance_scale=4)),
-            EditOptions(interpolation=1.0, inversion=InversionOptions(guidance_scale=4)),
+            EditOptions(guide_from_tuned=True, inversion=_FAST),
+            replace(_FREE, guide_from_tuned=True, inversion=_FAST),
         ),
     ),
     "baret-paper": Method(
         "BARET, the paper's form",
         baret,
         (
-            EditOptions(change_thresholds=None),
-            EditOptions(change_thresholds=None, preset=Preset.STYLE),
-            EditOptions(change_thresholds=None, self_attention_until=0.4),
-            EditOptions(change_thresholds=None, inversion=InversionOptions(guidance_scale=4)),
-            EditOptions(
-                change_thresholds=None,
-                preset=Preset.STYLE,
+            _PAPER,
+            replace(_PAPER, **PRESETS[Preset.STYLE]._asdict()),
+            replace(_PAPER, self_attention_until=0.4),
+            replace(_PAPER, inversion=InversionOptions(guidance_scale=4)),
+            replace(
+                _PAPER,
+                **PRESETS[Preset.STYLE]._asdict(),
                 inversion=InversionOptions(guidance_scale=4),
             ),
-            EditOptions(change_thresholds=None, inversion=InversionOptions(guidance_scale=2)),
+            replace(_PAPER, inversion=InversionOptions(guidance_scale=2)),
         ),
     ),
     "ddim": Method(

@@ -11,7 +11,7 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from zoo.captions import MAX_TOKENS, WORDS
 from zoo.judge import Judge, JudgeNetwork
 from zoo.scene import ATTRIBUTES
-from zoo.train import denoiser, tokenizer
+from zoo.train import card, denoiser, tokenizer
 from zoo.train.attention import MatmulAttention
 from zoo.train.compiling import compiled
 from zoo.train.draws import Batches, Stream, noise, numbers
@@ -79,6 +79,13 @@ def test_a_command_line_says_the_same_as_the_options() -> None:
         unet_channels=(32, 64, 96),
         stages=("vae", "latents"),
     )
+
+
+def test_the_cards_command_can_be_given_again() -> None:
+    told = {"init": "folder", "vae_decoder_only": True, "vae_steps": 7}
+    command = card._command({"stages": {"vae": {"options": told}}})
+    asked = parse(command.removeprefix("python -m zoo.train ").split())
+    assert asked == TrainOptions(init=Path("folder"), vae_decoder_only=True, vae_steps=7)
 
 
 @pytest.mark.parametrize(("size", "levels"), [(32, 2), (64, 3), (128, 4)])

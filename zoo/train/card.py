@@ -79,7 +79,11 @@ def _command(record: dict[str, Any]) -> str:
         options |= stage.get("options", {})
     for name, value in options.items():
         values = value if isinstance(value, list) else [value]
-        words.append(f"--{name.replace('_', '-')} {' '.join(str(v) for v in values)}")
+        option = name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(f"--{option}" if value else f"--no-{option}")
+        else:
+            words.append(f"--{option} {' '.join(str(v) for v in values)}")
     return " ".join(words)
 
 
