@@ -34,7 +34,7 @@ def _windows(self_until: float, cross_until: float) -> Variant:
 _SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 _ETAS = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 1.0)
 _FORMS = {
-    "with the mask": EditOptions(),
+    "as shipped": EditOptions(),
     "paper": EditOptions(change_thresholds=None, guidance_end=None),
 }
 
