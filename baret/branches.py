@@ -100,7 +100,8 @@ def denoise(pivots: Tensor, texts: Texts, schedule: Schedule, balance: Balance) 
             recorder,
         )
         with_text, without = answer.noise.chunk(2)
-        noise = guide(without, with_text, _scales(active, done / max(1, count - 1), balance))
+        scales = _scales(active, done / max(1, count - 1), balance).to(with_text)
+        noise = guide(without, with_text, scales)
         stepped = schedule.step(rows, noise, level=level)
         latents.update(zip(active, stepped, strict=True))
         if keeper is not None:

@@ -46,8 +46,8 @@ def main() -> None:
                 "file": f"{name}.png",
                 "answer": f"{name}-answer.png",
                 "kind": KINDS.get(attribute, attribute),
-                "caption": _plain(before),
-                "prompt": _plain(after),
+                "caption": caption(before),
+                "prompt": caption(after),
             }
         )
     (FOLDER / "index.json").write_text(json.dumps(index, indent=2) + "\n")
@@ -61,11 +61,6 @@ def _scene(number: int, what: str, pose: str, place: str) -> Scene:
 
 def _attribute(value: str) -> str:
     return next(name for name, values in ATTRIBUTES.items() if value in values)
-
-
-def _plain(scene: Scene) -> str:
-    """The caption without where the animal faces, as a user would put it."""
-    return caption(scene).rpartition(",")[0]
 
 
 if __name__ == "__main__":

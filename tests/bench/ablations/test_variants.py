@@ -10,7 +10,8 @@ from bench.edits.ours import baret
 FAST = EditOptions(
     self_attention_until=0.6,
     change_thresholds=None,
-    inversion=InversionOptions(num_inference_steps=5, inner_steps=1),
+    guidance_end=None,  # full guidance to the end makes small differences large
+    inversion=InversionOptions(num_inference_steps=5, inner_steps=3),
 )
 
 
