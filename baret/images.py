@@ -13,10 +13,7 @@ Share = NDArray[np.float32]  # [h, w], 0–1
 
 MIN_SIDE = 32  # pixels
 MAX_ASPECT = 4.0
-VISIBLE = (
-    0.1,
-    0.2,
-)  # of the range: differences below the first are not shown, above the second all
+VISIBLE = (0.1, 0.2)  # of the range: differences below are not shown, above wholly
 
 
 def to_rgb(picture: Image.Image) -> Image.Image:
