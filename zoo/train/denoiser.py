@@ -173,7 +173,8 @@ class DenoiserTask:
         predicted, text = self._predicted(noisy, timesteps, ids)
         said = ids[:, 1] != self.words.eos_token_id  # the empty captions say nothing to read
         seen = torch.from_numpy(self._labels[indices]).to(self._device)
-        reading = self.modules["reader"](text[said], seen[said])
+        # A small batch may be all empty captions, and the mean of nothing is not a number.
+        reading = self.modules["reader"](text[said], seen[said]) if said.any() else text.sum() * 0
         errors = (predicted - wanted.to(self._device)).square().mean((1, 2, 3))  # [b]
         loss = (errors * weights(alphas).to(self._device)).mean()
         quarters = errors.view(4, -1).mean(1)  # the timesteps rise within the batch
