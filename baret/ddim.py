@@ -4,6 +4,7 @@ b batch · h, w latent height and width · T steps. A *level* counts noise: leve
 latent, level T the noisiest. `timesteps[i]` and `alphas[i]` belong to level i + 1 and level i.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -43,6 +44,12 @@ class Schedule:
     def step(self, latents: Tensor, noise: Tensor, *, level: int) -> Tensor:
         """Denoise from `level` to `level - 1` (equation 12 with σ = 0)."""
         return move(latents, noise, self.alphas[level], self.alphas[level - 1])
+
+    def step_each(self, latents: Tensor, noise: Tensor, *, levels: Sequence[int]) -> Tensor:
+        """`step` for rows [b, 4, h, w] that are at levels of their own."""
+        alphas = self.alphas.to(latents)[[*levels, *(level - 1 for level in levels)]]
+        at, below = alphas.view(2, -1, 1, 1, 1)
+        return move(latents, noise, at, below)
 
     def inverse_step(self, latents: Tensor, noise: Tensor, *, level: int) -> Tensor:
         """Add noise from `level - 1` to `level`: the exact inverse of `step` on the same ε."""

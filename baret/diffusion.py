@@ -4,7 +4,7 @@ b batch · n tokens · d text width · h, w latent height and width · H, W pixe
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -171,22 +171,26 @@ class StableDiffusion:
         pixels: Pixels = image.permute(1, 2, 0).cpu().numpy()
         return pixels
 
-    def predict_noise(self, latents: Tensor, timestep: int, embeddings: Tensor) -> Tensor:
+    def predict_noise(
+        self, latents: Tensor, timesteps: Sequence[int], embeddings: Tensor
+    ) -> Tensor:
         """ε of rows, [b, 4, h, w] float32; differentiable in the embeddings.
 
         Args:
             latents: [b, 4, h, w] float32.
-            timestep: one for all rows.
+            timesteps: one a row.
             embeddings: [b, n, d] float32.
         """
+        where = torch.tensor(timesteps, device=latents.device)
         output = self.unet(
-            latents.to(self.dtype), timestep, encoder_hidden_states=embeddings.to(self.dtype)
+            latents.to(self.dtype), where, encoder_hidden_states=embeddings.to(self.dtype)
         ).sample.float()
         if self._prediction == "epsilon":
             noise: Tensor = output
             return noise
         # v = √ᾱ ε − √(1−ᾱ) z_0 (arXiv 2202.00512), so ε = √ᾱ v + √(1−ᾱ) z_t.
-        alpha = self._scheduler.alphas_cumprod[timestep].to(latents.device)
+        alphas = self._scheduler.alphas_cumprod[list(timesteps)]
+        alpha = alphas.to(latents.device).view(-1, 1, 1, 1)
         converted: Tensor = alpha.sqrt() * output + (1 - alpha).sqrt() * latents
         return converted
 

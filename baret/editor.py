@@ -16,6 +16,7 @@ from baret.engine import Edit, Engine, Where
 from baret.errors import InversionMismatch
 from baret.heatmaps import heatmaps
 from baret.inversion import invert, tune
+from baret.matte import shown
 from baret.options import EditOptions, InversionOptions
 from baret.result import EditResult, Inversion, Output
 from baret.transition import transition
@@ -189,7 +190,7 @@ class Editor:
             cross_attention_until=tau_c,
             guidance_scale=options.inversion.guidance_scale,
             guidance_end=options.guidance_end,
-            guide_from_tuned=options.guide_from_tuned and options.inversion.inner_steps > 0,
+            guidance_base=options.guidance_base,
             keep_transition=options.artifacts,
             record_attention=options.artifacts,
             keep=options.change_thresholds,
@@ -239,7 +240,7 @@ class Editor:
         if branches.mask is not None:
             # What the VAE makes of the photo, so that what it loses does not count as a change.
             coded = model.decode(inversion.pivots[0].to(model.device))
-            share = images.visible_change(pixels, coded, branches.mask.cpu().numpy())
+            share = shown(pixels, coded, place=pixels.shape[0] // branches.edit.shape[-2])
             picture = images.keep_outside(picture, inversion.photo, share)
         return Output(eta, picture, moved, attention or ())
 

@@ -8,7 +8,7 @@ several threads take turns between calls. Packing rows of many edits into one ca
 """
 
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -34,7 +34,7 @@ class Request:
 
     where: Where
     latents: Tensor  # [b, 4, h, w] float32
-    timestep: int  # one for all rows
+    timesteps: tuple[int, ...]  # [b]
     embeddings: Tensor  # [b, n, d] float32
     injection: Injection | None = None
     recorder: AttentionRecorder | None = None
@@ -60,7 +60,9 @@ class NoisePredictor(Protocol):
     unet: torch.nn.Module
     gradient_scale: float
 
-    def predict_noise(self, latents: Tensor, timestep: int, embeddings: Tensor) -> Tensor:
+    def predict_noise(
+        self, latents: Tensor, timesteps: Sequence[int], embeddings: Tensor
+    ) -> Tensor:
         """ε of rows."""
 
 
@@ -119,4 +121,4 @@ class Engine:
         return Answer(noise.detach(), losses.detach(), gradient / scale)
 
     def _predict(self, request: Request, embeddings: Tensor) -> Tensor:
-        return self._model.predict_noise(request.latents, request.timestep, embeddings)
+        return self._model.predict_noise(request.latents, request.timesteps, embeddings)

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter, ImageOps
+from PIL import Image, ImageOps
 
 from baret.errors import ImageError
 
@@ -13,7 +13,6 @@ Share = NDArray[np.float32]  # [h, w], 0–1
 
 MIN_SIDE = 32  # pixels
 MAX_ASPECT = 4.0
-VISIBLE = (0.1, 0.2)  # of the range: differences below are not shown, above wholly
 
 
 def to_rgb(picture: Image.Image) -> Image.Image:
@@ -74,30 +73,6 @@ def to_pixels(picture: Image.Image, size: tuple[int, int]) -> Pixels:
 def to_picture(pixels: Pixels, size: tuple[int, int]) -> Image.Image:
     """Pixels at the size (width, height) that the caller sent."""
     return Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS)
-
-
-def visible_change(edited: Pixels, photo: Pixels, mask: NDArray[np.float32]) -> Share:
-    """How much of the edit is to be seen where: 0 takes the photo, 1 the edit, [h, w].
-
-    An edit that was free in some place may still have left it as it was there, up to what the
-    decoder and the guidance blur and shift; where the difference can hardly be seen the photo
-    itself is the better picture of it. docs/decisions/0005 has what it gains.
-
-    Args:
-        edited: [h, w, 3], decoded.
-        photo: [h, w, 3], through the same VAE.
-        mask: [h', w'] of the latent, 0 where the photo was kept.
-    """
-    place = max(1, edited.shape[0] // mask.shape[0])  # pixels a place of the latent
-    apart = np.abs(edited.astype(np.int16) - photo).max(-1).astype(np.uint8)
-    near = Image.fromarray(apart).filter(ImageFilter.BoxBlur(place / 2))
-    low, high = VISIBLE
-    seen = ((np.asarray(near, np.float32) / 255 - low) / (high - low)).clip(0, 1)
-    # One place wider than the latent's mask: the decoder spreads each place over its neighbours.
-    wide = Image.fromarray((mask * 255).round().astype(np.uint8)).filter(ImageFilter.MaxFilter(3))
-    free = wide.resize(near.size, Image.Resampling.BILINEAR)
-    share: Share = (seen * np.asarray(free, np.float32) / 255).astype(np.float32)
-    return share
 
 
 def keep_outside(edited: Image.Image, photo: Pixels, share: Share) -> Image.Image:

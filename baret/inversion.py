@@ -3,6 +3,7 @@
 T steps · n tokens · d text width · h, w latent height and width.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,15 +13,17 @@ from baret.ddim import Schedule, guide
 from baret.engine import Edit, Request, Where
 from baret.options import InversionOptions
 
+TOGETHER = 10  # timesteps tuned in one call: enough to fill a GPU, few enough to be stopped soon
+
 
 @dataclass(frozen=True)
 class Tuning:
     """What tuning found; index 0 is the cleanest level throughout."""
 
     embeddings: Tensor  # c_t, [T, n, d] float32
-    losses: Tensor  # [T] float32, the squared error on the pivot at the last look
+    losses: Tensor  # [T] float32, the squared error on the pivot with c_t
     inner_steps: Tensor  # [T] int64, Adam steps spent
-    reconstruction: Tensor  # [4, h, w] float32, where guided denoising with c_t ends
+    reconstruction: Tensor  # [4, h, w] float32, where denoising with c_t ends
 
 
 def invert(clean: Tensor, uncond: Tensor, schedule: Schedule) -> Edit[Tensor]:
@@ -41,7 +44,7 @@ def invert(clean: Tensor, uncond: Tensor, schedule: Schedule) -> Edit[Tensor]:
     for level in range(1, len(schedule) + 1):
         where = Where("inverting", level - 1, (level - 1) / len(schedule))
         latents = pivots[-1][None]
-        answer = yield Request(where, latents, schedule.timestep(level), uncond[None])
+        answer = yield Request(where, latents, (schedule.timestep(level),), uncond[None])
         pivots.append(schedule.inverse_step(latents, answer.noise, level=level)[0])
     return torch.stack(pivots)
 
@@ -49,75 +52,149 @@ def invert(clean: Tensor, uncond: Tensor, schedule: Schedule) -> Edit[Tensor]:
 def tune(
     pivots: Tensor, target: Tensor, uncond: Tensor, schedule: Schedule, options: InversionOptions
 ) -> Edit[Tuning]:
-    """From T down, tune c_t so that the guided step lands on the pivot, then take the step.
+    """Tune c_t at every timestep so that the guided step lands on the pivot below.
 
-    min ‖z*_{t−1} − step(z_t, ε(∅) + w(ε(c_t) − ε(∅)))‖² by Adam; c_T starts at c, each next one
-    where the one before it ended. ε(∅) is predicted once a timestep.
+    min ‖z*_{t−1} − step(z, ε(∅) + w(ε(c_t) − ε(∅)))‖² by Adam. ε(∅) is predicted once a timestep.
 
     Args:
         pivots: [T + 1, 4, h, w].
         target: c, [n, d].
         uncond: ∅, [n, d].
         schedule: T levels.
-        options: inner steps, learning rate, stopping rule.
+        options: the form, inner steps, learning rate, stopping rules.
+    """
+    form = _side_by_side if options.side_by_side else _one_after_another
+    return (yield from form(pivots, target, uncond, schedule, options))
+
+
+def _side_by_side(
+    pivots: Tensor, target: Tensor, uncond: Tensor, schedule: Schedule, options: InversionOptions
+) -> Edit[Tuning]:
+    """Every timestep by itself: z is its pivot, c_t starts at c. Not in the paper.
+
+    With the offset d_t = z*_{t−1} − step(z*_t, …) added after each step, denoising with c_t passes
+    through every pivot, so the reconstruction is z*_0 itself. docs/decisions/0007 has the figures.
     """
     count = len(schedule)
-    latents, embedding = pivots[-1][None], target.clone()
-    embeddings, losses, spent = [], [], []
-    for level in range(count, 0, -1):
-        first = Request(
-            Where("tuning", count - level, (count - level) / count),
-            latents,
-            schedule.timestep(level),
-            uncond[None],
+    found: list[_Tuned] = []
+    for start in range(count, 0, -TOGETHER):
+        levels = tuple(range(start, max(0, start - TOGETHER), -1))
+        begin = [target] * len(levels)
+        found += yield from _tune_levels(
+            levels, pivots[list(levels)], begin, pivots, uncond, schedule, options
         )
-        unconditional = (yield first).noise
-        embedding, steps = yield from _tune_one(
-            first, embedding, unconditional, pivots[level - 1], schedule, level, options
+    return _tuning(found, pivots[0].clone())
+
+
+def _one_after_another(
+    pivots: Tensor, target: Tensor, uncond: Tensor, schedule: Schedule, options: InversionOptions
+) -> Edit[Tuning]:
+    """The paper's form: from T down, z is where the steps before led; c_t starts at c_{t+1}."""
+    latents, embedding = pivots[-1], target
+    found: list[_Tuned] = []
+    for level in range(len(schedule), 0, -1):
+        (tuned,) = yield from _tune_levels(
+            (level,), latents[None], [embedding], pivots, uncond, schedule, options
         )
-        where = Where("tuning", count - level, (count - level + 0.95) / count)
-        last = yield Request(where, latents, first.timestep, embedding[None])
-        noise = guide(unconditional, last.noise, options.guidance_scale)
-        latents = schedule.step(latents, noise, level=level)
-        embeddings.append(embedding)
-        losses.append((latents[0] - pivots[level - 1]).square().mean())
-        spent.append(steps)
+        found.append(tuned)
+        latents, embedding = tuned.landed, tuned.embedding
+    return _tuning(found, latents)
+
+
+@dataclass(frozen=True)
+class _Tuned:
+    """One timestep's c_t."""
+
+    embedding: Tensor  # [n, d]
+    landed: Tensor  # [4, h, w], where the guided step with it leads
+    loss: Tensor  # []
+    inner_steps: int
+
+
+def _tuning(found: Sequence[_Tuned], reconstruction: Tensor) -> Tuning:
+    """Of all timesteps, the noisiest first."""
+    upwards = found[::-1]
     return Tuning(
-        torch.stack(embeddings[::-1]),
-        torch.stack(losses[::-1]),
-        torch.tensor(spent[::-1]),
-        latents[0],
+        torch.stack([tuned.embedding for tuned in upwards]),
+        torch.stack([tuned.loss for tuned in upwards]),
+        torch.tensor([tuned.inner_steps for tuned in upwards]),
+        reconstruction,
     )
 
 
-def _tune_one(
-    at: Request,
-    embedding: Tensor,
-    unconditional: Tensor,
-    pivot: Tensor,
+def _tune_levels(
+    levels: tuple[int, ...],
+    latents: Tensor,
+    start: Sequence[Tensor],
+    pivots: Tensor,
+    uncond: Tensor,
     schedule: Schedule,
-    level: int,
     options: InversionOptions,
-) -> Edit[tuple[Tensor, int]]:
-    """The inner loop of one timestep: (c_t, Adam steps spent)."""
-    share = (len(schedule) - level) / len(schedule)
-    enough = options.stop_loss + options.stop_loss_growth * share
-    embedding = embedding.detach().clone()
-    adam = torch.optim.Adam([embedding], lr=options.learning_rate * (1 - share / 2))
+) -> Edit[list[_Tuned]]:
+    """The inner loops of some timesteps in the same calls; who has arrived leaves them.
 
-    def loss(noise: Tensor) -> Tensor:
-        guided = guide(unconditional, noise, options.guidance_scale)
-        landed = schedule.step(at.latents, guided, level=level)
-        return (landed - pivot).square().mean((1, 2, 3))
+    Args:
+        levels: k of them, descending.
+        latents: z, [k, 4, h, w].
+        start: what each c_t starts from, k × [n, d].
+        pivots, uncond, schedule, options: as for `tune`.
+    """
+    count = len(schedule)
+    timesteps = tuple(schedule.timestep(level) for level in levels)
+    goals = pivots[[level - 1 for level in levels]]
+    texts = [text.detach().clone() for text in start]
+    shares = [(count - level) / count for level in levels]  # of the steps, done before
+    adam = torch.optim.Adam(
+        [
+            {"params": [text], "lr": options.learning_rate * (1 - share / 2)}
+            for text, share in zip(texts, shares, strict=True)
+        ]
+    )
+    enough = [options.stop_loss + options.stop_loss_growth * share for share in shares]
 
+    def where(part: float) -> Where:
+        return Where("tuning", count - levels[0], (count - levels[0] + part * len(levels)) / count)
+
+    def land(noise: Tensor, rows: list[int]) -> Tensor:
+        guided = guide(unconditional[rows], noise, options.guidance_scale)
+        return schedule.step_each(latents[rows], guided, levels=[levels[row] for row in rows])
+
+    def asked(rows: list[int], part: float, *, differentiate: bool) -> Request:
+        def loss(noise: Tensor) -> Tensor:
+            return (land(noise, rows) - goals[rows]).square().mean((1, 2, 3))
+
+        return Request(
+            where(part),
+            latents[rows],
+            tuple(timesteps[row] for row in rows),
+            torch.stack([texts[row] for row in rows]),
+            loss=loss if differentiate else None,
+        )
+
+    everyone = list(range(len(levels)))
+    answer = yield Request(where(0.0), latents, timesteps, uncond.expand(len(levels), -1, -1))
+    unconditional = answer.noise
+    going, spent = everyone, [options.inner_steps] * len(levels)
     for inner in range(options.inner_steps):
-        done = at.where.done + 0.95 * inner / options.inner_steps / len(schedule)
-        where = Where("tuning", at.where.step, done)
-        answer = yield Request(where, at.latents, at.timestep, embedding[None], loss=loss)
+        part = 0.05 + 0.9 * inner / options.inner_steps
+        answer = yield asked(going, part, differentiate=True)
         if answer.losses is None or answer.gradient is None:
             raise TypeError("a request with a loss is answered with its gradient")
-        if answer.losses.item() < enough:
-            return embedding, inner
-        embedding.grad = answer.gradient[0]
+        adam.zero_grad()
+        still = []
+        for row, loss, gradient in zip(going, answer.losses.tolist(), answer.gradient, strict=True):
+            if inner == 0:
+                enough[row] = max(enough[row], options.stop_share * loss)
+            if loss < enough[row]:
+                spent[row] = inner
+            else:
+                texts[row].grad = gradient
+                still.append(row)
+        if not still:
+            break
         adam.step()
-    return embedding, options.inner_steps
+        going = still
+    answer = yield asked(everyone, 0.95, differentiate=False)
+    landed = land(answer.noise, everyone)
+    losses = (landed - goals).square().mean((1, 2, 3))
+    return [_Tuned(*row) for row in zip(texts, landed, losses, spent, strict=True)]

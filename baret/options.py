@@ -32,8 +32,8 @@ class PresetValues(NamedTuple):
 # Measured in docs/decisions/0004-presets.md. The kind of an edit is not guessed from its text:
 # `auto` is what did best over all kinds.
 PRESETS = {
-    Preset.AUTO: PresetValues(0.8, 0.2, 0.4),
-    Preset.NON_RIGID: PresetValues(0.8, 0.2, 0.4),
+    Preset.AUTO: PresetValues(0.8, 0.6, 0.2),
+    Preset.NON_RIGID: PresetValues(0.8, 0.6, 0.2),
     Preset.OBJECT: PresetValues(0.9, 0.6, 0.4),
     Preset.STYLE: PresetValues(0.8, 0.6, 0.8),
     Preset.BACKGROUND: PresetValues(0.8, 0.6, 0.8),
@@ -52,9 +52,12 @@ class InversionOptions:
     num_inference_steps: int = 50  # T, DDIM steps (paper)
     guidance_scale: float = 7.5  # w (paper); tuning and editing share it
     inner_steps: int = 10  # most Adam steps a timestep (null-text inversion)
-    learning_rate: float = 1e-2  # at the noisiest step, falling to half at the last (null-text)
+    # Beyond the paper: every timestep is tuned from its own pivot, all at once.
+    side_by_side: bool = True
+    learning_rate: float = 0.1  # at the noisiest step, falling to half at the last
     stop_loss: float = 1e-5  # an inner loop ends below this … (null-text)
     stop_loss_growth: float = 1e-3  # … plus this times the share of steps done (2e-5 × 50)
+    stop_share: float = 0.4  # … or below this share of where it began (ours; the paper's is 0)
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -64,6 +67,7 @@ class InversionOptions:
         _check("learning_rate", self.learning_rate, 1e-8, 10)
         _check("stop_loss", self.stop_loss, 0, 1)
         _check("stop_loss_growth", self.stop_loss_growth, 0, 1)
+        _check("stop_share", self.stop_share, 0, 1)
 
 
 @dataclass(frozen=True)
@@ -77,11 +81,12 @@ class EditOptions:
     cross_attention_until: float | None = None  # τ_c, likewise
     # Beyond the paper: where the edit departs from the photo by less than the first share of the
     # most, the photo is kept; above the second the edit is free. None keeps nothing, as there.
-    change_thresholds: tuple[float, float] | None = (0.2, 0.4)
-    # Beyond the paper: w of the edit branch at the last step, None keeps w throughout, as there;
-    # and whether it is guided away from the tuned text, where one was tuned, not the empty one.
+    change_thresholds: tuple[float, float] | None = (0.15, 0.3)
+    # Beyond the paper: w of the edit branch at the last step, None keeps w throughout, as there.
     guidance_end: float | None = 1.0
-    guide_from_tuned: bool = False
+    # Beyond the paper: what the edit branch is guided away from, 0 the empty text, as there, and 1
+    # the tuned one.
+    guidance_base: float = 0.5
     artifacts: bool = False  # also the transition and attention pictures
     inversion: InversionOptions = field(default_factory=InversionOptions)
 
@@ -99,6 +104,7 @@ class EditOptions:
             _check("interpolation_end", self.interpolation_end, 0, 1)
         if self.guidance_end is not None:
             _check("guidance_end", self.guidance_end, 1, 50)
+        _check("guidance_base", self.guidance_base, 0, 1)
         if self.change_thresholds is not None:
             _check("change_thresholds' second", self.change_thresholds[1], 0, 1)
             _check(
@@ -122,3 +128,14 @@ class EditOptions:
         if tau_s is None or tau_c is None:  # __post_init__ has filled them in
             raise OptionsError("the injection windows are missing.")
         return tau_s, tau_c
+
+
+# The paper's form, as its text is read, with null-text inversion's settings where it gives none.
+PAPER = EditOptions(
+    self_attention_until=0.2,
+    cross_attention_until=0.4,
+    change_thresholds=None,
+    guidance_end=None,
+    guidance_base=0.0,
+    inversion=InversionOptions(side_by_side=False, learning_rate=1e-2, stop_share=0.0),
+)

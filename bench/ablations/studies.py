@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from baret.options import EditOptions, InversionOptions, Preset
+from baret.options import PAPER, EditOptions, InversionOptions, Preset
 from bench.ablations.variants import Variant
 
 
@@ -35,7 +35,7 @@ _SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 _ETAS = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 1.0)
 _FORMS = {
     "as shipped": EditOptions(),
-    "paper": EditOptions(change_thresholds=None, guidance_end=None),
+    "paper": PAPER,
 }
 
 STUDIES: dict[str, Study] = {
@@ -43,13 +43,16 @@ STUDIES: dict[str, Study] = {
         "What do inner steps buy the edit?",
         "inner steps a timestep",
         {
-            "one timestep after another": [
-                (steps, inverted(inner_steps=steps)) for steps in (0, 1, 2, 3, 5, 10)
-            ],
-            "side by side": [
-                (steps, replace(inverted(inner_steps=steps), side_by_side=True))
-                for steps in (0, 1, 2, 3, 5, 10)
-            ],
+            form: [(steps, inverted(inner_steps=steps, **how)) for steps in (0, 1, 2, 3, 5, 10)]
+            for form, how in {
+                "side by side": {"stop_share": 0.0},
+                "one timestep after another": {"side_by_side": False, "stop_share": 0.0},
+                "the same, at the paper's rate": {
+                    "side_by_side": False,
+                    "stop_share": 0.0,
+                    "learning_rate": PAPER.inversion.learning_rate,
+                },
+            }.items()
         },
     ),
     "start": Study(

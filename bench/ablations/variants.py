@@ -13,11 +13,10 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
 from baret.attention import output, project
-from baret.ddim import Schedule
 from baret.diffusion import StableDiffusion
 from baret.editor import Editor
-from baret.engine import Answer, Edit, Engine, Request, Where
-from baret.inversion import Tuning, _tune_one, invert, tune
+from baret.engine import Answer, Edit, Engine, Request
+from baret.inversion import invert, tune
 from baret.options import EditOptions, InversionOptions
 from baret.result import Inversion
 from bench.edits.attention import Layer, processors
@@ -35,7 +34,6 @@ class Variant:
     edit: EditOptions = field(default_factory=EditOptions)
     pivots: Text = "empty"  # the text of the DDIM inversion
     start: Text = "target"  # what c_T starts from
-    side_by_side: bool = False  # tune every timestep from its pivot, alone
     strength: float = 1.0  # λ of a soft balance: λ SDPA(q_r, k_r, v) + (1 − λ) SDPA(q, k, v)
     layers: tuple[float, float] = (0.0, 1.0)  # the balanced ones, as a share of each kind's
 
@@ -74,9 +72,8 @@ class _Editor(Editor):
         schedule = model.schedule(options.num_inference_steps)
         pixels = np.asarray(image)
         pivots = yield from invert(model.encode(pixels), texts[variant.pivots], schedule)
-        how = tune_side_by_side if variant.side_by_side else tune
         start, uncond = texts[variant.start], texts["empty"]
-        tuning = yield from how(pivots, start, uncond, schedule, options)
+        tuning = yield from tune(pivots, start, uncond, schedule, options)
         return Inversion(
             photo=pixels,
             pivots=pivots,
@@ -89,41 +86,6 @@ class _Editor(Editor):
             model=model.identity,
             dtype=str(model.dtype).removeprefix("torch."),
         )
-
-
-def tune_side_by_side(
-    pivots: Tensor, target: Tensor, uncond: Tensor, schedule: Schedule, options: InversionOptions
-) -> Edit[Tuning]:
-    """Each timestep by itself: from its pivot, c_t from c. The same problems in any order.
-
-    A request has one timestep for all rows, so here they are asked one after another: this says
-    what the edit is worth, not how fast it could be. The reconstruction is the one that the offset
-    makes, on every pivot.
-
-    Args:
-        pivots: [T + 1, 4, h, w].
-        target: c, [n, d].
-        uncond: ∅, [n, d].
-        schedule: T levels.
-        options: inner steps, learning rate, stopping rule.
-    """
-    count = len(schedule)
-    embeddings, losses, spent = [], [], []
-    for level in range(1, count + 1):
-        where = Where("tuning", level - 1, (level - 1) / count)
-        latents = pivots[level][None]
-        first = Request(where, latents, schedule.timestep(level), uncond[None])
-        unconditional = (yield first).noise
-        embedding, steps = yield from _tune_one(
-            first, target, unconditional, pivots[level - 1], schedule, level, options
-        )
-        last = yield Request(where, latents, first.timestep, embedding[None])
-        noise = unconditional + options.guidance_scale * (last.noise - unconditional)
-        landed = schedule.step(latents, noise, level=level)[0]
-        embeddings.append(embedding)
-        losses.append((landed - pivots[level - 1]).square().mean())
-        spent.append(steps)
-    return Tuning(torch.stack(embeddings), torch.stack(losses), torch.tensor(spent), pivots[0])
 
 
 class _Engine(Engine):

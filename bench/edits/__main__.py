@@ -12,8 +12,9 @@ import torch
 from tqdm import tqdm
 
 from bench.edits import report, tuned
+from bench.edits.batch import Method
 from bench.edits.cases import SPLITS, tasks
-from bench.edits.methods import METHODS
+from bench.edits.methods import METHODS, at
 from bench.edits.model import BatchModel
 from bench.edits.run import Bench, evaluate
 from zoo.judge import Judge
@@ -29,6 +30,7 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit("Methods are tuned on the tuning split alone.")
     if given.threads:
         torch.set_num_threads(given.threads)
+    methods = {name: at(given.steps)[name] for name in names}
     device = given.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -36,15 +38,15 @@ def main(arguments: list[str] | None = None) -> None:
         given.model, device=device, dtype=getattr(torch, given.dtype)
     )
     try:
-        settings = {} if given.tune else _settings(names, model, given)
+        settings = {} if given.tune else _settings(methods, model, given)
     except tuned.NotTunedError as error:
         sys.exit(str(error))
     cases = tasks(given.split, model.model.native_size, given.limit)
     bench = Bench.of(model, Judge.from_pretrained(), cases, given.work, given.batch)
     if given.tune:
-        _tune(bench, names, given.tuned)
+        _tune(bench, methods, given.tuned)
     else:
-        print(report.write(_run(bench, settings, given.split), given.out))
+        print(report.write(_run(bench, methods, settings, given.split), given.out))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -52,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--split", choices=list(SPLITS), default="tuning")
     parser.add_argument("--tune", action="store_true", help="try every setting, keep the best")
     parser.add_argument("--methods", help=f"some of {', '.join(METHODS)}; all")
+    parser.add_argument("--steps", type=int, default=20, help="DDIM steps of every method")
     parser.add_argument("--model", default="zoo", help="as for baret")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--dtype", default="float32")
@@ -64,22 +67,23 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _settings(names: list[str], model: BatchModel, given: argparse.Namespace) -> dict[str, Any]:
+def _settings(
+    methods: dict[str, Method[Any]], model: BatchModel, given: argparse.Namespace
+) -> dict[str, Any]:
     """Every method's best setting; on the tuning split an untuned method takes its first."""
     found = {}
-    for name in names:
+    for name, method in methods.items():
         try:
-            found[name] = tuned.best(name, METHODS[name], model.model.identity, given.tuned)
+            found[name] = tuned.best(name, method, model.model.identity, given.tuned)
         except tuned.NotTunedError:
             if given.split != "tuning":
                 raise
-            found[name] = METHODS[name].tries[0]
+            found[name] = method.tries[0]
     return found
 
 
-def _tune(bench: Bench, names: list[str], path: Path) -> None:
-    for name in names:
-        method = METHODS[name]
+def _tune(bench: Bench, methods: dict[str, Method[Any]], path: Path) -> None:
+    for name, method in methods.items():
         with tqdm(total=len(method.tries) * len(bench.tasks), desc=name, unit="edit") as bar:
             found = tuned.tune(bench, name, method, bar.update)
         tuned.write({name: found}, bench.model.model.identity, path)
@@ -89,11 +93,13 @@ def _tune(bench: Bench, names: list[str], path: Path) -> None:
             print(f"  {mark} {figures}  {method.tries[place]}")
 
 
-def _run(bench: Bench, settings: dict[str, Any], split: str) -> report.Run:
+def _run(
+    bench: Bench, methods: dict[str, Method[Any]], settings: dict[str, Any], split: str
+) -> report.Run:
     rows = {}
     for name, options in settings.items():
         with tqdm(total=len(bench.tasks), desc=name, unit="edit") as bar:
-            rows[name] = evaluate(bench, name, METHODS[name], options, bar.update)
+            rows[name] = evaluate(bench, name, methods[name], options, bar.update)
     return report.Run(split, rows, settings, bench)
 
 

@@ -3,14 +3,14 @@
 b rows · n tokens · d text width.
 
 Generators that run the same method ask for the same timesteps in the same order, so on a machine
-where one picture cannot fill a call, many can. Requests go together that share a timestep, that
-want a gradient or not, and that balance attention or not. Whoever ends an inner loop early waits
-for the others.
+where one picture cannot fill a call, many can. Requests go together that want a gradient or not,
+that balance attention or not. Whoever ends an inner loop early waits for the others.
 """
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from itertools import accumulate
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,6 +19,7 @@ from baret.attention import Injection
 from baret.engine import Answer, Edit, Engine, R, Request
 
 STAGES = ("inverting", "tuning", "editing")
+ROWS = 64  # a call is full from here on: with several hundred a CPU's caches no longer hold them
 Loss = Callable[[Tensor], Tensor]
 
 
@@ -65,12 +66,15 @@ def _rearmost(waiting: dict[int, Request]) -> dict[int, Request]:
 
 
 def _groups(waiting: dict[int, Request]) -> list[list[int]]:
-    """The places whose requests can be answered together."""
-    groups = defaultdict(list)
+    """The places whose requests can be answered together, ROWS rows or little more a call."""
+    groups = defaultdict[Any, list[int]](list)
+    rows = defaultdict[Any, int](int)
     for place, request in waiting.items():
         alone = place if request.recorder is not None else -1
-        kind = (request.timestep, request.loss is None, request.injection is None, alone)
-        groups[kind].append(place)
+        kind = (request.loss is None, request.injection is None, alone)
+        full = rows[kind] // ROWS
+        groups[(*kind, full)].append(place)
+        rows[kind] += len(request.latents)
     return list(groups.values())
 
 
@@ -83,7 +87,7 @@ def merge(requests: Sequence[Request]) -> Request:
     return Request(
         first.where,
         torch.cat([request.latents for request in requests]),
-        first.timestep,
+        tuple(timestep for request in requests for timestep in request.timesteps),
         torch.cat([request.embeddings for request in requests]),
         _merged_injection([request.injection for request in requests], sizes),
         loss=_merged_loss([request.loss for request in requests], sizes),

@@ -4,10 +4,10 @@ Every method has the same number of tries, on the tuning split alone; its first 
 paper or published code says. Which one is used is in tuned.json.
 """
 
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
-from baret.options import PRESETS, EditOptions, InversionOptions, Preset
+from baret.options import PAPER, EditOptions, InversionOptions
 from bench.edits.batch import Method
 from bench.edits.ours import baret
 from bench.edits.peers.ddim import DdimOptions, ddim
@@ -25,10 +25,6 @@ TRIES = 6
 OURS = "baret"
 CAPTION = "told the source caption"
 
-_PAPER = EditOptions(change_thresholds=None, guidance_end=None)
-_FREE = EditOptions(self_attention_until=0.0, cross_attention_until=0.0)  # BAM never injects
-_FAST = InversionOptions(inner_steps=3, learning_rate=0.1)
-
 _GUIDANCES = (7.5, 10.0, 5.0, 3.5, 2.5, 1.5)
 _PROMPT_TO_PROMPT = (
     PromptToPrompt(),
@@ -45,27 +41,31 @@ METHODS: dict[str, Method[Any]] = {
         baret,
         (
             EditOptions(),
-            _FREE,
-            EditOptions(change_thresholds=(0.3, 0.5)),
-            EditOptions(inversion=InversionOptions(guidance_scale=4)),
-            EditOptions(guide_from_tuned=True, inversion=_FAST),
-            replace(_FREE, guide_from_tuned=True, inversion=_FAST),
+            replace(EditOptions(), guidance_base=1.0),
+            replace(EditOptions(), change_thresholds=(0.1, 0.25)),
+            replace(EditOptions(), self_attention_until=0.4),
+            replace(EditOptions(), inversion=InversionOptions(guidance_scale=5)),
+            replace(EditOptions(), inversion=InversionOptions(inner_steps=0)),
         ),
     ),
     "baret-paper": Method(
         "BARET, the paper's form",
         baret,
-        (
-            _PAPER,
-            replace(_PAPER, **PRESETS[Preset.STYLE]._asdict()),
-            replace(_PAPER, self_attention_until=0.4),
-            replace(_PAPER, inversion=InversionOptions(guidance_scale=4)),
+        tuple(
             replace(
-                _PAPER,
-                **PRESETS[Preset.STYLE]._asdict(),
-                inversion=InversionOptions(guidance_scale=4),
-            ),
-            replace(_PAPER, inversion=InversionOptions(guidance_scale=2)),
+                PAPER,
+                self_attention_until=tau_s,
+                cross_attention_until=tau_c,
+                inversion=replace(PAPER.inversion, guidance_scale=w),
+            )
+            for tau_s, tau_c, w in (
+                (0.2, 0.4, 7.5),
+                (0.6, 0.8, 7.5),
+                (0.2, 0.4, 4.0),
+                (0.6, 0.8, 4.0),
+                (0.2, 0.4, 2.0),
+                (0.6, 0.2, 2.0),
+            )
         ),
     ),
     "ddim": Method(
@@ -150,3 +150,23 @@ METHODS: dict[str, Method[Any]] = {
         ),
     ),
 }
+
+
+def at(steps: int) -> dict[str, Method[Any]]:
+    """All methods, every try with as many DDIM steps."""
+    return {
+        name: replace(method, tries=tuple(_with_steps(options, steps) for options in method.tries))
+        for name, method in METHODS.items()
+    }
+
+
+def _with_steps(options: Any, steps: int) -> Any:
+    """The options with T replaced, wherever in them it stands."""
+    changed: dict[str, Any] = {}
+    for field in fields(options):
+        value = getattr(options, field.name)
+        if field.name in ("steps", "num_inference_steps"):
+            changed[field.name] = steps
+        elif is_dataclass(value):
+            changed[field.name] = _with_steps(value, steps)
+    return replace(options, **changed)

@@ -83,7 +83,7 @@ class BatchModel:
     @torch.no_grad()
     def predict(self, latents: Tensor, timestep: int, embeddings: Tensor) -> Tensor:
         """ε, [b, 4, h, w] float32, of latents [b, 4, h, w] and embeddings [b, n, d]."""
-        return self.model.predict_noise(latents, timestep, embeddings)
+        return self.model.predict_noise(latents, (timestep,) * len(latents), embeddings)
 
     def gradient(
         self,
@@ -105,7 +105,7 @@ class BatchModel:
         """
         leaf = embeddings.detach().requires_grad_(True)
         with torch.enable_grad():
-            losses = loss(self.model.predict_noise(latents, timestep, leaf))
+            losses = loss(self.model.predict_noise(latents, (timestep,) * len(latents), leaf))
             scale = self.model.gradient_scale
             (gradient,) = torch.autograd.grad(losses.sum() * scale, leaf)
         return losses.detach(), gradient / scale

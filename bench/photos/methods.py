@@ -114,7 +114,8 @@ def _denoise(noise: Tensor, texts: Tensor, schedule: Schedule, scale: float) -> 
         done = len(schedule) - level
         where = Where("editing", done, done / len(schedule))
         rows = latents.expand(2, -1, -1, -1)  # [2, 4, h, w]
-        answer = yield Request(where, rows, schedule.timestep(level), texts)
+        timesteps = (schedule.timestep(level),) * 2
+        answer = yield Request(where, rows, timesteps, texts)
         with_text, without = answer.noise.chunk(2)
         latents = schedule.step(latents, guide(without, with_text, scale), level=level)
     return latents[0]

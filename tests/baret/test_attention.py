@@ -45,7 +45,7 @@ def test_reindexing_rows_equals_exchanging_explicit_maps(cross, source):
 def call(editor, embeddings, seed=0):
     """ε of three rows at t = 501; the UNet's answer to a fixed question."""
     with torch.no_grad():
-        return editor.model.predict_noise(randn(3, 4, 16, 16, seed=seed), 501, embeddings)
+        return editor.model.predict_noise(randn(3, 4, 16, 16, seed=seed), [501] * 3, embeddings)
 
 
 @pytest.fixture(scope="module")

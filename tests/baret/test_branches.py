@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from baret import EditOptions, InversionOptions
+from baret.attention import Injection
 from baret.branches import Balance, Texts, denoise
 from baret.ddim import guide
 from baret.images import psnr
@@ -36,8 +37,9 @@ def plain(editor, inversion, texts, uncond, scale=7.5):
     with torch.no_grad():
         for level in range(STEPS, 0, -1):
             rows = torch.cat([z, z])
+            timesteps = [schedule.timestep(level)] * 2
             both = torch.stack([uncond, texts[level - 1]])
-            without, with_text = model.predict_noise(rows, schedule.timestep(level), both).chunk(2)
+            without, with_text = model.predict_noise(rows, timesteps, both).chunk(2)
             z = schedule.step(z, guide(without, with_text, scale), level=level)
     return z[0]
 
@@ -54,11 +56,45 @@ def test_the_transition_branch_is_guided_ddim_with_the_interpolated_text(editor,
     torch.testing.assert_close(branches.transition, expected, atol=1e-4, rtol=1e-3)
 
 
-def test_interpolation_zero_with_full_injection_gives_the_reconstruction(editor, inversion):
-    branches, _ = run(editor, inversion, Balance(1.0, 1.0, 7.5), eta=0.0)
-    # One latent decoded twice: equal but for rounding in the last bit of some pixels.
-    ours = editor.model.decode(branches.edit)
-    assert psnr(ours, editor.model.decode(inversion.reconstruction)) > 60
+def test_interpolation_zero_guided_from_the_tuned_text_stays_with_the_photo(editor, inversion):
+    photo = editor.model.decode(inversion.reconstruction)
+    near, _ = run(editor, inversion, Balance(1.0, 1.0, 7.5, guidance_base=1.0), eta=0.0)
+    far, _ = run(editor, inversion, Balance(1.0, 1.0, 7.5, guidance_base=1.0), eta=1.0)
+    stayed, went = (psnr(editor.model.decode(b.edit), photo) for b in (near, far))
+    assert stayed > went + 3
+
+
+def test_guidance_from_the_empty_text_at_scale_one_ignores_the_empty_text(editor, inversion):
+    balance = [Balance(0.0, 0.0, 1.0, guidance_base=base) for base in (0.0, 0.5)]
+    one, two = (run(editor, inversion, b)[0].edit for b in balance)
+    torch.testing.assert_close(one, two, atol=1e-4, rtol=1e-3)
+    scaled = [Balance(0.0, 0.0, 4.0, guidance_base=base) for base in (0.0, 0.5)]
+    one, two = (run(editor, inversion, b)[0].edit for b in scaled)
+    assert (one - two).abs().mean() > 0.02
+
+
+def test_the_reconstruction_lends_its_self_attention_from_the_pivots(editor, inversion):
+    """Row by row, as the formula says, at the first step."""
+    model, schedule = editor.model, editor.model.schedule(STEPS)
+    asked = []
+
+    def watch(edit):
+        request = next(edit)
+        while True:
+            asked.append(request)
+            request = edit.send(editor._engine.answer(request))
+
+    target = model.embed(inversion.prompt)
+    texts = Texts(model.embed(""), target, inversion.tuned, inversion.tuned)
+    with pytest.raises(StopIteration):
+        watch(denoise(inversion.pivots, texts, schedule, Balance(0.5, 0.2, 7.5)))
+    assert [len(request.latents) for request in asked] == [5] * 2 + [3] * 3 + [2] * 5
+    for level, request in zip(range(STEPS, STEPS - 5, -1), asked, strict=False):
+        assert torch.equal(request.latents[-1], inversion.pivots[level])
+        assert torch.equal(request.embeddings[-1], inversion.tuned[level - 1])
+    assert asked[0].injection == Injection((4, 1, 4, 3, 4), (1, 1, 2, 3, 4))
+    assert asked[2].injection == Injection((2, 2, 2), (0, 1, 2))
+    assert asked[5].injection is None
 
 
 def test_injection_moves_the_edit_towards_the_photo(editor, inversion):
@@ -74,8 +110,8 @@ def test_a_row_alone_equals_the_same_row_among_many(editor):
     rows = torch.randn(8, 4, 16, 16, generator=generator)
     texts = model.embed("a photo of a dog").expand(8, -1, -1)
     with torch.no_grad():
-        many = model.predict_noise(rows, 501, texts)
-        alone = model.predict_noise(rows[3:4], 501, texts[:1])
+        many = model.predict_noise(rows, [501] * 8, texts)
+        alone = model.predict_noise(rows[3:4], [501], texts[:1])
     # Kernels differ by batch size: measured 2e-6 in float32 on a CPU.
     torch.testing.assert_close(alone[0], many[3], atol=2e-5, rtol=1e-4)
 

@@ -100,8 +100,8 @@ def test_progress_is_told_before_every_unet_call_and_never_falls(editor, sample)
     assert fractions == sorted(fractions) and fractions[0] == 0 and fractions[-1] > 0.9
     stages = list(dict.fromkeys(progress.stage for progress in told))
     assert stages == ["inverting", "tuning", "editing", "decoding"]
-    # 10 to invert, 10·(∅, up to 2 looks, the step) to tune, 6 for the mask, 10 to edit, 1 more.
-    assert 10 + 30 + 6 + 10 + 1 <= len(told) <= 10 + 40 + 6 + 10 + 1
+    # 10 to invert, ∅, up to 2 looks and the last to tune 10 together, 10 to edit, 1 more.
+    assert 10 + 3 + 10 + 1 <= len(told) <= 10 + 4 + 10 + 1
 
 
 @pytest.mark.parametrize("stage", ["inverting", "tuning", "editing", "decoding"])

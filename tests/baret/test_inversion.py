@@ -1,12 +1,14 @@
 """On the bundled model with 20 steps: enough for every formula to show, in seconds."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from baret.ddim import guide
 from baret.images import psnr, to_pixels
 from baret.inversion import invert, tune
-from baret.options import InversionOptions
+from baret.options import PAPER, InversionOptions
 
 STEPS = 20
 
@@ -25,7 +27,14 @@ def scene(editor, sample):
 @pytest.fixture(scope="module")
 def tuning(editor, scene):
     _, _, uncond, target, schedule, pivots = scene
-    options = InversionOptions(num_inference_steps=STEPS, inner_steps=5)
+    options = replace(PAPER.inversion, num_inference_steps=STEPS, inner_steps=5)
+    return editor._engine.run(tune(pivots, target, uncond, schedule, options), lambda where: None)
+
+
+@pytest.fixture(scope="module")
+def side_by_side(editor, scene):
+    _, _, uncond, target, schedule, pivots = scene
+    options = InversionOptions(num_inference_steps=STEPS, inner_steps=4)
     return editor._engine.run(tune(pivots, target, uncond, schedule, options), lambda where: None)
 
 
@@ -34,7 +43,7 @@ def denoise(model, start, uncond, texts, schedule, scale):
     z = start[None]
     with torch.no_grad():
         for level in range(len(schedule), 0, -1):
-            t = schedule.timestep(level)
+            t = [schedule.timestep(level)]
             without = model.predict_noise(z, t, uncond[None])
             with_text = model.predict_noise(z, t, texts[level - 1][None])
             z = schedule.step(z, guide(without, with_text, scale), level=level)
@@ -61,7 +70,7 @@ def test_inversion_at_guidance_one_then_ddim_reconstructs(editor, scene):
 
 def test_tuning_lowers_the_loss_at_the_steps_where_it_works(editor, scene, tuning):
     _, _, uncond, target, schedule, pivots = scene
-    options = InversionOptions(num_inference_steps=STEPS, inner_steps=0)
+    options = replace(PAPER.inversion, num_inference_steps=STEPS, inner_steps=0)
     untuned = editor._engine.run(
         tune(pivots, target, uncond, schedule, options), lambda where: None
     )
@@ -93,3 +102,49 @@ def test_a_generous_stopping_rule_spends_no_inner_steps(editor, scene):
     options = InversionOptions(num_inference_steps=STEPS, inner_steps=5, stop_loss=1.0)
     tuned = editor._engine.run(tune(pivots, target, uncond, schedule, options), lambda where: None)
     assert tuned.inner_steps.tolist() == [0] * STEPS
+
+
+def test_side_by_side_every_timestep_is_tuned_from_its_own_pivot(editor, scene, side_by_side):
+    _, _, uncond, target, schedule, pivots = scene
+    level = 13
+    options = InversionOptions(num_inference_steps=STEPS, inner_steps=4)
+    embedding = target.clone().requires_grad_(True)
+    share = (STEPS - level) / STEPS
+    adam = torch.optim.Adam([embedding], lr=options.learning_rate * (1 - share / 2))
+    z, t = pivots[level][None], [schedule.timestep(level)]
+    with torch.no_grad():
+        without = editor.model.predict_noise(z, t, uncond[None])
+    for _ in range(int(side_by_side.inner_steps[level - 1])):
+        noise = guide(without, editor.model.predict_noise(z, t, embedding[None]), 7.5)
+        loss = (schedule.step(z, noise, level=level)[0] - pivots[level - 1]).square().mean()
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+    tuned = side_by_side.embeddings[level - 1]
+    assert (tuned - target).abs().max() > 0.05
+    torch.testing.assert_close(tuned, embedding.detach(), atol=1e-2, rtol=1e-2)
+
+
+def test_side_by_side_the_photo_comes_back_as_the_vae_has_it(scene, side_by_side):
+    _, clean, *_ = scene
+    assert torch.equal(side_by_side.reconstruction, clean)
+
+
+def test_who_has_arrived_spends_no_more_steps(editor, scene, side_by_side):
+    _, _, uncond, target, schedule, pivots = scene
+    spent = side_by_side.inner_steps
+    assert spent.min() < 2 < spent.sum() / STEPS <= spent.max() == 4
+    patient = InversionOptions(num_inference_steps=STEPS, inner_steps=4, stop_share=0.0)
+    longer = editor._engine.run(tune(pivots, target, uncond, schedule, patient), lambda where: None)
+    assert (longer.inner_steps >= spent).all()
+    same = longer.inner_steps == spent
+    torch.testing.assert_close(longer.losses[same], side_by_side.losses[same])
+
+
+def test_how_many_timesteps_share_a_call_does_not_matter(editor, scene, side_by_side, monkeypatch):
+    _, _, uncond, target, schedule, pivots = scene
+    monkeypatch.setattr("baret.inversion.TOGETHER", 3)
+    options = InversionOptions(num_inference_steps=STEPS, inner_steps=4)
+    tuned = editor._engine.run(tune(pivots, target, uncond, schedule, options), lambda where: None)
+    assert torch.equal(tuned.inner_steps, side_by_side.inner_steps)
+    torch.testing.assert_close(tuned.embeddings, side_by_side.embeddings, atol=1e-2, rtol=1e-2)

@@ -77,7 +77,7 @@ def test_v_prediction_gives_the_noise_that_diffusers_scheduler_gives(folder):
         t = schedule.timestep(level)
         with torch.no_grad():
             v = model.unet(latents, t, encoder_hidden_states=text).sample
-            noise = model.predict_noise(latents, t, text)
+            noise = model.predict_noise(latents, [t], text)
         theirs = scheduler.step(v, t, latents).prev_sample
         ours = schedule.step(latents, noise, level=level)
         torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-4)

@@ -5,7 +5,7 @@ from PIL import Image
 
 from baret import EditOptions, InversionOptions
 from baret.branches import Balance, Texts, denoise
-from baret.images import keep_outside, visible_change
+from baret.images import keep_outside
 from baret.mask import Keeper, change_mask
 
 FAST = InversionOptions(num_inference_steps=10, inner_steps=2)
@@ -60,14 +60,6 @@ def test_an_edit_that_is_the_photo_keeps_nothing(editor, inversion):
         keeper.watch(photo, noise, level=level)
         assert (keeper.mask is None) == (level > 6)  # half of ten steps are free
     assert keeper.mask.min() == 1
-
-
-def test_differences_that_are_hardly_seen_are_taken_back():
-    photo = np.full((16, 16, 3), 100, np.uint8)
-    edited = photo + np.array([5] * 8 + [90] * 8, np.uint8)[None, :, None]
-    share = visible_change(edited, photo, np.ones((4, 4), np.float32))
-    assert (share[:, :5] == 0).all() and (share[:, 11:] == 1).all()
-    assert (visible_change(edited, photo, np.zeros((4, 4), np.float32)) == 0).all()
 
 
 def test_what_is_kept_is_the_photos_own_pixels():

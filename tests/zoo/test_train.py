@@ -105,7 +105,7 @@ def test_the_exported_folder_is_a_model_for_baret(trained: TrainOptions) -> None
     latent = model.encode(pictures.validation(trained).pixels[0].copy())
     embedding = model.embed(caption(validation_scene(0)))
     with torch.no_grad():
-        predicted = model.predict_noise(latent[None], 500, embedding[None])
+        predicted = model.predict_noise(latent[None], [500], embedding[None])
     assert predicted.shape == (1, 4, 16, 16)
     assert model.decode(latent).shape == (32, 32, 3)
 

@@ -36,7 +36,6 @@ def test_a_variant_that_varies_nothing_is_the_shipped_edit(model, batch, shipped
         Variant(FAST, pivots="target"),
         Variant(FAST, pivots="source"),
         Variant(FAST, start="empty"),
-        Variant(FAST, side_by_side=True),
         Variant(FAST, strength=0.3),
         Variant(FAST, layers=(0.5, 1.0)),
     ],

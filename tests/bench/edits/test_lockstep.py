@@ -54,7 +54,7 @@ class Counting:
     def __init__(self):
         self.calls = []
 
-    def predict_noise(self, latents, timestep, embeddings):
+    def predict_noise(self, latents, timesteps, embeddings):
         self.calls.append(len(latents))
         return latents + embeddings.mean()
 
@@ -64,17 +64,17 @@ def _tuning(inner_steps):
     latents, text = torch.zeros(1, 4, 1, 1), torch.zeros(1, 2, 3)
     count = len(inner_steps)
     for step, inner in enumerate(inner_steps):
-        yield Request(Where("tuning", step, step / count), latents, 9 - step, text)
+        yield Request(Where("tuning", step, step / count), latents, (9 - step,), text)
         for i in range(inner):
             done = (step + 0.95 * i / 4) / count
             yield Request(
                 Where("tuning", step, done),
                 latents,
-                9 - step,
+                (9 - step,),
                 text,
                 loss=lambda n: n.sum((1, 2, 3)),
             )
-        yield Request(Where("tuning", step, (step + 0.95) / count), latents, 9 - step, text)
+        yield Request(Where("tuning", step, (step + 0.95) / count), latents, (9 - step,), text)
 
 
 def test_who_ends_an_inner_loop_early_waits_for_the_others():
@@ -86,7 +86,8 @@ def test_who_ends_an_inner_loop_early_waits_for_the_others():
 
 def _request(rows, injection=None, loss=None):
     latents = torch.arange(rows * 4.0).view(rows, 4, 1, 1)
-    return Request(Where("editing", 0, 0), latents, 1, latents[:, :, 0], injection, loss=loss)
+    where = Where("editing", 0, 0)
+    return Request(where, latents, (1,) * rows, latents[:, :, 0], injection, loss=loss)
 
 
 def test_injected_rows_count_within_their_own_request():
@@ -107,7 +108,7 @@ def test_every_request_keeps_its_own_loss_and_gets_its_own_rows(model):
         Request(
             Where("tuning", 0, 0),
             latents[:rows],
-            1,
+            (1,) * rows,
             text[:rows],
             loss=lambda noise, factor=factor: factor * noise.square().mean((1, 2, 3)),
         )
