@@ -34,7 +34,7 @@ class PresetValues(NamedTuple):
 PRESETS = {
     Preset.AUTO: PresetValues(0.8, 0.6, 0.2),
     Preset.NON_RIGID: PresetValues(0.8, 0.6, 0.2),
-    Preset.OBJECT: PresetValues(0.9, 0.6, 0.4),
+    Preset.OBJECT: PresetValues(0.8, 0.9, 0.2),
     Preset.STYLE: PresetValues(0.8, 0.6, 0.8),
     Preset.BACKGROUND: PresetValues(0.8, 0.6, 0.8),
 }

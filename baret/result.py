@@ -19,7 +19,7 @@ from baret.images import Pixels
 from baret.options import InversionOptions
 from baret.prompts import Hint
 
-_FORMAT = "baret-inversion-2"
+_FORMAT = "baret-inversion-3"
 _TENSORS = ("pivots", "tuned", "losses", "inner_steps", "reconstruction")
 
 
@@ -33,9 +33,9 @@ class Inversion:
     photo: Pixels  # [H, W, 3] uint8, the photo as given, in RGB, rotated as people see it
     pivots: Tensor  # z*_0…z*_T, [T + 1, 4, h, w] float32
     tuned: Tensor  # c_t, [T, n, d] float32
-    losses: Tensor  # [T] float32, squared error on the pivot after the last inner step
+    losses: Tensor  # [T] float32, squared error on the pivot with c_t
     inner_steps: Tensor  # [T] int64, Adam steps spent
-    reconstruction: Tensor  # [4, h, w] float32, where guided denoising with c_t ends
+    reconstruction: Tensor  # [4, h, w] float32, where denoising with c_t ends
     prompt: str
     options: InversionOptions
     model: str  # identity of the model
