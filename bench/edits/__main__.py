@@ -16,7 +16,7 @@ from bench.edits.batch import Method
 from bench.edits.cases import SPLITS, tasks
 from bench.edits.methods import METHODS, at
 from bench.edits.model import BatchModel
-from bench.edits.run import Bench, evaluate
+from bench.edits.run import Bench, Row, evaluate
 from zoo.judge import Judge
 
 
@@ -46,7 +46,9 @@ def main(arguments: list[str] | None = None) -> None:
     if given.tune:
         _tune(bench, methods, given.tuned)
     else:
-        print(report.write(_run(bench, methods, settings, given.split), given.out))
+        rows = _run(bench, methods, settings)
+        run = report.Run(given.split, rows, settings, bench, given.steps)
+        print(report.write(run, given.out))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -94,13 +96,13 @@ def _tune(bench: Bench, methods: dict[str, Method[Any]], path: Path) -> None:
 
 
 def _run(
-    bench: Bench, methods: dict[str, Method[Any]], settings: dict[str, Any], split: str
-) -> report.Run:
+    bench: Bench, methods: dict[str, Method[Any]], settings: dict[str, Any]
+) -> dict[str, list[Row]]:
     rows = {}
     for name, options in settings.items():
         with tqdm(total=len(bench.tasks), desc=name, unit="edit") as bar:
             rows[name] = evaluate(bench, name, methods[name], options, bar.update)
-    return report.Run(split, rows, settings, bench)
+    return rows
 
 
 if __name__ == "__main__":

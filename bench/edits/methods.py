@@ -11,6 +11,7 @@ from baret.options import PAPER, EditOptions, InversionOptions
 from bench.edits.batch import Method
 from bench.edits.ours import baret
 from bench.edits.peers.ddim import DdimOptions, ddim
+from bench.edits.peers.ddim_kept import ddim_kept
 from bench.edits.peers.direct_inversion import direct_inversion
 from bench.edits.peers.leditspp import LeditsOptions, leditspp
 from bench.edits.peers.masactrl import MasaCtrlOptions, masactrl
@@ -70,6 +71,12 @@ METHODS: dict[str, Method[Any]] = {
     ),
     "ddim": Method(
         "DDIM inversion", ddim, tuple(DdimOptions(guidance_scale=w) for w in _GUIDANCES)
+    ),
+    "ddim-kept": Method(
+        "DDIM inversion, kept as BARET keeps",
+        ddim_kept,
+        tuple(DdimOptions(guidance_scale=w) for w in _GUIDANCES),
+        "no peer: plain DDIM inversion with BARET's last stage",
     ),
     **{
         f"sdedit-{strength}": Method(

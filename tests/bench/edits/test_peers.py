@@ -8,8 +8,9 @@ import torch
 
 from baret.diffusion import StableDiffusion
 from bench.edits.batch import Batch
-from bench.edits.methods import METHODS
+from bench.edits.methods import METHODS, at
 from bench.edits.peers.ddim import DdimOptions, ddim
+from bench.edits.peers.ddim_kept import ddim_kept
 from bench.edits.peers.direct_inversion import direct_inversion
 from bench.edits.peers.leditspp import LeditsOptions, leditspp
 from bench.edits.peers.masactrl import MasaCtrlOptions, masactrl
@@ -150,6 +151,23 @@ def test_ledits_without_guidance_gives_the_source_back(model, batch):
 def test_every_method_has_the_same_number_of_different_tries():
     for name, method in METHODS.items():
         assert len(set(method.tries)) == 6, name
+
+
+def test_every_method_takes_as_many_steps_as_asked():
+    for name, method in at(7).items():
+        for options in method.tries:
+            told = repr(options)
+            assert "steps=7" in told, (name, told)
+            assert "steps=50" not in told, (name, told)
+
+
+def test_kept_as_baret_keeps_is_plain_ddim_where_it_shows_and_the_photo_elsewhere(model, batch):
+    options = DdimOptions(steps=STEPS, guidance_scale=2.5)
+    plain, kept = ddim(model, batch, options).pictures, ddim_kept(model, batch, options).pictures
+    is_photo, is_edit = ((kept == p).all(-1) for p in (batch.sources, plain))
+    assert is_photo.mean() > 0.05 and is_edit.mean() > 0.05
+    low, high = np.minimum(plain, batch.sources), np.maximum(plain, batch.sources)
+    assert ((kept >= low - 1.0) & (kept <= high + 1.0)).all()
 
 
 def test_the_model_is_the_shipped_one(model):

@@ -114,7 +114,9 @@ def test_a_report_tells_everything(bench, method, tmp_path, monkeypatch):
     monkeypatch.setitem(METHODS, "brighter", method)
     settings = {OURS: Brightness(5), "brighter": Brightness(60)}
     rows = {name: evaluate(bench, name, method, options) for name, options in settings.items()}
-    page = report.write(report.Run("tuning", rows, settings, bench), tmp_path / "out").read_text()
+    page = report.write(
+        report.Run("tuning", rows, settings, bench, steps=5), tmp_path / "out"
+    ).read_text()
     told = json.loads((tmp_path / "out" / "edits-tuning.json").read_text())
     assert told["figures"]["all"][OURS]["psnr"]["count"] == 2
     assert told["ahead"]["all"]["brighter"]["psnr"]["mean"] > 3  # dB nearer to the answer

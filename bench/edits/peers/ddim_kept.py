@@ -1,0 +1,26 @@
+"""Plain DDIM inversion with BARET's last stage: what keeping in pixels is worth by itself."""
+
+import numpy as np
+from PIL import Image
+
+from baret.images import keep_outside
+from baret.matte import shown
+from bench.edits.batch import Batch, Edited
+from bench.edits.model import BatchModel
+from bench.edits.peers.ddim import DdimOptions, ddim
+
+
+def ddim_kept(model: BatchModel, batch: Batch, options: DdimOptions) -> Edited:
+    """As `ddim`; the photo's own pixels where the edit is not to be seen, as BARET decides it."""
+    edited = ddim(model, batch, options)
+    clean = model.encode(batch.sources)
+    place = batch.sources.shape[1] // clean.shape[2]
+    kept = [
+        np.asarray(
+            keep_outside(Image.fromarray(picture), photo, shown(picture, coded, place=place))
+        )
+        for picture, photo, coded in zip(
+            edited.pictures, batch.sources, model.decode(clean), strict=True
+        )
+    ]
+    return Edited(np.stack(kept), edited.reconstruct)
