@@ -131,7 +131,12 @@ STUDIES: dict[str, Study] = {
         "w",
         {
             form: [
-                (w, Variant(replace(options, inversion=InversionOptions(guidance_scale=w))))
+                (
+                    w,
+                    Variant(
+                        replace(options, inversion=replace(options.inversion, guidance_scale=w))
+                    ),
+                )
                 for w in (1.5, 2.5, 4.0, 5.5, 7.5, 10.0)
             ]
             for form, options in _FORMS.items()

@@ -162,12 +162,12 @@ METHODS: dict[str, Method[Any]] = {
 def at(steps: int) -> dict[str, Method[Any]]:
     """All methods, every try with as many DDIM steps."""
     return {
-        name: replace(method, tries=tuple(_with_steps(options, steps) for options in method.tries))
+        name: replace(method, tries=tuple(with_steps(options, steps) for options in method.tries))
         for name, method in METHODS.items()
     }
 
 
-def _with_steps(options: Any, steps: int) -> Any:
+def with_steps(options: Any, steps: int) -> Any:
     """The options with T replaced, wherever in them it stands."""
     changed: dict[str, Any] = {}
     for field in fields(options):
@@ -175,5 +175,5 @@ def _with_steps(options: Any, steps: int) -> Any:
         if field.name in ("steps", "num_inference_steps"):
             changed[field.name] = steps
         elif is_dataclass(value):
-            changed[field.name] = _with_steps(value, steps)
+            changed[field.name] = with_steps(value, steps)
     return replace(options, **changed)
