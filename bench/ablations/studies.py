@@ -31,6 +31,11 @@ def _windows(self_until: float, cross_until: float) -> Variant:
     return shipped(self_attention_until=self_until, cross_attention_until=cross_until)
 
 
+def _guided(options: EditOptions, scale: float) -> Variant:
+    inversion = replace(options.inversion, guidance_scale=scale)
+    return Variant(replace(options, inversion=inversion))
+
+
 _SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 _ETAS = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 1.0)
 _FORMS = {
