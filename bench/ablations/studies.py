@@ -135,15 +135,7 @@ STUDIES: dict[str, Study] = {
         "How much guidance?",
         "w",
         {
-            form: [
-                (
-                    w,
-                    Variant(
-                        replace(options, inversion=replace(options.inversion, guidance_scale=w))
-                    ),
-                )
-                for w in (1.5, 2.5, 4.0, 5.5, 7.5, 10.0)
-            ]
+            form: [(w, _guided(options, w)) for w in (1.5, 2.5, 4.0, 5.5, 7.5, 10.0)]
             for form, options in _FORMS.items()
         },
     ),
