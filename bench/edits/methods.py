@@ -26,12 +26,12 @@ TRIES = 6
 OURS = "baret"
 CAPTION = "told the source caption"
 
-_GUIDANCES = (7.5, 10.0, 5.0, 3.5, 2.5, 1.5)
+_GUIDANCES = (7.5, 5.0, 3.5, 2.5, 1.5, 1.0)
 _PROMPT_TO_PROMPT = (
     PromptToPrompt(),
     PromptToPrompt(self_until=0.2),
     PromptToPrompt(cross_until=0.4, self_until=0.2, blend=0.3),
-    PromptToPrompt(self_until=0.4, guidance_scale=4),
+    PromptToPrompt(self_until=0.4, guidance_scale=1.5),
     PromptToPrompt(self_until=0.4, guidance_scale=4, blend=0.3),
     PromptToPrompt(self_until=0.4, guidance_scale=2.5),
 )
@@ -126,7 +126,7 @@ METHODS: dict[str, Method[Any]] = {
             PlugAndPlayOptions(),
             PlugAndPlayOptions(features_until=0.4, attention_until=0.4),
             PlugAndPlayOptions(features_until=0.2, attention_until=0.2),
-            PlugAndPlayOptions(features_until=0.2, attention_until=0.2, guidance_scale=4),
+            PlugAndPlayOptions(features_until=0.4, attention_until=0.4, guidance_scale=1.5),
             PlugAndPlayOptions(features_until=0.2, attention_until=0.2, guidance_scale=2.5),
             PlugAndPlayOptions(features_until=0.4, attention_until=0.4, guidance_scale=2.5),
         ),
