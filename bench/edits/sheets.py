@@ -39,7 +39,7 @@ def draw(rows: Rows, titles: Mapping[str, str], places: Sequence[int], path: Pat
             if column >= 2 and own[column - 2].quality.joint:
                 box = (*corner, corner[0] + TILE - 1, corner[1] + TILE - 1)
                 pen.rectangle(box, outline=RIGHT, width=2)
-    sheet.save(path, optimize=True)
+    sheet.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def before_and_after(rows: Sequence[Row], places: Sequence[int], path: Path) -> None:
