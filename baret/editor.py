@@ -207,11 +207,14 @@ class Editor:
         course: "_Course",
     ) -> EditResult:
         course.before_call(Where("decoding", 0, 0.0))
+        rebuilt = self.model.decode(inversion.reconstruction.to(self.model.device))
+        coded = rebuilt  # the photo through the VAE: what that loses does not count as a change
+        if not torch.equal(inversion.reconstruction, inversion.pivots[0]):
+            coded = self.model.decode(inversion.pivots[0].to(self.model.device))
         outputs = tuple(
-            self._output(inversion, eta, branch)
+            self._output(inversion, eta, branch, coded)
             for eta, branch in zip(options.interpolations, branches, strict=True)
         )
-        rebuilt = self.model.decode(inversion.reconstruction.to(self.model.device))
         photo = Image.fromarray(inversion.photo)
         course.book()
         return EditResult(
@@ -226,7 +229,9 @@ class Editor:
             hints=self.model.hints(inversion.prompt),
         )
 
-    def _output(self, inversion: Inversion, eta: float, branches: Branches) -> Output:
+    def _output(
+        self, inversion: Inversion, eta: float, branches: Branches, coded: images.Pixels
+    ) -> Output:
         model, size = self.model, inversion.size
         moved, attention = None, None
         if branches.transition is not None:
@@ -238,8 +243,6 @@ class Editor:
         pixels = model.decode(branches.edit)
         picture = images.to_picture(pixels, size)
         if branches.mask is not None:
-            # What the VAE makes of the photo, so that what it loses does not count as a change.
-            coded = model.decode(inversion.pivots[0].to(model.device))
             share = shown(pixels, coded, place=pixels.shape[0] // branches.edit.shape[-2])
             picture = images.keep_outside(picture, inversion.photo, share)
         return Output(eta, picture, moved, attention or ())

@@ -3,7 +3,7 @@
 T steps · n tokens · d text width · h, w latent height and width.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +13,7 @@ from baret.ddim import Schedule, guide
 from baret.engine import Edit, Request, Where
 from baret.options import InversionOptions
 
+Loss = Callable[[Tensor], Tensor]
 TOGETHER = 10  # timesteps tuned in one call: enough to fill a GPU, few enough to be stopped soon
 
 
@@ -122,6 +123,44 @@ def _tuning(found: Sequence[_Tuned], reconstruction: Tensor) -> Tuning:
     )
 
 
+@dataclass(frozen=True)
+class _Levels:
+    """Timesteps that are tuned in the same calls, a row each."""
+
+    levels: tuple[int, ...]  # k, descending
+    latents: Tensor  # z, [k, 4, h, w]
+    pivots: Tensor  # [T + 1, 4, h, w]
+    schedule: Schedule
+    guidance_scale: float  # w
+
+    def request(
+        self, rows: list[int], texts: Sequence[Tensor], part: float, loss: Loss | None = None
+    ) -> Request:
+        """Some rows with their texts, of all k; `part` of the work on these levels is done."""
+        count = len(self.schedule)
+        step = count - self.levels[0]
+        return Request(
+            Where("tuning", step, (step + part * len(self.levels)) / count),
+            self.latents[rows],
+            tuple(self.schedule.timestep(self.levels[row]) for row in rows),
+            torch.stack([texts[row] for row in rows]),
+            loss=loss,
+        )
+
+    def land(self, noise: Tensor, rows: list[int], unconditional: Tensor) -> Tensor:
+        """Where the guided step leads from some rows: ε of them, ε(∅) of all."""
+        guided = guide(unconditional[rows], noise, self.guidance_scale)
+        levels = [self.levels[row] for row in rows]
+        return self.schedule.step_each(self.latents[rows], guided, levels=levels)
+
+    def loss(self, rows: list[int], unconditional: Tensor) -> Loss:
+        """ε of some rows → their squared distance from the pivots below."""
+        goals = self.pivots[[self.levels[row] - 1 for row in rows]]
+        return lambda noise: (
+            (self.land(noise, rows, unconditional) - goals).square().mean((1, 2, 3))
+        )
+
+
 def _tune_levels(
     levels: tuple[int, ...],
     latents: Tensor,
@@ -139,11 +178,11 @@ def _tune_levels(
         start: what each c_t starts from, k × [n, d].
         pivots, uncond, schedule, options: as for `tune`.
     """
-    count = len(schedule)
-    timesteps = tuple(schedule.timestep(level) for level in levels)
-    goals = pivots[[level - 1 for level in levels]]
+    stage = _Levels(levels, latents, pivots, schedule, options.guidance_scale)
     texts = [text.detach().clone() for text in start]
-    shares = [(count - level) / count for level in levels]  # of the steps, done before
+    everyone = list(range(len(levels)))
+    unconditional = (yield stage.request(everyone, [uncond] * len(levels), 0.0)).noise
+    shares = [(len(schedule) - level) / len(schedule) for level in levels]  # of the steps, done
     adam = torch.optim.Adam(
         [
             {"params": [text], "lr": options.learning_rate * (1 - share / 2)}
@@ -151,33 +190,10 @@ def _tune_levels(
         ]
     )
     enough = [options.stop_loss + options.stop_loss_growth * share for share in shares]
-
-    def where(part: float) -> Where:
-        return Where("tuning", count - levels[0], (count - levels[0] + part * len(levels)) / count)
-
-    def land(noise: Tensor, rows: list[int]) -> Tensor:
-        guided = guide(unconditional[rows], noise, options.guidance_scale)
-        return schedule.step_each(latents[rows], guided, levels=[levels[row] for row in rows])
-
-    def asked(rows: list[int], part: float, *, differentiate: bool) -> Request:
-        def loss(noise: Tensor) -> Tensor:
-            return (land(noise, rows) - goals[rows]).square().mean((1, 2, 3))
-
-        return Request(
-            where(part),
-            latents[rows],
-            tuple(timesteps[row] for row in rows),
-            torch.stack([texts[row] for row in rows]),
-            loss=loss if differentiate else None,
-        )
-
-    everyone = list(range(len(levels)))
-    answer = yield Request(where(0.0), latents, timesteps, uncond.expand(len(levels), -1, -1))
-    unconditional = answer.noise
     going, spent = everyone, [options.inner_steps] * len(levels)
     for inner in range(options.inner_steps):
         part = 0.05 + 0.9 * inner / options.inner_steps
-        answer = yield asked(going, part, differentiate=True)
+        answer = yield stage.request(going, texts, part, stage.loss(going, unconditional))
         if answer.losses is None or answer.gradient is None:
             raise TypeError("a request with a loss is answered with its gradient")
         adam.zero_grad()
@@ -194,7 +210,7 @@ def _tune_levels(
             break
         adam.step()
         going = still
-    answer = yield asked(everyone, 0.95, differentiate=False)
-    landed = land(answer.noise, everyone)
-    losses = (landed - goals).square().mean((1, 2, 3))
+    noise = (yield stage.request(everyone, texts, 0.95)).noise
+    landed = stage.land(noise, everyone, unconditional)
+    losses = stage.loss(everyone, unconditional)(noise)
     return [_Tuned(*row) for row in zip(texts, landed, losses, spent, strict=True)]
