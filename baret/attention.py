@@ -7,7 +7,7 @@ a re-indexing of rows before scaled dot product attention: queries and keys of t
 values of one's own. No map is ever stored, the fused kernels stay, and every layer is balanced.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,19 +29,23 @@ class Injection:
     self_from: tuple[int, ...]  # [b]; a row's own index leaves it alone
     cross_from: tuple[int, ...]  # [b]
 
+    def on(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Both as int64 [b] on a device."""
+        both = torch.tensor([self.self_from, self.cross_from], device=device)
+        return both[0], both[1]
+
 
 @dataclass
 class AttentionRecorder:
     """Collects one row's cross-attention, averaged over calls, layers and heads, by map size."""
 
-    row: int
     sums: dict[int, Tensor] = field(default_factory=dict)  # queries → [q, n]
     counts: dict[int, int] = field(default_factory=dict)
 
     def add(self, query: Tensor, key: Tensor, scale: float) -> None:
-        """Take the map of one layer: query [b, i, q, e], key [b, i, n, e]."""
-        q, k = query[self.row].float(), key[self.row].float()
-        average = (q @ k.transpose(-1, -2) * scale).softmax(-1).mean(0)  # [q, n]
+        """Take the map of one layer: query [i, q, e], key [i, n, e]."""
+        logits = query.float() @ key.float().transpose(-1, -2) * scale
+        average = logits.softmax(-1).mean(0)  # [q, n]
         size = average.shape[0]
         self.sums[size] = self.sums.get(size, torch.zeros_like(average)) + average
         self.counts[size] = self.counts.get(size, 0) + 1
@@ -52,13 +56,26 @@ class AttentionRecorder:
         return self.sums[size] / self.counts[size]
 
 
+@dataclass(frozen=True)
+class Recording:
+    """A row of a call that is recorded."""
+
+    row: int
+    recorder: AttentionRecorder
+
+
 class BalancedAttention:
     """A diffusers attention processor that re-indexes rows before attending."""
 
-    def __init__(self, source: tuple[int, ...] | None, recorder: AttentionRecorder | None):
-        """Attend each row with the queries and keys of its `source` row; None changes nothing."""
+    def __init__(self, source: Tensor | None, recordings: Sequence[Recording]):
+        """Attend each row with the queries and keys of its `source` row; None changes nothing.
+
+        Args:
+            source: [b] int64, on the device: a list would be copied there anew by every layer.
+            recordings: whose maps are told.
+        """
         self._source = source
-        self._recorder = recorder
+        self._recordings = recordings
 
     def __call__(
         self,
@@ -71,10 +88,10 @@ class BalancedAttention:
         """Attend: hidden_states [b, q, i·e], encoder_hidden_states [b, n, d] → [b, q, i·e]."""
         query, key, value = project(attn, hidden_states, encoder_hidden_states)
         if self._source is not None:
-            source = list(self._source)
-            query, key = query[source], key[source]
-        if self._recorder is not None:
-            self._recorder.add(query, key, attn.scale)
+            query, key = query[self._source], key[self._source]
+        for recording in self._recordings:
+            row = recording.row
+            recording.recorder.add(query[row], key[row], attn.scale)
         mixed = scaled_dot_product_attention(query, key, value, scale=attn.scale)
         return output(attn, mixed)
 
@@ -127,30 +144,33 @@ def _is_plain(attn: Any) -> bool:
 
 @contextmanager
 def balanced_attention(
-    unet: Any, injection: Injection | None, recorder: AttentionRecorder | None = None
+    unet: Any,
+    layers: Mapping[str, bool],
+    injection: tuple[Tensor, Tensor] | None,
+    recordings: Sequence[Recording] = (),
 ) -> Iterator[None]:
-    """Inside, the UNet attends as `injection` says and tells `recorder`; after, as before.
+    """Inside, the UNet attends as `injection` says and tells the recorders; after, as before.
 
     With neither, nothing is touched.
 
-    Raises:
-        AttentionLayoutError: the layers matched are not those expected.
+    Args:
+        unet: diffusers' UNet2DConditionModel.
+        layers: of `attention_layers`.
+        injection: `self_from` and `cross_from` as int64 [b] on the UNet's device.
+        recordings: the rows whose cross-attention is told.
     """
-    if injection is None and recorder is None:
+    if injection is None and not recordings:
         yield
         return
-    layers = attention_layers(unet)
-    self_from, cross_from = (
-        (injection.self_from, injection.cross_from) if injection else (None, None)
-    )
+    self_from, cross_from = injection or (None, None)
     saved = dict(unet.attn_processors)
     try:
         # set_attn_processor empties the dict that it is given: each call gets one of its own.
         unet.set_attn_processor(
             {
-                name: BalancedAttention(cross_from, recorder)
+                name: BalancedAttention(cross_from, recordings)
                 if cross
-                else BalancedAttention(self_from, None)
+                else BalancedAttention(self_from, ())
                 for name, cross in layers.items()
             }
         )

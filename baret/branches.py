@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from baret.attention import AttentionRecorder, Injection
+from baret.attention import AttentionRecorder, Injection, Recording
 from baret.ddim import Schedule, guide
-from baret.engine import Edit, Request, Where
 from baret.mask import Keeper
+from baret.requests import Answer, Edit, Request, Where
 
 TRANSITION, EDIT = "transition", "edit"
 
@@ -68,7 +68,8 @@ def denoise(pivots: Tensor, texts: Texts, schedule: Schedule, balance: Balance) 
     """
     count = len(schedule)
     latents = {EDIT: pivots[-1], TRANSITION: pivots[-1]}
-    recorder = None
+    recorder = AttentionRecorder() if balance.record_attention else None
+    recordings = () if recorder is None else (Recording(0, recorder),)
     keeper = None if balance.keep is None else Keeper(pivots, schedule, balance.keep)
     for level in range(count, 0, -1):
         done = count - level
@@ -81,21 +82,19 @@ def denoise(pivots: Tensor, texts: Texts, schedule: Schedule, balance: Balance) 
             TRANSITION: texts.uncond,
             EDIT: torch.lerp(texts.uncond, tuned, balance.guidance_base),
         }
-        if balance.record_attention and recorder is None:
-            recorder = AttentionRecorder(row=0)
         rows = torch.stack([latents[name] for name in guided])  # [guided, 4, h, w]
         asked = [rows, rows]
         embeddings = [conditional[name] for name in guided] + [away[name] for name in guided]
         if balanced_self:
             asked.append(pivots[level][None])
             embeddings.append(tuned)
-        answer = yield Request(
+        answer: Answer = yield Request(
             Where("editing", done, done / count),
             torch.cat(asked),
             (schedule.timestep(level),) * len(embeddings),
             torch.stack(embeddings),
             _injection(len(guided), balanced_self=balanced_self, balanced_cross=balanced_cross),
-            recorder,
+            recordings,
         )
         with_text, without = answer.noise[: 2 * len(guided)].chunk(2)
         scales = _scales(len(guided), done / max(1, count - 1), balance).to(with_text)

@@ -47,8 +47,7 @@ class Schedule:
 
     def step_each(self, latents: Tensor, noise: Tensor, *, levels: Sequence[int]) -> Tensor:
         """`step` for rows [b, 4, h, w] that are at levels of their own."""
-        alphas = self.alphas.to(latents)[[*levels, *(level - 1 for level in levels)]]
-        at, below = alphas.view(2, -1, 1, 1, 1)
+        at, below = self._alphas(latents, levels)
         return move(latents, noise, at, below)
 
     def inverse_step(self, latents: Tensor, noise: Tensor, *, level: int) -> Tensor:
@@ -61,9 +60,19 @@ class Schedule:
 
     def noise_between(self, latents: Tensor, below: Tensor, *, level: int) -> Tensor:
         """The ε on which `step` leads from `latents` at `level` to `below` at `level - 1`."""
-        alpha, alpha_to = self.alphas[level], self.alphas[level - 1]
-        share = (alpha_to / alpha).sqrt()
-        return (below - share * latents) / ((1 - alpha_to).sqrt() - share * (1 - alpha).sqrt())
+        return noise_of(latents, below, self.alphas[level], self.alphas[level - 1])[0]
+
+    def noise_between_each(
+        self, latents: Tensor, below: Tensor, *, levels: Sequence[int]
+    ) -> tuple[Tensor, Tensor]:
+        """`noise_between` for rows at levels of their own, and what `step` takes of ε, [b]."""
+        noise, taken = noise_of(latents, below, *self._alphas(latents, levels))
+        return noise, taken.flatten()
+
+    def _alphas(self, latents: Tensor, levels: Sequence[int]) -> Tensor:
+        """ᾱ at levels and at those below, [2, b, 1, 1, 1], where the latents are."""
+        alphas = self.alphas.to(latents)[[*levels, *(level - 1 for level in levels)]]
+        return alphas.view(2, -1, 1, 1, 1)
 
 
 def move(latents: Tensor, noise: Tensor, alpha: Tensor, alpha_to: Tensor) -> Tensor:
@@ -77,6 +86,15 @@ def move(latents: Tensor, noise: Tensor, alpha: Tensor, alpha_to: Tensor) -> Ten
     """
     clean = (latents - (1 - alpha).sqrt() * noise) / alpha.sqrt()
     return alpha_to.sqrt() * clean + (1 - alpha_to).sqrt() * noise
+
+
+def noise_of(
+    latents: Tensor, moved: Tensor, alpha: Tensor, alpha_to: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The ε on which `move` leads from latents to `moved`, and its factor in that sum."""
+    share = (alpha_to / alpha).sqrt()
+    taken = (1 - alpha_to).sqrt() - share * (1 - alpha).sqrt()
+    return (moved - share * latents) / taken, taken
 
 
 def guide(unconditional: Tensor, conditional: Tensor, scale: float | Tensor) -> Tensor:

@@ -65,6 +65,7 @@ class StableDiffusion:
         if device.type == "cpu":
             self.unet.to(memory_format=torch.channels_last)
             self._vae.to(memory_format=torch.channels_last)
+        self._alphas = self._scheduler.alphas_cumprod.to(device)
         self.multiple: int = 2 ** (len(self._vae.config.block_out_channels) - 1)
         self.native_size: int = self.unet.config.sample_size * self.multiple
         self.gradient_scale = 4096.0 if dtype == torch.float16 else 1.0
@@ -172,16 +173,16 @@ class StableDiffusion:
         return pixels
 
     def predict_noise(
-        self, latents: Tensor, timesteps: Sequence[int], embeddings: Tensor
+        self, latents: Tensor, timesteps: Sequence[int] | Tensor, embeddings: Tensor
     ) -> Tensor:
         """ε of rows, [b, 4, h, w] float32; differentiable in the embeddings.
 
         Args:
             latents: [b, 4, h, w] float32.
-            timesteps: one a row.
+            timesteps: one a row, [b].
             embeddings: [b, n, d] float32.
         """
-        where = torch.tensor(timesteps, device=latents.device)
+        where = torch.as_tensor(timesteps, device=latents.device)
         output = self.unet(
             latents.to(self.dtype), where, encoder_hidden_states=embeddings.to(self.dtype)
         ).sample.float()
@@ -189,8 +190,7 @@ class StableDiffusion:
             noise: Tensor = output
             return noise
         # v = √ᾱ ε − √(1−ᾱ) z_0 (arXiv 2202.00512), so ε = √ᾱ v + √(1−ᾱ) z_t.
-        alphas = self._scheduler.alphas_cumprod[list(timesteps)]
-        alpha = alphas.to(latents.device).view(-1, 1, 1, 1)
+        alpha = self._alphas[where].view(-1, 1, 1, 1)
         converted: Tensor = alpha.sqrt() * output + (1 - alpha).sqrt() * latents
         return converted
 

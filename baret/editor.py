@@ -8,23 +8,30 @@ from typing import Self
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
 from baret import images
 from baret.branches import Balance, Branches, Texts, denoise
 from baret.diffusion import StableDiffusion
-from baret.engine import Edit, Engine, Where
+from baret.engine import Call, Engine
 from baret.errors import InversionMismatch
 from baret.heatmaps import heatmaps
 from baret.inversion import invert, tune
 from baret.matte import shown
+from baret.memory import Budget, measure
 from baret.options import EditOptions, InversionOptions
+from baret.requests import Edit, Where, aside
 from baret.result import EditResult, Inversion, Output
 from baret.transition import transition
+
+# What the VAE costs beside a row of the UNet, at Stable Diffusion 1.5's size: the floor in
+# docs/method.md.
+ENCODING, DECODING = 1.4, 3.1
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far an edit is, told before every UNet call and before decoding."""
+    """How far an edit is, told before whatever it asks of the device."""
 
     stage: str  # "inverting", "tuning", "editing" or "decoding"
     step: int  # timesteps of the stage done
@@ -35,15 +42,31 @@ OnProgress = Callable[[Progress], None]
 
 
 class Editor:
-    """A resident model that edits photos. Safe to call from several threads.
+    """A resident model that edits photos, many at once when called from several threads.
 
-    `on_progress` is called before every UNet call; raising from it cancels the edit, leaves the
-    model as it was and reaches the caller unchanged.
+    `on_progress` is called before every call of a model; raising from it cancels the edit, leaves
+    the model as it was and reaches the caller unchanged.
     """
 
-    def __init__(self, model: StableDiffusion):
+    def __init__(
+        self,
+        model: StableDiffusion,
+        *,
+        budget: Budget = Budget(),  # noqa: B008
+        on_call: Callable[[Call], None] = lambda call: None,
+    ):
+        """Take a model.
+
+        Args:
+            model: stays as it is.
+            budget: what goes into a call of the UNet; `from_pretrained` measures it.
+            on_call: told of every call, on a thread of its own.
+
+        Raises:
+            AttentionLayoutError: the UNet's attention is not what BAM knows.
+        """
         self.model = model
-        self._engine = Engine(model)
+        self.engine = Engine(model, budget, on_call)
 
     @classmethod
     def from_pretrained(
@@ -53,17 +76,22 @@ class Editor:
         device: str = "auto",
         dtype: str | torch.dtype = "auto",
         prediction_type: str | None = None,
+        on_call: Callable[[Call], None] = lambda call: None,
     ) -> Self:
-        """Load a model and keep it: see `StableDiffusion.from_pretrained`.
+        """Load a model, keep it, and measure what fits beside it.
+
+        Args:
+            name_or_path, device, dtype, prediction_type: see `StableDiffusion.from_pretrained`.
+            on_call: told of every call of the UNet, on a thread of its own.
 
         Raises:
             ModelError: one of its kinds; the message says what to set.
+            AttentionLayoutError: the UNet's attention is not what BAM knows.
         """
-        return cls(
-            StableDiffusion.from_pretrained(
-                name_or_path, device=device, dtype=dtype, prediction_type=prediction_type
-            )
+        model = StableDiffusion.from_pretrained(
+            name_or_path, device=device, dtype=dtype, prediction_type=prediction_type
         )
+        return cls(model, budget=measure(model), on_call=on_call)
 
     def invert(
         self,
@@ -87,7 +115,7 @@ class Editor:
         """
         options = options or InversionOptions()
         course = _Course(options, 0, on_progress)
-        return self._engine.run(self._invert(image, prompt, options), course.before_call)
+        return self.engine.run(self._invert(image, prompt, options), course.before_call)
 
     def edit(
         self,
@@ -112,7 +140,7 @@ class Editor:
         """
         options = options or EditOptions()
         course = _Course.of(source, options, on_progress)
-        return self._engine.run(self._edit(source, prompt, options, course), course.before_call)
+        return self.engine.run(self._edit(source, prompt, options, course), course.before_call)
 
     def editing(
         self, source: Image.Image | Inversion, prompt: str, options: EditOptions | None = None
@@ -140,7 +168,7 @@ class Editor:
         for eta in options.interpolations:
             branches.append((yield from self._denoise(inversion, eta, options)))
             course.parts_done += 1
-        return self._decode(inversion, branches, options, course)
+        return (yield from self._decode(inversion, branches, options, course))
 
     def _invert(
         self, image: Image.Image, prompt: str, options: InversionOptions
@@ -150,8 +178,10 @@ class Editor:
         size = images.working_size(*rgb.size, area=model.native_size**2, multiple=model.multiple)
         pixels = images.to_pixels(rgb, size)
         schedule = model.schedule(options.num_inference_steps)
-        target, uncond = model.embed(prompt), model.embed("")
-        clean = model.encode(pixels)
+        reading = Where("inverting", 0, 0.0)
+        target, uncond = yield from self._read(prompt, reading)
+        places = size[0] * size[1] / model.multiple**2
+        clean = yield from aside(reading, lambda: model.encode(pixels), ENCODING * places)
         pivots = yield from invert(clean, uncond, schedule)
         tuning = yield from tune(pivots, target, uncond, schedule, options)
         return Inversion(
@@ -167,6 +197,11 @@ class Editor:
             dtype=str(model.dtype).removeprefix("torch."),
         )
 
+    def _read(self, prompt: str, where: Where) -> Edit[tuple[Tensor, Tensor]]:
+        """c and ∅, [n, d] each."""
+        embed = self.model.embed
+        return (yield from aside(where, lambda: (embed(prompt), embed("")), 0))
+
     def _check(self, inversion: Inversion, prompt: str, options: InversionOptions) -> None:
         mine = (self.model.identity, prompt, options)
         if (inversion.model, inversion.prompt, inversion.options) != mine:
@@ -178,9 +213,9 @@ class Editor:
     def _denoise(self, inversion: Inversion, eta: float, options: EditOptions) -> Edit[Branches]:
         model, (tau_s, tau_c) = self.model, options.windows
         tuned = inversion.tuned.to(model.device)
-        target = model.embed(inversion.prompt)
+        target, uncond = yield from self._read(inversion.prompt, Where("editing", 0, 0.0))
         texts = Texts(
-            uncond=model.embed(""),
+            uncond=uncond,
             target=target,
             tuned=tuned,
             transition=transition(tuned, target, eta, options.interpolation_end),
@@ -205,20 +240,18 @@ class Editor:
         branches: list[Branches],
         options: EditOptions,
         course: "_Course",
-    ) -> EditResult:
-        course.before_call(Where("decoding", 0, 0.0))
-        rebuilt = self.model.decode(inversion.reconstruction.to(self.model.device))
+    ) -> Edit[EditResult]:
+        rebuilt = yield from self._pixels(inversion.reconstruction)
         coded = rebuilt  # the photo through the VAE: what that loses does not count as a change
         if not torch.equal(inversion.reconstruction, inversion.pivots[0]):
-            coded = self.model.decode(inversion.pivots[0].to(self.model.device))
-        outputs = tuple(
-            self._output(inversion, eta, branch, coded)
-            for eta, branch in zip(options.interpolations, branches, strict=True)
-        )
+            coded = yield from self._pixels(inversion.pivots[0])
+        outputs = []
+        for eta, branch in zip(options.interpolations, branches, strict=True):
+            outputs.append((yield from self._output(inversion, eta, branch, coded)))
         photo = Image.fromarray(inversion.photo)
         course.book()
         return EditResult(
-            outputs=outputs,
+            outputs=tuple(outputs),
             reconstruction=images.to_picture(rebuilt, inversion.size),
             reconstruction_psnr=images.psnr(
                 rebuilt, images.to_pixels(photo, (rebuilt.shape[1], rebuilt.shape[0]))
@@ -231,21 +264,32 @@ class Editor:
 
     def _output(
         self, inversion: Inversion, eta: float, branches: Branches, coded: images.Pixels
-    ) -> Output:
-        model, size = self.model, inversion.size
+    ) -> Edit[Output]:
+        size = inversion.size
         moved, attention = None, None
         if branches.transition is not None:
-            moved = images.to_picture(model.decode(branches.transition), size)
+            moved = images.to_picture((yield from self._pixels(branches.transition)), size)
         if branches.attention is not None:
             grid = (branches.edit.shape[-2], branches.edit.shape[-1])
-            tokens = model.tokens(inversion.prompt)
+            tokens = self.model.tokens(inversion.prompt)
             attention = heatmaps(branches.attention, tokens, inversion.photo, grid)
-        pixels = model.decode(branches.edit)
+        pixels = yield from self._pixels(branches.edit)
         picture = images.to_picture(pixels, size)
         if branches.mask is not None:
             share = shown(pixels, coded, place=pixels.shape[0] // branches.edit.shape[-2])
             picture = images.keep_outside(picture, inversion.photo, share)
         return Output(eta, picture, moved, attention or ())
+
+    def _pixels(self, latents: Tensor) -> Edit[images.Pixels]:
+        """The picture of a latent."""
+        model, places = self.model, latents.shape[-2] * latents.shape[-1]
+        return (
+            yield from aside(
+                Where("decoding", 0, 0.0),
+                lambda: model.decode(latents.to(model.device)),
+                DECODING * places,
+            )
+        )
 
 
 @dataclass
@@ -270,7 +314,7 @@ class _Course:
         return cls(options.inversion, len(options.interpolations), on_progress, reused=reused)
 
     def before_call(self, where: Where) -> None:
-        """For the engine, before every UNet call, and before decoding."""
+        """For the engine, before whatever it is asked for."""
         self.book()
         self.stage = where.stage
         self.tell(where.stage, where.step, where.done)
@@ -288,7 +332,7 @@ class _Course:
             return
         weights = {
             "inverting": 0.0 if self.reused else 1.0,
-            "tuning": 0.0 if self.reused else 2.0 + 3.0 * self.options.inner_steps,
+            "tuning": 0.0 if self.reused else 1.0 + 2.1 * self.options.inner_steps,
             "editing": 5.0 * self.outputs,
             "decoding": 0.2,
         }

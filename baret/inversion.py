@@ -3,17 +3,16 @@
 T steps · n tokens · d text width · h, w latent height and width.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from baret.ddim import Schedule, guide
-from baret.engine import Edit, Request, Where
 from baret.options import InversionOptions
+from baret.requests import Answer, Edit, Goal, Request, Where
 
-Loss = Callable[[Tensor], Tensor]
 TOGETHER = 10  # timesteps tuned in one call: enough to fill a GPU, few enough to be stopped soon
 
 
@@ -22,7 +21,7 @@ class Tuning:
     """What tuning found; index 0 is the cleanest level throughout."""
 
     embeddings: Tensor  # c_t, [T, n, d] float32
-    losses: Tensor  # [T] float32, the squared error on the pivot with c_t
+    losses: Tensor  # [T] float32, the squared error on the pivot at the last look; nan: none
     inner_steps: Tensor  # [T] int64, Adam steps spent
     reconstruction: Tensor  # [4, h, w] float32, where denoising with c_t ends
 
@@ -45,7 +44,8 @@ def invert(clean: Tensor, uncond: Tensor, schedule: Schedule) -> Edit[Tensor]:
     for level in range(1, len(schedule) + 1):
         where = Where("inverting", level - 1, (level - 1) / len(schedule))
         latents = pivots[-1][None]
-        answer = yield Request(where, latents, (schedule.timestep(level),), uncond[None])
+        timesteps = (schedule.timestep(level),)
+        answer: Answer = yield Request(where, latents, timesteps, uncond[None])
         pivots.append(schedule.inverse_step(latents, answer.noise, level=level)[0])
     return torch.stack(pivots)
 
@@ -80,10 +80,13 @@ def _side_by_side(
     found: list[_Tuned] = []
     for start in range(count, 0, -TOGETHER):
         levels = tuple(range(start, max(0, start - TOGETHER), -1))
+        stage = _Levels(levels, pivots[list(levels)], pivots, schedule, options)
         begin = [target] * len(levels)
-        found += yield from _tune_levels(
-            levels, pivots[list(levels)], begin, pivots, uncond, schedule, options
-        )
+        if options.inner_steps:
+            unconditional = yield from stage.predict([uncond] * len(levels), 0.0)
+            found += yield from stage.tune(begin, unconditional)
+        else:
+            found += [_Tuned(text, text.new_tensor(torch.nan), 0) for text in begin]
     return _tuning(found, pivots[0].clone())
 
 
@@ -91,15 +94,18 @@ def _one_after_another(
     pivots: Tensor, target: Tensor, uncond: Tensor, schedule: Schedule, options: InversionOptions
 ) -> Edit[Tuning]:
     """The paper's form: from T down, z is where the steps before led; c_t starts at c_{t+1}."""
-    latents, embedding = pivots[-1], target
+    latents, embedding = pivots[-1:], target
     found: list[_Tuned] = []
     for level in range(len(schedule), 0, -1):
-        (tuned,) = yield from _tune_levels(
-            (level,), latents[None], [embedding], pivots, uncond, schedule, options
-        )
-        found.append(tuned)
-        latents, embedding = tuned.landed, tuned.embedding
-    return _tuning(found, latents)
+        stage = _Levels((level,), latents, pivots, schedule, options)
+        unconditional = yield from stage.predict([uncond], 0.0)
+        (tuned,) = yield from stage.tune([embedding], unconditional)
+        embedding = tuned.embedding
+        noise = yield from stage.predict([embedding], 0.95)
+        (loss,) = stage.goal(unconditional).losses(noise)
+        found.append(replace(tuned, loss=loss))
+        latents = stage.land(noise, unconditional)
+    return _tuning(found, latents[0])
 
 
 @dataclass(frozen=True)
@@ -107,8 +113,7 @@ class _Tuned:
     """One timestep's c_t."""
 
     embedding: Tensor  # [n, d]
-    landed: Tensor  # [4, h, w], where the guided step with it leads
-    loss: Tensor  # []
+    loss: Tensor  # [], of the last look
     inner_steps: int
 
 
@@ -131,86 +136,79 @@ class _Levels:
     latents: Tensor  # z, [k, 4, h, w]
     pivots: Tensor  # [T + 1, 4, h, w]
     schedule: Schedule
-    guidance_scale: float  # w
+    options: InversionOptions
 
-    def request(
-        self, rows: list[int], texts: Sequence[Tensor], part: float, loss: Loss | None = None
+    def predict(self, texts: Sequence[Tensor], part: float) -> Edit[Tensor]:
+        """ε of every row with its text, k × [n, d]; `part` of the work on these levels is done."""
+        answer: Answer = yield self._request(range(len(self.levels)), texts, part)
+        return answer.noise
+
+    def tune(self, start: Sequence[Tensor], unconditional: Tensor) -> Edit[list[_Tuned]]:
+        """The inner loops, beginning at k × [n, d]; who has arrived leaves the calls.
+
+        Args:
+            start: what each c_t starts from.
+            unconditional: ε(∅), [k, 4, h, w].
+        """
+        options, count = self.options, len(self.schedule)
+        texts = [text.detach().clone() for text in start]
+        shares = [(count - level) / count for level in self.levels]  # of the steps, done
+        adam = torch.optim.Adam(
+            [
+                {"params": [text], "lr": options.learning_rate * (1 - share / 2)}
+                for text, share in zip(texts, shares, strict=True)
+            ]
+        )
+        enough = [options.stop_loss + options.stop_loss_growth * share for share in shares]
+        losses = [unconditional.new_tensor(torch.nan)] * len(texts)
+        goal, going, spent = self.goal(unconditional), list(range(len(texts))), [0] * len(texts)
+        for inner in range(options.inner_steps):
+            part = 0.05 + 0.9 * inner / options.inner_steps
+            answer: Answer = yield self._request(going, texts, part, goal)
+            if answer.losses is None or answer.gradient is None:
+                raise TypeError("a request with a goal is answered with its gradient")
+            adam.zero_grad()
+            still = []
+            for row, loss, gradient in zip(going, answer.losses, answer.gradient, strict=True):
+                losses[row] = loss
+                if inner == 0:
+                    enough[row] = max(enough[row], options.stop_share * float(loss))
+                if loss >= enough[row]:
+                    texts[row].grad = gradient
+                    spent[row] += 1
+                    still.append(row)
+            if not still:
+                break
+            adam.step()
+            going = still
+        return [_Tuned(*row) for row in zip(texts, losses, spent, strict=True)]
+
+    def _request(
+        self, rows: Sequence[int], texts: Sequence[Tensor], part: float, goal: Goal | None = None
     ) -> Request:
-        """Some rows with their texts, of all k; `part` of the work on these levels is done."""
-        count = len(self.schedule)
+        """Some rows with their texts, of all k; the goal is all rows'."""
+        count, chosen = len(self.schedule), list(rows)
         step = count - self.levels[0]
         return Request(
             Where("tuning", step, (step + part * len(self.levels)) / count),
-            self.latents[rows],
-            tuple(self.schedule.timestep(self.levels[row]) for row in rows),
-            torch.stack([texts[row] for row in rows]),
-            loss=loss,
+            self.latents[chosen],
+            tuple(self.schedule.timestep(self.levels[row]) for row in chosen),
+            torch.stack([texts[row] for row in chosen]),
+            goal=None if goal is None else Goal(goal.noise[chosen], goal.weight[chosen]),
         )
 
-    def land(self, noise: Tensor, rows: list[int], unconditional: Tensor) -> Tensor:
-        """Where the guided step leads from some rows: ε of them, ε(∅) of all."""
-        guided = guide(unconditional[rows], noise, self.guidance_scale)
-        levels = [self.levels[row] for row in rows]
-        return self.schedule.step_each(self.latents[rows], guided, levels=levels)
+    def land(self, noise: Tensor, unconditional: Tensor) -> Tensor:
+        """Where the guided step leads from ε(c_t) and ε(∅), [k, 4, h, w]."""
+        guided = guide(unconditional, noise, self.options.guidance_scale)
+        return self.schedule.step_each(self.latents, guided, levels=self.levels)
 
-    def loss(self, rows: list[int], unconditional: Tensor) -> Loss:
-        """ε of some rows → their squared distance from the pivots below."""
-        goals = self.pivots[[self.levels[row] - 1 for row in rows]]
-        return lambda noise: (
-            (self.land(noise, rows, unconditional) - goals).square().mean((1, 2, 3))
-        )
+    def goal(self, unconditional: Tensor) -> Goal:
+        """The ε(c_t) with which the guided step lands on the pivots below.
 
-
-def _tune_levels(
-    levels: tuple[int, ...],
-    latents: Tensor,
-    start: Sequence[Tensor],
-    pivots: Tensor,
-    uncond: Tensor,
-    schedule: Schedule,
-    options: InversionOptions,
-) -> Edit[list[_Tuned]]:
-    """The inner loops of some timesteps in the same calls; who has arrived leaves them.
-
-    Args:
-        levels: k of them, descending.
-        latents: z, [k, 4, h, w].
-        start: what each c_t starts from, k × [n, d].
-        pivots, uncond, schedule, options: as for `tune`.
-    """
-    stage = _Levels(levels, latents, pivots, schedule, options.guidance_scale)
-    texts = [text.detach().clone() for text in start]
-    everyone = list(range(len(levels)))
-    unconditional = (yield stage.request(everyone, [uncond] * len(levels), 0.0)).noise
-    shares = [(len(schedule) - level) / len(schedule) for level in levels]  # of the steps, done
-    adam = torch.optim.Adam(
-        [
-            {"params": [text], "lr": options.learning_rate * (1 - share / 2)}
-            for text, share in zip(texts, shares, strict=True)
-        ]
-    )
-    enough = [options.stop_loss + options.stop_loss_growth * share for share in shares]
-    going, spent = everyone, [options.inner_steps] * len(levels)
-    for inner in range(options.inner_steps):
-        part = 0.05 + 0.9 * inner / options.inner_steps
-        answer = yield stage.request(going, texts, part, stage.loss(going, unconditional))
-        if answer.losses is None or answer.gradient is None:
-            raise TypeError("a request with a loss is answered with its gradient")
-        adam.zero_grad()
-        still = []
-        for row, loss, gradient in zip(going, answer.losses.tolist(), answer.gradient, strict=True):
-            if inner == 0:
-                enough[row] = max(enough[row], options.stop_share * loss)
-            if loss < enough[row]:
-                spent[row] = inner
-            else:
-                texts[row].grad = gradient
-                still.append(row)
-        if not still:
-            break
-        adam.step()
-        going = still
-    noise = (yield stage.request(everyone, texts, 0.95)).noise
-    landed = stage.land(noise, everyone, unconditional)
-    losses = stage.loss(everyone, unconditional)(noise)
-    return [_Tuned(*row) for row in zip(texts, landed, losses, spent, strict=True)]
+        The step is linear in ε and guidance in ε(c_t), so the squared distance from the pivot is
+        that from this ε, weighted with (w · what the step takes of ε)².
+        """
+        w = self.options.guidance_scale
+        below = self.pivots[[level - 1 for level in self.levels]]
+        guided, taken = self.schedule.noise_between_each(self.latents, below, levels=self.levels)
+        return Goal(unconditional + (guided - unconditional) / w, (w * taken).square())

@@ -51,7 +51,7 @@ class InversionOptions:
 
     num_inference_steps: int = 50  # T, DDIM steps (paper)
     guidance_scale: float = 7.5  # w (paper); tuning and editing share it
-    inner_steps: int = 10  # most Adam steps a timestep (null-text inversion)
+    inner_steps: int = 1  # most Adam steps a timestep (ours; null-text inversion takes 10)
     # Beyond the paper: every timestep is tuned from its own pivot, all at once.
     side_by_side: bool = True
     learning_rate: float = 0.1  # at the noisiest step, falling to half at the last
@@ -137,5 +137,7 @@ PAPER = EditOptions(
     change_thresholds=None,
     guidance_end=None,
     guidance_base=0.0,
-    inversion=InversionOptions(side_by_side=False, learning_rate=1e-2, stop_share=0.0),
+    inversion=InversionOptions(
+        inner_steps=10, side_by_side=False, learning_rate=1e-2, stop_share=0.0
+    ),
 )

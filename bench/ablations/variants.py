@@ -15,9 +15,10 @@ from torch.nn.functional import scaled_dot_product_attention
 from baret.attention import output, project
 from baret.diffusion import StableDiffusion
 from baret.editor import Editor
-from baret.engine import Answer, Edit, Engine, Request
 from baret.inversion import invert, tune
 from baret.options import EditOptions, InversionOptions
+from baret.predictor import Predictor
+from baret.requests import Answer, Edit, Request
 from baret.result import Inversion
 from bench.edits.attention import Layer, processors
 from bench.edits.batch import Batch, Edited
@@ -48,7 +49,7 @@ def edit_variant(model: BatchModel, batch: Batch, options: Variant) -> Edited:
             batch.sources, batch.prompts, batch.source_captions, strict=True
         )
     ]
-    results = run_together(_Engine(model.model, options), edits)
+    results = run_together(_Predictor(model.model, options), edits)
     rebuilt = np.stack([np.asarray(result.reconstruction) for result in results])
     return Edited(np.stack([np.asarray(result.picture) for result in results]), lambda: rebuilt)
 
@@ -88,7 +89,7 @@ class _Editor(Editor):
         )
 
 
-class _Engine(Engine):
+class _Predictor(Predictor):
     """Balances as the variant says."""
 
     def __init__(self, model: StableDiffusion, variant: Variant):

@@ -1,33 +1,33 @@
 """Several of `baret`'s generators at once: what they ask for together is answered together.
 
-b rows · n tokens · d text width.
-
 Generators that run the same method ask for the same timesteps in the same order, so on a machine
-where one picture cannot fill a call, many can. Requests go together that want a gradient or not,
-that balance attention or not. Whoever ends an inner loop early waits for the others.
+where one picture cannot fill a call, many can. Unlike the engine's threads it gives the same calls
+every time. Requests go together that want a gradient or not, that balance attention or not. Whoever
+ends an inner loop early waits for the others.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from itertools import accumulate
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
-import torch
-from torch import Tensor
-
-from baret.attention import Injection
-from baret.engine import Answer, Edit, Engine, R, Request
+from baret.requests import Answer, Aside, Edit, R, Request, merge, split
 
 STAGES = ("inverting", "tuning", "editing")
 ROWS = 64  # a call is full from here on: with several hundred a CPU's caches no longer hold them
-Loss = Callable[[Tensor], Tensor]
 
 
-def run_together(engine: Engine, edits: Sequence[Edit[R]]) -> list[R]:
+class Answers(Protocol):
+    """`baret.predictor.Predictor`, or what stands for it."""
+
+    def answer(self, request: Request) -> Answer:
+        """Answer a request."""
+
+
+def run_together(predictor: Answers, edits: Sequence[Edit[R]]) -> list[R]:
     """Run generators to their ends.
 
     Args:
-        engine: answers the merged requests.
+        predictor: answers the merged requests.
         edits: as many as fit into memory together.
 
     Returns:
@@ -36,11 +36,14 @@ def run_together(engine: Engine, edits: Sequence[Edit[R]]) -> list[R]:
     results: dict[int, R] = {}
     waiting: dict[int, Request] = {}
 
-    def resume(place: int, answer: Answer | None) -> None:
+    def resume(place: int, answer: Any) -> None:
         waiting.pop(place, None)
+        edit = edits[place]
         try:
-            edit = edits[place]
-            waiting[place] = next(edit) if answer is None else edit.send(answer)
+            asked = edit.send(answer)
+            while isinstance(asked, Aside):
+                asked = edit.send(asked.work())
+            waiting[place] = asked
         except StopIteration as stop:
             results[place] = stop.value
 
@@ -48,9 +51,9 @@ def run_together(engine: Engine, edits: Sequence[Edit[R]]) -> list[R]:
         resume(place, None)
     while waiting:
         for places in _groups(_rearmost(waiting)):
-            answer = engine.answer(merge([waiting[place] for place in places]))
-            sizes = [len(waiting[place].latents) for place in places]
-            for place, own in zip(places, split(answer, sizes), strict=True):
+            requests = [waiting[place] for place in places]
+            answer = predictor.answer(merge(requests))
+            for place, own in zip(places, split(answer, requests), strict=True):
                 resume(place, own)
     return [results[place] for place in range(len(edits))]
 
@@ -70,67 +73,8 @@ def _groups(waiting: dict[int, Request]) -> list[list[int]]:
     groups = defaultdict[Any, list[int]](list)
     rows = defaultdict[Any, int](int)
     for place, request in waiting.items():
-        alone = place if request.recorder is not None else -1
-        kind = (request.loss is None, request.injection is None, alone)
+        kind = (request.kind, request.injection is None)
         full = rows[kind] // ROWS
         groups[(*kind, full)].append(place)
         rows[kind] += len(request.latents)
     return list(groups.values())
-
-
-def merge(requests: Sequence[Request]) -> Request:
-    """One request for the rows of several, in order."""
-    first = requests[0]
-    if len(requests) == 1:
-        return first
-    sizes = [len(request.latents) for request in requests]
-    return Request(
-        first.where,
-        torch.cat([request.latents for request in requests]),
-        tuple(timestep for request in requests for timestep in request.timesteps),
-        torch.cat([request.embeddings for request in requests]),
-        _merged_injection([request.injection for request in requests], sizes),
-        loss=_merged_loss([request.loss for request in requests], sizes),
-    )
-
-
-def _merged_injection(given: Sequence[Injection | None], sizes: Sequence[int]) -> Injection | None:
-    """Each request's row numbers count from its own first row."""
-    starts = [0, *accumulate(sizes)]
-    injections = [injection for injection in given if injection is not None]
-    if not injections:
-        return None
-
-    def shifted(rows: list[tuple[int, ...]]) -> tuple[int, ...]:
-        return tuple(row + start for own, start in zip(rows, starts, strict=False) for row in own)
-
-    return Injection(
-        shifted([injection.self_from for injection in injections]),
-        shifted([injection.cross_from for injection in injections]),
-    )
-
-
-def _merged_loss(given: Sequence[Loss | None], sizes: Sequence[int]) -> Loss | None:
-    losses = [loss for loss in given if loss is not None]
-    if not losses:
-        return None
-
-    def merged(noise: Tensor) -> Tensor:
-        own = torch.split(noise, list(sizes))
-        return torch.cat([loss(rows) for loss, rows in zip(losses, own, strict=True)])
-
-    return merged
-
-
-def split(answer: Answer, sizes: Sequence[int]) -> list[Answer]:
-    """The answers to the requests that were merged, by their rows."""
-    rows = list(sizes)
-    nothing: list[None] = [None] * len(rows)
-    losses = nothing if answer.losses is None else torch.split(answer.losses, rows)
-    gradients = nothing if answer.gradient is None else torch.split(answer.gradient, rows)
-    return [
-        Answer(noise, loss, gradient)
-        for noise, loss, gradient in zip(
-            torch.split(answer.noise, rows), losses, gradients, strict=True
-        )
-    ]

@@ -19,6 +19,7 @@ from baret.ddim import Schedule
 from baret.diffusion import StableDiffusion
 from baret.images import Pixels
 from baret.loading import load_pipeline
+from baret.predictor import Predictor
 
 Pictures = NDArray[np.uint8]  # [b, H, W, 3]
 V = TypeVar("V")
@@ -41,6 +42,7 @@ class BatchModel:
     def __init__(self, model: StableDiffusion, pipeline: Any):
         """Take a model, and the pipeline that holds the same parts for diffusers' own methods."""
         self.model, self.pipeline = model, pipeline
+        self.predictor = Predictor(model)
         self._memory: dict[Hashable, Any] | None = None
         self._recalled = False
         self._embed = lru_cache(maxsize=1024)(model.embed)

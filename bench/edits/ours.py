@@ -4,7 +4,6 @@ import numpy as np
 from PIL import Image
 
 from baret.editor import Editor
-from baret.engine import Engine
 from baret.options import EditOptions
 from bench.edits.batch import Batch, Edited
 from bench.edits.lockstep import run_together
@@ -22,7 +21,7 @@ def baret(model: BatchModel, batch: Batch, options: EditOptions) -> Edited:
         editor.editing(model.recall(key) or Image.fromarray(source), prompt, options)
         for key, source, prompt in zip(keys, batch.sources, batch.prompts, strict=True)
     ]
-    results = run_together(Engine(model.model), edits)
+    results = run_together(model.predictor, edits)
     for key, result in zip(keys, results, strict=True):
         model.keep(key, result.inversion)
     rebuilt = np.stack([np.asarray(result.reconstruction) for result in results])

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from baret.ddim import Schedule, guide
-from baret.engine import Engine
 from baret.inversion import invert
 from bench.edits.lockstep import run_together
 from bench.edits.model import BatchModel
@@ -27,7 +26,7 @@ def pivots_of(model: BatchModel, clean: Tensor, texts: Tensor, schedule: Schedul
         schedule: T levels.
     """
     edits = [invert(own, text, schedule) for own, text in zip(clean, texts, strict=True)]
-    return torch.stack(run_together(Engine(model.model), edits), dim=1)
+    return torch.stack(run_together(model.predictor, edits), dim=1)
 
 
 def guided(

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from baret import EditOptions, Editor, InversionOptions, Preset, images
 from baret.ddim import Schedule, guide
-from baret.engine import Edit, Engine, Request, Where
 from baret.inversion import invert
+from baret.requests import Answer, Edit, Request, Where
 from bench.photos.datasets import Task
 
 
@@ -95,7 +95,7 @@ class Ddim:
 
     def edit(self, editor: Editor, photo: Image.Image, task: Task) -> Image.Image:
         """Through BARET's own pieces: the same weights, schedule and numeric path."""
-        model, engine = editor.model, Engine(editor.model)
+        model, engine = editor.model, editor.engine
         rgb = images.to_rgb(photo)
         size = images.working_size(*rgb.size, area=model.native_size**2, multiple=model.multiple)
         schedule = model.schedule(self.steps)
@@ -115,7 +115,7 @@ def _denoise(noise: Tensor, texts: Tensor, schedule: Schedule, scale: float) -> 
         where = Where("editing", done, done / len(schedule))
         rows = latents.expand(2, -1, -1, -1)  # [2, 4, h, w]
         timesteps = (schedule.timestep(level),) * 2
-        answer = yield Request(where, rows, timesteps, texts)
+        answer: Answer = yield Request(where, rows, timesteps, texts)
         with_text, without = answer.noise.chunk(2)
         latents = schedule.step(latents, guide(without, with_text, scale), level=level)
     return latents[0]

@@ -7,6 +7,7 @@ from baret.attention import (
     AttentionRecorder,
     BalancedAttention,
     Injection,
+    Recording,
     attention_layers,
     balanced_attention,
 )
@@ -37,7 +38,7 @@ def test_reindexing_rows_equals_exchanging_explicit_maps(cross, source):
     attn = Attention(query_dim=24, cross_attention_dim=16 if cross else None, heads=3, dim_head=8)
     hidden, text = randn(3, 40, 24), randn(3, 7, 16, seed=1)
     context = text if cross else hidden
-    balanced = BalancedAttention(source, None)(attn, hidden, text if cross else None)
+    balanced = BalancedAttention(torch.tensor(source), ())(attn, hidden, text if cross else None)
     expected = by_explicit_maps(attn, hidden, context, source)
     torch.testing.assert_close(balanced, expected, atol=1e-5, rtol=1e-5)
 
@@ -46,6 +47,11 @@ def call(editor, embeddings, seed=0):
     """ε of three rows at t = 501; the UNet's answer to a fixed question."""
     with torch.no_grad():
         return editor.model.predict_noise(randn(3, 4, 16, 16, seed=seed), [501] * 3, embeddings)
+
+
+def balanced(unet, injection, recordings=()):
+    on_cpu = None if injection is None else injection.on(torch.device("cpu"))
+    return balanced_attention(unet, attention_layers(unet), on_cpu, recordings)
 
 
 @pytest.fixture(scope="module")
@@ -62,23 +68,23 @@ def test_every_attention_layer_of_the_unet_is_found(editor):
 
 def test_leaving_every_row_alone_changes_nothing(editor, texts):
     plain = call(editor, texts)
-    with balanced_attention(editor.model.unet, Injection((0, 1, 2), (0, 1, 2))):
-        balanced = call(editor, texts)
-    torch.testing.assert_close(balanced, plain, atol=1e-5, rtol=1e-4)
+    with balanced(editor.model.unet, Injection((0, 1, 2), (0, 1, 2))):
+        changed = call(editor, texts)
+    torch.testing.assert_close(changed, plain, atol=1e-5, rtol=1e-4)
 
 
 def test_only_the_injected_row_changes(editor, texts):
     plain = call(editor, texts)
-    with balanced_attention(editor.model.unet, Injection((1, 1, 2), (0, 1, 2))):
-        balanced = call(editor, texts)
-    torch.testing.assert_close(balanced[1:], plain[1:], atol=1e-5, rtol=1e-4)
-    assert (balanced[0] - plain[0]).abs().mean() > 1e-3
+    with balanced(editor.model.unet, Injection((1, 1, 2), (0, 1, 2))):
+        changed = call(editor, texts)
+    torch.testing.assert_close(changed[1:], plain[1:], atol=1e-5, rtol=1e-4)
+    assert (changed[0] - plain[0]).abs().mean() > 1e-3
 
 
 def test_self_and_cross_attention_are_injected_each_by_itself(editor, texts):
     outcomes = []
     for injection in (Injection((1, 1, 2), (0, 1, 2)), Injection((0, 1, 2), (1, 1, 2))):
-        with balanced_attention(editor.model.unet, injection):
+        with balanced(editor.model.unet, injection):
             outcomes.append(call(editor, texts)[0])
     assert (outcomes[0] - outcomes[1]).abs().mean() > 1e-3
 
@@ -88,7 +94,7 @@ def test_processors_are_restored_whatever_happens(editor):
     before = dict(unet.attn_processors)
     with (
         pytest.raises(KeyboardInterrupt),
-        balanced_attention(unet, Injection((0,), (0,))),
+        balanced(unet, Injection((0,), (0,))),
     ):
         assert unet.attn_processors != before
         raise KeyboardInterrupt
@@ -97,17 +103,14 @@ def test_processors_are_restored_whatever_happens(editor):
 
 def test_with_nothing_to_inject_the_unet_is_not_touched(editor):
     before = dict(editor.model.unet.attn_processors)
-    with balanced_attention(editor.model.unet, None):
+    with balanced(editor.model.unet, None):
         assert editor.model.unet.attn_processors == before
 
 
 def test_a_model_without_the_expected_layers_is_refused():
     vae = AutoencoderKL(block_out_channels=(32,), norm_num_groups=8)
-    with (
-        pytest.raises(AttentionLayoutError, match="0 of them in transformer blocks"),
-        balanced_attention(vae, Injection((0,), (0,))),
-    ):
-        pass
+    with pytest.raises(AttentionLayoutError, match="0 of them in transformer blocks"):
+        attention_layers(vae)
 
 
 def test_a_layer_that_computes_more_than_plain_attention_is_refused(editor, monkeypatch):
@@ -118,8 +121,8 @@ def test_a_layer_that_computes_more_than_plain_attention_is_refused(editor, monk
 
 
 def test_recorded_maps_are_distributions_over_the_tokens(editor, texts):
-    recorder = AttentionRecorder(row=1)
-    with balanced_attention(editor.model.unet, None, recorder):
+    recorder = AttentionRecorder()
+    with balanced(editor.model.unet, None, [Recording(1, recorder)]):
         call(editor, texts)
     maps = recorder.maps()
     assert maps.shape == (256, texts.shape[1])

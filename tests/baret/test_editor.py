@@ -93,15 +93,16 @@ def test_a_picture_that_cannot_be_worked_on_is_refused(editor):
         editor.edit(Image.new("RGB", (16, 16)), "a dog")
 
 
-def test_progress_is_told_before_every_unet_call_and_never_falls(editor, sample):
+def test_progress_is_told_before_every_call_and_never_falls(editor, sample):
     told = []
     editor.edit(sample.picture, sample.prompt, OPTIONS, on_progress=told.append)
     fractions = [progress.fraction for progress in told]
     assert fractions == sorted(fractions) and fractions[0] == 0 and fractions[-1] > 0.9
     stages = list(dict.fromkeys(progress.stage for progress in told))
     assert stages == ["inverting", "tuning", "editing", "decoding"]
-    # 10 to invert, ∅, up to 2 looks and the last to tune 10 together, 10 to edit, 1 more.
-    assert 10 + 3 + 10 + 1 <= len(told) <= 10 + 4 + 10 + 1
+    # Reading text and picture and 10 steps, ∅ and up to 2 looks at 10 together, reading the texts
+    # and 10 steps, photo and edit.
+    assert 12 + 2 + 11 + 2 <= len(told) <= 12 + 3 + 11 + 2
 
 
 @pytest.mark.parametrize("stage", ["inverting", "tuning", "editing", "decoding"])

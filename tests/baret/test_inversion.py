@@ -20,7 +20,7 @@ def scene(editor, sample):
     pixels = to_pixels(sample.picture, (64, 64))
     clean, uncond, target = model.encode(pixels), model.embed(""), model.embed(sample.prompt)
     schedule = model.schedule(STEPS)
-    pivots = editor._engine.run(invert(clean, uncond, schedule), lambda where: None)
+    pivots = editor.engine.run(invert(clean, uncond, schedule), lambda where: None)
     return pixels, clean, uncond, target, schedule, pivots
 
 
@@ -28,14 +28,14 @@ def scene(editor, sample):
 def tuning(editor, scene):
     _, _, uncond, target, schedule, pivots = scene
     options = replace(PAPER.inversion, num_inference_steps=STEPS, inner_steps=5)
-    return editor._engine.run(tune(pivots, target, uncond, schedule, options), lambda where: None)
+    return editor.engine.run(tune(pivots, target, uncond, schedule, options), lambda where: None)
 
 
 @pytest.fixture(scope="module")
 def side_by_side(editor, scene):
     _, _, uncond, target, schedule, pivots = scene
     options = InversionOptions(num_inference_steps=STEPS, inner_steps=4)
-    return editor._engine.run(tune(pivots, target, uncond, schedule, options), lambda where: None)
+    return editor.engine.run(tune(pivots, target, uncond, schedule, options), lambda where: None)
 
 
 def denoise(model, start, uncond, texts, schedule, scale):
@@ -71,7 +71,7 @@ def test_inversion_at_guidance_one_then_ddim_reconstructs(editor, scene):
 def test_tuning_lowers_the_loss_at_the_steps_where_it_works(editor, scene, tuning):
     _, _, uncond, target, schedule, pivots = scene
     options = replace(PAPER.inversion, num_inference_steps=STEPS, inner_steps=0)
-    untuned = editor._engine.run(
+    untuned = editor.engine.run(
         tune(pivots, target, uncond, schedule, options), lambda where: None
     )
     assert untuned.inner_steps.sum() == 0
@@ -100,7 +100,7 @@ def test_denoising_with_the_tuned_texts_ends_where_tuning_said(editor, scene, tu
 def test_a_generous_stopping_rule_spends_no_inner_steps(editor, scene):
     _, _, uncond, target, schedule, pivots = scene
     options = InversionOptions(num_inference_steps=STEPS, inner_steps=5, stop_loss=1.0)
-    tuned = editor._engine.run(tune(pivots, target, uncond, schedule, options), lambda where: None)
+    tuned = editor.engine.run(tune(pivots, target, uncond, schedule, options), lambda where: None)
     assert tuned.inner_steps.tolist() == [0] * STEPS
 
 
@@ -135,16 +135,26 @@ def test_who_has_arrived_spends_no_more_steps(editor, scene, side_by_side):
     spent = side_by_side.inner_steps
     assert spent.min() < 2 < spent.sum() / STEPS <= spent.max() == 4
     patient = InversionOptions(num_inference_steps=STEPS, inner_steps=4, stop_share=0.0)
-    longer = editor._engine.run(tune(pivots, target, uncond, schedule, patient), lambda where: None)
+    longer = editor.engine.run(tune(pivots, target, uncond, schedule, patient), lambda where: None)
     assert (longer.inner_steps >= spent).all()
     same = longer.inner_steps == spent
     torch.testing.assert_close(longer.losses[same], side_by_side.losses[same])
+
+
+def test_without_inner_steps_side_by_side_asks_for_nothing(editor, scene):
+    _, _, uncond, target, schedule, pivots = scene
+    options = InversionOptions(num_inference_steps=STEPS, inner_steps=0)
+    with pytest.raises(StopIteration) as stop:
+        next(tune(pivots, target, uncond, schedule, options))
+    untuned = stop.value.value
+    assert torch.equal(untuned.embeddings, target.expand(STEPS, -1, -1))
+    assert untuned.losses.isnan().all() and untuned.inner_steps.sum() == 0
 
 
 def test_how_many_timesteps_share_a_call_does_not_matter(editor, scene, side_by_side, monkeypatch):
     _, _, uncond, target, schedule, pivots = scene
     monkeypatch.setattr("baret.inversion.TOGETHER", 3)
     options = InversionOptions(num_inference_steps=STEPS, inner_steps=4)
-    tuned = editor._engine.run(tune(pivots, target, uncond, schedule, options), lambda where: None)
+    tuned = editor.engine.run(tune(pivots, target, uncond, schedule, options), lambda where: None)
     assert torch.equal(tuned.inner_steps, side_by_side.inner_steps)
     torch.testing.assert_close(tuned.embeddings, side_by_side.embeddings, atol=1e-2, rtol=1e-2)
