@@ -29,10 +29,9 @@ class Injection:
     self_from: tuple[int, ...]  # [b]; a row's own index leaves it alone
     cross_from: tuple[int, ...]  # [b]
 
-    def on(self, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Both as int64 [b] on a device."""
-        both = torch.tensor([self.self_from, self.cross_from], device=device)
-        return both[0], both[1]
+    def on(self, device: torch.device) -> Tensor:
+        """Both as int64 [2, b] on a device."""
+        return torch.tensor([self.self_from, self.cross_from], device=device)
 
 
 @dataclass
@@ -146,7 +145,7 @@ def _is_plain(attn: Any) -> bool:
 def balanced_attention(
     unet: Any,
     layers: Mapping[str, bool],
-    injection: tuple[Tensor, Tensor] | None,
+    injection: Tensor | None,
     recordings: Sequence[Recording] = (),
 ) -> Iterator[None]:
     """Inside, the UNet attends as `injection` says and tells the recorders; after, as before.
@@ -156,13 +155,13 @@ def balanced_attention(
     Args:
         unet: diffusers' UNet2DConditionModel.
         layers: of `attention_layers`.
-        injection: `self_from` and `cross_from` as int64 [b] on the UNet's device.
+        injection: of `Injection.on`, [2, b].
         recordings: the rows whose cross-attention is told.
     """
     if injection is None and not recordings:
         yield
         return
-    self_from, cross_from = injection or (None, None)
+    self_from, cross_from = (None, None) if injection is None else injection
     saved = dict(unet.attn_processors)
     try:
         # set_attn_processor empties the dict that it is given: each call gets one of its own.

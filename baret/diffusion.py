@@ -62,9 +62,8 @@ class StableDiffusion:
             module.requires_grad_(False).eval().to(device)
         # The VAE stays in float32: it bounds how exactly a photo can come back.
         self._vae.float()
-        if device.type == "cpu":
-            self.unet.to(memory_format=torch.channels_last)
-            self._vae.to(memory_format=torch.channels_last)
+        self.unet.to(memory_format=torch.channels_last)
+        self._vae.to(memory_format=torch.channels_last)
         self._alphas = self._scheduler.alphas_cumprod.to(device)
         self.multiple: int = 2 ** (len(self._vae.config.block_out_channels) - 1)
         self.native_size: int = self.unet.config.sample_size * self.multiple

@@ -128,6 +128,40 @@ def _tuning(found: Sequence[_Tuned], reconstruction: Tensor) -> Tuning:
     )
 
 
+class _InnerLoop:
+    """Adam on one timestep's text."""
+
+    def __init__(self, start: Tensor, options: InversionOptions, *, done: float):
+        """Begin at a text [n, d], when a share of the steps is done."""
+        self.text = start.detach().clone()
+        self._spent, self._first, self._last = 0, 0.0, float("nan")
+        self._share = options.stop_share
+        self._enough = options.stop_loss + options.stop_loss_growth * done
+        self._adam = torch.optim.Adam([self.text], lr=options.learning_rate * (1 - done / 2))
+
+    def learn(self, loss: float, gradient: Tensor) -> bool:
+        """Take a step, unless the error is small enough; whether to look again.
+
+        Not if the step promises, to first order, an error below the share of the first: another
+        look would cost as much as the step did.
+        """
+        self._last = loss
+        if self._spent == 0:
+            self._first = loss
+        if loss < max(self._enough, self._share * self._first):
+            return False
+        before = self.text.clone()
+        self.text.grad = gradient
+        self._adam.step()
+        self._spent += 1
+        promised = loss - float((gradient * (before - self.text)).sum())
+        return max(promised, 0.0) >= self._share * self._first
+
+    def end(self) -> _Tuned:
+        """What was found."""
+        return _Tuned(self.text, self.text.new_tensor(self._last), self._spent)
+
+
 @dataclass(frozen=True)
 class _Levels:
     """Timesteps that are tuned in the same calls, a row each."""
@@ -150,38 +184,23 @@ class _Levels:
             start: what each c_t starts from.
             unconditional: ε(∅), [k, 4, h, w].
         """
-        options, count = self.options, len(self.schedule)
-        texts = [text.detach().clone() for text in start]
-        shares = [(count - level) / count for level in self.levels]  # of the steps, done
-        adam = torch.optim.Adam(
-            [
-                {"params": [text], "lr": options.learning_rate * (1 - share / 2)}
-                for text, share in zip(texts, shares, strict=True)
-            ]
-        )
-        enough = [options.stop_loss + options.stop_loss_growth * share for share in shares]
-        losses = [unconditional.new_tensor(torch.nan)] * len(texts)
-        goal, going, spent = self.goal(unconditional), list(range(len(texts))), [0] * len(texts)
-        for inner in range(options.inner_steps):
-            part = 0.05 + 0.9 * inner / options.inner_steps
+        goal, count = self.goal(unconditional), len(self.schedule)
+        loops = [
+            _InnerLoop(text, self.options, done=(count - level) / count)
+            for text, level in zip(start, self.levels, strict=True)
+        ]
+        going = list(range(len(loops)))
+        for inner in range(self.options.inner_steps):
+            part = 0.05 + 0.9 * inner / self.options.inner_steps
+            texts = [loop.text for loop in loops]
             answer: Answer = yield self._request(going, texts, part, goal)
             if answer.losses is None or answer.gradient is None:
                 raise TypeError("a request with a goal is answered with its gradient")
-            adam.zero_grad()
-            still = []
-            for row, loss, gradient in zip(going, answer.losses, answer.gradient, strict=True):
-                losses[row] = loss
-                if inner == 0:
-                    enough[row] = max(enough[row], options.stop_share * float(loss))
-                if loss >= enough[row]:
-                    texts[row].grad = gradient
-                    spent[row] += 1
-                    still.append(row)
-            if not still:
+            looks = zip(going, answer.losses.tolist(), answer.gradient, strict=True)
+            going = [row for row, loss, slope in looks if loops[row].learn(loss, slope)]
+            if not going:
                 break
-            adam.step()
-            going = still
-        return [_Tuned(*row) for row in zip(texts, losses, spent, strict=True)]
+        return [loop.end() for loop in loops]
 
     def _request(
         self, rows: Sequence[int], texts: Sequence[Tensor], part: float, goal: Goal | None = None

@@ -51,13 +51,14 @@ class InversionOptions:
 
     num_inference_steps: int = 50  # T, DDIM steps (paper)
     guidance_scale: float = 7.5  # w (paper); tuning and editing share it
-    inner_steps: int = 1  # most Adam steps a timestep (ours; null-text inversion takes 10)
+    inner_steps: int = 10  # most Adam steps a timestep (null-text inversion)
     # Beyond the paper: every timestep is tuned from its own pivot, all at once.
     side_by_side: bool = True
     learning_rate: float = 0.1  # at the noisiest step, falling to half at the last
     stop_loss: float = 1e-5  # an inner loop ends below this … (null-text)
     stop_loss_growth: float = 1e-3  # … plus this times the share of steps done (2e-5 × 50)
-    stop_share: float = 0.4  # … or below this share of where it began (ours; the paper's is 0)
+    # … or, ours, with the step that brings it below this share of where it began; the paper's is 0
+    stop_share: float = 0.9
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -137,7 +138,5 @@ PAPER = EditOptions(
     change_thresholds=None,
     guidance_end=None,
     guidance_base=0.0,
-    inversion=InversionOptions(
-        inner_steps=10, side_by_side=False, learning_rate=1e-2, stop_share=0.0
-    ),
+    inversion=InversionOptions(side_by_side=False, learning_rate=1e-2, stop_share=0.0),
 )

@@ -40,7 +40,7 @@ def test_a_kept_inversion_is_used_again_and_edits_the_same(model, batch):
         with model.measured() as recalled:
             again = baret(model, batch, OPTIONS)
     assert not kept.recalled and recalled.recalled
-    assert recalled.rows < kept.rows / 2 and recalled.backward_rows == 0
+    assert recalled.rows <= kept.rows / 2 and recalled.backward_rows == 0
     assert np.array_equal(first.pictures, again.pictures)
 
 
