@@ -95,7 +95,7 @@ class Editor:
 
     def invert(
         self,
-        image: Image.Image,
+        source: Image.Image | Inversion,
         prompt: str,
         options: InversionOptions | None = None,
         *,
@@ -104,18 +104,20 @@ class Editor:
         """Invert a photo and tune the target text to it (TTIS).
 
         Args:
-            image: any mode, at least 32 pixels a side, 1:4 to 4:1.
+            source: a picture of any mode, at least 32 pixels a side, 1:4 to 4:1; or an inversion
+                of it, whose pivots serve every text.
             prompt: what the edited photo should show.
             options: None takes the defaults.
             on_progress: see the class.
 
         Raises:
             ImageError: the picture cannot be worked on.
+            InversionMismatch: the inversion belongs to another model, or has other steps.
             OutOfMemory: the device has no room.
         """
         options = options or InversionOptions()
-        course = _Course(options, 0, on_progress)
-        return self.engine.run(self._invert(image, prompt, options), course.before_call)
+        course = _Course(options, 0, on_progress, self._skipped(source, prompt, options))
+        return self.engine.run(self._inversion(source, prompt, options), course.before_call)
 
     def edit(
         self,
@@ -125,21 +127,23 @@ class Editor:
         *,
         on_progress: OnProgress | None = None,
     ) -> EditResult:
-        """Edit a photo, or one that was inverted before with the same prompt and options.
+        """Edit a photo, or one that was inverted before.
 
         Args:
-            source: a picture as for `invert`, or an inversion.
+            source: a picture as for `invert`, or an inversion of it. Where that was made for the
+                same prompt and inversion options, the edit alone is left to do; otherwise its
+                pivots are used again and the text is tuned anew.
             prompt: what the edited photo should show.
             options: None takes the defaults.
             on_progress: see the class.
 
         Raises:
             ImageError: the picture cannot be worked on.
-            InversionMismatch: the inversion belongs to another model, prompt or other options.
+            InversionMismatch: the inversion belongs to another model, or has other steps.
             OutOfMemory: the device has no room.
         """
         options = options or EditOptions()
-        course = _Course.of(source, options, on_progress)
+        course = self._course(source, prompt, options, on_progress)
         return self.engine.run(self._edit(source, prompt, options, course), course.before_call)
 
     def editing(
@@ -150,7 +154,39 @@ class Editor:
         Its `seconds` are of decoding alone: what passes between requests is the runner's.
         """
         options = options or EditOptions()
-        return self._edit(source, prompt, options, _Course.of(source, options, None))
+        return self._edit(source, prompt, options, self._course(source, prompt, options, None))
+
+    def _course(
+        self,
+        source: Image.Image | Inversion,
+        prompt: str,
+        options: EditOptions,
+        on_progress: OnProgress | None,
+    ) -> "_Course":
+        skipped = self._skipped(source, prompt, options.inversion)
+        return _Course(options.inversion, len(options.interpolations), on_progress, skipped)
+
+    def _skipped(
+        self, source: Image.Image | Inversion, prompt: str, options: InversionOptions
+    ) -> frozenset[str]:
+        """The stages that an inversion has done already."""
+        if isinstance(source, Image.Image):
+            return frozenset()
+        steps = source.options.num_inference_steps
+        if (source.model, source.dtype) != (self.model.identity, self._dtype):
+            raise InversionMismatch("Another model made the inversion; invert the photo again.")
+        if steps != options.num_inference_steps:
+            raise InversionMismatch(
+                f"The inversion has {steps} steps and the edit is to have "
+                f"{options.num_inference_steps}; invert the photo again."
+            )
+        if (source.prompt, source.options) == (prompt, options):
+            return frozenset(("inverting", "tuning"))
+        return frozenset(("inverting",))
+
+    @property
+    def _dtype(self) -> str:
+        return str(self.model.dtype).removeprefix("torch.")
 
     def _edit(
         self,
@@ -159,33 +195,45 @@ class Editor:
         options: EditOptions,
         course: "_Course",
     ) -> Edit[EditResult]:
-        if isinstance(source, Inversion):
-            self._check(source, prompt, options.inversion)
-            inversion = source
-        else:
-            inversion = yield from self._invert(source, prompt, options.inversion)
+        inversion = yield from self._inversion(source, prompt, options.inversion)
         branches = []
         for eta in options.interpolations:
             branches.append((yield from self._denoise(inversion, eta, options)))
             course.parts_done += 1
         return (yield from self._decode(inversion, branches, options, course))
 
-    def _invert(
-        self, image: Image.Image, prompt: str, options: InversionOptions
+    def _inversion(
+        self, source: Image.Image | Inversion, prompt: str, options: InversionOptions
     ) -> Edit[Inversion]:
-        model = self.model
-        rgb = images.to_rgb(image)
-        size = images.working_size(*rgb.size, area=model.native_size**2, multiple=model.multiple)
-        pixels = images.to_pixels(rgb, size)
-        schedule = model.schedule(options.num_inference_steps)
-        reading = Where("inverting", 0, 0.0)
-        target, uncond = yield from self._read(prompt, reading)
+        """The inversion for a prompt, as far as it is not there."""
+        if isinstance(source, Image.Image):
+            photo = images.to_rgb(source)
+            pivots = yield from self._pivots(photo, options.num_inference_steps)
+            return (yield from self._tune(np.array(photo), pivots, prompt, options))
+        if (source.prompt, source.options) == (prompt, options):
+            return source
+        pivots = source.pivots.to(self.model.device)
+        return (yield from self._tune(source.photo, pivots, prompt, options))
+
+    def _pivots(self, photo: Image.Image, steps: int) -> Edit[Tensor]:
+        """z*_0…z*_T of a photo, [T + 1, 4, h, w]."""
+        model, reading = self.model, Where("inverting", 0, 0.0)
+        size = images.working_size(*photo.size, area=model.native_size**2, multiple=model.multiple)
+        pixels = images.to_pixels(photo, size)
         places = size[0] * size[1] / model.multiple**2
         clean = yield from aside(reading, lambda: model.encode(pixels), ENCODING * places)
-        pivots = yield from invert(clean, uncond, schedule)
+        uncond = yield from aside(reading, lambda: model.embed(""), 0)
+        return (yield from invert(clean, uncond, model.schedule(steps)))
+
+    def _tune(
+        self, photo: images.Pixels, pivots: Tensor, prompt: str, options: InversionOptions
+    ) -> Edit[Inversion]:
+        """The text tuned to a photo [H, W, 3] by its pivots."""
+        schedule = self.model.schedule(options.num_inference_steps)
+        target, uncond = yield from self._read(prompt, Where("tuning", 0, 0.0))
         tuning = yield from tune(pivots, target, uncond, schedule, options)
         return Inversion(
-            photo=np.array(rgb),
+            photo=photo,
             pivots=pivots,
             tuned=tuning.embeddings,
             losses=tuning.losses,
@@ -193,22 +241,14 @@ class Editor:
             reconstruction=tuning.reconstruction,
             prompt=prompt,
             options=options,
-            model=model.identity,
-            dtype=str(model.dtype).removeprefix("torch."),
+            model=self.model.identity,
+            dtype=self._dtype,
         )
 
     def _read(self, prompt: str, where: Where) -> Edit[tuple[Tensor, Tensor]]:
         """c and ∅, [n, d] each."""
         embed = self.model.embed
         return (yield from aside(where, lambda: (embed(prompt), embed("")), 0))
-
-    def _check(self, inversion: Inversion, prompt: str, options: InversionOptions) -> None:
-        mine = (self.model.identity, prompt, options)
-        if (inversion.model, inversion.prompt, inversion.options) != mine:
-            raise InversionMismatch(
-                "The inversion was made by another model, for another prompt or with other "
-                "inversion options; invert the photo again."
-            )
 
     def _denoise(self, inversion: Inversion, eta: float, options: EditOptions) -> Edit[Branches]:
         model, (tau_s, tau_c) = self.model, options.windows
@@ -299,19 +339,16 @@ class _Course:
     options: InversionOptions
     outputs: int
     on_progress: OnProgress | None
-    reused: bool = False
+    skipped: frozenset[str] = frozenset()  # stages
     parts_done: int = 0  # outputs denoised
     seconds: dict[str, float] = field(default_factory=dict)
     stage: str | None = None  # that time is being spent on
     since: float = 0.0
 
-    @classmethod
-    def of(
-        cls, source: Image.Image | Inversion, options: EditOptions, on_progress: OnProgress | None
-    ) -> Self:
-        """The course of an edit."""
-        reused = isinstance(source, Inversion)
-        return cls(options.inversion, len(options.interpolations), on_progress, reused=reused)
+    @property
+    def reused(self) -> bool:
+        """Whether the edit alone is left to do."""
+        return "tuning" in self.skipped
 
     def before_call(self, where: Where) -> None:
         """For the engine, before whatever it is asked for."""
@@ -330,12 +367,14 @@ class _Course:
         """Tell the caller, the share of the stage put in its place in the whole."""
         if self.on_progress is None:
             return
+        # Where a step that promises enough ends an inner loop, one is what most take.
+        inner_steps = min(self.options.inner_steps, 1 if self.options.stop_share else 1000)
         weights = {
-            "inverting": 0.0 if self.reused else 1.0,
-            "tuning": 0.0 if self.reused else 1.0 + 2.1 * self.options.inner_steps,
-            "editing": 5.0 * self.outputs,
+            "inverting": 1.0,
+            "tuning": 1.0 + 2.1 * inner_steps,
+            "editing": 3.0 * self.outputs,
             "decoding": 0.2,
-        }
+        } | dict.fromkeys(self.skipped, 0.0)
         if stage == "editing":
             done = (self.parts_done + done) / self.outputs
         order = list(weights)

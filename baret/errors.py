@@ -7,7 +7,7 @@ BaretError
 │   ├── ModelNotFound    no such bundled name, folder, file or hub id, or no hub to ask
 │   └── UnsupportedModel not a Stable Diffusion 1.x/2.x, or weights in a pickle
 ├── AttentionLayoutError the UNet's attention layers are not those that BAM knows
-├── InversionMismatch    an inversion made by another model, text or options
+├── InversionMismatch    an inversion made by another model, or of other steps
 └── OutOfMemory          the device has no room for the edit
 """
 
@@ -46,7 +46,7 @@ class AttentionLayoutError(BaretError):
 
 
 class InversionMismatch(BaretError):
-    """The inversion was made by another model, for another text or with other options."""
+    """The inversion was made by another model, or with other steps."""
 
 
 class OutOfMemory(BaretError):

@@ -15,7 +15,8 @@ from torch.nn.functional import scaled_dot_product_attention
 from baret.attention import output, project
 from baret.diffusion import StableDiffusion
 from baret.editor import Editor
-from baret.inversion import invert, tune
+from baret.images import Pixels
+from baret.inversion import invert
 from baret.options import EditOptions, InversionOptions
 from baret.predictor import Predictor
 from baret.requests import Answer, Edit, Request
@@ -42,7 +43,7 @@ class Variant:
 def edit_variant(model: BatchModel, batch: Batch, options: Variant) -> Edited:
     """Edit every picture as the variant says."""
     edits = [
-        _Editor(model.model, options, caption).editing(
+        _Editor(model.model, options, caption, prompt).editing(
             Image.fromarray(source), prompt, options.edit
         )
         for source, prompt, caption in zip(
@@ -57,36 +58,24 @@ def edit_variant(model: BatchModel, batch: Batch, options: Variant) -> Edited:
 class _Editor(Editor):
     """Inverts and tunes as the variant says; all else is the shipped one's."""
 
-    def __init__(self, model: StableDiffusion, variant: Variant, caption: str):
+    def __init__(self, model: StableDiffusion, variant: Variant, caption: str, prompt: str):
         super().__init__(model)
-        self._variant, self._caption = variant, caption
+        self._variant, self._caption, self._prompt = variant, caption, prompt
 
-    def _invert(
-        self, image: Image.Image, prompt: str, options: InversionOptions
+    def _pivots(self, photo: Image.Image, steps: int) -> Edit[Tensor]:
+        model, text = self.model, self._text(self._variant.pivots, self._prompt)
+        clean = model.encode(np.array(photo))
+        return (yield from invert(clean, model.embed(text), model.schedule(steps)))
+
+    def _tune(
+        self, photo: Pixels, pivots: Tensor, prompt: str, options: InversionOptions
     ) -> Edit[Inversion]:
-        variant, model = self._variant, self.model
-        texts = {
-            "empty": model.embed(""),
-            "target": model.embed(prompt),
-            "source": model.embed(self._caption),
-        }
-        schedule = model.schedule(options.num_inference_steps)
-        pixels = np.asarray(image)
-        pivots = yield from invert(model.encode(pixels), texts[variant.pivots], schedule)
-        start, uncond = texts[variant.start], texts["empty"]
-        tuning = yield from tune(pivots, start, uncond, schedule, options)
-        return Inversion(
-            photo=pixels,
-            pivots=pivots,
-            tuned=tuning.embeddings,
-            losses=tuning.losses,
-            inner_steps=tuning.inner_steps,
-            reconstruction=tuning.reconstruction,
-            prompt=prompt,
-            options=options,
-            model=model.identity,
-            dtype=str(model.dtype).removeprefix("torch."),
-        )
+        start = self._text(self._variant.start, prompt)
+        tuned = yield from super()._tune(photo, pivots, start, options)
+        return replace(tuned, prompt=prompt)
+
+    def _text(self, which: Text, prompt: str) -> str:
+        return {"empty": "", "target": prompt, "source": self._caption}[which]
 
 
 class _Predictor(Predictor):

@@ -1,6 +1,7 @@
 import gc
 import operator
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -74,11 +75,23 @@ def test_a_file_that_is_no_inversion_is_refused(data):
         Inversion.from_bytes(data)
 
 
-def test_an_inversion_of_another_text_or_other_options_is_refused(editor, inversion):
-    with pytest.raises(InversionMismatch):
-        editor.edit(inversion, "something else", OPTIONS)
-    with pytest.raises(InversionMismatch):
+def test_the_pivots_of_an_inversion_serve_another_text(editor, inversion, sample):
+    prompt, stages = "a photo of a black dog at night", []
+    again = editor.edit(inversion, prompt, OPTIONS, on_progress=lambda at: stages.append(at.stage))
+    fresh = editor.edit(sample.picture, prompt, OPTIONS)
+    assert again.picture.tobytes() == fresh.picture.tobytes()
+    assert "inverting" not in stages and not again.inversion_reused
+    assert again.inner_steps == fresh.inner_steps > 0
+    assert editor.invert(inversion, inversion.prompt, FAST) is inversion
+
+
+def test_an_inversion_of_another_model_or_of_other_steps_is_refused(editor, inversion):
+    with pytest.raises(InversionMismatch, match="10 steps and the edit is to have 50"):
         editor.edit(inversion, inversion.prompt, EditOptions())
+    with pytest.raises(InversionMismatch, match="Another model"):
+        editor.edit(replace(inversion, model="other"), inversion.prompt, OPTIONS)
+    with pytest.raises(InversionMismatch, match="Another model"):
+        editor.invert(replace(inversion, dtype="float16"), inversion.prompt, FAST)
 
 
 @pytest.mark.parametrize("size", [(32, 32), (50, 32), (32, 128), (200, 90), (61, 67)])
