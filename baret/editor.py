@@ -16,7 +16,7 @@ from baret.diffusion import StableDiffusion
 from baret.engine import Call, Engine
 from baret.errors import InversionMismatch
 from baret.heatmaps import heatmaps
-from baret.inversion import invert, tune
+from baret.inversion import TOGETHER, invert, tune
 from baret.matte import shown
 from baret.memory import Budget, measure
 from baret.options import EditOptions, InversionOptions
@@ -27,6 +27,7 @@ from baret.transition import transition
 # What the VAE costs beside a row of the UNet, at Stable Diffusion 1.5's size: the floor in
 # docs/method.md.
 ENCODING, DECODING = 1.4, 3.1
+MOST_AT_ONCE = 16  # edits: more would only make each of them slower
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,23 @@ class Editor:
             name_or_path, device=device, dtype=dtype, prediction_type=prediction_type
         )
         return cls(model, budget=measure(model), on_call=on_call)
+
+    def warm_up(self) -> None:
+        """Do what a first edit would wait for: on CUDA its calls are recorded."""
+        if self.model.device.type == "cuda":
+            grey = Image.new("RGB", (self.model.native_size,) * 2, "grey")
+            options = EditOptions(inversion=InversionOptions(num_inference_steps=2 * TOGETHER))
+            for _ in range(2):
+                self.edit(grey, "", options)
+
+    @property
+    def edits_at_once(self) -> int:
+        """How many fill the device's calls while they tune: 1 on a CPU, which a lone one fills."""
+        model = self.model
+        if model.device.type == "cpu":
+            return 1
+        rows = self.engine.budget.gradient_places // (model.native_size // model.multiple) ** 2
+        return max(1, min(MOST_AT_ONCE, rows // TOGETHER))
 
     def invert(
         self,

@@ -3,7 +3,9 @@
 Keys are `<edit id>/<name>`; `obstore` writes aside and renames, so nothing half-written is read.
 """
 
+from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import obstore
@@ -11,6 +13,14 @@ from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
 
 from jobs.errors import StoreUnavailable
+
+
+class Kept(NamedTuple):
+    """A file in the store."""
+
+    name: str  # under the prefix asked for
+    size: int  # bytes
+    modified: datetime
 
 
 class PictureFiles:
@@ -50,6 +60,27 @@ class PictureFiles:
         try:
             for batch in obstore.list(self._store, prefix=edit_id):
                 obstore.delete(self._store, [meta["path"] for meta in batch])
+        except (BaseError, OSError) as error:
+            raise StoreUnavailable("The picture store does not answer.") from error
+
+    def list(self, prefix: str) -> list[Kept]:
+        """What lies under a prefix, the oldest first."""
+        try:
+            found = [
+                Kept(meta["path"].removeprefix(f"{prefix}/"), meta["size"], meta["last_modified"])
+                for batch in obstore.list(self._store, prefix=prefix)
+                for meta in batch
+            ]
+        except (BaseError, OSError) as error:
+            raise StoreUnavailable("The picture store does not answer.") from error
+        return sorted(found, key=lambda kept: kept.modified)
+
+    def delete_one(self, edit_id: str, name: str) -> None:
+        """Delete one; nothing happens where there is none."""
+        try:
+            obstore.delete(self._store, f"{edit_id}/{name}")
+        except FileNotFoundError:
+            pass
         except (BaseError, OSError) as error:
             raise StoreUnavailable("The picture store does not answer.") from error
 

@@ -35,7 +35,11 @@ class Settings(BaseSettings):
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = Field(
         "auto", description="auto: float16 on CUDA, float32 on a CPU"
     )
-    concurrency: str = Field("auto", description="edits in flight a worker; auto is 1")
+    concurrency: str = Field(
+        "auto",
+        description="edits in flight a worker; auto is as many as fill a GPU's calls by its "
+        "measured memory, at most 16, and 1 on a CPU, which one edit fills",
+    )
     store_url: str = Field(
         "", description="object store of the pictures: a folder under the data folder, or s3://…"
     )
@@ -48,6 +52,15 @@ class Settings(BaseSettings):
         (),
         description="comma-separated networks that picture and webhook URLs may reach "
         "although they are not public, such as 127.0.0.0/8",
+    )
+    inversion_cache_mb: int = Field(
+        256,
+        ge=0,
+        description="most megabytes of inversions kept for each caller, so that the same picture "
+        "is edited again faster; 0 keeps none",
+    )
+    worker_metrics_port: int = Field(
+        0, ge=0, le=65535, description="port of the worker's Prometheus metrics; 0 serves none"
     )
     queue_limit: int = Field(1000, description="most edits that may wait for one model")
     edit_timeout: float = Field(1800, description="seconds after which a running edit is given up")
@@ -95,6 +108,6 @@ class Settings(BaseSettings):
         return path.name if path.is_dir() else self.model
 
     @property
-    def edits_in_flight(self) -> int:
-        """Concurrency as a number."""
-        return 1 if self.concurrency == "auto" else max(1, int(self.concurrency))
+    def edits_in_flight(self) -> int | None:
+        """Concurrency as a number; None leaves it to the worker."""
+        return None if self.concurrency == "auto" else max(1, int(self.concurrency))

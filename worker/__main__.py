@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from celery import Celery, signals
 from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
+from prometheus_client import start_http_server
 
 from baret import Editor
 from jobs.errors import StoreUnavailable
@@ -24,6 +25,8 @@ from jobs.queue import RUN_EDIT, make_celery, queue_name, signal_waiting
 from jobs.settings import Settings
 from jobs.store import EditStore, connect
 from worker.announcer import Announcer, describe
+from worker.inversions import InversionCache
+from worker.metrics import CallMetrics
 from worker.runner import Runner
 
 log = get_logger("worker")
@@ -40,9 +43,13 @@ def main() -> None:
     model = settings.model_name
     _leave_a_core_free()
     started = time.perf_counter()
-    editor = Editor.from_pretrained(settings.model, device=settings.device, dtype=settings.dtype)
+    metrics = CallMetrics(model)
+    editor = Editor.from_pretrained(
+        settings.model, device=settings.device, dtype=settings.dtype, on_call=metrics.count
+    )
+    editor.warm_up()
     log.info(
-        "model loaded",
+        "model loaded and warm",
         model=model,
         device=str(editor.model.device),
         dtype=str(editor.model.dtype),
@@ -51,16 +58,24 @@ def main() -> None:
     store = EditStore(connect(settings.broker_url))
     _wait_for(store)
     app = make_celery(settings.broker_url)
+    files = PictureFiles(settings.pictures_url)
     runner = Runner(
         editor,
         store,
-        PictureFiles(settings.pictures_url),
+        files,
+        inversions=InversionCache(
+            files, editor.model, most_bytes=settings.inversion_cache_mb * 2**20
+        ),
         model=model,
         timeout=settings.edit_timeout,
         signal=lambda edit_id: signal_waiting(app, model, edit_id),
     )
     name = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
-    _consume(app, runner, Announcer(store, name, describe(editor, model)), settings, name)
+    if settings.worker_metrics_port:
+        start_http_server(settings.worker_metrics_port)
+    edits_in_flight = settings.edits_in_flight or editor.edits_at_once
+    announcer = Announcer(store, name, describe(editor, model))
+    _consume(app, runner, announcer, model, edits_in_flight, name)
 
 
 def _leave_a_core_free() -> None:
@@ -85,7 +100,7 @@ def _wait_for(store: EditStore) -> None:
 
 
 def _consume(
-    app: Celery, runner: Runner, announcer: Announcer, settings: Settings, name: str
+    app: Celery, runner: Runner, announcer: Announcer, model: str, edits_in_flight: int, name: str
 ) -> None:
     @app.task(name=RUN_EDIT)  # type: ignore[untyped-decorator]
     def run_edit(edit_id: str) -> None:
@@ -94,7 +109,7 @@ def _consume(
 
     def ready(**_: Any) -> None:
         announcer.start()
-        log.info("consuming", model=settings.model_name, edits_in_flight=settings.edits_in_flight)
+        log.info("consuming", model=model, edits_in_flight=edits_in_flight)
 
     def leaving(**_: Any) -> None:
         log.info("leaving")
@@ -107,8 +122,8 @@ def _consume(
     worker = app.Worker(
         hostname=f"baret@{name}",
         pool="threads",
-        concurrency=settings.edits_in_flight,
-        queues=[queue_name(settings.model_name)],
+        concurrency=edits_in_flight,
+        queues=[queue_name(model)],
         without_gossip=True,
         without_mingle=True,
         quiet=True,  # no banner: what it says is in our own lines

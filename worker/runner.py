@@ -23,6 +23,7 @@ from jobs.schema import (
     WarningCode,
 )
 from jobs.store import Claim, EditStore
+from worker.inversions import InversionCache
 from worker.lease import Lease
 from worker.pictures import Encoded, encode
 from worker.problems import EditTimeout, problem_of
@@ -84,6 +85,7 @@ class Runner:
         store: EditStore,
         files: PictureFiles,
         *,
+        inversions: InversionCache,
         model: str,
         timeout: float,
         signal: Callable[[str], None],
@@ -94,11 +96,13 @@ class Runner:
             editor: with its model loaded.
             store: of the edits.
             files: of the pictures.
+            inversions: kept from earlier edits.
             model: name of the queue to take from.
             timeout: seconds after which an edit is given up.
             signal: tells another worker that the edit of this id waits again.
         """
         self._editor, self._store, self._files = editor, store, files
+        self._inversions = inversions
         self._model, self._timeout, self._signal = model, timeout, signal
         self._leaving = threading.Event()
 
@@ -179,14 +183,19 @@ class Runner:
         picture = open_picture(data)
         picture.load()
         loading = time.perf_counter() - started
-        params = record.submission.params
+        submission = record.submission
+        options = edit_options(submission.params)
+        inversion = self._inversions.find(submission, picture, options.inversion)
         edited = self._editor.edit(
-            picture, record.submission.prompt, edit_options(params), on_progress=attempt.on_progress
+            inversion or picture, submission.prompt, options, on_progress=attempt.on_progress
         )
         for hint in edited.hints:
             log.info("warned", code=hint.code, words=hint.words)
         attempt.report(Stage.DECODING, 0.99)
-        return self._store_result(attempt.claim, record, edited, loading)
+        result = self._store_result(attempt.claim, record, edited, loading)
+        if not edited.inversion_reused:
+            self._inversions.keep(submission, edited.inversion)
+        return result
 
     def _store_result(
         self, claim: Claim, record: Record, edited: EditResult, loading: float

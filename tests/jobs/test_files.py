@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,21 @@ def test_pictures_are_kept_by_edit_and_name(tmp_path: Path) -> None:
     files.delete("edit_1")
     assert files.get("edit_1", "input") is None
     assert files.get("edit_2", "input") == b"two"
+
+
+def test_what_lies_under_a_prefix_is_listed_the_oldest_first(tmp_path: Path) -> None:
+    files = PictureFiles(tmp_path.as_uri())
+    files.put("kept/one", "a/late", b"12345")
+    files.put("kept/one", "b", b"1")
+    files.put("kept/other", "c", b"1")
+    for name, seconds in (("b", 100), ("a/late", 200)):
+        os.utime(tmp_path / "kept" / "one" / name, (seconds, seconds))
+    listed = files.list("kept/one")
+    assert [(kept.name, kept.size) for kept in listed] == [("b", 1), ("a/late", 5)]
+    files.delete_one("kept/one", "b")
+    files.delete_one("kept/one", "b")
+    assert [kept.name for kept in files.list("kept/one")] == ["a/late"]
+    assert files.list("nothing") == []
 
 
 def test_a_name_does_not_lead_out_of_the_folder(tmp_path: Path) -> None:

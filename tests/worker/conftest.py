@@ -16,6 +16,7 @@ from jobs.schema import Record, Submission
 from jobs.store import EditStore
 from tests.worker.receiver import Receiver, running_receiver
 from tests.worker.watched import WatchedEditor
+from worker.inversions import InversionCache
 from worker.runner import Runner
 
 Make = Callable[..., Submission]
@@ -75,11 +76,22 @@ def signals() -> list[str]:
 
 
 @pytest.fixture
-def make_runner(store: EditStore, files: PictureFiles, signals: list[str]) -> Callable[..., Runner]:
+def make_runner(
+    store: EditStore, files: PictureFiles, signals: list[str], diffusion: StableDiffusion
+) -> Callable[..., Runner]:
     """Makes a runner: `make_runner(editor, timeout=1)`."""
+    inversions = InversionCache(files, diffusion, most_bytes=2**25)
 
     def make(editor: Any, *, files: PictureFiles = files, timeout: float = 60) -> Runner:
-        return Runner(editor, store, files, model="zoo", timeout=timeout, signal=signals.append)
+        return Runner(
+            editor,
+            store,
+            files,
+            inversions=inversions,
+            model="zoo",
+            timeout=timeout,
+            signal=signals.append,
+        )
 
     return make
 
