@@ -6,12 +6,10 @@ import time
 
 import pytest
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from PIL import Image
-from transformers import CLIPTextConfig, CLIPTextModel
 
 from baret import EditOptions, Editor, InversionOptions
-from baret.loading import CONFIGS, clip_tokenizer
+from bench.speed.random_weights import random_pipeline
 
 from .original_layout import save_original
 
@@ -21,18 +19,7 @@ OPTIONS = EditOptions(inversion=InversionOptions(num_inference_steps=2, inner_st
 @pytest.fixture(scope="module")
 def places(tmp_path_factory):
     """The same random weights as a diffusers folder and as one file of the original layout."""
-    torch.manual_seed(0)
-    home = CONFIGS / "sd1"
-    pipeline = StableDiffusionPipeline(
-        vae=AutoencoderKL.from_config(AutoencoderKL.load_config(home / "vae")),
-        text_encoder=CLIPTextModel(CLIPTextConfig.from_pretrained(home / "text_encoder")),
-        tokenizer=clip_tokenizer(pad="<|endoftext|>"),
-        unet=UNet2DConditionModel.from_config(UNet2DConditionModel.load_config(home / "unet")),
-        scheduler=DDIMScheduler.from_pretrained(home / "scheduler"),
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
-    ).to(torch.float16)
+    pipeline = random_pipeline()
     assert sum(p.numel() for p in pipeline.unet.parameters()) == 859_520_964
     base = tmp_path_factory.mktemp("large")
     pipeline.save_pretrained(base / "folder")

@@ -1,0 +1,86 @@
+"""The machine: its name, its memory, and what it multiplies matrices at."""
+
+import os
+import platform
+import re
+import resource
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import torch
+
+SIDES = {"cuda": 16384, "cpu": 2048}  # of the matrices: large enough that only arithmetic counts
+TRIES = 10
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where it was measured."""
+
+    name: str
+    torch_version: str
+    threads: int  # of the CPU
+    load: float  # processes that ran or waited on average in the minute before
+    ceiling: float  # TFLOP/s of a large matrix product in the model's dtype
+
+    @classmethod
+    def of(cls, device: torch.device, dtype: torch.dtype) -> Self:
+        """The machine of a model on this device whose UNet is in this dtype."""
+        return cls(
+            name=device_name(device),
+            torch_version=torch.__version__,
+            threads=torch.get_num_threads(),
+            load=os.getloadavg()[0],
+            ceiling=ceiling(device, dtype, SIDES[device.type]),
+        )
+
+
+def device_name(device: torch.device) -> str:
+    """What the device is called by who made it."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    told = Path("/proc/cpuinfo")
+    found = re.search(r"model name\s*: (.+)", told.read_text()) if told.is_file() else None
+    return f"{found[1] if found else platform.machine()} (CPU)"
+
+
+def ceiling(device: torch.device, dtype: torch.dtype, side: int) -> float:
+    """TFLOP/s of the product of two square matrices; the fastest of some tries."""
+    a, b = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
+    seconds = []
+    for _ in range(TRIES):
+        synchronize(device)
+        started = time.perf_counter()
+        a @ b
+        synchronize(device)
+        seconds.append(time.perf_counter() - started)
+    return 2 * side**3 / min(seconds) / 1e12
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait for what the device was asked for: a GPU answers before it has done it."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def forget_peak(device: torch.device) -> None:
+    """Let `peak_gib` count from here on, on a GPU; a process' peak stays."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def peak_gib(device: torch.device) -> float:
+    """The most memory held: on a GPU since `forget_peak`, else by the process in its life."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**30
+    unit = 1 if platform.system() == "Darwin" else 1024  # bytes of ru_maxrss
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
+
+
+def peak_title(device: torch.device) -> str:
+    """What `peak_gib` is."""
+    if device.type == "cuda":
+        return "most GPU memory allocated meanwhile, weights included"
+    return "most resident memory of the process so far, loading included"

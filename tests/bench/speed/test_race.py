@@ -1,0 +1,39 @@
+from dataclasses import replace
+
+import pytest
+
+from bench.speed.race import measure_ratios, race
+
+
+@pytest.fixture(scope="module")
+def brief(subject):
+    return replace(subject, plan=replace(subject.plan, steps=2, inner_steps=1, repeats=2))
+
+
+def test_everyone_is_asked_once_a_round_and_the_first_round_is_not_counted(brief):
+    first, second = brief.tasks(2)
+    asked = []
+
+    def contender(name, rows):
+        def run(task):
+            asked.append((name, task.key))
+            latents = brief.model.encode(task.source[None]).expand(rows, -1, -1, -1)
+            brief.model.predict(latents, 1, brief.model.embed([task.prompt] * rows))
+
+        return run
+
+    spent = race(brief, {"one": contender("one", 1), "three": contender("three", 3)})
+    rounds = (first, first, second)
+    assert asked == [(name, task.key) for task in rounds for name in ("one", "three")]
+    assert [cost.rows for cost in spent["three"]] == [3, 3]
+    assert [cost.rows for cost in spent["one"]] == [1, 1]
+
+
+def test_editing_again_takes_the_edit_alone_and_is_told_against_the_default(brief):
+    measured = measure_ratios(brief)
+    default, paper, again = measured.entries
+    assert default.ratio.low == default.ratio.high == 1
+    assert default.backward_rows == paper.backward_rows == 2  # T = 2, one inner step
+    # Without 2 rows of inversion, and of tuning ∅'s, the gradient's and the last one's.
+    assert again.backward_rows == 0 and again.rows == default.rows - 2 - 2 * 3
+    assert f"| edit of a kept inversion | {again.seconds} | {again.ratio} |" in measured.page()
