@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from baret.errors import OutOfMemory
+from baret.graphs import CudaRecorder
 from baret.memory import Budget
 from baret.predictor import NoisePredictor, Predictor
 from baret.requests import Answer, Aside, Edit, R, Request, Where, joined, merge, split
@@ -51,7 +52,8 @@ class Engine:
         Raises:
             AttentionLayoutError: the UNet's attention layers are not those that BAM knows.
         """
-        self._predictor = Predictor(model)
+        record = CudaRecorder() if model.device.type == "cuda" else None
+        self._predictor = Predictor(model, record)
         self._budget = budget
         self._on_call = on_call
         self._turns = Turns()

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from baret.attention import Recording, attention_layers, balanced_attention
 from baret.errors import memory_errors
-from baret.graphs import CudaRecorder, Record, Replayed, padded
+from baret.graphs import Record, Replayed, padded
 from baret.requests import Answer, Goal, Request, merge, split
 
 
@@ -47,15 +47,13 @@ class Predictor:
 
         Args:
             model: predicts noise.
-            record: how calls are recorded to be replayed; None: on CUDA as graphs, else not.
+            record: how calls are recorded to be replayed, such as `CudaRecorder`; None: not at all.
 
         Raises:
             AttentionLayoutError: the UNet's attention layers are not those that BAM knows.
         """
         self._model = model
         self._layers = attention_layers(model.unet)
-        if record is None and model.device.type == "cuda":
-            record = CudaRecorder()
         self._replayed = None if record is None else Replayed(self._call, record)
 
     @memory_errors()

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from baret import BaretError, Editor
+from baret import BaretError
 from baret.options import InversionOptions
 from bench.edits.model import BatchModel
 from bench.speed import report
@@ -97,7 +97,7 @@ def _subject(arguments: argparse.Namespace) -> Subject:
         inner_steps = InversionOptions().inner_steps  # no rule would ever stop it
     plan = Plan(arguments.steps, inner_steps, arguments.repeats, arguments.at_once)
     machine = Machine.of(model.model.device, model.model.dtype)
-    return Subject(model, Editor(model.model), machine, plan)
+    return Subject.of(model, machine, plan)
 
 
 def _load(arguments: argparse.Namespace) -> BatchModel:

@@ -1,18 +1,24 @@
 """What is measured: options, a model, pictures."""
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import cycle, islice
+from typing import Self
 
 from PIL import Image
 
 from baret.editor import Editor, OnProgress
+from baret.engine import Call
+from baret.memory import measure
 from baret.options import EditOptions
 from baret.result import EditResult
 from bench.edits.cases import Task, tasks
 from bench.edits.methods import with_steps
-from bench.edits.model import BatchModel
+from bench.edits.model import BatchModel, Cost
 from bench.edits.peers.null_text import NullTextOptions
-from bench.speed.machine import Machine
+from bench.speed.machine import Machine, synchronize
 
 
 @dataclass(frozen=True)
@@ -50,14 +56,46 @@ class Plan:
         return options
 
 
+class Tally:
+    """What an editor's calls cost, told by its engine: calls that are replayed have no hooks."""
+
+    def __init__(self) -> None:
+        """Begin at nothing."""
+        self.cost = Cost()
+
+    def count(self, call: Call) -> None:
+        """For the editor."""
+        self.cost.calls += 1
+        self.cost.rows += call.rows
+        self.cost.backward_rows += call.rows if call.gradient else 0
+
+
 @dataclass(frozen=True)
 class Subject:
     """What is measured."""
 
     model: BatchModel
     editor: Editor
+    tally: Tally  # of the editor's calls
     machine: Machine
     plan: Plan
+
+    @classmethod
+    def of(cls, model: BatchModel, machine: Machine, plan: Plan) -> Self:
+        """An editor on the model, whose calls are counted."""
+        tally = Tally()
+        budget = measure(model.model)
+        editor = Editor(model.model, budget=budget, on_call=tally.count)
+        return cls(model, editor, tally, machine, plan)
+
+    @contextmanager
+    def measured(self) -> Iterator[Cost]:
+        """Counts what the editor's edits cost inside."""
+        self.tally.cost = cost = Cost()
+        started = time.perf_counter()
+        yield cost
+        synchronize(self.model.model.device)
+        cost.seconds = time.perf_counter() - started
 
     def edit(
         self, task: Task, options: EditOptions, on_progress: OnProgress | None = None

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -21,7 +22,14 @@ from bench.speed.plan import Subject
 from bench.speed.spread import Spread, table
 
 DEFAULT = "default edit"
-Contender = Callable[[Task], object]
+
+
+@dataclass(frozen=True)
+class Contender:
+    """Someone who edits a task, and what counts the calls meanwhile."""
+
+    run: Callable[[Task], object]
+    measured: Callable[[], AbstractContextManager[Cost]]
 
 
 @dataclass(frozen=True)
@@ -67,11 +75,12 @@ def measure_ratios(subject: Subject) -> Race:
         )
         for task in subject.tasks(subject.plan.repeats)
     }
-    contenders: dict[str, Contender] = {
-        DEFAULT: lambda task: subject.edit(task, default),
-        "the paper's form": lambda task: subject.edit(task, paper),
-        "edit of a kept inversion": lambda task: subject.editor.edit(
-            inverted[task.key], task.prompt, default
+    contenders = {
+        DEFAULT: Contender(lambda task: subject.edit(task, default), subject.measured),
+        "the paper's form": Contender(lambda task: subject.edit(task, paper), subject.measured),
+        "edit of a kept inversion": Contender(
+            lambda task: subject.editor.edit(inverted[task.key], task.prompt, default),
+            subject.measured,
         ),
     }
     return Race("The paper's form, and editing again", _entries(race(subject, contenders)))
@@ -82,14 +91,17 @@ def measure_peers(subject: Subject) -> Race:
     plan, whole = subject.plan, _in_one_dtype(subject.model)
     default = plan.options(EditOptions())
     ledits, img2img = (with_steps(o, plan.steps) for o in (LeditsOptions(), SDEditOptions()))
-    contenders: dict[str, Contender] = {
-        DEFAULT: lambda task: subject.edit(task, default),
-        "null-text inversion + prompt-to-prompt": lambda task: null_text(
-            subject.model, Batch.of([task]), plan.null_text
+    measured = subject.model.measured
+    contenders = {
+        DEFAULT: Contender(lambda task: subject.edit(task, default), subject.measured),
+        "null-text inversion + prompt-to-prompt": Contender(
+            lambda task: null_text(subject.model, Batch.of([task]), plan.null_text), measured
         ),
-        "LEDITS++ (diffusers)": lambda task: leditspp(whole, Batch.of([task]), ledits),
-        f"img2img (SDEdit, {img2img.strength:.0%} of the steps)": lambda task: sdedit(
-            subject.model, Batch.of([task]), img2img
+        "LEDITS++ (diffusers)": Contender(
+            lambda task: leditspp(whole, Batch.of([task]), ledits), measured
+        ),
+        f"img2img (SDEdit, {img2img.strength:.0%} of the steps)": Contender(
+            lambda task: sdedit(subject.model, Batch.of([task]), img2img), measured
         ),
     }
     return Race("Peers", _entries(race(subject, contenders)))
@@ -99,15 +111,15 @@ def race(subject: Subject, contenders: Mapping[str, Contender]) -> dict[str, lis
     """What everyone spent in each round; the first one, in which kernels are chosen, is left out.
 
     Args:
-        subject: whose model everyone uses, and whose plan says how many rounds.
-        contenders: name → edits a task.
+        subject: whose plan says how many rounds.
+        contenders: by name.
     """
     rounds = subject.tasks(subject.plan.repeats)
     spent: dict[str, list[Cost]] = {name: [] for name in contenders}
     for task in (rounds[0], *rounds):
         for name, contender in contenders.items():
-            with subject.model.measured() as cost:
-                contender(task)
+            with contender.measured() as cost:
+                contender.run(task)
             spent[name].append(cost)
     return {name: costs[1:] for name, costs in spent.items()}
 

@@ -7,13 +7,12 @@ from typing import ClassVar
 
 from baret.editor import OnProgress, Progress
 from baret.options import EditOptions
-from bench.edits.model import BatchModel, Cost
+from bench.edits.model import Cost
 from bench.speed.flops import RowFlops, row_flops
 from bench.speed.machine import forget_peak, peak_gib, peak_title, synchronize
 from bench.speed.plan import Subject
 from bench.speed.spread import Spread, table
 
-BEFORE = "encoding"  # what comes before the first stage that an edit tells of
 WHOLE = "whole edit"
 
 
@@ -74,7 +73,7 @@ def measure_stages(subject: Subject) -> Stages:
     device, row = model.device, row_flops(model.unet.config, side=side, tokens=tokens)
 
     def edit() -> dict[str, Cost]:
-        return stage_costs(subject.model, lambda tell: subject.edit(task, options, tell))
+        return stage_costs(subject, lambda tell: subject.edit(task, options, tell))
 
     edit()
     forget_peak(device)
@@ -86,21 +85,21 @@ def measure_stages(subject: Subject) -> Stages:
     return Stages(stages, row, peak_gib(device), peak_title(device))
 
 
-def stage_costs(model: BatchModel, edit: Callable[[OnProgress], object]) -> dict[str, Cost]:
+def stage_costs(subject: Subject, edit: Callable[[OnProgress], object]) -> dict[str, Cost]:
     """What each stage of an edit costs, and the whole of it.
 
     Args:
-        model: that the edit runs on, alone.
+        subject: on whose editor the edit runs, alone.
         edit: runs it with the `on_progress` that it is given.
     """
-    marks = {BEFORE: Cost()}  # stage → what had been spent when it began
+    marks: dict[str, Cost] = {}  # stage → what had been spent when it began
 
     def on_progress(progress: Progress) -> None:
         if progress.stage not in marks:
-            synchronize(model.model.device)
+            synchronize(subject.model.model.device)
             marks[progress.stage] = replace(cost, seconds=time.perf_counter() - started)
 
-    with model.measured() as cost:
+    with subject.measured() as cost:
         started = time.perf_counter()
         edit(on_progress)
     ends = [*marks.values(), cost][1:]

@@ -101,7 +101,7 @@ def run_together(subject: Subject, tasks: Sequence[Task]) -> Run:
         subject.edit(task, options)
         return time.perf_counter() - started
 
-    with ThreadPoolExecutor(len(tasks)) as pool, subject.model.measured() as cost:
+    with ThreadPoolExecutor(len(tasks)) as pool, subject.measured() as cost:
         latencies = tuple(pool.map(edit, tasks))
     return Run(latencies, cost)
 

@@ -5,7 +5,6 @@ import shutil
 
 import pytest
 
-from baret import Editor
 from baret.loading import CONFIGS
 from bench.speed.machine import Machine
 from bench.speed.plan import Plan, Subject
@@ -26,7 +25,7 @@ SMALLER = {
 @pytest.fixture(scope="session")
 def subject(model):
     machine = Machine(name="this one", torch_version="", threads=1, load=0.0, ceiling=1.0)
-    return Subject(model, Editor(model.model), machine, PLAN)
+    return Subject.of(model, machine, PLAN)
 
 
 @pytest.fixture(scope="session")
