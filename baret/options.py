@@ -82,7 +82,7 @@ class EditOptions:
     cross_attention_until: float | None = None  # τ_c, likewise
     # Beyond the paper: where the edit departs from the photo by less than the first share of the
     # most, the photo is kept; above the second the edit is free. None keeps nothing, as there.
-    change_thresholds: tuple[float, float] | None = (0.15, 0.3)
+    change_thresholds: tuple[float, float] | None = (0.1, 0.25)
     # Beyond the paper: w of the edit branch at the last step, None keeps w throughout, as there.
     guidance_end: float | None = 1.0
     # Beyond the paper: what the edit branch is guided away from, 0 the empty text, as there, and 1

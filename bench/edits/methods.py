@@ -26,6 +26,7 @@ TRIES = 6
 OURS = "baret"
 CAPTION = "told the source caption"
 
+_NARROW = replace(EditOptions(), change_thresholds=(0.15, 0.3))  # less is taken for a change
 _GUIDANCES = (7.5, 5.0, 3.5, 2.5, 1.5, 1.0)
 _PROMPT_TO_PROMPT = (
     PromptToPrompt(),
@@ -41,12 +42,12 @@ METHODS: dict[str, Method[Any]] = {
         "BARET",
         baret,
         (
+            _NARROW,
+            replace(_NARROW, guidance_base=1.0),
             EditOptions(),
-            replace(EditOptions(), guidance_base=1.0),
-            replace(EditOptions(), change_thresholds=(0.1, 0.25)),
-            replace(EditOptions(), self_attention_until=0.4),
-            replace(EditOptions(), inversion=InversionOptions(guidance_scale=5)),
-            replace(EditOptions(), inversion=InversionOptions(inner_steps=0)),
+            replace(_NARROW, self_attention_until=0.4),
+            replace(_NARROW, inversion=InversionOptions(guidance_scale=5)),
+            replace(_NARROW, inversion=InversionOptions(inner_steps=0)),
         ),
     ),
     "baret-paper": Method(
