@@ -56,8 +56,9 @@ def main() -> None:
             }
             found.append(overhead(client, picture.name, picture.read_bytes(), params) * 1000)
     print(
-        f"{len(found)} edits of {arguments.steps} steps, ms beside the method: median "
-        f"{median(found):.0f}, 95th percentile {np.quantile(found, 0.95):.0f}, most {max(found):.0f}"
+        f"{len(found)} edits of {arguments.steps} steps, ms beside the method: "
+        f"median {median(found):.0f}, 95 % under {np.quantile(found, 0.95):.0f}, "
+        f"most {max(found):.0f}"
     )
 
 

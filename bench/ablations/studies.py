@@ -31,33 +31,23 @@ def _windows(self_until: float, cross_until: float) -> Variant:
     return shipped(self_attention_until=self_until, cross_attention_until=cross_until)
 
 
-def _guided(options: EditOptions, scale: float) -> Variant:
-    inversion = replace(options.inversion, guidance_scale=scale)
-    return Variant(replace(options, inversion=inversion))
-
-
-_SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
-_ETAS = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 1.0)
-_FORMS = {
-    "as shipped": EditOptions(),
-    "paper": PAPER,
-}
-
+_SHARES = (0.0, 0.3, 0.6, 0.9)
+_ETAS = (0.0, 0.4, 0.6, 0.8, 1.0)
 STUDIES: dict[str, Study] = {
     "inner-steps": Study(
         "What do inner steps buy the edit?",
         "inner steps a timestep",
         {
-            form: [(steps, inverted(inner_steps=steps, **how)) for steps in (0, 1, 2, 3, 5, 10)]
-            for form, how in {
-                "side by side": {"stop_share": 0.0},
-                "one timestep after another": {"side_by_side": False, "stop_share": 0.0},
-                "the same, at the paper's rate": {
-                    "side_by_side": False,
-                    "stop_share": 0.0,
-                    "learning_rate": PAPER.inversion.learning_rate,
-                },
-            }.items()
+            form: [(steps, inverted(inner_steps=steps, stop_share=0.0, **how)) for steps in most]
+            for form, most, how in (
+                ("side by side", (0, 1, 2, 3, 5, 10), {}),
+                ("one timestep after another", (1, 10), {"side_by_side": False}),
+                (
+                    "the same, at the paper's rate",
+                    (1, 10),
+                    {"side_by_side": False, "learning_rate": PAPER.inversion.learning_rate},
+                ),
+            )
         },
     ),
     "start": Study(
@@ -65,7 +55,8 @@ STUDIES: dict[str, Study] = {
         "inner steps a timestep",
         {
             start: [
-                (steps, replace(inverted(inner_steps=steps), start=start)) for steps in (1, 3, 10)
+                (steps, replace(inverted(inner_steps=steps, stop_share=0.0), start=start))
+                for steps in (1, 5)
             ]
             for start in ("target", "source", "empty")
         },
@@ -74,8 +65,10 @@ STUDIES: dict[str, Study] = {
         "Pivots from which text?",
         "text of the inversion",
         {
-            form: [(text, Variant(options, pivots=text)) for text in ("empty", "target", "source")]
-            for form, options in _FORMS.items()
+            "as shipped": [
+                (text, Variant(EditOptions(), pivots=text))
+                for text in ("empty", "target", "source")
+            ]
         },
     ),
     "eta": Study(
@@ -96,7 +89,7 @@ STUDIES: dict[str, Study] = {
         "τ_s",
         {
             f"τ_c {cross}": [(share, _windows(share, cross)) for share in _SHARES]
-            for cross in (0.0, 0.4, 0.8)
+            for cross in (0.0, 0.2, 0.8)
         },
     ),
     "bam": Study(
@@ -105,12 +98,12 @@ STUDIES: dict[str, Study] = {
         {
             "as shipped": [
                 ("none", _windows(0.0, 0.0)),
-                ("self only", _windows(0.4, 0.0)),
-                ("cross only", _windows(0.0, 0.4)),
-                ("both", _windows(0.4, 0.4)),
-                ("both, λ .75", replace(_windows(0.4, 0.4), strength=0.75)),
-                ("both, λ .5", replace(_windows(0.4, 0.4), strength=0.5)),
-                ("both, λ .25", replace(_windows(0.4, 0.4), strength=0.25)),
+                ("self only", _windows(0.6, 0.0)),
+                ("cross only", _windows(0.0, 0.2)),
+                ("both", _windows(0.6, 0.2)),
+                ("both, λ .75", replace(_windows(0.6, 0.2), strength=0.75)),
+                ("both, λ .5", replace(_windows(0.6, 0.2), strength=0.5)),
+                ("both, λ .25", replace(_windows(0.6, 0.2), strength=0.25)),
             ]
         },
     ),
@@ -119,7 +112,7 @@ STUDIES: dict[str, Study] = {
         "layers",
         {
             f"τ_s {share}": [
-                (name, replace(_windows(share, 0.4), layers=layers))
+                (name, replace(_windows(share, 0.2), layers=layers))
                 for name, layers in {
                     "all": (0.0, 1.0),
                     "first third": (0.0, 1 / 3),
@@ -128,25 +121,18 @@ STUDIES: dict[str, Study] = {
                     "last two thirds": (1 / 3, 1.0),
                 }.items()
             ]
-            for share in (0.4, 0.8)
+            for share in (0.6,)
         },
     ),
     "guidance": Study(
         "How much guidance?",
         "w",
-        {
-            form: [(w, _guided(options, w)) for w in (1.5, 2.5, 4.0, 5.5, 7.5, 10.0)]
-            for form, options in _FORMS.items()
-        },
+        {"as shipped": [(w, inverted(guidance_scale=w)) for w in (1.5, 2.5, 4.0, 5.5, 7.5, 10.0)]},
     ),
     "steps": Study(
         "How many steps?",
         "T",
-        {
-            "as shipped": [
-                (steps, inverted(num_inference_steps=steps)) for steps in (10, 20, 30, 50, 100)
-            ]
-        },
+        {"as shipped": [(steps, inverted(num_inference_steps=steps)) for steps in (10, 20, 50)]},
     ),
     "presets": Study(
         "What are the presets worth?",
