@@ -13,6 +13,7 @@ from PIL import Image
 from baret.options import PAPER, EditOptions
 from bench.edits.batch import Batch
 from bench.edits.cases import Task
+from bench.edits.lockstep import run_together
 from bench.edits.methods import with_steps
 from bench.edits.model import BatchModel, Cost
 from bench.edits.peers.leditspp import LeditsOptions, leditspp
@@ -67,7 +68,7 @@ class Race:
 
 
 def measure_ratios(subject: Subject) -> Race:
-    """The paper's form, and an edit whose inversion is there already."""
+    """The paper's form, no engine between, and an edit whose inversion is there already."""
     default, paper = (subject.plan.options(form) for form in (EditOptions(), PAPER))
     inverted = {
         task.key: subject.editor.invert(
@@ -77,13 +78,22 @@ def measure_ratios(subject: Subject) -> Race:
     }
     contenders = {
         DEFAULT: Contender(lambda task: subject.edit(task, default), subject.measured),
+        "without the engine": Contender(
+            lambda task: run_together(
+                subject.model.predictor,
+                [subject.editor.editing(Image.fromarray(task.source), task.prompt, default)],
+            ),
+            subject.model.measured,
+        ),
         "the paper's form": Contender(lambda task: subject.edit(task, paper), subject.measured),
         "edit of a kept inversion": Contender(
             lambda task: subject.editor.edit(inverted[task.key], task.prompt, default),
             subject.measured,
         ),
     }
-    return Race("The paper's form, and editing again", _entries(race(subject, contenders)))
+    return Race(
+        "The paper's form, the engine, and editing again", _entries(race(subject, contenders))
+    )
 
 
 def measure_peers(subject: Subject) -> Race:

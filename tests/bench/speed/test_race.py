@@ -31,7 +31,8 @@ def test_everyone_is_asked_once_a_round_and_the_first_round_is_not_counted(brief
 
 def test_editing_again_takes_the_edit_alone_and_is_told_against_the_default(brief):
     measured = measure_ratios(brief)
-    default, paper, again = measured.entries
+    default, plain, paper, again = measured.entries
+    assert (plain.calls, plain.rows) == (default.calls, default.rows)
     assert default.ratio.low == default.ratio.high == 1
     assert default.backward_rows == paper.backward_rows == 2  # T = 2, one inner step
     # Without 2 rows of inversion, and of tuning ∅'s and the gradient's.
