@@ -2,6 +2,11 @@
 
 schema      what an edit is, and what may be asked of one
 store       edits in Redis: the one place that knows its keys and moves a status
+connection  Redis's errors in our own words, and the Lua scripts
+keys        the form of an API key
+keyring     the API keys that were made, in Redis
+rates       how many requests a key may still make
+idempotency one edit for however many times a request is sent
 follow      waiting for an edit's events without a thread
 files       pictures in an object store
 pictures    a picture's bytes judged and opened

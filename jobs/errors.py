@@ -3,7 +3,15 @@
 JobsError
 ├── EditNotFound            no such edit (or another caller's)
 ├── StaleAttempt            a worker whose lease was given to another attempt
-├── QueueFull               the model's queue has reached its bound
+├── Later                   not now; says in how many seconds to try again
+│   ├── QueueFull               the model's queue has reached its bound
+│   ├── TooManyInFlight         the caller's edits in flight have reached their bound
+│   └── IdempotencyInProgress   the first request with this idempotency key is still being taken
+├── IdempotencyMismatch     the idempotency key was used with another body
+├── KeyRefused
+│   ├── KeyMalformed        no API key by its form or checksum
+│   ├── KeyUnknown          there is no such API key
+│   └── KeyRevoked          the API key is valid no longer
 ├── StoreUnavailable        Redis or the object store does not answer
 ├── NoWorker                no worker has ever announced the model
 ├── UnknownModel            workers are there, but not for the model asked for
@@ -31,8 +39,44 @@ class StaleAttempt(JobsError):
     """The attempt's lease has gone: its results must not be published."""
 
 
-class QueueFull(JobsError):
+class Later(JobsError):
+    """Not now. `retry_after` is an estimate in whole seconds, None where nothing is known."""
+
+    def __init__(self, message: str, *, retry_after: int | None = None):
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class QueueFull(Later):
     """The model's queue has reached its bound."""
+
+
+class TooManyInFlight(Later):
+    """The caller's edits in flight have reached their bound."""
+
+
+class IdempotencyInProgress(Later):
+    """The first request with this idempotency key is still being taken."""
+
+
+class IdempotencyMismatch(JobsError):
+    """The idempotency key was used with another body."""
+
+
+class KeyRefused(JobsError):
+    """Base of why an API key is not taken; never says what the key was."""
+
+
+class KeyMalformed(KeyRefused):
+    """No API key, by its form or checksum."""
+
+
+class KeyUnknown(KeyRefused):
+    """There is no such API key."""
+
+
+class KeyRevoked(KeyRefused):
+    """The API key is valid no longer."""
 
 
 class StoreUnavailable(JobsError):

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
+from jobs.keys import redact
+
 QUIET = ("httpx", "httpcore", "celery.app.trace", "uvicorn.access", "PIL")
 
 
@@ -63,6 +65,8 @@ def configure_logs(*, level: str, form: str, part: str) -> None:
                 name_the_part,
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 *renderer,
+                # A key that someone put where none belongs, such as in an address.
+                lambda _, __, line: redact(str(line)),
             ],
         )
     )

@@ -22,8 +22,8 @@ class Settings(BaseSettings):
     port: int = Field(8000, description="port the API listens on")
     trusted_network: bool = Field(
         False,
-        description="listen beyond loopback without keys, because a firewall or a container "
-        "network protects the port; keys come later",
+        description="listen beyond loopback without any key, because a firewall or a container "
+        "network protects the port; once a key was made, keys are asked for all the same",
     )
     data_dir: Path = Field(Path("data"), description="folder for pictures, Valkey's data and logs")
     model: str = Field(
@@ -63,6 +63,14 @@ class Settings(BaseSettings):
         0, ge=0, le=65535, description="port of the worker's Prometheus metrics; 0 serves none"
     )
     queue_limit: int = Field(1000, description="most edits that may wait for one model")
+    requests_per_minute: int = Field(
+        600, ge=1, description="most requests of a key in any minute; a key can have its own limit"
+    )
+    edits_per_key: int = Field(
+        100,
+        ge=1,
+        description="most edits of a key that may wait or run; a key can have its own limit",
+    )
     edit_timeout: float = Field(1800, description="seconds after which a running edit is given up")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING, ERROR")
     log_format: Literal["console", "json"] = Field("console", description="how log lines look")

@@ -5,18 +5,20 @@ together or not at all. Redis is one instance or a replicated one, not a cluster
 
 Keys: `baret:edit:<id>` the record · `baret:events:<id>` its stream · `baret:waiting:<model>` the
 queue, oldest first · `baret:running` leases · `baret:edits:<caller>` the listing ·
+`baret:in_flight:<caller>` ids that wait or run · `baret:runs:<model>` what recent edits took ·
 `baret:deliveries:due`, `baret:delivery:<id>` webhooks · `baret:models`, `baret:workers` who
 serves what · `baret:secret:<name>` signing secrets.
 """
 
 import json
+import math
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import redis
@@ -24,9 +26,16 @@ from pydantic import TypeAdapter
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.retry import Retry
 
-from jobs.errors import EditNotFound, QueueFull, StaleAttempt, StoreUnavailable
+from jobs.connection import Scripts, redis_errors
+from jobs.errors import (
+    EditNotFound,
+    IdempotencyInProgress,
+    QueueFull,
+    StaleAttempt,
+    TooManyInFlight,
+)
+from jobs.idempotency import KEEP_SECONDS, Hold
 from jobs.schema import (
-    LEGAL_MOVES,
     EditStatus,
     Model,
     Record,
@@ -41,8 +50,6 @@ EVENT_PAUSE_SECONDS = 0.25  # least time between two progress events of an edit
 WORKER_SECONDS = 15.0  # a worker announces itself more often than this
 DELIVERY_LEASE_SECONDS = 60.0  # above the webhook time-out
 
-_SCRIPTS = Path(__file__).parent / "scripts"
-_MOVES = json.dumps({a: dict.fromkeys(to, True) for a, to in LEGAL_MOVES.items()})
 _MODEL = TypeAdapter(Model)
 
 
@@ -82,15 +89,6 @@ def _moment(ms: str | None) -> datetime | None:
     return datetime.fromtimestamp(int(ms) / 1000, UTC) if ms else None
 
 
-@contextmanager
-def _redis_errors() -> Iterator[None]:
-    """Used as a decorator: a Redis that does not answer is our own error, not the library's."""
-    try:
-        yield
-    except redis.RedisError as error:
-        raise StoreUnavailable("Redis does not answer; try again in a few seconds.") from error
-
-
 class EditStore:
     """Every read and write of edits. Its methods block for milliseconds and are thread-safe.
 
@@ -101,33 +99,35 @@ class EditStore:
     def __init__(self, client: redis.Redis):
         # The library's types cannot say that decode_responses makes every answer text.
         self._redis: Any = client
-        prelude = (_SCRIPTS / "prelude.lua").read_text()
-        self._scripts = {
-            path.stem: client.register_script(prelude + path.read_text())
-            for path in _SCRIPTS.glob("*.lua")
-            if path.stem != "prelude"
-        }
-
-    def _run(self, script: str, *arguments: str | float) -> Any:
-        return self._scripts[script](args=[_MOVES, *arguments])
+        self._run = Scripts(client).run
 
     def close(self) -> None:
         """Give the connections back."""
         self._redis.close()
 
-    @_redis_errors()
+    @redis_errors()
     def ping(self) -> None:
         """Raise unless Redis answers."""
         self._redis.ping()
 
     # --- a caller's side
 
-    @_redis_errors()
-    def submit(self, submission: Submission, *, limit: int) -> None:
+    @redis_errors()
+    def submit(
+        self, submission: Submission, *, limit: int, in_flight: int = 0, hold: Hold | None = None
+    ) -> None:
         """Accept an edit: record and place in the queue in one move.
+
+        Args:
+            submission: what was asked.
+            limit: most edits that may wait for a model.
+            in_flight: most edits of a caller that may wait or run; 0: any number.
+            hold: the idempotency key that the edit is noted under.
 
         Raises:
             QueueFull: `limit` edits wait for this model already.
+            TooManyInFlight: `in_flight` edits of this caller wait or run already.
+            IdempotencyInProgress: another request holds the key now.
         """
         params = submission.params
         answer = self._run(
@@ -139,11 +139,46 @@ class EditStore:
             params.webhook_url or "",
             ",".join(params.webhook_events),
             limit,
+            in_flight,
+            hold.name if hold else "",
+            hold.token if hold else "",
+            KEEP_SECONDS * 1000,
         )
         if answer == "full":
-            raise QueueFull(f"{limit} edits are waiting already; try again later.")
+            raise QueueFull(
+                f"{limit} edits are waiting already; try again later.",
+                retry_after=self._seconds_to_a_place(submission.model),
+            )
+        if answer == "in_flight":
+            raise TooManyInFlight(
+                f"{in_flight} edits of this key wait or run already; try again when one has ended.",
+                retry_after=self._seconds_to_an_end(submission.caller),
+            )
+        if answer == "not_held":
+            raise IdempotencyInProgress("Another request took this Idempotency-Key over.")
 
-    @_redis_errors()
+    def _seconds_to_a_place(self, model: str, places: int = 1) -> int | None:
+        """About how long until so many edits have left the queue; None where nothing is known.
+
+        By what the model's last edits took and how many live workers share them.
+        """
+        runs = self._redis.lrange(f"baret:runs:{model}", 0, -1)
+        workers = sum(1 for _, name in self._living() if name == model)
+        if not runs or not workers:
+            return None
+        seconds = fmean(map(int, runs)) / 1000
+        return max(1, math.ceil(seconds * places / workers))
+
+    def _seconds_to_an_end(self, caller: str) -> int | None:
+        """About how long until the caller's oldest edit has ended; None where nothing is known."""
+        oldest = min(self._redis.smembers(f"baret:in_flight:{caller}"), default=None)
+        model = self._redis.hget(f"baret:edit:{oldest}", "model") if oldest else None
+        if model is None:
+            return None
+        before = self._redis.zrank(f"baret:waiting:{model}", oldest)
+        return self._seconds_to_a_place(model, 1 if before is None else before + 2)
+
+    @redis_errors()
     def get(self, edit_id: str, *, caller: str | None = None) -> Record:
         """The edit as it stands.
 
@@ -159,7 +194,7 @@ class EditStore:
             raise EditNotFound("No edit has this id.")
         return _record(fields)
 
-    @_redis_errors()
+    @redis_errors()
     def queue_position(self, record: Record) -> int | None:
         """How many edits of the same model are before this one; None unless it is queued."""
         key = f"baret:waiting:{record.submission.model}"
@@ -174,7 +209,7 @@ class EditStore:
                     yield self.get(edit_id)
             before = ids[-1]
 
-    @_redis_errors()
+    @redis_errors()
     def _ids_before(self, caller: str, before: str | None) -> list[str]:
         # A hundred at a time: a listing shows few of what may be a long history.
         ids: list[str] = self._redis.zrange(
@@ -188,7 +223,7 @@ class EditStore:
         )
         return ids
 
-    @_redis_errors()
+    @redis_errors()
     def cancel(self, edit_id: str, *, caller: str) -> EditStatus:
         """Cancel a queued edit at once and ask a running one to stop; a finished one stays.
 
@@ -203,13 +238,13 @@ class EditStore:
 
     # --- a worker's side
 
-    @_redis_errors()
+    @redis_errors()
     def claim(self, model: str) -> Claim | None:
         """Take the edit that has waited longest for this model, under a lease."""
         found = self._run("claim", model, int(LEASE_SECONDS * 1000))
         return Claim(found[0], int(found[1])) if found else None
 
-    @_redis_errors()
+    @redis_errors()
     def report(self, claim: Claim, stage: Stage, progress: float) -> bool:
         """Note how far the attempt has come and renew its lease.
 
@@ -221,7 +256,7 @@ class EditStore:
         """
         return self._report(claim, stage.value, progress)
 
-    @_redis_errors()
+    @redis_errors()
     def renew(self, claim: Claim) -> None:
         """Renew the lease alone.
 
@@ -238,7 +273,7 @@ class EditStore:
             raise StaleAttempt(f"Attempt {claim.token} no longer holds {claim.id}.")
         return bool(answer == "cancel")
 
-    @_redis_errors()
+    @redis_errors()
     def finish(
         self,
         claim: Claim,
@@ -263,14 +298,14 @@ class EditStore:
         if answer == "stale":
             raise StaleAttempt(f"Attempt {claim.token} no longer holds {claim.id}.")
 
-    @_redis_errors()
+    @redis_errors()
     def hand_back(self, claim: Claim) -> None:
         """Queue the attempt's edit again, uncounted, because its worker is leaving."""
         self._run("hand_back", claim.id, claim.token)
 
     # --- the housekeeper's side
 
-    @_redis_errors()
+    @redis_errors()
     def lapse(self, problem: dict[str, Any]) -> list[tuple[str, str, EditStatus]]:
         """Take edits back from lost workers; after `MAX_ATTEMPTS` they fail with `problem`.
 
@@ -280,7 +315,7 @@ class EditStore:
         lapsed = self._run("lapse", MAX_ATTEMPTS, json.dumps(problem))
         return [(edit_id, model, EditStatus(to)) for edit_id, model, to in lapsed]
 
-    @_redis_errors()
+    @redis_errors()
     def waiting(self, model: str, *, longer_than: float, limit: int) -> list[str]:
         """The ids that have waited for a model longer than so many seconds, oldest first."""
         until = int((time.time() - longer_than) * 1000)
@@ -289,12 +324,12 @@ class EditStore:
         )
         return ids
 
-    @_redis_errors()
+    @redis_errors()
     def messages(self, queue: str) -> int:
         """How many messages lie in a Celery queue."""
         return int(self._redis.llen(queue))
 
-    @_redis_errors()
+    @redis_errors()
     def take_delivery(self) -> Delivery | None:
         """Take the webhook that is due longest; unsettled, it is due again after a minute."""
         found = self._run("take_delivery", int(DELIVERY_LEASE_SECONDS * 1000))
@@ -313,7 +348,7 @@ class EditStore:
             tries=int(fields["tries"]),
         )
 
-    @_redis_errors()
+    @redis_errors()
     def settle_delivery(self, delivery: Delivery, *, outcome: str, again_in: float | None) -> None:
         """Note what came of an attempt at a webhook.
 
@@ -331,32 +366,37 @@ class EditStore:
 
     # --- models and their workers
 
-    @_redis_errors()
+    @redis_errors()
     def announce(self, worker: str, model: Model) -> None:
         """Say that a worker with this model loaded is consuming; repeat within 15 s."""
         self._redis.hset("baret:models", model.id, model.model_dump_json())
         until = time.time() + WORKER_SECONDS
         self._redis.zadd("baret:workers", {f"{worker} {model.id}": until})
 
-    @_redis_errors()
+    @redis_errors()
     def withdraw(self, worker: str, model: Model) -> None:
         """Say that the worker is leaving."""
         self._redis.zrem("baret:workers", f"{worker} {model.id}")
 
-    @_redis_errors()
+    @redis_errors()
     def models(self) -> dict[str, Model]:
         """Every model that a worker has ever announced, by id."""
         found = self._redis.hgetall("baret:models")
         return {name: _MODEL.validate_json(text) for name, text in found.items()}
 
-    @_redis_errors()
+    @redis_errors()
     def live_models(self) -> dict[str, Model]:
         """The models that a living worker serves, by id."""
-        living = self._redis.zrange("baret:workers", time.time(), "+inf", byscore=True)
-        served = {member.split(" ", 1)[1] for member in living}
+        served = {model for _, model in self._living()}
         return {name: model for name, model in self.models().items() if name in served}
 
-    @_redis_errors()
+    def _living(self) -> list[tuple[str, str]]:
+        """(worker, model) of those that have announced themselves lately."""
+        living = self._redis.zrange("baret:workers", time.time(), "+inf", byscore=True)
+        pairs = (member.split(" ", 1) for member in living)
+        return [(worker, model) for worker, model in pairs]
+
+    @redis_errors()
     def secret(self, name: str) -> bytes:
         """A random secret of 32 bytes that all processes share, made when first asked for."""
         self._redis.set(f"baret:secret:{name}", secrets.token_hex(32), nx=True)

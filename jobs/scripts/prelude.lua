@@ -6,7 +6,11 @@ local legal = cjson.decode(ARGV[1])
 local function edit_key(id) return 'baret:edit:' .. id end
 local function events_key(id) return 'baret:events:' .. id end
 local function waiting_key(model) return 'baret:waiting:' .. model end
+local function runs_key(model) return 'baret:runs:' .. model end -- ms that recent edits ran
+local function in_flight_key(caller) return 'baret:in_flight:' .. caller end -- ids, queued or running
+local function idempotency_key(name) return 'baret:idempotency:' .. name end
 local running_key = 'baret:running' -- id → when its lease runs out, ms
+local most_runs = 20 -- remembered a model
 local due_key = 'baret:deliveries:due' -- delivery → when it is due, ms
 
 -- Redis's own clock, so that leases do not depend on the workers' clocks.
@@ -34,7 +38,7 @@ end
 -- the move is not legal.
 local function move(id, to, fields)
   local key = edit_key(id)
-  local from, model = unpack(redis.call('HMGET', key, 'status', 'model'))
+  local from, model, caller = unpack(redis.call('HMGET', key, 'status', 'model', 'caller'))
   if from and not (legal[from] and legal[from][to]) then return false end
   local now = now_ms()
   redis.call('HSET', key, 'status', to, unpack(fields))
@@ -52,8 +56,13 @@ local function move(id, to, fields)
   else
     redis.call('ZREM', waiting_key(model), id)
     redis.call('ZREM', running_key, id)
+    redis.call('SREM', in_flight_key(caller), id)
     redis.call('HSET', key, 'stage', '', 'completed_ms', now)
-    if to == 'succeeded' then redis.call('HSET', key, 'progress', 1) end
+    if to == 'succeeded' then
+      redis.call('HSET', key, 'progress', 1)
+      redis.call('LPUSH', runs_key(model), now - redis.call('HGET', key, 'started_ms'))
+      redis.call('LTRIM', runs_key(model), 0, most_runs - 1)
+    end
     publish(id, 'done', { status = to })
     enqueue_webhook(id, to, now)
   end

@@ -3,12 +3,19 @@
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
 import redis
 
-from jobs.errors import EditNotFound, QueueFull, StaleAttempt, StoreUnavailable
+from jobs.errors import (
+    EditNotFound,
+    QueueFull,
+    StaleAttempt,
+    StoreUnavailable,
+    TooManyInFlight,
+)
 from jobs.schema import LEGAL_MOVES, EditStatus, Model, Result, Stage, Submission
 from jobs.store import MAX_ATTEMPTS, Claim, Delivery, EditStore, connect
 
@@ -268,6 +275,80 @@ def test_the_queue_of_a_model_has_a_bound(store: EditStore, submission: Make) ->
     submitted(store, submission(model="other"), limit=2)
     assert store.claim("zoo") is not None
     submitted(store, submission(), limit=2)
+
+
+def test_a_callers_edits_in_flight_have_a_bound_until_they_end(
+    store: EditStore, submission: Make, redis_url: str
+) -> None:
+    def ask(caller: str = "ann") -> None:
+        store.submit(submission(caller=caller), limit=100, in_flight=2)
+
+    canceled = submission(caller="ann")
+    store.submit(canceled, limit=100, in_flight=2)
+    ask()
+    with pytest.raises(TooManyInFlight):
+        ask()
+    ask("ben")
+    store.cancel(canceled.id, caller="ann")
+    ask()
+    with pytest.raises(TooManyInFlight):
+        ask()
+    claim = store.claim("zoo")
+    assert claim is not None
+    with pytest.raises(TooManyInFlight):  # a running one counts, and so does one of a lost worker
+        ask()
+    let_lease_run_out(redis_url, claim.id)
+    store.lapse(LOST)
+    with pytest.raises(TooManyInFlight):
+        ask()
+    claim = store.claim("zoo")
+    assert claim is not None
+    store.finish(claim, EditStatus.FAILED, error=LOST)
+    ask()
+
+
+def test_who_asks_at_once_gets_no_more_places_than_there_are(
+    store: EditStore, submission: Make
+) -> None:
+    def ask(_: int) -> bool:
+        try:
+            store.submit(submission(caller="ann"), limit=100, in_flight=7)
+        except TooManyInFlight:
+            return False
+        return True
+
+    with ThreadPoolExecutor(10) as pool:
+        assert sum(pool.map(ask, range(40))) == 7
+
+
+def ran_for(redis_url: str, edit_id: str, seconds: float) -> None:
+    """Move an edit's start into the past."""
+    with redis.Redis.from_url(redis_url) as client:
+        client.hincrby(f"baret:edit:{edit_id}", "started_ms", int(-1000 * seconds))
+
+
+def test_when_to_come_again_is_told_by_what_recent_edits_took(
+    store: EditStore, submission: Make, model: Model, redis_url: str
+) -> None:
+    def refused(kind: type[QueueFull] | type[TooManyInFlight], **bounds: int) -> int | None:
+        with pytest.raises(kind) as error:
+            store.submit(submission(caller="ann"), **({"limit": 100} | bounds))
+        return error.value.retry_after
+
+    assert refused(QueueFull, limit=0) is None
+    for seconds in (30, 50):
+        claim = claimed(store, submission())
+        ran_for(redis_url, claim.id, seconds)
+        store.finish(claim, EditStatus.SUCCEEDED, result=Result())
+    assert refused(QueueFull, limit=0) is None  # no worker lives
+    store.announce("worker-1", model)
+    assert refused(QueueFull, limit=0) in (40, 41)
+    store.announce("worker-2", model)
+    assert refused(QueueFull, limit=0) in (20, 21)
+    for caller in ("ben", "ben", "ann"):
+        submitted(store, submission(caller=caller))
+    # Two are before it, two workers share them: it ends with the second round.
+    assert refused(TooManyInFlight, in_flight=1) in (80, 81)
 
 
 def test_an_edit_of_another_caller_does_not_exist(store: EditStore, submission: Make) -> None:

@@ -1,0 +1,106 @@
+"""Idempotency keys, on a real Valkey, up to the edit that is accepted under one."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import redis
+
+from jobs.errors import (
+    EditNotFound,
+    IdempotencyInProgress,
+    IdempotencyMismatch,
+    QueueFull,
+)
+from jobs.idempotency import KEEP_SECONDS, TAKING_SECONDS, Hold, Idempotency, Replay
+from jobs.schema import Submission
+from jobs.store import EditStore, connect
+
+Make = Callable[..., Submission]
+
+
+@pytest.fixture
+def client(redis_url: str) -> Iterator[redis.Redis]:
+    with connect(redis_url) as client:
+        yield client
+
+
+@pytest.fixture
+def idempotency(client: redis.Redis) -> Idempotency:
+    return Idempotency(client)
+
+
+def held(idempotency: Idempotency, key: str = "k", *, caller: str = "ann", body: str = "b") -> Hold:
+    found = idempotency.take(caller, key, body=body)
+    assert isinstance(found, Hold)
+    return found
+
+
+def test_a_key_belongs_to_one_request_until_it_ends(idempotency: Idempotency) -> None:
+    hold = held(idempotency)
+    with pytest.raises(IdempotencyInProgress):
+        held(idempotency)
+    with pytest.raises(IdempotencyMismatch):
+        held(idempotency, body="another")
+    idempotency.free(hold)
+    held(idempotency, body="another")
+
+
+def test_keys_of_different_callers_are_different_keys(idempotency: Idempotency) -> None:
+    assert held(idempotency, caller="ann").name != held(idempotency, caller="ben").name
+    held(idempotency, "k\nx", caller="ann")
+    held(idempotency, "x", caller="ann\nk")
+
+
+def test_an_accepted_edit_is_what_a_repetition_gets(
+    idempotency: Idempotency, store: EditStore, submission: Make, client: redis.Redis
+) -> None:
+    hold = held(idempotency)
+    assert client.ttl(f"baret:idempotency:{hold.name}") <= TAKING_SECONDS
+    made = submission()
+    store.submit(made, limit=5, hold=hold)
+    assert idempotency.take("ann", "k", body="b") == Replay(made.id, None)
+    idempotency.free(hold)  # of no effect any more
+    idempotency.keep(hold, {"status": 202})
+    assert idempotency.take("ann", "k", body="b") == Replay(made.id, {"status": 202})
+    with pytest.raises(IdempotencyMismatch):
+        idempotency.take("ann", "k", body="another")
+    assert KEEP_SECONDS - 5 <= client.ttl(f"baret:idempotency:{hold.name}") <= KEEP_SECONDS
+
+
+def test_a_refused_edit_leaves_the_key_to_be_freed(
+    idempotency: Idempotency, store: EditStore, submission: Make
+) -> None:
+    hold = held(idempotency)
+    with pytest.raises(QueueFull):
+        store.submit(submission(), limit=0, hold=hold)
+    idempotency.free(hold)
+    held(idempotency)
+
+
+def test_a_request_that_lost_its_key_to_another_makes_no_edit(
+    idempotency: Idempotency, store: EditStore, submission: Make, client: redis.Redis
+) -> None:
+    slow = held(idempotency)
+    client.delete(f"baret:idempotency:{slow.name}")  # what its expiry does
+    quick = held(idempotency)
+    late = submission()
+    with pytest.raises(IdempotencyInProgress):
+        store.submit(late, limit=5, hold=slow)
+    with pytest.raises(EditNotFound):
+        store.get(late.id)
+    idempotency.free(slow)
+    store.submit(submission(), limit=5, hold=quick)
+
+
+def test_of_many_at_once_one_holds_the_key(redis_url: str) -> None:
+    def take(_: int) -> bool:
+        with connect(redis_url) as client:
+            try:
+                held(Idempotency(client))
+            except IdempotencyInProgress:
+                return False
+            return True
+
+    with ThreadPoolExecutor(10) as pool:
+        assert sum(pool.map(take, range(50))) == 1
