@@ -19,8 +19,8 @@ def main() -> int:
     settings = Settings()
     configure_logs(level=settings.log_level, form=settings.log_format, part="api")
     try:
-        check_exposure(settings)
         app = create_app(settings)
+        check_exposure(settings, app.state.services.keys)
     except RuntimeError as error:
         get_logger("baret.api").error(str(error))
         return 1

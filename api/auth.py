@@ -1,38 +1,115 @@
-"""Who calls, and where a service without keys may listen.
+"""Who calls, how often they may, and where a service without keys may listen.
 
-Keys have their own issue. Their place is `caller_of`: it will read `Authorization` and raise
-for a missing or unknown key; every route already asks it whose edits it may see.
+Without any key everybody is the same caller, and the service listens on loopback alone. From the
+first key on each caller has one; keys that replace one another speak for the same caller.
 """
 
+from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Annotated
 
-from fastapi import Depends
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from api.errors import RateLimited, Unauthenticated
+from api.requests import add_headers
+from api.services import Services, ServicesDep
+from jobs.errors import StoreUnavailable
+from jobs.keyring import ApiKey, Keyring
+from jobs.rates import WINDOW_SECONDS, Allowance
 from jobs.settings import Settings
 
+EVERYBODY = "local"  # the one caller of a service without keys
 
-def caller_of() -> str:
-    """The caller that a request comes from: without keys everybody is the same one."""
-    return "local"
+_bearer = HTTPBearer(
+    scheme_name="key",
+    bearerFormat="baret_sk_…",
+    description="Made by the operator with `baret keys create`. A service without any key, which "
+    "listens on loopback alone, asks for none.",
+    auto_error=False,
+)
+Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """A request that may be served: whose edits it sees, and how many of them may be in flight."""
+
+    caller: str
+    most_in_flight: int = 0  # 0: any number
+
+
+def admit(request: Request, services: ServicesDep, bearer: Bearer) -> Admitted:
+    """Check a request's key and count the request.
+
+    Raises:
+        Unauthenticated: it has none although one is needed.
+        KeyRefused: it has one that is not valid.
+        RateLimited: the key has made too many requests.
+    """
+    if not services.keys.configured() and may_be_open(services.settings):
+        return Admitted(EVERYBODY)
+    if bearer is None:
+        raise Unauthenticated("Send a key: `Authorization: Bearer baret_sk_…`.")
+    key = services.keys.admit(bearer.credentials)
+    _count(request, services, key)
+    return Admitted(key.caller, key.edits_in_flight or services.settings.edits_per_key)
+
+
+AdmittedDep = Annotated[Admitted, Depends(admit)]
+
+
+def caller_of(admitted: AdmittedDep) -> str:
+    """The caller that a request comes from."""
+    return admitted.caller
 
 
 CallerDep = Annotated[str, Depends(caller_of)]
 
 
-def check_exposure(settings: Settings) -> None:
+def _count(request: Request, services: Services, key: ApiKey) -> None:
+    quota = key.requests_per_minute or services.settings.requests_per_minute
+    allowance = services.rates.take(key.id, quota)
+    add_headers(request, rate_headers(allowance))
+    if not allowance.allowed:
+        raise RateLimited(
+            f"The key has made {quota} requests within a minute.", retry_after=allowance.more_in
+        )
+
+
+def rate_headers(allowance: Allowance) -> dict[str, str]:
+    """Structured fields of draft-ietf-httpapi-ratelimit-headers-11."""
+    return {
+        "RateLimit-Policy": f'"requests";q={allowance.quota};w={WINDOW_SECONDS}',
+        "RateLimit": f'"requests";r={allowance.remaining};t={allowance.more_in}',
+    }
+
+
+def check_exposure(settings: Settings, keys: Keyring) -> None:
     """Refuse to listen where strangers could call a service that asks for no key.
 
     Raises:
-        RuntimeError: the message says what to set.
+        RuntimeError: the message says what to do.
     """
-    if settings.trusted_network or _is_loopback(settings.host):
+    if may_be_open(settings):
         return
+    try:
+        if keys.configured():
+            return
+        why = "no key was made yet"
+    except StoreUnavailable:
+        why = "Redis, which would know whether there are keys, does not answer"
     raise RuntimeError(
-        f"BARET_HOST={settings.host} is reachable from other machines, and no keys are set up. "
-        "Listen on 127.0.0.1, or set BARET_TRUSTED_NETWORK=true where a firewall or a container "
-        "network protects the port."
+        f"BARET_HOST={settings.host} is reachable from other machines, and {why}. Make a key "
+        "(`baret keys create NAME`, with the same REDIS_URL or BARET_DATA_DIR), or listen on "
+        "127.0.0.1, or set BARET_TRUSTED_NETWORK=true where a firewall or a container network "
+        "protects the port."
     )
+
+
+def may_be_open(settings: Settings) -> bool:
+    """Whether strangers cannot reach the port, so that no key is needed while there is none."""
+    return settings.trusted_network or _is_loopback(settings.host)
 
 
 def _is_loopback(host: str) -> bool:

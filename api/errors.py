@@ -1,6 +1,8 @@
 """The error tree of `api`: what is wrong with a request as such, beside `jobs.errors`.
 
 ApiError
+├── Unauthenticated       no key, although one is needed
+├── RateLimited           the key has made too many requests
 ├── InvalidRequest        the body, or the cursor, cannot be read
 ├── ValidationFailed      fields are missing, unknown or out of range
 ├── BodyTooLarge          more bytes than any accepted picture needs
@@ -20,6 +22,18 @@ from jobs.schema import FieldError
 
 class ApiError(Exception):
     """Base of what `api` raises; the message says what to do about it."""
+
+
+class Unauthenticated(ApiError):
+    """No key was sent, although one is needed."""
+
+
+class RateLimited(ApiError):
+    """The key has made too many requests; `retry_after` is in whole seconds."""
+
+    def __init__(self, message: str, *, retry_after: int):
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class InvalidRequest(ApiError):

@@ -10,7 +10,8 @@ from anyio import to_thread
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
-from api.asked import Asked, EditAsked, ImageAsked, read_asked
+from api.asked import Asked, EditAsked, ImageAsked
+from api.auth import Admitted
 from api.errors import AboutField, about_field
 from api.services import Services
 from jobs.errors import (
@@ -25,6 +26,7 @@ from jobs.errors import (
     StoreUnavailable,
     UnknownModel,
 )
+from jobs.idempotency import Hold
 from jobs.ids import new_edit_id
 from jobs.logs import about_edit, get_logger
 from jobs.net import check_url, fetch
@@ -39,8 +41,17 @@ _DATA_URI = re.compile(r"data:[^,]{0,200},")
 log = get_logger("baret.api")
 
 
-async def take_in(request: Request, services: Services, *, caller: str) -> str:
+async def take_in(
+    asked: Asked, request: Request, services: Services, *, admitted: Admitted, hold: Hold | None
+) -> str:
     """Accept the edit that a POST asks for.
+
+    Args:
+        asked: its body.
+        request: for the address under which the caller knows the service.
+        services: as ever.
+        admitted: who asks.
+        hold: the idempotency key that the edit is accepted under.
 
     Returns:
         Its id.
@@ -48,17 +59,16 @@ async def take_in(request: Request, services: Services, *, caller: str) -> str:
     Raises:
         ApiError, JobsError: what is wrong with the request, or what stands in the way.
     """
-    asked = await read_asked(request)
     fields = asked.fields
     if fields.webhook_url is not None:
         with about_field("/webhook_url", AddressNotAllowed):
             check_url(fields.webhook_url, services.settings.allow_networks)
     model = await run_in_threadpool(_model, services, fields)
-    data, picture = await _picture(asked, services, caller)
+    data, picture = await _picture(asked, services, admitted.caller)
     submission = Submission(
         id=new_edit_id(),
         created_at=datetime.now(UTC),
-        caller=caller,
+        caller=admitted.caller,
         base_url=str(request.base_url).rstrip("/"),
         prompt=fields.prompt,
         model=model.id,
@@ -67,7 +77,8 @@ async def take_in(request: Request, services: Services, *, caller: str) -> str:
         input=picture,
     )
     with about_edit(submission.id):
-        await run_in_threadpool(_submit, services, submission, data)
+        in_flight = admitted.most_in_flight
+        await run_in_threadpool(_submit, services, submission, data, in_flight=in_flight, hold=hold)
         log.info("accepted", model=model.id, bytes=len(data), **picture.model_dump())
     return submission.id
 
@@ -133,11 +144,15 @@ def _decoded(text: str) -> bytes:
         raise PictureInvalid("This is no base64; encode the file's bytes.") from error
 
 
-def _submit(services: Services, submission: Submission, data: bytes) -> None:
+def _submit(
+    services: Services, submission: Submission, data: bytes, *, in_flight: int, hold: Hold | None
+) -> None:
     """Picture first, so that a quick worker finds it; then record and queue, then signal."""
     services.files.put(submission.id, INPUT, data)
     try:
-        services.store.submit(submission, limit=services.settings.queue_limit)
+        services.store.submit(
+            submission, limit=services.settings.queue_limit, in_flight=in_flight, hold=hold
+        )
     except JobsError:
         with suppress(StoreUnavailable):
             services.files.delete(submission.id)

@@ -1,6 +1,7 @@
 """The one table from an error's class to what HTTP says of it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from api import errors as api_errors
 from jobs import errors as jobs_errors
@@ -14,7 +15,8 @@ class Kind:
     code: str
     title: str
     help: str  # for the page that `type` leads to
-    retry_after: int | None = None  # seconds
+    retry_after: int | None = None  # seconds, where the error itself knows no better
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 INVALID_REQUEST = Kind(
@@ -28,6 +30,14 @@ INVALID_IMAGE = Kind(
     "invalid_image",
     "The picture cannot be read",
     "The file is empty, truncated, broken or animated. Send one whole still picture.",
+)
+UNAUTHENTICATED = Kind(
+    401,
+    "unauthenticated",
+    "A valid key is needed",
+    "Send `Authorization: Bearer baret_sk_…` with a key that is whole and not revoked. The "
+    "service's operator makes keys with `baret keys create`.",
+    headers={"WWW-Authenticate": "Bearer"},
 )
 NOT_FOUND = Kind(
     404,
@@ -46,6 +56,13 @@ NOT_FINISHED = Kind(
     "not_finished",
     "The edit has no picture",
     "Wait until its status is `succeeded`; a failed or canceled edit never has one.",
+)
+IDEMPOTENCY_IN_PROGRESS = Kind(
+    409,
+    "idempotency_in_progress",
+    "The first request with this Idempotency-Key is still being taken",
+    "Send it again, unchanged, after the time in `Retry-After`.",
+    retry_after=1,
 )
 IMAGE_TOO_LARGE = Kind(
     413,
@@ -80,6 +97,20 @@ FETCH_FAILED = Kind(
     "The URL must answer 200 with the picture itself, without a redirect, within seconds. "
     "Or send the picture in the request.",
 )
+IDEMPOTENCY_MISMATCH = Kind(
+    422,
+    "idempotency_mismatch",
+    "The Idempotency-Key was used with another body",
+    "Take a new key for every new edit, and the same one only to send the same body again.",
+)
+RATE_LIMITED = Kind(
+    429,
+    "rate_limited",
+    "Too many at once",
+    "The key has made too many requests lately, or has too many edits waiting and running. Try "
+    "again after the time in `Retry-After`; `RateLimit` says how many requests are left.",
+    retry_after=30,
+)
 INTERNAL_ERROR = Kind(
     500,
     "internal_error",
@@ -109,6 +140,8 @@ UNAVAILABLE = Kind(
 )
 
 KINDS: dict[type[Exception], Kind] = {
+    api_errors.Unauthenticated: UNAUTHENTICATED,
+    api_errors.RateLimited: RATE_LIMITED,
     api_errors.InvalidRequest: INVALID_REQUEST,
     api_errors.ValidationFailed: VALIDATION_ERROR,
     api_errors.BodyTooLarge: IMAGE_TOO_LARGE,
@@ -117,6 +150,12 @@ KINDS: dict[type[Exception], Kind] = {
     api_errors.NotFinished: NOT_FINISHED,
     api_errors.NotReady: UNAVAILABLE,
     jobs_errors.EditNotFound: NOT_FOUND,
+    jobs_errors.KeyMalformed: UNAUTHENTICATED,
+    jobs_errors.KeyUnknown: UNAUTHENTICATED,
+    jobs_errors.KeyRevoked: UNAUTHENTICATED,
+    jobs_errors.TooManyInFlight: RATE_LIMITED,
+    jobs_errors.IdempotencyInProgress: IDEMPOTENCY_IN_PROGRESS,
+    jobs_errors.IdempotencyMismatch: IDEMPOTENCY_MISMATCH,
     jobs_errors.QueueFull: QUEUE_FULL,
     jobs_errors.StoreUnavailable: UNAVAILABLE,
     jobs_errors.NoWorker: NO_WORKER,

@@ -3,6 +3,7 @@
 Each constant is given to its route's decorator; `describe` builds the document from them.
 """
 
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI
@@ -10,6 +11,7 @@ from fastapi.openapi.utils import get_openapi
 
 from api.asked import EditAsked
 from api.examples import EDIT, MODEL, QUEUED, REQUEST
+from api.idempotency import FORM, HEADER, REPLAYED
 from api.kinds import BY_CODE
 from api.problems import MEDIA_TYPE
 from jobs.problems import make_problem
@@ -40,11 +42,16 @@ def _problems(*codes: str) -> dict[int | str, dict[str, Any]]:
         media.setdefault("examples", {})[kind.code] = {
             "value": problem.model_dump(exclude_none=True)
         }
+        headers = answer.setdefault("headers", {})
+        headers.update({name: _header("", example) for name, example in kind.headers.items()})
         if kind.retry_after is not None:
-            answer["headers"] = {
-                "Retry-After": {"description": "seconds", "schema": {"type": "integer"}}
-            }
+            headers["Retry-After"] = _header("seconds", kind.retry_after)
     return answers
+
+
+def _header(description: str, example: str | int) -> dict[str, Any]:
+    kind = "integer" if isinstance(example, int) else "string"
+    return {"description": description, "schema": {"type": kind}, "example": example}
 
 
 def _form_schema() -> dict[str, Any]:
@@ -83,7 +90,30 @@ _PREFER = {
     "schema": {"type": "string"},
     "example": "wait=30",
 }
-_LOCATION = {"Location": {"description": "the edit", "schema": {"type": "string"}}}
+_IDEMPOTENCY_KEY = {
+    "name": HEADER,
+    "in": "header",
+    "description": "your own name for this edit: sent again within 24 h with the same body, it "
+    "makes no second one and gets the first answer",
+    "schema": {"type": "string", "pattern": f"^{FORM}$"},
+    "example": "order-1234",
+}
+_POSTED = {
+    "Location": _header("the edit", EDIT["urls"]["self"]),
+    "Preference-Applied": _header("how long the answer would wait", "wait=30"),
+    REPLAYED: _header("`true`: this is the answer to the first such request", "true"),
+}
+# On every answer to a request with a key.
+_RATE = {
+    "RateLimit-Policy": _header(
+        "the key's quota of requests and its window in seconds "
+        "(draft-ietf-httpapi-ratelimit-headers-11)",
+        '"requests";q=600;w=60',
+    ),
+    "RateLimit": _header(
+        "how many are left, and the seconds until there are more", '"requests";r=599;t=60'
+    ),
+}
 _METADATA = {
     "name": "metadata",
     "in": "query",
@@ -95,8 +125,8 @@ _METADATA = {
 
 CREATE_EDIT: dict[str, Any] = {
     "responses": {
-        201: {**_example(EDIT, "Ended while `Prefer: wait` waited"), "headers": _LOCATION},
-        202: {**_example(QUEUED, "Accepted"), "headers": _LOCATION},
+        201: {**_example(EDIT, "Ended while `Prefer: wait` waited"), "headers": _POSTED},
+        202: {**_example(QUEUED, "Accepted"), "headers": _POSTED},
         **_problems(
             "invalid_request",
             "invalid_image",
@@ -105,12 +135,14 @@ CREATE_EDIT: dict[str, Any] = {
             "validation_error",
             "url_not_allowed",
             "fetch_failed",
+            "idempotency_in_progress",
+            "idempotency_mismatch",
             "queue_full",
             "no_worker",
             "unavailable",
         ),
     },
-    "openapi_extra": {"requestBody": _CREATE_BODY, "parameters": [_PREFER]},
+    "openapi_extra": {"requestBody": _CREATE_BODY, "parameters": [_PREFER, _IDEMPOTENCY_KEY]},
 }
 LIST_EDITS: dict[str, Any] = {
     "responses": {
@@ -170,5 +202,20 @@ def describe(app: FastAPI) -> dict[str, Any]:
         }
         schemas[ParamsAsked.__name__] = ParamsAsked.model_json_schema(ref_template=_REF)
         schemas[ParamsAsked.__name__].pop("$defs", None)
+        for operations in document["paths"].values():
+            for operation in operations.values():
+                if "security" in operation:
+                    _with_keys(operation)
         app.openapi_schema = document
     return app.openapi_schema
+
+
+def _with_keys(operation: dict[str, Any]) -> None:
+    """What keys bring to an operation that asks for one."""
+    operation["security"].append({})  # a service without any key asks for none
+    answers = operation["responses"]
+    for status, answer in _problems("unauthenticated", "rate_limited").items():
+        answers.setdefault(str(status), answer)
+    for status, answer in answers.items():
+        if status != str(HTTPStatus.UNAUTHORIZED):
+            answer["headers"] = {**answer.get("headers", {}), **_RATE}

@@ -13,6 +13,7 @@ from api.errors import AboutField, ApiError, ValidationFailed
 from api.kinds import FRAMEWORK_KINDS, INVALID_REQUEST, KINDS, Kind
 from api.validation import query_errors
 from jobs.errors import JobsError
+from jobs.keys import redact
 from jobs.problems import make_problem
 from jobs.schema import FieldError
 
@@ -27,16 +28,18 @@ def problem_response(
     *,
     errors: list[FieldError] | None = None,
     headers: dict[str, str] | None = None,
+    retry_after: int | None = None,
 ) -> JSONResponse:
-    """The answer that tells a problem."""
+    """The answer that tells a problem; `retry_after` takes the place of the kind's own."""
     problem = make_problem(kind.code, kind.title, status=kind.status, detail=detail)
-    problem.instance = request.scope.get("raw_path", b"").decode("ascii", "replace")
+    problem.instance = redact(request.scope.get("raw_path", b"").decode("ascii", "replace"))
     problem.errors = errors
-    retry = {} if kind.retry_after is None else {"Retry-After": str(kind.retry_after)}
+    seconds = retry_after or kind.retry_after
+    retry = {} if seconds is None else {"Retry-After": str(seconds)}
     return JSONResponse(
         problem.model_dump(exclude_none=True),
         kind.status,
-        headers={**(headers or {}), **retry},
+        headers={**kind.headers, **(headers or {}), **retry},
         media_type=MEDIA_TYPE,
     )
 
@@ -44,9 +47,10 @@ def problem_response(
 def _expected(request: Request, error: Exception) -> JSONResponse:
     """Our own errors, by the table."""
     errors = getattr(error, "errors", None)
+    retry_after = getattr(error, "retry_after", None)
     told = error.error if isinstance(error, AboutField) else error
     kind = next(KINDS[cls] for cls in type(told).__mro__ if cls in KINDS)
-    return problem_response(request, kind, str(told), errors=errors)
+    return problem_response(request, kind, str(told), errors=errors, retry_after=retry_after)
 
 
 def _bad_query(request: Request, error: Exception) -> JSONResponse:

@@ -21,7 +21,14 @@ _ACCEPTED_ID = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)
 # Probes and pictures come often and say little.
 _SILENT = ("/healthz", "/readyz", "/v1/files/")
 
+_EXTRA = "baret.headers"  # in the scope
+
 log = get_logger("baret.api")
+
+
+def add_headers(request: Request, headers: dict[str, str]) -> None:
+    """Put headers on the request's answer, also where it becomes a problem."""
+    request.scope[_EXTRA].update(headers)
 
 
 class RequestMiddleware:
@@ -43,12 +50,15 @@ class RequestMiddleware:
     async def _serve(self, scope: Scope, receive: Receive, send: Send, *, request_id: str) -> None:
         started = time.monotonic()
         status = 0
+        extra = scope.setdefault(_EXTRA, {})
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)[HEADER] = request_id
+                headers = MutableHeaders(scope=message)
+                headers[HEADER] = request_id
+                headers.update(extra)
             await send(message)
 
         try:

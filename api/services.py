@@ -11,8 +11,11 @@ from fastapi import Depends, Request
 
 from jobs.files import PictureFiles
 from jobs.follow import Follower
+from jobs.idempotency import Idempotency
+from jobs.keyring import Keyring
 from jobs.links import LinkSigner
 from jobs.queue import make_celery
+from jobs.rates import Rates
 from jobs.settings import Settings
 from jobs.store import EditStore, connect
 
@@ -29,6 +32,9 @@ class Services:
     files: PictureFiles
     follower: Follower
     celery: Celery
+    keys: Keyring
+    rates: Rates
+    idempotency: Idempotency
     decoders: CapacityLimiter
 
     @cached_property
@@ -57,12 +63,16 @@ def make_services(settings: Settings) -> Services:
     Raises:
         RuntimeError: no Redis is named in the settings.
     """
+    client = connect(settings.broker_url)
     return Services(
         settings=settings,
-        store=EditStore(connect(settings.broker_url)),
+        store=EditStore(client),
         files=PictureFiles(settings.pictures_url),
         follower=Follower(settings.broker_url),
         celery=make_celery(settings.broker_url),
+        keys=Keyring(client),
+        rates=Rates(client),
+        idempotency=Idempotency(client),
         decoders=CapacityLimiter(DECODERS),
     )
 

@@ -9,9 +9,11 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from api import openapi as described
-from api.auth import CallerDep
+from api.asked import read_asked
+from api.auth import AdmittedDep, CallerDep
 from api.encoding import transcode, wanted_format
 from api.errors import AddressUnknown, NotFinished
+from api.idempotency import Answer, attempt, keep, key_of
 from api.intake import take_in
 from api.listing import Page, Wanted, page_of
 from api.services import Services, ServicesDep
@@ -26,20 +28,35 @@ _WAIT = re.compile(r'(?:^|,)\s*wait\s*=\s*"?(\d{1,9})"?\s*(?:[,;]|$)', re.IGNORE
 
 
 @router.post("", status_code=202, response_model=Edit, **described.CREATE_EDIT)
-async def create_edit(
-    request: Request, response: Response, services: ServicesDep, caller: CallerDep
-) -> Edit:
+async def create_edit(request: Request, services: ServicesDep, admitted: AdmittedDep) -> Response:
     """Ask for an edit: a picture and the sentence that should describe it afterwards."""
-    edit_id = await take_in(request, services, caller=caller)
+    key = key_of(request)
+    asked = await read_asked(request)
+    async with attempt(services, caller=admitted.caller, key=key, asked=asked) as this:
+        if this.answer is not None:
+            return this.answer.response(replayed=True)
+        if this.replay is not None:
+            edit_id = this.replay.edit_id
+        else:
+            edit_id = await take_in(asked, request, services, admitted=admitted, hold=this.hold)
+        answer = await _answer(request, services, edit_id, admitted.caller)
+    if this.hold is not None:
+        await keep(services, this.hold, answer)
+    return answer.response(replayed=this.replay is not None)
+
+
+async def _answer(request: Request, services: Services, edit_id: str, caller: str) -> Answer:
+    """The answer to a POST, after as long as it would wait."""
     wait = _preferred_wait(request)
     if wait:
         await services.follower.until_final(edit_id, wait)
-        response.headers["Preference-Applied"] = f"wait={wait}"
     edit = await run_in_threadpool(_show, services, request, edit_id, caller)
-    if wait and edit.status.final:
-        response.status_code = 201
-    response.headers["Location"] = edit.urls.self
-    return edit
+    return Answer(
+        status=201 if wait and edit.status.final else 202,
+        headers={"Location": edit.urls.self}
+        | ({"Preference-Applied": f"wait={wait}"} if wait else {}),
+        body=edit.model_dump(mode="json"),
+    )
 
 
 @router.get("", response_model=Page, **described.LIST_EDITS)

@@ -1,8 +1,9 @@
 """The models that can be asked for."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
+from api.auth import caller_of
 from api.openapi import LIST_MODELS
 from api.services import ServicesDep
 from jobs.schema import Model
@@ -16,7 +17,7 @@ class Models(BaseModel):
     data: list[Model]
 
 
-@router.get("", response_model=Models, **LIST_MODELS)
+@router.get("", response_model=Models, dependencies=[Depends(caller_of)], **LIST_MODELS)
 def list_models(services: ServicesDep) -> Models:
     """The models that have a live worker; a request that names none gets the default one."""
     live = services.store.live_models()

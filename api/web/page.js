@@ -97,9 +97,16 @@ function wanted() {
 }
 
 async function call(path, options) {
-  const answer = await fetch(path, options);
+  const key = $("key").value.trim();
+  const headers = key ? { Authorization: `Bearer ${key}` } : {};
+  const answer = await fetch(path, { ...options, headers });
   const body = await answer.json();
   if (answer.ok) return body;
+  if (body.code === "unauthenticated") {
+    // Only a service with keys asks for one. It is kept nowhere but in the field.
+    $("keyed").hidden = false;
+    $("key").focus();
+  }
   throw Object.assign(new Error(body.detail), { problem: body });
 }
 

@@ -11,9 +11,10 @@ from httpx import Response
 
 from api.app import create_app
 from jobs.files import PictureFiles
+from jobs.keyring import ApiKey, Keyring, KeyWish
 from jobs.schema import EditStatus, EditWarning, Model, Result, StoredPicture
 from jobs.settings import Settings
-from jobs.store import Claim, EditStore
+from jobs.store import Claim, EditStore, connect
 
 Picture = Callable[..., bytes]
 
@@ -101,3 +102,20 @@ def finish(store: EditStore, settings: Settings, picture: Picture) -> Callable[.
         )
 
     return work
+
+
+@pytest.fixture
+def keys(redis_url: str) -> Iterator[Keyring]:
+    with connect(redis_url) as client:
+        yield Keyring(client)
+
+
+@pytest.fixture
+def make_key(keys: Keyring) -> Callable[..., tuple[dict[str, str], ApiKey]]:
+    """Makes a key: `headers, key = make_key("ann", requests_per_minute=5)`."""
+
+    def make(name: str = "ann", **wishes: Any) -> tuple[dict[str, str], ApiKey]:
+        text, key = keys.create(KeyWish(name, **wishes))
+        return {"Authorization": f"Bearer {text}"}, key
+
+    return make
