@@ -1,1 +1,5 @@
-"""The place of the Python client and the command line. Until then: curl and httpx, see README."""
+"""The command `baret`, and the place of the Python client (until then: curl and httpx, see README).
+
+command  the console script and its groups of commands
+keys     `baret keys`: make, list and revoke API keys, where the service's Redis can be reached
+"""

@@ -77,6 +77,8 @@ def _submit(client: httpx.Client, sample: Sample) -> str:
         files={"image": (sample.picture.name, sample.picture.read_bytes())},
         data={"prompt": sample.prompt},
     )
+    if answer.status_code == httpx.codes.UNAUTHORIZED:
+        raise SampleFailed("No sample edit: keys were made, and the stack itself has none.")
     if answer.status_code != httpx.codes.ACCEPTED:
         raise SampleFailed(f"The API refused the sample edit: {answer.status_code} {answer.text}")
     return str(answer.json()["id"])
