@@ -2,7 +2,8 @@
 
 app         the application, put together
 services    what its routes work with, made once
-auth        who calls, and where the service may listen
+auth        who calls, how often they may, and where the service may listen
+idempotency a POST that is sent again
 body        reading a body under a bound
 asked       what a POST asks for, from either kind of body
 intake      from a request to an edit on the queue

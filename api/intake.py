@@ -79,7 +79,13 @@ async def take_in(
     with about_edit(submission.id):
         in_flight = admitted.most_in_flight
         await run_in_threadpool(_submit, services, submission, data, in_flight=in_flight, hold=hold)
-        log.info("accepted", model=model.id, bytes=len(data), **picture.model_dump())
+        log.info(
+            "accepted",
+            caller=admitted.caller,
+            model=model.id,
+            bytes=len(data),
+            **picture.model_dump(),
+        )
     return submission.id
 
 

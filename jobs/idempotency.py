@@ -16,7 +16,7 @@ import redis
 from jobs.connection import Scripts, redis_errors
 from jobs.errors import IdempotencyInProgress, IdempotencyMismatch
 
-KEEP_SECONDS = 24 * 3600
+REPLAY_SECONDS = 24 * 3600
 # A request that neither came to an end nor freed its key (a process that was killed) holds it for
 # this long: above the longest fetch of a picture.
 TAKING_SECONDS = 120
@@ -83,7 +83,7 @@ class Idempotency:
         name = f"baret:idempotency:{hold.name}"
         with self._redis.pipeline(transaction=True) as both:
             both.hset(name, "answer", json.dumps(answer))
-            both.expire(name, KEEP_SECONDS)
+            both.expire(name, REPLAY_SECONDS)
             both.execute()
 
     @redis_errors()

@@ -5,8 +5,8 @@ together or not at all. Redis is one instance or a replicated one, not a cluster
 
 Keys: `baret:edit:<id>` the record · `baret:events:<id>` its stream · `baret:waiting:<model>` the
 queue, oldest first · `baret:running` leases · `baret:edits:<caller>` the listing ·
-`baret:in_flight:<caller>` ids that wait or run · `baret:runs:<model>` what recent edits took ·
-`baret:deliveries:due`, `baret:delivery:<id>` webhooks · `baret:models`, `baret:workers` who
+`baret:in_flight:<caller>` ids that wait or run · `baret:runs:<model>` what recent edits took, ms
+first · `baret:deliveries:due`, `baret:delivery:<id>` webhooks · `baret:models`, `baret:workers` who
 serves what · `baret:secret:<name>` signing secrets.
 """
 
@@ -34,7 +34,7 @@ from jobs.errors import (
     StaleAttempt,
     TooManyInFlight,
 )
-from jobs.idempotency import KEEP_SECONDS, Hold
+from jobs.idempotency import REPLAY_SECONDS, Hold
 from jobs.schema import (
     EditStatus,
     Model,
@@ -142,7 +142,7 @@ class EditStore:
             in_flight,
             hold.name if hold else "",
             hold.token if hold else "",
-            KEEP_SECONDS * 1000,
+            REPLAY_SECONDS * 1000,
         )
         if answer == "full":
             raise QueueFull(
@@ -151,7 +151,7 @@ class EditStore:
             )
         if answer == "in_flight":
             raise TooManyInFlight(
-                f"{in_flight} edits of this key wait or run already; try again when one has ended.",
+                f"The key has its most edits in flight ({in_flight}); wait until one has ended.",
                 retry_after=self._seconds_to_an_end(submission.caller),
             )
         if answer == "not_held":
@@ -163,10 +163,10 @@ class EditStore:
         By what the model's last edits took and how many live workers share them.
         """
         runs = self._redis.lrange(f"baret:runs:{model}", 0, -1)
-        workers = sum(1 for _, name in self._living() if name == model)
+        workers = self._served().count(model)
         if not runs or not workers:
             return None
-        seconds = fmean(map(int, runs)) / 1000
+        seconds = fmean(int(run.split()[0]) for run in runs) / 1000
         return max(1, math.ceil(seconds * places / workers))
 
     def _seconds_to_an_end(self, caller: str) -> int | None:
@@ -387,14 +387,13 @@ class EditStore:
     @redis_errors()
     def live_models(self) -> dict[str, Model]:
         """The models that a living worker serves, by id."""
-        served = {model for _, model in self._living()}
+        served = set(self._served())
         return {name: model for name, model in self.models().items() if name in served}
 
-    def _living(self) -> list[tuple[str, str]]:
-        """(worker, model) of those that have announced themselves lately."""
+    def _served(self) -> list[str]:
+        """The models that living workers serve, one name a worker."""
         living = self._redis.zrange("baret:workers", time.time(), "+inf", byscore=True)
-        pairs = (member.split(" ", 1) for member in living)
-        return [(worker, model) for worker, model in pairs]
+        return [member.split(" ", 1)[1] for member in living]
 
     @redis_errors()
     def secret(self, name: str) -> bytes:

@@ -1,8 +1,8 @@
 -- Accept an edit: record, place in the queue, listing and idempotency key in one move.
 -- id, model, caller, submission, webhook_url, webhook_events, most that may wait,
--- most of the caller in flight (0: any), idempotency name ('': none), its token, ms to keep it
+-- most of the caller in flight (0: any), idempotency name ('': none), its token, ms to replay it
 -- → 'ok' | 'full' | 'in_flight' | 'not_held'
-local id, model, caller, submission, url, events, limit, in_flight, name, token, keep = unpack(ARGV, 2)
+local id, model, caller, submission, url, events, limit, in_flight, name, token, replay = unpack(ARGV, 2)
 -- Sent again because the answer was lost: it must not undo what has happened since.
 if redis.call('EXISTS', edit_key(id)) == 1 then return 'ok' end
 if name ~= '' and redis.call('HGET', idempotency_key(name), 'token') ~= token then return 'not_held' end
@@ -16,6 +16,6 @@ redis.call('ZADD', 'baret:edits:' .. caller, 0, id)
 redis.call('SADD', in_flight_key(caller), id)
 if name ~= '' then
   redis.call('HSET', idempotency_key(name), 'edit', id)
-  redis.call('PEXPIRE', idempotency_key(name), keep)
+  redis.call('PEXPIRE', idempotency_key(name), replay)
 end
 return 'ok'

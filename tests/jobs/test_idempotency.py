@@ -12,7 +12,7 @@ from jobs.errors import (
     IdempotencyMismatch,
     QueueFull,
 )
-from jobs.idempotency import KEEP_SECONDS, TAKING_SECONDS, Hold, Idempotency, Replay
+from jobs.idempotency import REPLAY_SECONDS, TAKING_SECONDS, Hold, Idempotency, Replay
 from jobs.schema import Submission
 from jobs.store import EditStore, connect
 
@@ -65,7 +65,7 @@ def test_an_accepted_edit_is_what_a_repetition_gets(
     assert idempotency.take("ann", "k", body="b") == Replay(made.id, {"status": 202})
     with pytest.raises(IdempotencyMismatch):
         idempotency.take("ann", "k", body="another")
-    assert KEEP_SECONDS - 5 <= client.ttl(f"baret:idempotency:{hold.name}") <= KEEP_SECONDS
+    assert REPLAY_SECONDS - 5 <= client.ttl(f"baret:idempotency:{hold.name}") <= REPLAY_SECONDS
 
 
 def test_a_refused_edit_leaves_the_key_to_be_freed(
