@@ -160,14 +160,23 @@ class EditStore:
     def _seconds_to_a_place(self, model: str, places: int = 1) -> int | None:
         """About how long until so many edits have left the queue; None where nothing is known.
 
-        By what the model's last edits took and how many live workers share them.
+        By what the model's last edits took and how many run at once: as many as do now, and at
+        least one a live worker.
         """
         runs = self._redis.lrange(f"baret:runs:{model}", 0, -1)
         workers = self._served().count(model)
         if not runs or not workers:
             return None
         seconds = fmean(int(run.split()[0]) for run in runs) / 1000
-        return max(1, math.ceil(seconds * places / workers))
+        return max(1, math.ceil(seconds * places / max(workers, self._running(model))))
+
+    def _running(self, model: str) -> int:
+        """How many edits of a model run now."""
+        with self._redis.pipeline(transaction=False) as together:
+            for edit_id in self._redis.zrange("baret:running", 0, -1):
+                together.hget(f"baret:edit:{edit_id}", "model")
+            found: list[str | None] = together.execute()
+        return found.count(model)
 
     def _seconds_to_an_end(self, caller: str) -> int | None:
         """About how long until the caller's oldest edit has ended; None where nothing is known."""

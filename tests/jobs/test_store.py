@@ -349,6 +349,11 @@ def test_when_to_come_again_is_told_by_what_recent_edits_took(
         submitted(store, submission(caller=caller))
     # Two are before it, two workers share them: it ends with the second round.
     assert refused(TooManyInFlight, in_flight=1) in (80, 81)
+    for _ in range(4):
+        submitted(store, submission(caller="ben"))
+    for _ in range(4):  # two workers that take two at once
+        store.claim("zoo")
+    assert refused(QueueFull, limit=0) in (10, 11)
 
 
 def test_an_edit_of_another_caller_does_not_exist(store: EditStore, submission: Make) -> None:
