@@ -52,7 +52,7 @@ class Engine:
         Raises:
             AttentionLayoutError: the UNet's attention layers are not those that BAM knows.
         """
-        record = CudaRecorder() if model.device.type == "cuda" else None
+        record = CudaRecorder(model.device) if model.device.type == "cuda" else None
         self._predictor = Predictor(model, record)
         self._budget = budget
         self._on_call = on_call

@@ -88,18 +88,22 @@ def _copy(tensors: I) -> I:
 class CudaRecorder:
     """Records CUDA graphs that share their memory: they are replayed one at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: torch.device) -> None:
+        """Record on a device."""
+        self._device = device
         self._pool = torch.cuda.graph_pool_handle()
 
     def __call__(self, call: Callable[[], O], /) -> tuple[O, Callable[[], None]]:
         """Run a call, and record it."""
-        # What libraries set up at a first call must not be recorded.
-        beside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-        beside.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(beside):
-            call()
-        torch.cuda.current_stream().wait_stream(beside)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=self._pool):
-            outputs = call()
+        with torch.cuda.device(self._device):
+            # What libraries set up at a first call must not be recorded.
+            beside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+            beside.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(beside):
+                call()
+            torch.cuda.current_stream().wait_stream(beside)
+            graph = torch.cuda.CUDAGraph()
+            # Other threads may ask the device for memory meanwhile: they step and learn there.
+            with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
+                outputs = call()
         return outputs, graph.replay
