@@ -1,11 +1,17 @@
 """On a CUDA device: the same edit as on the CPU, within what other kernels may differ."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
 
 from baret import EditOptions, Editor, InversionOptions
+from baret.attention import Injection
+from baret.graphs import PATIENCE, CudaRecorder
 from baret.images import psnr
+from baret.predictor import Predictor
+from baret.requests import Goal, Request, Where
 
 pytestmark = [
     pytest.mark.gpu,
@@ -23,3 +29,38 @@ def test_an_edit_on_the_gpu_equals_the_cpus(editor, sample, dtype, decibels):
     assert there.inversion.pivots.device.type == "cuda"
     # Bounds set beforehand, not measured: no device was at hand when this was written.
     assert psnr(np.asarray(here.picture), np.asarray(there.picture)) > decibels
+
+
+@pytest.mark.parametrize("goal", [False, True])
+@pytest.mark.parametrize("injected", [False, True])
+def test_a_recorded_call_answers_as_a_plain_one(goal, injected):
+    model = Editor.from_pretrained("zoo", device="cuda", dtype="float32").model
+    plain, recorded = Predictor(model), Predictor(model, CudaRecorder(model.device))
+    for seed in range(PATIENCE + 2):
+        torch.manual_seed(seed)
+        latents = torch.randn(5, 4, 16, 16, device="cuda")
+        request = Request(
+            Where("editing", 0, 0.0),
+            latents,
+            tuple(range(1, 6)),
+            model.embed("a dog").expand(5, -1, -1),
+            Injection((1, 1, 2, 3, 4), (0, 2, 2, 3, 4)) if injected else None,
+            goal=Goal(latents, torch.ones(5, device="cuda")) if goal else None,
+        )
+        expected, answer = plain.answer(request), recorded.answer(request)
+        torch.testing.assert_close(answer.noise, expected.noise, atol=1e-4, rtol=1e-3)
+        if goal:
+            torch.testing.assert_close(answer.gradient, expected.gradient, atol=1e-4, rtol=1e-2)
+
+
+def test_edits_at_once_come_out_as_alone(sample):
+    calls = []
+    gpu = Editor.from_pretrained("zoo", device="cuda", on_call=calls.append)
+    gpu.warm_up()
+    assert gpu.edits_at_once > 1
+    alone = gpu.edit(sample.picture, sample.prompt, OPTIONS)
+    with ThreadPoolExecutor(8) as pool:
+        results = pool.map(lambda _: gpu.edit(sample.picture, sample.prompt, OPTIONS), range(8))
+    assert max(call.edits for call in calls) > 1
+    for together in results:
+        assert psnr(np.asarray(alone.picture), np.asarray(together.picture)) > 30
