@@ -1,10 +1,11 @@
 """Pictures in and out: any mode to RGB, any size to the model's and back, nothing cropped."""
 
+import io
 import math
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
 
 from baret.errors import ImageError
 
@@ -14,14 +15,18 @@ Share = NDArray[np.float32]  # [h, w], 0–1
 MIN_SIDE = 32  # pixels
 MAX_ASPECT = 4.0
 
+_PROFILED = ("L", "RGB", "RGBA", "CMYK")  # modes that a colour profile can speak of
+
 
 def to_rgb(picture: Image.Image) -> Image.Image:
-    """The picture as people see it, in 8-bit RGB: EXIF rotation applied, alpha laid on white.
+    """The picture as people see it, in 8-bit sRGB: EXIF rotation applied, alpha laid on white.
+
+    Nothing of what the file says beside its pixels goes along.
 
     Raises:
         ImageError: a mode that has no agreed meaning as a photo (32-bit float).
     """
-    picture = ImageOps.exif_transpose(picture)
+    picture = _to_srgb(_upright(picture))
     if picture.mode == "F":
         raise ImageError("32-bit float pictures have no agreed range; send 8 or 16 bit.")
     if picture.mode.startswith("I"):  # 16 bit gray, also inside a 32-bit container
@@ -31,7 +36,33 @@ def to_rgb(picture: Image.Image) -> Image.Image:
         rgba = picture.convert("RGBA")
         paper = Image.new("RGBA", rgba.size, "white")
         picture = Image.alpha_composite(paper, rgba)
-    return picture.convert("RGB")
+    rgb = picture.convert("RGB")
+    rgb.info = {}
+    return rgb
+
+
+def _upright(picture: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(picture)
+    except (SyntaxError, ValueError, OSError):  # broken EXIF says nothing of a rotation
+        return picture
+
+
+def _to_srgb(picture: Image.Image) -> Image.Image:
+    """The picture in sRGB where it carries another colour profile that can be read."""
+    profile = picture.info.get("icc_profile")
+    if profile and picture.mode == "P":
+        picture = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+    if not profile or picture.mode not in _PROFILED:
+        return picture
+    mode = "RGBA" if picture.mode == "RGBA" else "RGB"
+    try:
+        given = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        srgb = ImageCms.createProfile("sRGB")
+        converted = ImageCms.profileToProfile(picture, given, srgb, outputMode=mode)
+    except (ImageCms.PyCMSError, OSError):
+        return picture  # broken, or of another kind than the picture: as people's viewers do
+    return converted or picture
 
 
 def working_size(width: int, height: int, *, area: int, multiple: int) -> tuple[int, int]:

@@ -6,6 +6,7 @@ from PIL import Image
 
 from baret.errors import ImageError
 from baret.images import psnr, to_picture, to_pixels, to_rgb, working_size
+from tests.profiles import BLUE, GREEN, RED, colour_profile
 
 
 def gradient(width=48, height=40) -> Image.Image:
@@ -28,6 +29,11 @@ def test_exif_rotation_is_applied():
     turned = to_rgb(through(gradient(), "PNG", exif=exif))
     assert turned.size == (40, 48)
     assert turned.tobytes() == gradient().rotate(-90, expand=True).tobytes()
+
+
+def test_a_broken_exif_is_no_reason_to_refuse_a_picture():
+    broken = through(gradient(), "PNG", exif=b"Exif")
+    assert to_rgb(broken).tobytes() == gradient().tobytes()
 
 
 def test_transparency_lies_on_white():
@@ -88,3 +94,36 @@ def test_the_native_size_is_worked_at_as_it_is():
 def test_pixels_at_the_pictures_own_size_are_not_resampled():
     pixels = to_pixels(gradient(), (48, 40))
     assert to_picture(pixels, (48, 40)).tobytes() == gradient().tobytes()
+
+
+def test_a_colour_profile_is_applied_and_nothing_beside_the_pixels_stays():
+    # In this profile what is called red is green, and the other way round.
+    profile = colour_profile(GREEN, RED, BLUE)
+    red = through(Image.new("RGB", (40, 40), (200, 0, 0)), "PNG", icc_profile=profile)
+    rgb = to_rgb(red)
+    r, g, b = rgb.getpixel((0, 0))
+    assert 195 <= g <= 205 and max(r, b) <= 5  # a gamma of 2.2 is not quite sRGB's curve
+    assert rgb.info == {}
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "P"])
+def test_a_profile_is_applied_under_transparency_too(mode):
+    clear = Image.new("RGBA", (40, 40), (200, 0, 0, 0))
+    clear.paste((200, 0, 0, 255), (0, 0, 20, 40))
+    picture = clear.quantize(4) if mode == "P" else clear
+    rgb = to_rgb(through(picture, "PNG", icc_profile=colour_profile(GREEN, RED, BLUE)))
+    assert rgb.getpixel((30, 10)) == (255, 255, 255)
+    r, g, b = rgb.getpixel((10, 10))
+    assert g > 190 and max(r, b) <= 8
+
+
+@pytest.mark.parametrize("profile", [b"no profile", colour_profile(RED, GREEN, BLUE)[:200]])
+def test_a_broken_profile_is_passed_over(profile):
+    picture = through(gradient(), "PNG", icc_profile=profile)
+    assert to_rgb(picture).tobytes() == gradient().tobytes()
+
+
+def test_a_profile_of_another_kind_than_the_picture_is_passed_over():
+    gray = gradient().convert("L")
+    tagged = through(gray, "PNG", icc_profile=colour_profile(RED, GREEN, BLUE))
+    assert to_rgb(tagged).tobytes() == gray.convert("RGB").tobytes()
