@@ -12,7 +12,7 @@ from baret.editor import Editor, OnProgress, Progress
 from baret.errors import BaretError
 from baret.options import EditOptions, InversionOptions, Preset
 from baret.prompts import Hint
-from baret.result import EditResult, Inversion, Output, WordAttention
+from baret.result import EditResult, Inversion, Output, Preview, WordAttention
 
 __all__ = [
     "BaretError",
@@ -25,6 +25,7 @@ __all__ = [
     "OnProgress",
     "Output",
     "Preset",
+    "Preview",
     "Progress",
     "WordAttention",
 ]

@@ -7,6 +7,7 @@ T steps · n tokens · d text width · h, w latent height and width.
     edit            denoised with c                  takes both while t is in their windows
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -18,6 +19,10 @@ from baret.mask import Keeper
 from baret.requests import Answer, Edit, Request, Where
 
 TRANSITION, EDIT = "transition", "edit"
+PREVIEW_EVERY = 5  # steps: at 50 of them the VAE costs a tenth of what the UNet does
+
+# Given how far the edit is and the clean latent that it predicts, [4, h, w].
+Show = Callable[[Where, Tensor], Edit[None]]
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,13 @@ class Branches:
     mask: Tensor | None  # [h, w], 0 where the photo was kept; None where nothing was
 
 
-def denoise(pivots: Tensor, texts: Texts, schedule: Schedule, balance: Balance) -> Edit[Branches]:
+def denoise(
+    pivots: Tensor,
+    texts: Texts,
+    schedule: Schedule,
+    balance: Balance,
+    show: Show | None = None,
+) -> Edit[Branches]:
     """Denoise edit and transition from the same noise, each guided, BAM in the edit branch.
 
     A branch is left out as soon as nothing needs it any more. The reconstruction stays on the
@@ -65,6 +76,7 @@ def denoise(pivots: Tensor, texts: Texts, schedule: Schedule, balance: Balance) 
         texts: embeddings of the branches.
         schedule: T levels.
         balance: windows, guidance, and what to keep.
+        show: asked every few steps; None costs nothing.
     """
     count = len(schedule)
     latents = {EDIT: pivots[-1], TRANSITION: pivots[-1]}
@@ -104,6 +116,9 @@ def denoise(pivots: Tensor, texts: Texts, schedule: Schedule, balance: Balance) 
         if keeper is not None:
             keeper.watch(rows[0], noise[0], level=level)  # the edit is the first row
             latents[EDIT] = keeper.hold(latents[EDIT], level=level - 1)
+        if show is not None and level > 1 and (done + 1) % PREVIEW_EVERY == 0:
+            where = Where("editing", done + 1, (done + 1) / count)
+            yield from show(where, schedule.clean(rows[0], noise[0], level=level))
     return Branches(
         latents[EDIT],
         latents[TRANSITION] if balance.keep_transition else None,

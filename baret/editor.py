@@ -21,13 +21,16 @@ from baret.matte import shown
 from baret.memory import Budget, measure
 from baret.options import EditOptions, InversionOptions
 from baret.requests import Edit, Where, aside
-from baret.result import EditResult, Inversion, Output
+from baret.result import EditResult, Inversion, Output, Preview
 from baret.transition import transition
 
 # What the VAE costs beside a row of the UNet, at Stable Diffusion 1.5's size: the floor in
 # docs/method.md.
 ENCODING, DECODING = 1.4, 3.1
 MOST_AT_ONCE = 16  # edits: more would only make each of them slower
+
+
+_AT_THE_END = Where("decoding", 0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class Progress:
     stage: str  # "inverting", "tuning", "editing" or "decoding"
     step: int  # timesteps of the stage done
     fraction: float  # 0–1 of the whole, never falling
+    preview: Preview | None = None  # every few steps of editing, where it was asked for
 
 
 OnProgress = Callable[[Progress], None]
@@ -216,7 +220,7 @@ class Editor:
         inversion = yield from self._inversion(source, prompt, options.inversion)
         branches = []
         for eta in options.interpolations:
-            branches.append((yield from self._denoise(inversion, eta, options)))
+            branches.append((yield from self._denoise(inversion, eta, options, course)))
             course.parts_done += 1
         return (yield from self._decode(inversion, branches, options, course))
 
@@ -268,7 +272,9 @@ class Editor:
         embed = self.model.embed
         return (yield from aside(where, lambda: (embed(prompt), embed("")), 0))
 
-    def _denoise(self, inversion: Inversion, eta: float, options: EditOptions) -> Edit[Branches]:
+    def _denoise(
+        self, inversion: Inversion, eta: float, options: EditOptions, course: "_Course"
+    ) -> Edit[Branches]:
         model, (tau_s, tau_c) = self.model, options.windows
         tuned = inversion.tuned.to(model.device)
         target, uncond = yield from self._read(inversion.prompt, Where("editing", 0, 0.0))
@@ -290,7 +296,13 @@ class Editor:
         )
         schedule = model.schedule(options.inversion.num_inference_steps)
         pivots = inversion.pivots.to(model.device)
-        return (yield from denoise(pivots, texts, schedule, balance))
+
+        def show(where: Where, clean: Tensor) -> Edit[None]:
+            pixels = yield from self._pixels(clean, where)
+            course.preview = Preview(eta, Image.fromarray(pixels))
+
+        asked = show if options.previews else None
+        return (yield from denoise(pivots, texts, schedule, balance, asked))
 
     def _decode(
         self,
@@ -338,12 +350,12 @@ class Editor:
             picture = images.keep_outside(picture, inversion.photo, share)
         return Output(eta, picture, moved, attention or ())
 
-    def _pixels(self, latents: Tensor) -> Edit[images.Pixels]:
+    def _pixels(self, latents: Tensor, where: Where = _AT_THE_END) -> Edit[images.Pixels]:
         """The picture of a latent."""
         model, places = self.model, latents.shape[-2] * latents.shape[-1]
         return (
             yield from aside(
-                Where("decoding", 0, 0.0),
+                where,
                 lambda: model.decode(latents.to(model.device)),
                 DECODING * places,
             )
@@ -359,6 +371,7 @@ class _Course:
     on_progress: OnProgress | None
     skipped: frozenset[str] = frozenset()  # stages
     parts_done: int = 0  # outputs denoised
+    preview: Preview | None = None  # not told yet
     seconds: dict[str, float] = field(default_factory=dict)
     stage: str | None = None  # that time is being spent on
     since: float = 0.0
@@ -398,4 +411,5 @@ class _Course:
         order = list(weights)
         before = sum(weights[name] for name in order[: order.index(stage)])
         fraction = (before + weights[stage] * done) / sum(weights.values())
-        self.on_progress(Progress(stage, step, fraction))
+        preview, self.preview = self.preview, None
+        self.on_progress(Progress(stage, step, fraction, preview))

@@ -89,6 +89,7 @@ class EditOptions:
     # the tuned one.
     guidance_base: float = 0.5
     artifacts: bool = False  # also the transition and attention pictures
+    previews: bool = False  # tell what the edit is becoming while it is made
     inversion: InversionOptions = field(default_factory=InversionOptions)
 
     def __post_init__(self) -> None:

@@ -107,6 +107,14 @@ class WordAttention:
 
 
 @dataclass(frozen=True)
+class Preview:
+    """What an output is becoming: the clean picture that the edit predicts, at the working size."""
+
+    interpolation: float  # η
+    picture: Image.Image
+
+
+@dataclass(frozen=True)
 class Output:
     """One edited picture, at the size of the photo given."""
 

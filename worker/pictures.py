@@ -1,5 +1,6 @@
 """Results encoded as they were asked for. A fresh encoding carries no metadata of the source."""
 
+import base64
 import hashlib
 import io
 from dataclasses import dataclass
@@ -7,6 +8,9 @@ from dataclasses import dataclass
 from PIL import Image
 
 from jobs.schema import OutputFormat, StoredPicture
+
+SMALL_SIDE = 96  # pixels of a preview
+SMALL_QUALITY = 60
 
 
 @dataclass(frozen=True)
@@ -50,3 +54,17 @@ def encode(
         bytes=len(data),
     )
     return Encoded(data, stored)
+
+
+def small_uri(picture: Image.Image, size: tuple[int, int]) -> str:
+    """The picture as a data URI, in the proportions of `size`, at most 96 pixels a side: 2 to 4 kB.
+
+    Args:
+        picture: RGB, of any size.
+        size: width and height of what it is a picture of.
+    """
+    scale = min(1.0, SMALL_SIDE / max(size))
+    width, height = (max(1, round(side * scale)) for side in size)
+    buffer = io.BytesIO()
+    picture.resize((width, height)).save(buffer, "WEBP", quality=SMALL_QUALITY)
+    return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"

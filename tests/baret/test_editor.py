@@ -118,6 +118,33 @@ def test_progress_is_told_before_every_call_and_never_falls(editor, sample):
     assert 12 + 2 + 11 + 2 <= len(told) <= 12 + 3 + 11 + 2
 
 
+def test_previews_are_told_every_five_steps_and_change_nothing_else(editor, sample):
+    told = []
+    options = EditOptions(
+        interpolation=(0.5, 1.0), previews=True, inversion=InversionOptions(12, inner_steps=0)
+    )
+    result = editor.edit(sample.picture, sample.prompt, options, on_progress=told.append)
+    previews = [progress.preview for progress in told if progress.preview]
+    assert [preview.interpolation for preview in previews] == [0.5, 0.5, 1.0, 1.0]
+    assert {preview.picture.size for preview in previews} == {(64, 64)}
+    fractions = [progress.fraction for progress in told]
+    assert fractions == sorted(fractions)
+
+    def apart(preview, output):
+        return np.abs(np.asarray(preview.picture, float) - np.asarray(output.picture)).mean()
+
+    # What it is becoming is seen already after 10 of 12 steps.
+    first, second = result.outputs
+    assert apart(previews[1], first) < 20 and apart(previews[3], second) < 20
+
+    untold = []
+    quiet = EditOptions(interpolation=(0.5, 1.0), inversion=options.inversion)
+    plain = editor.edit(sample.picture, sample.prompt, quiet, on_progress=untold.append)
+    assert len(untold) == len(told) - 4
+    assert not any(progress.preview for progress in untold)
+    assert plain.picture.tobytes() == result.picture.tobytes()
+
+
 @pytest.mark.parametrize("stage", ["inverting", "tuning", "editing", "decoding"])
 def test_raising_from_progress_cancels_and_leaves_the_model_as_it_was(editor, sample, stage):
     class Enough(Exception):

@@ -1,3 +1,4 @@
+import base64
 import hashlib
 import io
 
@@ -5,7 +6,7 @@ import pytest
 from PIL import Image, ImageChops
 
 from jobs.schema import OutputFormat
-from worker.pictures import encode
+from worker.pictures import encode, small_uri
 
 
 @pytest.fixture
@@ -34,3 +35,19 @@ def test_quality_decides_how_much_is_kept(form: OutputFormat) -> None:
     noise = Image.effect_noise((96, 48), 60).convert("RGB")
     low, high = (len(encode(noise, "a", form, quality=quality).data) for quality in (10, 95))
     assert low < high / 2
+
+
+@pytest.mark.parametrize(
+    ("photo", "size"),
+    [((4000, 3000), (96, 72)), ((300, 1200), (24, 96)), ((64, 48), (64, 48)), ((90, 33), (90, 33))],
+)
+def test_a_preview_is_a_small_data_uri_in_the_photos_proportions(
+    photo: tuple[int, int], size: tuple[int, int]
+) -> None:
+    made = Image.effect_noise((64, 64), 60).convert("RGB")  # about as hard as a codec has it
+    uri = small_uri(made, photo)
+    head, _, text = uri.partition(",")
+    assert head == "data:image/webp;base64"
+    picture = Image.open(io.BytesIO(base64.b64decode(text)))
+    assert (picture.format, picture.size) == ("WEBP", size)
+    assert len(uri) < 6000
