@@ -8,6 +8,9 @@ body        reading a body under a bound
 asked       what a POST asks for, from either kind of body
 intake      from a request to an edit on the queue
 listing     pages of edits: filters and cursors
+shown       a record as its caller sees it now
+etag        entity tags of edits
+events      an edit's events as server-sent events
 encoding    outputs in the encoding that a caller prefers
 validation  what pydantic says → JSON pointers a caller can use
 errors      the error tree of requests
@@ -15,6 +18,6 @@ kinds       the one table from an error to its status, code and title
 problems    every error → RFC 9457
 requests    request ids, log lines, nothing internal in a 500
 openapi     (and examples) the parts of the description that FastAPI cannot derive
-routes/     edits, files, models, health, pages
+routes/     edits, events, files, models, health, pages
 web/        the plain page at /, the reference at /docs
 """

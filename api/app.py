@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from api.openapi import describe
 from api.problems import install_problem_handlers
 from api.requests import RequestMiddleware
-from api.routes import edits, files, health, models, pages
+from api.routes import edits, events, files, health, models, pages
 from api.services import make_services
 from jobs.settings import Settings
 
@@ -37,7 +37,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.services = services
     app.add_middleware(RequestMiddleware)
     install_problem_handlers(app)
-    for part in (edits, files, models, health, pages):
+    for part in (edits, events, files, models, health, pages):
         app.include_router(part.router)
     app.mount("/web", pages.web_files)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # FastAPI's documented way

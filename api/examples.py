@@ -1,5 +1,6 @@
 """The examples of the description. A test holds them to the schema."""
 
+import json
 from typing import Any
 
 _ID = "edit_019ab1f27c3a7d4e8a55c0de12345678"
@@ -40,7 +41,7 @@ QUEUED: dict[str, Any] = {
     "stage": None,
     "progress": 0.0,
     "queue_position": 0,
-    "eta_seconds": None,
+    "eta_seconds": 21.4,
     "prompt": "a dog that jumps over a fence",
     "model": "zoo",
     "params": _PARAMS,
@@ -67,8 +68,10 @@ EDIT: dict[str, Any] = {
     "status": "succeeded",
     "started_at": "2026-01-05T09:30:00.480Z",
     "completed_at": "2026-01-05T09:30:21.730Z",
+    "expires_at": "2026-01-09T09:30:21.730Z",
     "progress": 1.0,
     "queue_position": None,
+    "eta_seconds": None,
     "outputs": [
         {
             "interpolation": 0.7,
@@ -114,3 +117,20 @@ MODEL: dict[str, Any] = {
         }
     },
 }
+
+EVENTS: list[tuple[str, str, dict[str, Any]]] = [
+    ("1767605400120-0", "status", {"status": "queued", "stage": None, "progress": 0.0}),
+    ("1767605400480-0", "status", {"status": "running", "stage": "loading", "progress": 0.0}),
+    ("1767605402910-0", "progress", {"stage": "tuning", "progress": 0.21}),
+    (
+        "1767605419020-0",
+        "preview",
+        {"interpolation": 0.7, "progress": 0.88, "image": "data:image/webp;base64,UklGR…"},
+    ),
+    ("1767605421730-0", "done", {"status": "succeeded", "edit": EDIT}),
+]
+
+EVENT_LINES = "".join(
+    f"event: {kind}\ndata: {json.dumps(data, ensure_ascii=False)}\nid: {event_id}\n\n"
+    for event_id, kind, data in EVENTS
+)

@@ -16,7 +16,7 @@ from api.errors import AboutField, about_field
 from api.services import Services
 from jobs.errors import (
     AddressNotAllowed,
-    EditNotFound,
+    EditGone,
     FetchError,
     JobsError,
     NoWorker,
@@ -75,6 +75,7 @@ async def take_in(
         params=Params.resolve(fields.params, model.presets),
         metadata=fields.metadata,
         input=picture,
+        keep_seconds=services.settings.retention,
     )
     with about_edit(submission.id):
         in_flight = admitted.most_in_flight
@@ -125,7 +126,7 @@ def _source(services: Services, edit_id: str, caller: str) -> tuple[bytes, Input
     message = "No edit of yours with a picture has this id."
     try:
         record = services.store.get(edit_id, caller=caller)
-    except EditNotFound as error:
+    except EditGone as error:
         raise SourceNotFound(message) from error
     data = services.files.get(edit_id, INPUT)
     if data is None:

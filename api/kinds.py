@@ -45,6 +45,12 @@ NOT_FOUND = Kind(
     "Nothing is here",
     "Check the address and the id. Another caller's edit is answered in the same way.",
 )
+EXPIRED = Kind(
+    410,
+    "expired",
+    "The edit is kept no longer",
+    "Edits are deleted when their `expires_at` has come. Take the pictures sooner, or ask again.",
+)
 METHOD_NOT_ALLOWED = Kind(
     405,
     "method_not_allowed",
@@ -156,6 +162,7 @@ KINDS: dict[type[Exception], Kind] = {
     jobs_errors.TooManyInFlight: RATE_LIMITED,
     jobs_errors.IdempotencyInProgress: IDEMPOTENCY_IN_PROGRESS,
     jobs_errors.IdempotencyMismatch: IDEMPOTENCY_MISMATCH,
+    jobs_errors.EditExpired: EXPIRED,
     jobs_errors.QueueFull: QUEUE_FULL,
     jobs_errors.StoreUnavailable: UNAVAILABLE,
     jobs_errors.NoWorker: NO_WORKER,

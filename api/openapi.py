@@ -4,13 +4,15 @@ Each constant is given to its route's decorator; `describe` builds the document 
 """
 
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
 
 from api.asked import EditAsked
-from api.examples import EDIT, MODEL, QUEUED, REQUEST
+from api.events import EVENTS, RETRY_MS
+from api.examples import EDIT, EVENT_LINES, MODEL, QUEUED, REQUEST
 from api.idempotency import FORM, HEADER, REPLAYED
 from api.kinds import BY_CODE
 from api.problems import MEDIA_TYPE
@@ -151,23 +153,58 @@ LIST_EDITS: dict[str, Any] = {
     },
     "openapi_extra": {"parameters": [_METADATA]},
 }
+_ETAG = {
+    "ETag": {"description": "of the edit as shown", "schema": {"type": "string"}},
+    "Cache-Control": {"description": "`private, no-cache`", "schema": {"type": "string"}},
+}
 GET_EDIT: dict[str, Any] = {
     "responses": {
-        200: _example(EDIT, "The edit"),
-        **_problems("not_found", "validation_error", "unavailable"),
+        200: {**_example(EDIT, "The edit"), "headers": _ETAG},
+        304: {"description": "As `If-None-Match` has it", "headers": _ETAG},
+        **_problems("not_found", "expired", "validation_error", "unavailable"),
+    }
+}
+FOLLOW_EDIT: dict[str, Any] = {
+    "responses": {
+        200: {
+            "description": "Server-sent events, each with an `id`, from the edit's acceptance to "
+            "`done`, after which the answer ends. `data` is JSON; `x-event-data` names its schema "
+            "for each kind of event. Comments come where nothing happens for 5 seconds. A client "
+            f"that was cut off comes back after {RETRY_MS} ms with `Last-Event-ID` and gets what "
+            "it missed; where that is kept no longer, it begins with a `status` event of the edit "
+            "as it is.",
+            "content": {
+                "text/event-stream": {
+                    "schema": {"type": "string"},
+                    "example": EVENT_LINES,
+                    "x-event-data": {
+                        name: {"$ref": _REF.format(model=model.__name__)}
+                        for name, model in EVENTS.items()
+                    },
+                }
+            },
+        },
+        204: {"description": "`Last-Event-ID` is that of `done`: nothing follows"},
+        **_problems("not_found", "expired", "validation_error", "unavailable"),
+    }
+}
+DELETE_EDIT: dict[str, Any] = {
+    "responses": {
+        204: {"description": "Record, pictures and artifacts are gone"},
+        **_problems("not_found", "expired", "validation_error", "unavailable"),
     }
 }
 CANCEL_EDIT: dict[str, Any] = {
     "responses": {
         200: _example({**QUEUED, "status": "canceled", "queue_position": None}, "The edit"),
-        **_problems("not_found", "validation_error", "unavailable"),
+        **_problems("not_found", "expired", "validation_error", "unavailable"),
     }
 }
 _BYTES = {f"image/{form}": {"schema": _PICTURE} for form in ("png", "webp", "jpeg")}
 GET_IMAGE: dict[str, Any] = {
     "responses": {
         200: {"description": "The picture", "content": _BYTES},
-        **_problems("not_found", "not_finished", "validation_error", "unavailable"),
+        **_problems("not_found", "expired", "not_finished", "validation_error", "unavailable"),
     }
 }
 GET_FILE: dict[str, Any] = {
@@ -193,9 +230,9 @@ def describe(app: FastAPI) -> dict[str, Any]:
         )
         schemas = document["components"]["schemas"]
         for model in (EditAsked, Problem):
-            schema = model.model_json_schema(ref_template=_REF)
-            schemas.update(schema.pop("$defs", {}))
-            schemas[model.__name__] = schema
+            _add(schemas, model, "validation")
+        for told in EVENTS.values():
+            _add(schemas, told, "serialization")
         schemas["EditAsked"]["properties"]["params"] = {
             "$ref": _REF.format(model=ParamsAsked.__name__),
             "description": "parameters may stand here or beside it, none in both places",
@@ -219,3 +256,11 @@ def _with_keys(operation: dict[str, Any]) -> None:
     for status, answer in answers.items():
         if status != str(HTTPStatus.UNAUTHORIZED):
             answer["headers"] = {**answer.get("headers", {}), **_RATE}
+def _add(
+    schemas: dict[str, Any], model: type[BaseModel], mode: Literal["validation", "serialization"]
+) -> None:
+    """Add a model that no route names, and what it refers to."""
+    schema = model.model_json_schema(ref_template=_REF, mode=mode)
+    for name, part in schema.pop("$defs", {}).items():
+        schemas.setdefault(name, part)
+    schemas[model.__name__] = schema

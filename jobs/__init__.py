@@ -7,7 +7,8 @@ keys        the form of an API key
 keyring     the API keys that were made, in Redis
 rates       how many requests a key may still make
 idempotency one edit for however many times a request is sent
-follow      waiting for an edit's events without a thread
+follow      an edit's events as they come, without a thread
+eta         how long an edit will take, by what recent ones took
 files       pictures in an object store
 pictures    a picture's bytes judged and opened
 links       signed picture addresses

@@ -1,7 +1,9 @@
 """The error tree of `jobs`. It knows nothing of HTTP; `api.problems` maps it to statuses.
 
 JobsError
-├── EditNotFound            no such edit (or another caller's)
+├── EditGone
+│   ├── EditNotFound        no such edit (or another caller's)
+│   └── EditExpired         it was kept as long as was promised, and is gone
 ├── StaleAttempt            a worker whose lease was given to another attempt
 ├── Later                   not now; says in how many seconds to try again
 │   ├── QueueFull               the model's queue has reached its bound
@@ -31,8 +33,16 @@ class JobsError(Exception):
     """Base of what `jobs` raises; the message says what to do about it."""
 
 
-class EditNotFound(JobsError):
+class EditGone(JobsError):
+    """Base of why there is no edit to show."""
+
+
+class EditNotFound(EditGone):
     """No edit of this caller has this id."""
+
+
+class EditExpired(EditGone):
+    """The edit was kept as long as was promised."""
 
 
 class StaleAttempt(JobsError):

@@ -35,7 +35,7 @@ class PictureFiles:
         self._store: ObjectStore
         if url.startswith("file:"):
             folder = Path(unquote(urlsplit(url).path))
-            self._store = LocalStore(folder, mkdir=True)
+            self._store = LocalStore(folder, mkdir=True, automatic_cleanup=True)
         else:
             self._store = from_url(url)
 

@@ -80,6 +80,8 @@ class WebhookEvent(StrEnum):
     CANCELED = "edit.canceled"
 
 
+KEEP_SECONDS = 4 * 24 * 3600.0  # that an ended edit is kept, where the operator says nothing
+
 FINAL_EVENTS = (WebhookEvent.SUCCEEDED, WebhookEvent.FAILED, WebhookEvent.CANCELED)
 
 Unit = Annotated[float, Field(ge=0, le=1)]
@@ -150,6 +152,12 @@ class Params(ParamsAsked):
         """One value per requested output, in the order asked."""
         value = self.interpolation
         return tuple(value) if isinstance(value, list) else (value,)
+
+    @property
+    def work(self) -> float:
+        """What the edit costs beside others, roughly, in rows of the UNet: for `jobs.eta`."""
+        rows = 2 + 2.1 * self.inner_steps + 5 * len(self.interpolations)
+        return self.num_inference_steps * rows
 
 
 class InputPicture(Strict):
@@ -260,12 +268,18 @@ class Edit(Strict):
     created_at: datetime
     started_at: datetime | None = None
     completed_at: datetime | None = None
-    expires_at: datetime | None = None
+    expires_at: datetime | None = Field(
+        None, description="once it has ended: when record and pictures are deleted"
+    )
     status: EditStatus
     stage: Stage | None = None
     progress: Unit = 0.0
-    queue_position: int | None = None
-    eta_seconds: float | None = None
+    queue_position: Annotated[int, Field(ge=0)] | None = Field(
+        None, description="while queued: how many edits of the same model are before it"
+    )
+    eta_seconds: Annotated[float, Field(ge=0)] | None = Field(
+        None, description="while queued or running: until its end, by recent runs; null if unknown"
+    )
     prompt: str
     model: str
     params: Params
@@ -293,6 +307,7 @@ class Submission(Strict):
     params: Params
     metadata: dict[str, str]
     input: InputPicture
+    keep_seconds: float = Field(KEEP_SECONDS, description="from its end until it expires")
 
 
 class Result(Strict):
@@ -315,6 +330,7 @@ class Record(Strict):
     queued_at: datetime
     started_at: datetime | None = None
     completed_at: datetime | None = None
+    expires_at: datetime | None = None
     result: Result | None = None
     error: dict[str, Any] | None = None
     version: int = 0

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from jobs.schema import KEEP_SECONDS
+
 REDIS_URL_FILE = "redis.url"  # in the data folder, written by the one-machine stack
 
 Network = IPv4Network | IPv6Network
@@ -72,6 +74,12 @@ class Settings(BaseSettings):
         description="most edits of a key that may wait or run; a key can have its own limit",
     )
     edit_timeout: float = Field(1800, description="seconds after which a running edit is given up")
+    retention: float = Field(
+        KEEP_SECONDS,
+        ge=1,
+        description="seconds that an edit and its pictures are kept after its end: 4 days, longer "
+        "than webhooks are tried (3½ days), so that none finds its edit gone",
+    )
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING, ERROR")
     log_format: Literal["console", "json"] = Field("console", description="how log lines look")
 

@@ -5,8 +5,10 @@ together or not at all. Redis is one instance or a replicated one, not a cluster
 
 Keys: `baret:edit:<id>` the record · `baret:events:<id>` its stream · `baret:waiting:<model>` the
 queue, oldest first · `baret:running` leases · `baret:edits:<caller>` the listing ·
-`baret:in_flight:<caller>` ids that wait or run · `baret:runs:<model>` what recent edits took, ms
-first · `baret:deliveries:due`, `baret:delivery:<id>` webhooks · `baret:models`, `baret:workers` who
+`baret:in_flight:<caller>` ids that wait or run · `baret:runs:<model>` what recent runs took, ms
+and work · `baret:expiring` when edits expire · `baret:expired:<id>` whose it was, for a while ·
+`baret:erased` edits whose pictures must go ·
+`baret:deliveries:due`, `baret:delivery:<id>` webhooks · `baret:models`, `baret:workers` who
 serves what · `baret:secret:<name>` signing secrets.
 """
 
@@ -28,12 +30,15 @@ from redis.retry import Retry
 
 from jobs.connection import Scripts, redis_errors
 from jobs.errors import (
+    EditExpired,
+    EditGone,
     EditNotFound,
     IdempotencyInProgress,
     QueueFull,
     StaleAttempt,
     TooManyInFlight,
 )
+from jobs.eta import Outlook
 from jobs.idempotency import REPLAY_SECONDS, Hold
 from jobs.schema import (
     EditStatus,
@@ -49,6 +54,10 @@ MAX_ATTEMPTS = 3
 EVENT_PAUSE_SECONDS = 0.25  # least time between two progress events of an edit
 WORKER_SECONDS = 15.0  # a worker announces itself more often than this
 DELIVERY_LEASE_SECONDS = 60.0  # above the webhook time-out
+# After its edit was deleted a worker writes nothing any more: above a lease and a picture's upload.
+GRACE_SECONDS = 60.0
+ERASER_LEASE_SECONDS = 60.0  # above the deletion of an edit's pictures
+EXPIRED_SECONDS = 24 * 3600  # that an edit is known to have expired; afterwards it never was
 
 _MODEL = TypeAdapter(Model)
 
@@ -143,6 +152,8 @@ class EditStore:
             hold.name if hold else "",
             hold.token if hold else "",
             REPLAY_SECONDS * 1000,
+            params.work,
+            int(submission.keep_seconds * 1000),
         )
         if answer == "full":
             raise QueueFull(
@@ -197,24 +208,29 @@ class EditStore:
 
         Raises:
             EditNotFound: no such edit, or another caller's.
+            EditExpired: there was one.
         """
         fields = self._redis.hgetall(f"baret:edit:{edit_id}")
-        if not fields or (caller is not None and fields["caller"] != caller):
+        owner = fields["caller"] if fields else self._redis.get(f"baret:expired:{edit_id}")
+        if owner is None or caller not in (None, owner):
             raise EditNotFound("No edit has this id.")
-        return _record(fields)
+        record = _record(fields) if fields else None
+        # Also before a housekeeper has come round to it.
+        if record is None or (record.expires_at and record.expires_at <= datetime.now(UTC)):
+            raise EditExpired("The edit was kept as long as `expires_at` said, and is deleted.")
+        return record
 
     @redis_errors()
-    def queue_position(self, record: Record) -> int | None:
-        """How many edits of the same model are before this one; None unless it is queued."""
-        key = f"baret:waiting:{record.submission.model}"
-        rank: int | None = self._redis.zrank(key, record.submission.id)
-        return rank
+    def outlook(self, record: Record) -> Outlook | None:
+        """What an edit's queue position and time left follow from; None where it is gone."""
+        found = self._run("outlook", record.submission.id)
+        return Outlook.read(found) if found else None
 
     def newest_first(self, caller: str, *, before: str | None) -> Iterator[Record]:
         """The caller's edits, the newest first, those older than the id `before` where given."""
         while ids := self._ids_before(caller, before):
             for edit_id in ids:
-                with suppress(EditNotFound):
+                with suppress(EditGone):
                     yield self.get(edit_id)
             before = ids[-1]
 
@@ -243,7 +259,22 @@ class EditStore:
             EditNotFound: no such edit, or another caller's.
         """
         self.get(edit_id, caller=caller)
-        return EditStatus(self._run("cancel", edit_id))
+        status = self._run("cancel", edit_id)
+        if status is None:  # deleted between the two
+            raise EditNotFound("No edit has this id.")
+        return EditStatus(status)
+
+    @redis_errors()
+    def delete(self, edit_id: str, *, caller: str) -> None:
+        """Forget an edit; one that has not ended is canceled first.
+
+        Its pictures are the housekeeper's from now on; whoever deletes them sooner does no harm.
+
+        Raises:
+            EditGone: one of its kinds; it is not there any more, or is another caller's.
+        """
+        self.get(edit_id, caller=caller)
+        self._run("delete", edit_id, int(GRACE_SECONDS * 1000))
 
     # --- a worker's side
 
@@ -264,6 +295,11 @@ class EditStore:
             StaleAttempt: the lease has gone to another attempt.
         """
         return self._report(claim, stage.value, progress)
+
+    @redis_errors()
+    def preview(self, claim: Claim, data: dict[str, Any]) -> None:
+        """Publish a small picture of how the attempt stands; nothing where it holds no longer."""
+        self._run("preview", claim.id, claim.token, json.dumps(data))
 
     @redis_errors()
     def renew(self, claim: Claim) -> None:
@@ -339,6 +375,23 @@ class EditStore:
         return int(self._redis.llen(queue))
 
     @redis_errors()
+    def expire(self, *, limit: int) -> list[str]:
+        """Forget edits whose time has come, at most so many: their ids."""
+        ids: list[str] = self._run("expire", limit, EXPIRED_SECONDS)
+        return ids
+
+    @redis_errors()
+    def take_erased(self) -> str | None:
+        """Take an edit whose pictures must be deleted; unconfirmed, it comes again in a minute."""
+        edit_id: str | None = self._run("take_erased", int(ERASER_LEASE_SECONDS * 1000))
+        return edit_id
+
+    @redis_errors()
+    def confirm_erased(self, edit_id: str) -> None:
+        """Note that no picture of the edit is left."""
+        self._redis.zrem("baret:erased", edit_id)
+
+    @redis_errors()
     def take_delivery(self) -> Delivery | None:
         """Take the webhook that is due longest; unsettled, it is due again after a minute."""
         found = self._run("take_delivery", int(DELIVERY_LEASE_SECONDS * 1000))
@@ -366,12 +419,8 @@ class EditStore:
             outcome: for the log: "200", "timeout", …
             again_in: seconds until the next attempt; None when there is none.
         """
-        self._redis.hset(f"baret:delivery:{delivery.id}", "outcome", outcome)
-        if again_in is None:
-            self._redis.zrem("baret:deliveries:due", delivery.id)
-        else:
-            due = int((time.time() + again_in) * 1000)
-            self._redis.zadd("baret:deliveries:due", {delivery.id: due})
+        pause = "" if again_in is None else again_in
+        self._run("settle_delivery", delivery.id, outcome, pause)
 
     # --- models and their workers
 
@@ -425,6 +474,7 @@ def _record(fields: dict[str, str]) -> Record:
             "queued_at": _moment(fields["queued_ms"]),
             "started_at": _moment(fields.get("started_ms")),
             "completed_at": _moment(fields.get("completed_ms")),
+            "expires_at": _moment(fields.get("expires_ms")),
             "result": parsed("result"),
             "error": parsed("error"),
             "version": fields["version"],

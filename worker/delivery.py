@@ -11,7 +11,7 @@ import httpx
 from httpx_secure import SSRFProtectionError
 from standardwebhooks import Webhook
 
-from jobs.errors import AddressNotAllowed, EditNotFound
+from jobs.errors import AddressNotAllowed, EditGone
 from jobs.links import LinkSigner
 from jobs.net import check_url
 from jobs.present import present
@@ -56,7 +56,7 @@ def signed_request(delivery: Delivery, store: EditStore) -> tuple[bytes, dict[st
     """The body and headers of a delivery.
 
     Raises:
-        EditNotFound: the edit is gone; there is nothing to tell.
+        EditGone: the edit is gone; there is nothing to tell.
     """
     record = store.get(delivery.edit_id)
     signer = LinkSigner(store.secret("links"))
@@ -105,7 +105,7 @@ async def attempt(
     try:
         check_url(delivery.url, networks)
         body, headers = signed_request(delivery, store)
-    except EditNotFound:
+    except EditGone:
         return "the edit is gone", None
     except AddressNotAllowed:
         return "address not allowed", None

@@ -1,6 +1,7 @@
 """`python -m worker.housekeeper`: what must happen even when no worker or client acts.
 
-Edits of lost workers go back into their queue, lost messages are sent again, webhooks leave.
+Edits of lost workers go back into their queue, lost messages are sent again, edits expire,
+pictures of deleted ones go, webhooks leave.
 Several may run at once; without torch, so the front end's image serves.
 """
 
@@ -14,6 +15,7 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 
 from jobs.errors import StoreUnavailable
+from jobs.files import PictureFiles
 from jobs.logs import about_edit, configure_logs, get_logger
 from jobs.net import safe_client
 from jobs.problems import make_problem
@@ -29,6 +31,7 @@ UNHEARD_SECONDS = (
     5.0  # an edit that has waited this long beside an empty queue has lost its message
 )
 MOST_SIGNALS = 100  # messages sent again in one round, a model
+MOST_EXPIRED = 100  # edits whose pictures are deleted in one round
 MOST_DELIVERIES = 16  # webhooks under way at once
 
 WORKER_LOST = make_problem(
@@ -56,6 +59,22 @@ def find_unheard(store: EditStore, tell: Callable[[str, str], None]) -> None:
         for edit_id in store.waiting(model, longer_than=UNHEARD_SECONDS, limit=MOST_SIGNALS):
             log.info("its message is sent again", edit=edit_id)
             tell(model, edit_id)
+
+
+def expire(store: EditStore) -> None:
+    """Forget the edits whose time has come."""
+    for edit_id in store.expire(limit=MOST_EXPIRED):
+        log.info("expired", edit=edit_id)
+
+
+def erase_pictures(store: EditStore, files: PictureFiles) -> None:
+    """Delete the pictures of edits that have expired or were deleted."""
+    for _ in range(MOST_EXPIRED):
+        edit_id = store.take_erased()
+        if edit_id is None:
+            return
+        files.delete(edit_id)
+        store.confirm_erased(edit_id)
 
 
 class Deliverer:
@@ -89,6 +108,7 @@ async def keep(settings: Settings, app: Celery, store: EditStore, stop: asyncio.
         signal_waiting(app, model, edit_id)
 
     deliverer = Deliverer(store, settings.allow_networks)
+    files = PictureFiles(settings.pictures_url)
     async with safe_client(settings.allow_networks, timeout=TIMEOUT) as client:
         reachable = True
         while not stop.is_set():
@@ -97,10 +117,12 @@ async def keep(settings: Settings, app: Celery, store: EditStore, stop: asyncio.
                 await asyncio.to_thread(take_back, store, tell)
                 await asyncio.to_thread(find_unheard, store, tell)
                 await deliverer.send_due(client)
+                await asyncio.to_thread(expire, store)
+                await asyncio.to_thread(erase_pictures, store, files)
                 reachable = True
-            except (StoreUnavailable, OperationalError):
+            except (StoreUnavailable, OperationalError) as error:
                 if reachable:  # said once an outage
-                    log.warning("Redis does not answer; trying on")
+                    log.warning("a store does not answer; trying on", reason=str(error))
                 reachable = False
             except Exception:
                 log.exception("a round failed; the next one goes on")

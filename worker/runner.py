@@ -3,11 +3,22 @@
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
-from baret import EditOptions, Editor, EditResult, Hint, InversionOptions, Preset, Progress
+from baret import (
+    EditOptions,
+    Editor,
+    EditResult,
+    Hint,
+    InversionOptions,
+    Preset,
+    Preview,
+    Progress,
+)
 from baret.heatmaps import attention_sheet
-from jobs.errors import StaleAttempt, StoreUnavailable
+from jobs.errors import EditGone, StaleAttempt, StoreUnavailable
 from jobs.files import PictureFiles
 from jobs.logs import about_edit, get_logger
 from jobs.pictures import open_picture
@@ -25,7 +36,7 @@ from jobs.schema import (
 from jobs.store import Claim, EditStore
 from worker.inversions import InversionCache
 from worker.lease import Lease
-from worker.pictures import Encoded, encode
+from worker.pictures import Encoded, encode, small_uri
 from worker.problems import EditTimeout, problem_of
 
 log = get_logger(__name__)
@@ -71,9 +82,13 @@ class _Attempt:
         if canceled:
             raise Canceled
 
-    def on_progress(self, progress: Progress) -> None:
-        """For the editor."""
-        self.report(Stage(progress.stage), LOADED + (0.99 - LOADED) * progress.fraction)
+    def on_progress(self, progress: Progress, size: tuple[int, int]) -> None:
+        """For the editor; `size` is the photo's."""
+        share = LOADED + (0.99 - LOADED) * progress.fraction
+        self.report(Stage(progress.stage), share)
+        if progress.preview is not None:
+            with suppress(StoreUnavailable):
+                self.store.preview(self.claim, preview_event(progress.preview, share, size))
 
 
 class Runner:
@@ -139,8 +154,8 @@ class Runner:
                 self._store.hand_back(claim)
                 self._signal(claim.id)
                 return "handed back"
-            except StaleAttempt:
-                return "stale: another attempt has it"
+            except (StaleAttempt, EditGone):
+                return self._lost(claim)
             except StoreUnavailable as error:
                 # Not the edit's fault: its lease runs out, and it is tried again.
                 log.warning("given up: a store does not answer", reason=str(error))
@@ -164,13 +179,25 @@ class Runner:
                 self._store.finish(claim, status, result=result, error=problem)
                 return status.value
             except StaleAttempt:
-                return "stale: another attempt has it"
+                return self._lost(claim)
             except StoreUnavailable:
                 if pause is None:
                     raise
                 log.warning("not published yet: the store does not answer", again_in=pause)
                 time.sleep(pause)
         raise AssertionError("the last pause raises")
+
+    def _lost(self, claim: Claim) -> str:
+        """Why the lease was lost; what this attempt may have written of a deleted edit goes."""
+        try:
+            self._store.get(claim.id)
+        except EditGone:
+            with suppress(StoreUnavailable):  # the housekeeper deletes them too
+                self._files.delete(claim.id)
+            return "stale: the edit was deleted"
+        except StoreUnavailable:
+            log.warning("not known who has the edit: the store does not answer")
+        return "stale: another attempt has it"
 
     def _edit(self, attempt: _Attempt) -> Result:
         attempt.report(Stage.LOADING, 0.0)
@@ -186,8 +213,12 @@ class Runner:
         submission = record.submission
         options = edit_options(submission.params)
         inversion = self._inversions.find(submission, picture, options.inversion)
+        size = (submission.input.width, submission.input.height)
         edited = self._editor.edit(
-            inversion or picture, submission.prompt, options, on_progress=attempt.on_progress
+            inversion or picture,
+            submission.prompt,
+            options,
+            on_progress=lambda progress: attempt.on_progress(progress, size),
         )
         for hint in edited.hints:
             log.info("warned", code=hint.code, words=hint.words)
@@ -239,12 +270,22 @@ def edit_options(params: Params) -> EditOptions:
         self_attention_until=params.self_attention_until,
         cross_attention_until=params.cross_attention_until,
         artifacts=params.artifacts,
+        previews=params.previews,
         inversion=InversionOptions(
             num_inference_steps=params.num_inference_steps,
             guidance_scale=params.guidance_scale,
             inner_steps=params.inner_steps,
         ),
     )
+
+
+def preview_event(preview: Preview, share: float, size: tuple[int, int]) -> dict[str, Any]:
+    """What the stream tells of a preview."""
+    return {
+        "interpolation": preview.interpolation,
+        "progress": share,
+        "image": small_uri(preview.picture, size),
+    }
 
 
 def edit_warnings(hints: tuple[Hint, ...]) -> list[EditWarning]:

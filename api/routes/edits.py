@@ -1,7 +1,9 @@
-"""Edits: ask for one, look, list, cancel, take the picture."""
+"""Edits: ask for one, look, list, cancel, delete, take the picture."""
 
 import math
 import re
+import time
+from contextlib import suppress
 from typing import Annotated
 
 from anyio import to_thread
@@ -13,14 +15,19 @@ from api.asked import read_asked
 from api.auth import AdmittedDep, CallerDep
 from api.encoding import transcode, wanted_format
 from api.errors import AddressUnknown, NotFinished
+from api.etag import etag_of, matches
 from api.idempotency import Answer, attempt, keep, key_of
 from api.intake import take_in
 from api.listing import Page, Wanted, page_of
 from api.services import Services, ServicesDep
-from jobs.present import present
+from api.shown import show, shown
+from jobs.errors import StoreUnavailable
+from jobs.logs import get_logger
 from jobs.schema import Edit, EditStatus, OutputFormat, Record, StoredPicture
 
 MAX_WAIT = 60  # seconds
+
+log = get_logger("baret.api")
 
 router = APIRouter(prefix="/v1/edits", tags=["edits"])
 
@@ -50,7 +57,7 @@ async def _answer(request: Request, services: Services, edit_id: str, caller: st
     wait = _preferred_wait(request)
     if wait:
         await services.follower.until_final(edit_id, wait)
-    edit = await run_in_threadpool(_show, services, request, edit_id, caller)
+    edit = await run_in_threadpool(show, services, request, edit_id, caller)
     return Answer(
         status=201 if wait and edit.status.final else 202,
         headers={"Location": edit.urls.self}
@@ -74,31 +81,48 @@ def list_edits(
         services.store, caller, wanted=wanted, limit=limit, cursor=cursor
     )
     return Page(
-        data=[_present(services, request, record) for record in records], next_cursor=next_cursor
+        data=[shown(services, request, record) for record in records], next_cursor=next_cursor
     )
 
 
 @router.get("/{edit_id}", response_model=Edit, **described.GET_EDIT)
 async def get_edit(
     request: Request,
+    response: Response,
     edit_id: str,
     services: ServicesDep,
     caller: CallerDep,
     wait: Annotated[int, Query(ge=0, le=MAX_WAIT, description="seconds")] = 0,
-) -> Edit:
+    if_none_match: Annotated[str, Header(description="`ETag` of an earlier answer")] = "",
+) -> Edit | Response:
     """One edit; with `wait`, as soon as it has ended, or after that many seconds."""
-    edit = await run_in_threadpool(_show, services, request, edit_id, caller)
-    if not wait or edit.status.final:
-        return edit
-    await services.follower.until_final(edit_id, wait)
-    return await run_in_threadpool(_show, services, request, edit_id, caller)
+    record = await run_in_threadpool(services.store.get, edit_id, caller=caller)
+    if wait and not record.status.final:
+        await services.follower.until_final(edit_id, wait)
+        record = await run_in_threadpool(services.store.get, edit_id, caller=caller)
+    edit = await run_in_threadpool(shown, services, request, record)
+    etag = etag_of(record, edit.queue_position, now=time.time())
+    headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
+    if matches(if_none_match, etag):
+        return Response(status_code=304, headers=headers)
+    response.headers.update(headers)
+    return edit
 
 
 @router.post("/{edit_id}/cancel", response_model=Edit, **described.CANCEL_EDIT)
 def cancel_edit(request: Request, edit_id: str, services: ServicesDep, caller: CallerDep) -> Edit:
     """Cancel a queued edit at once, a running one within a denoising step; else change nothing."""
     services.store.cancel(edit_id, caller=caller)
-    return _show(services, request, edit_id, caller)
+    return show(services, request, edit_id, caller)
+
+
+@router.delete("/{edit_id}", status_code=204, **described.DELETE_EDIT)
+def delete_edit(edit_id: str, services: ServicesDep, caller: CallerDep) -> None:
+    """Delete an edit with its pictures; one that has not ended is canceled first."""
+    services.store.delete(edit_id, caller=caller)
+    with suppress(StoreUnavailable):  # the housekeeper tries until none is left
+        services.files.delete(edit_id)
+    log.info("deleted", edit=edit_id)
 
 
 @router.get("/{edit_id}/image", response_class=Response, **described.GET_IMAGE)
@@ -137,22 +161,6 @@ def _preferred_wait(request: Request) -> int:
     """Seconds of `Prefer: wait=N` (RFC 7240): at most a minute, 0 where there is no such wish."""
     found = _WAIT.search(",".join(request.headers.getlist("prefer")))
     return min(int(found[1]), MAX_WAIT) if found else 0
-
-
-def _show(services: Services, request: Request, edit_id: str, caller: str) -> Edit:
-    return _present(services, request, services.store.get(edit_id, caller=caller))
-
-
-def _present(services: Services, request: Request, record: Record) -> Edit:
-    position = None
-    if record.status is EditStatus.QUEUED:
-        position = services.store.queue_position(record)
-    return present(
-        record,
-        signer=services.signer,
-        base_url=str(request.base_url).rstrip("/"),
-        queue_position=position,
-    )
 
 
 def _output(record: Record, interpolation: float | None) -> StoredPicture:

@@ -6,12 +6,16 @@ local legal = cjson.decode(ARGV[1])
 local function edit_key(id) return 'baret:edit:' .. id end
 local function events_key(id) return 'baret:events:' .. id end
 local function waiting_key(model) return 'baret:waiting:' .. model end
-local function runs_key(model) return 'baret:runs:' .. model end -- ms that recent edits ran
+local function runs_key(model) return 'baret:runs:' .. model end -- what recent edits took: '<ms> <work>'
 local function in_flight_key(caller) return 'baret:in_flight:' .. caller end -- ids, queued or running
 local function idempotency_key(name) return 'baret:idempotency:' .. name end
 local running_key = 'baret:running' -- id → when its lease runs out, ms
-local most_runs = 20 -- remembered a model
 local due_key = 'baret:deliveries:due' -- delivery → when it is due, ms
+local expiring_key = 'baret:expiring' -- ended edit → when it is kept no longer, ms
+local erased_key = 'baret:erased' -- edit that is gone → when its pictures are deleted next, ms
+
+local most_runs = 32 -- remembered a model
+local farewell_seconds = 60 -- that the events of an edit outlive it, for those who follow it
 
 -- Redis's own clock, so that leases do not depend on the workers' clocks.
 local function now_ms()
@@ -23,15 +27,32 @@ local function publish(id, kind, fields)
   redis.call('XADD', events_key(id), 'MAXLEN', '~', 1000, '*', 'type', kind, 'data', cjson.encode(fields))
 end
 
+-- The id follows from the event, so however often it is enqueued a receiver sees one.
+local function delivery_id(id, name) return 'msg_' .. string.sub(id, 6) .. '_' .. name end
+
 local function enqueue_webhook(id, name, now)
   local url, wanted = unpack(redis.call('HMGET', edit_key(id), 'webhook_url', 'webhook_events'))
   if not url or url == '' then return end
   if not string.find(',' .. wanted .. ',', ',edit.' .. name .. ',', 1, true) then return end
-  -- The id follows from the event, so however often it is enqueued a receiver sees one.
-  local delivery = 'msg_' .. string.sub(id, 6) .. '_' .. name
+  local delivery = delivery_id(id, name)
   redis.call('HSET', 'baret:delivery:' .. delivery, 'edit', id, 'type', 'edit.' .. name, 'url', url,
     'created_ms', now, 'tries', 0)
   redis.call('ZADD', due_key, now, delivery)
+end
+
+-- Remember what a run took, for the time that others will take.
+local function note_run(key, model, now)
+  local started, work = unpack(redis.call('HMGET', key, 'started_ms', 'work'))
+  if not (started and work) then return end
+  redis.call('LPUSH', runs_key(model), (now - started) .. ' ' .. work)
+  redis.call('LTRIM', runs_key(model), 0, most_runs - 1)
+end
+
+local function note_expiry(id, now)
+  local keep = redis.call('HGET', edit_key(id), 'keep_ms')
+  if not keep then return end
+  redis.call('HSET', edit_key(id), 'expires_ms', now + keep)
+  redis.call('ZADD', expiring_key, now + keep, id)
 end
 
 -- Move an edit to another status, with everything that follows from it. Returns false where
@@ -58,10 +79,10 @@ local function move(id, to, fields)
     redis.call('ZREM', running_key, id)
     redis.call('SREM', in_flight_key(caller), id)
     redis.call('HSET', key, 'stage', '', 'completed_ms', now)
+    note_expiry(id, now)
     if to == 'succeeded' then
       redis.call('HSET', key, 'progress', 1)
-      redis.call('LPUSH', runs_key(model), now - redis.call('HGET', key, 'started_ms'))
-      redis.call('LTRIM', runs_key(model), 0, most_runs - 1)
+      note_run(key, model, now)
     end
     publish(id, 'done', { status = to })
     enqueue_webhook(id, to, now)
@@ -73,4 +94,22 @@ end
 local function holds(id, token)
   local status, attempt = unpack(redis.call('HMGET', edit_key(id), 'status', 'attempt'))
   return status == 'running' and attempt == token
+end
+
+-- Forget an edit with all that hangs on it. Its pictures are left to whoever takes it from
+-- `baret:erased`, which is due at a time that leaves no worker writing them.
+local function erase(id, due)
+  local key = edit_key(id)
+  local model, caller = unpack(redis.call('HMGET', key, 'model', 'caller'))
+  for _, name in ipairs({ 'started', 'succeeded', 'failed', 'canceled' }) do
+    redis.call('DEL', 'baret:delivery:' .. delivery_id(id, name))
+    redis.call('ZREM', due_key, delivery_id(id, name))
+  end
+  redis.call('ZREM', waiting_key(model), id)
+  redis.call('ZREM', running_key, id)
+  redis.call('ZREM', expiring_key, id)
+  redis.call('ZREM', 'baret:edits:' .. caller, id)
+  redis.call('DEL', key)
+  redis.call('EXPIRE', events_key(id), farewell_seconds)
+  redis.call('ZADD', erased_key, due, id)
 end

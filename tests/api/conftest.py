@@ -1,11 +1,14 @@
 """The application on a real Valkey and a real folder, and a worker that only writes pictures."""
 
 import hashlib
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uvicorn
 from fastapi.testclient import TestClient
 from httpx import Response
 
@@ -15,6 +18,7 @@ from jobs.keyring import ApiKey, Keyring, KeyWish
 from jobs.schema import EditStatus, EditWarning, Model, Result, StoredPicture
 from jobs.settings import Settings
 from jobs.store import Claim, EditStore, connect
+from tests.worker.waiting import until
 
 Picture = Callable[..., bytes]
 
@@ -119,3 +123,19 @@ def make_key(keys: Keyring) -> Callable[..., tuple[dict[str, str], ApiKey]]:
         return {"Authorization": f"Bearer {text}"}, key
 
     return make
+@contextmanager
+def serving(settings: Settings) -> Iterator[str]:
+    """The application behind a real server, on a free port of loopback: its address."""
+    config = uvicorn.Config(
+        create_app(settings), host="127.0.0.1", port=0, log_config=None, timeout_graceful_shutdown=1
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        until(lambda: server.started or not thread.is_alive(), "the server to listen")
+        port = server.servers[0].sockets[0].getsockname()[1]
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join()

@@ -34,6 +34,32 @@ def test_an_edit_shows_how_far_it_has_come(
     assert edit["metrics"]["attempts"] == 1
 
 
+def test_an_edit_shows_how_long_it_will_take_once_others_have_ended(
+    post: Post, client: TestClient, store: EditStore, finish: Finish
+) -> None:
+    def shown(edit_id: str) -> tuple[Any, Any]:
+        edit = client.get(f"/v1/edits/{edit_id}").json()
+        return edit["queue_position"], edit["eta_seconds"]
+
+    first, second, third = (post().json()["id"] for _ in range(3))
+    assert [shown(edit_id) for edit_id in (first, second)] == [(0, None), (1, None)]
+    claim = store.claim("zoo")
+    assert claim is not None
+    assert shown(first) == (None, None)
+    time.sleep(0.3)
+    store.finish(claim, EditStatus.SUCCEEDED)
+    assert shown(first) == (None, None)
+    for position, edit_id in enumerate((second, third)):
+        place, eta = shown(edit_id)
+        assert place == position
+        assert 0.2 * (position + 1) <= eta <= 2 * (position + 1)
+    assert store.claim("zoo") is not None
+    assert 0.1 <= shown(second)[1] <= 2
+    listed = client.get("/v1/edits").json()["data"]
+    assert [edit["queue_position"] for edit in listed] == [0, None, None]
+    assert all(edit["eta_seconds"] > 0 for edit in listed[:2])
+
+
 def test_a_succeeded_edit_shows_an_output_for_each_interpolation(
     post: Post, client: TestClient, finish: Finish
 ) -> None:

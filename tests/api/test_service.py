@@ -14,7 +14,9 @@ from httpx import Response
 
 from api.app import create_app
 from api.asked import EditAsked
+from api.events import EVENTS
 from api.examples import EDIT, MODEL, QUEUED, REQUEST
+from api.examples import EVENTS as EVENT_EXAMPLES
 from jobs.logs import configure_logs
 from jobs.schema import Edit, Model
 from jobs.settings import Settings
@@ -90,6 +92,7 @@ def test_every_operation_has_an_example_and_its_problems(client: TestClient) -> 
         "/v1/edits",
         "/v1/edits/{edit_id}",
         "/v1/edits/{edit_id}/cancel",
+        "/v1/edits/{edit_id}/events",
         "/v1/edits/{edit_id}/image",
         "/v1/files/{edit_id}/{name}",
         "/v1/models",
@@ -101,9 +104,12 @@ def test_every_operation_has_an_example_and_its_problems(client: TestClient) -> 
             good = {s: a for s, a in operation["responses"].items() if s.startswith("2")}
             assert good
             if not path.endswith(("/image", "{name}")):
-                assert all("example" in a["content"]["application/json"] for a in good.values())
+                with_body = [a for s, a in good.items() if s != "204"]
+                assert all("example" in m for a in with_body for m in a["content"].values())
             for status, answer in operation["responses"].items():
-                if not status.startswith("2"):
+                if status == "304":
+                    assert "ETag" in answer["headers"]
+                elif not status.startswith("2"):
                     assert set(answer["content"]) == {"application/problem+json"}
                 if status == "503":
                     assert "Retry-After" in answer["headers"]
@@ -147,6 +153,9 @@ def test_the_examples_are_what_they_show() -> None:
     Edit.model_validate(EDIT)
     Edit.model_validate(QUEUED)
     Model.model_validate(MODEL)
+    for _, kind, data in EVENT_EXAMPLES:
+        EVENTS[kind].model_validate(data)
+    assert {kind for _, kind, _ in EVENT_EXAMPLES} == set(EVENTS)
     flat = {name: value for name, value in REQUEST.items() if name != "params"}
     EditAsked.model_validate(flat | REQUEST["params"])
 

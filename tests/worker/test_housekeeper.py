@@ -5,16 +5,26 @@ import threading
 import time
 from collections.abc import Callable
 from ipaddress import ip_network
+from pathlib import Path
 
 import pytest
 import redis
 
+from jobs.errors import EditExpired, StoreUnavailable
+from jobs.files import PictureFiles
 from jobs.net import safe_client
 from jobs.queue import make_celery, queue_name, signal_waiting
 from jobs.schema import EditStatus, Model
 from jobs.store import MAX_ATTEMPTS, Claim, EditStore
 from tests.worker.receiver import Receiver
-from worker.housekeeper import UNHEARD_SECONDS, Deliverer, find_unheard, take_back
+from worker.housekeeper import (
+    UNHEARD_SECONDS,
+    Deliverer,
+    erase_pictures,
+    expire,
+    find_unheard,
+    take_back,
+)
 
 Submit = Callable[..., str]
 Told = list[tuple[str, str]]
@@ -117,6 +127,42 @@ def test_nothing_is_told_beside_a_queue_that_holds_messages(
     assert store.messages(queue_name("zoo")) == 1
     find_unheard(store, tell)
     assert told == []
+
+
+def test_an_expired_edit_loses_its_pictures_and_its_record(
+    store: EditStore, submit: Submit, files: PictureFiles, redis_url: str, tmp_path: Path
+) -> None:
+    old, young = submit(), submit()
+    for edit_id in (old, young):
+        store.cancel(edit_id, caller="local")
+    with redis.Redis.from_url(redis_url) as client:
+        client.zadd("baret:expiring", {old: 1})
+    for _ in range(2):  # the second round finds nothing more to do
+        expire(store)
+        erase_pictures(store, files)
+    with pytest.raises(EditExpired):
+        store.get(old)
+    assert store.get(young).status is EditStatus.CANCELED
+    left = [path.relative_to(tmp_path / "pictures") for path in (tmp_path / "pictures").rglob("*")]
+    assert sorted(map(str, left)) == [young, f"{young}/input"]
+
+
+def test_pictures_that_could_not_be_deleted_are_deleted_later(
+    store: EditStore, submit: Submit, files: PictureFiles, redis_url: str
+) -> None:
+    class Away(PictureFiles):
+        def delete(self, edit_id: str) -> None:
+            raise StoreUnavailable("The picture store does not answer.")
+
+    edit_id = submit()
+    store.delete(edit_id, caller="local")
+    with pytest.raises(StoreUnavailable):
+        erase_pictures(store, Away("file:///nowhere"))
+    with redis.Redis.from_url(redis_url) as client:
+        client.zadd("baret:erased", {edit_id: 1})  # its lease has run out
+    erase_pictures(store, files)
+    assert files.get(edit_id, "input") is None
+    assert store.take_erased() is None
 
 
 def test_a_slow_receiver_delays_no_other(

@@ -1,0 +1,6 @@
+-- Publish a small picture of how an attempt stands, only if it still holds the edit.
+-- id, token, data → 'ok' | 'stale'
+local id, token, data = unpack(ARGV, 2)
+if not holds(id, token) then return 'stale' end
+publish(id, 'preview', cjson.decode(data))
+return 'ok'
