@@ -1,6 +1,7 @@
 // The plain page: one photo, one sentence, one edit at a time.
 
-const POLL_MS = 300;
+const POLL_MS = 300; // where events cannot be had
+const PLACE_MS = 2000; // how often a waiting edit's place in the queue is looked up
 const SMALL = 256; // pictures up to this many pixels a side are shown with their pixels
 
 const $ = (id) => document.getElementById(id);
@@ -65,6 +66,7 @@ $("ask").addEventListener("submit", async (event) => {
     return;
   }
   $("result").hidden = true;
+  $("becoming").hidden = true;
   busy(true);
   try {
     showProgress("Sending the photo", null);
@@ -92,6 +94,7 @@ function wanted() {
   form.append("image", photo);
   form.append("prompt", $("prompt").value);
   form.append("preset", $("preset").value);
+  form.append("previews", "true");
   if ($("own").checked) form.append("interpolation", $("interpolation").value);
   return form;
 }
@@ -114,15 +117,65 @@ async function follow(edit) {
   running = edit;
   $("cancel").hidden = false;
   $("cancel").disabled = false;
-  while (edit.status === "queued" || edit.status === "running") {
-    showProgress(STATUS[edit.status](edit), edit.status === "queued" ? null : edit.progress);
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-    edit = await call(`/v1/edits/${edit.id}`);
+  try {
+    edit = await told(edit);
+  } catch {
+    edit = await polled(edit);
   }
+  $("becoming").hidden = true;
   showProgress(STATUS[edit.status](edit), null);
   $("bar").hidden = true;
   if (edit.status === "failed") tellProblem(edit.error ?? {});
   if (edit.status === "succeeded") showResult(edit);
+}
+
+const ended = (edit) => edit.status !== "queued" && edit.status !== "running";
+
+// Follows the edit by its events; gives it as it ended. The browser comes back by itself when the
+// connection breaks; it fails where the service refuses.
+function told(edit) {
+  showStanding(edit);
+  return new Promise((resolve, reject) => {
+    const source = new EventSource(`/v1/edits/${edit.id}/events`);
+    const place = setInterval(async () => {
+      if (edit.status !== "queued") return;
+      const seen = await call(`/v1/edits/${edit.id}`).catch(() => null);
+      if (seen?.status === "queued") showStanding(Object.assign(edit, seen));
+    }, PLACE_MS);
+    const stop = (settle, value) => {
+      clearInterval(place);
+      source.close();
+      settle(value);
+    };
+    const on = (kind, act) =>
+      source.addEventListener(kind, (event) => act(JSON.parse(event.data)));
+    for (const kind of ["status", "progress"]) {
+      on(kind, (data) => showStanding(Object.assign(edit, data)));
+    }
+    on("preview", (data) => showBecoming(data));
+    on("done", (data) => stop(resolve, data.edit ?? { ...edit, status: data.status }));
+    source.addEventListener("error", () => {
+      if (source.readyState === EventSource.CLOSED) stop(reject, new Error("no events"));
+    });
+  });
+}
+
+async function polled(edit) {
+  while (!ended(edit)) {
+    showStanding(edit);
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    edit = await call(`/v1/edits/${edit.id}`);
+  }
+  return edit;
+}
+
+function showStanding(edit) {
+  showProgress(STATUS[edit.status](edit), edit.status === "queued" ? null : edit.progress);
+}
+
+function showBecoming(preview) {
+  $("becoming").src = preview.image;
+  $("becoming").hidden = false;
 }
 
 function showProgress(text, share) {

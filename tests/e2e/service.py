@@ -121,6 +121,13 @@ class Service:
         self.processes.append(Process(module, self.data / f"{name}.log", self._env))
         return self.processes[-1]
 
+    def restart_api(self) -> None:
+        """End the front end and start another at the same address."""
+        self.api.stop()
+        number = sum(process.name.startswith("api") for process in self.processes) + 1
+        self.api = self._start("api", f"api-{number}")
+        until(self._answers, "the API to answer again")
+
     def _answers(self) -> bool:
         assert self.api.lives, self.api.log
         try:
@@ -165,12 +172,12 @@ class Service:
         return edit
 
     def cancel(self, edit_id: str) -> None:
-        """Ask for an edit's end; one that has ended stays as it is."""
+        """Ask for an edit's end; one that has ended, or is gone, stays as it is."""
         answer = self.http.post(f"/v1/edits/{edit_id}/cancel")
-        assert answer.status_code == 200, answer.text
+        assert answer.status_code in (200, 404, 410), answer.text
 
     def events(self, edit_id: str, kind: str) -> list[dict[str, Any]]:
-        """What an edit's stream holds of a kind. (Its place over HTTP has its own issue.)"""
+        """What an edit's stream holds of a kind."""
         entries: Any = self.redis.xrange(f"baret:events:{edit_id}")
         return [json.loads(entry["data"]) for _, entry in entries if entry["type"] == kind]
 
