@@ -256,6 +256,8 @@ def _with_keys(operation: dict[str, Any]) -> None:
     for status, answer in answers.items():
         if status != str(HTTPStatus.UNAUTHORIZED):
             answer["headers"] = {**answer.get("headers", {}), **_RATE}
+
+
 def _add(
     schemas: dict[str, Any], model: type[BaseModel], mode: Literal["validation", "serialization"]
 ) -> None:

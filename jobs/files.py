@@ -3,6 +3,7 @@
 Keys are `<edit id>/<name>`; `obstore` writes aside and renames, so nothing half-written is read.
 """
 
+import hashlib
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +14,7 @@ from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
 
 from jobs.errors import StoreUnavailable
+from jobs.schema import Submission
 
 
 class Kept(NamedTuple):
@@ -21,6 +23,12 @@ class Kept(NamedTuple):
     name: str  # under the prefix asked for
     size: int  # bytes
     modified: datetime
+
+
+def inversions_of(submission: Submission) -> str:
+    """The prefix of what a caller's edits keep of a picture beside themselves."""
+    caller = hashlib.sha256(submission.caller.encode()).hexdigest()[:32]
+    return f"_inversions/{caller}/{submission.input.sha256}"
 
 
 class PictureFiles:
@@ -55,10 +63,10 @@ class PictureFiles:
         except (BaseError, OSError) as error:
             raise StoreUnavailable("The picture store does not answer.") from error
 
-    def delete(self, edit_id: str) -> None:
-        """Delete every picture of an edit."""
+    def delete(self, prefix: str) -> None:
+        """Delete every picture of an edit, or whatever else lies under a prefix."""
         try:
-            for batch in obstore.list(self._store, prefix=edit_id):
+            for batch in obstore.list(self._store, prefix=prefix):
                 obstore.delete(self._store, [meta["path"] for meta in batch])
         except (BaseError, OSError) as error:
             raise StoreUnavailable("The picture store does not answer.") from error

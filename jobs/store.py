@@ -7,7 +7,8 @@ Keys: `baret:edit:<id>` the record · `baret:events:<id>` its stream · `baret:w
 queue, oldest first · `baret:running` leases · `baret:edits:<caller>` the listing ·
 `baret:in_flight:<caller>` ids that wait or run · `baret:runs:<model>` what recent runs took, ms
 and work · `baret:expiring` when edits expire · `baret:expired:<id>` whose it was, for a while ·
-`baret:erased` edits whose pictures must go ·
+`baret:erased` prefixes of pictures that must go · `baret:sharing:<inversions>` the edits of a
+picture that share its inversions ·
 `baret:deliveries:due`, `baret:delivery:<id>` webhooks · `baret:models`, `baret:workers` who
 serves what · `baret:secret:<name>` signing secrets.
 """
@@ -39,6 +40,7 @@ from jobs.errors import (
     TooManyInFlight,
 )
 from jobs.eta import Outlook
+from jobs.files import inversions_of
 from jobs.idempotency import REPLAY_SECONDS, Hold
 from jobs.schema import (
     EditStatus,
@@ -154,6 +156,7 @@ class EditStore:
             REPLAY_SECONDS * 1000,
             params.work,
             int(submission.keep_seconds * 1000),
+            inversions_of(submission),
         )
         if answer == "full":
             raise QueueFull(
@@ -382,14 +385,16 @@ class EditStore:
 
     @redis_errors()
     def take_erased(self) -> str | None:
-        """Take an edit whose pictures must be deleted; unconfirmed, it comes again in a minute."""
-        edit_id: str | None = self._run("take_erased", int(ERASER_LEASE_SECONDS * 1000))
-        return edit_id
+        """Take a prefix of the picture store, an edit's id or a picture's inversions, under which
+        everything must be deleted; unconfirmed, it comes again in a minute.
+        """
+        prefix: str | None = self._run("take_erased", int(ERASER_LEASE_SECONDS * 1000))
+        return prefix
 
     @redis_errors()
-    def confirm_erased(self, edit_id: str) -> None:
-        """Note that no picture of the edit is left."""
-        self._redis.zrem("baret:erased", edit_id)
+    def confirm_erased(self, prefix: str) -> None:
+        """Note that nothing is left under the prefix."""
+        self._redis.zrem("baret:erased", prefix)
 
     @redis_errors()
     def take_delivery(self) -> Delivery | None:

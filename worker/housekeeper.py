@@ -70,11 +70,11 @@ def expire(store: EditStore) -> None:
 def erase_pictures(store: EditStore, files: PictureFiles) -> None:
     """Delete the pictures of edits that have expired or were deleted."""
     for _ in range(MOST_EXPIRED):
-        edit_id = store.take_erased()
-        if edit_id is None:
+        prefix = store.take_erased()
+        if prefix is None:
             return
-        files.delete(edit_id)
-        store.confirm_erased(edit_id)
+        files.delete(prefix)
+        store.confirm_erased(prefix)
 
 
 class Deliverer:

@@ -2,6 +2,7 @@
 
 A caller's, a picture's, a model's: `_inversions/<caller>/<picture>/<model and steps>/<text and
 options>`, all digests. An exact one is used whole; any other of the same folder for its pivots.
+They go with the last edit of the picture (`erase` in jobs/scripts/prelude.lua).
 """
 
 import hashlib
@@ -14,13 +15,12 @@ from baret import BaretError, Inversion, InversionOptions
 from baret.diffusion import StableDiffusion
 from baret.images import to_rgb
 from jobs.errors import StoreUnavailable
-from jobs.files import PictureFiles
+from jobs.files import PictureFiles, inversions_of
 from jobs.logs import get_logger
 from jobs.schema import Submission
 
 log = get_logger(__name__)
 
-FOLDER = "_inversions"
 NO_PHOTO = np.zeros((1, 1, 3), np.uint8)  # the picture itself is kept once, with its edit
 
 
@@ -66,7 +66,7 @@ class InversionCache:
 
     def _folder(self, submission: Submission, options: InversionOptions) -> str:
         model = (self._model.identity, str(self._model.dtype), options.num_inference_steps)
-        return f"{_caller(submission)}/{submission.input.sha256}/{_digest(model)}"
+        return f"{inversions_of(submission)}/{_digest(model)}"
 
     def _any_of(self, folder: str) -> bytes | None:
         kept = self._files.list(folder)
@@ -83,7 +83,7 @@ class InversionCache:
 
 
 def _caller(submission: Submission) -> str:
-    return f"{FOLDER}/{_digest(submission.caller)}"
+    return inversions_of(submission).rpartition("/")[0]
 
 
 def _name(submission: Submission, options: InversionOptions) -> str:

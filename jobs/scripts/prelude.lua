@@ -12,7 +12,8 @@ local function idempotency_key(name) return 'baret:idempotency:' .. name end
 local running_key = 'baret:running' -- id → when its lease runs out, ms
 local due_key = 'baret:deliveries:due' -- delivery → when it is due, ms
 local expiring_key = 'baret:expiring' -- ended edit → when it is kept no longer, ms
-local erased_key = 'baret:erased' -- edit that is gone → when its pictures are deleted next, ms
+local function sharing_key(inversions) return 'baret:sharing:' .. inversions end -- ids of edits
+local erased_key = 'baret:erased' -- prefix of pictures → when they are deleted next, ms
 
 local most_runs = 32 -- remembered a model
 local farewell_seconds = 60 -- that the events of an edit outlive it, for those who follow it
@@ -96,11 +97,12 @@ local function holds(id, token)
   return status == 'running' and attempt == token
 end
 
--- Forget an edit with all that hangs on it. Its pictures are left to whoever takes it from
--- `baret:erased`, which is due at a time that leaves no worker writing them.
+-- Forget an edit with all that hangs on it. Its pictures, and the inversions of its photo where no
+-- other edit shares them, are left to whoever takes them from `baret:erased`, which is due at a
+-- time that leaves no worker writing them.
 local function erase(id, due)
   local key = edit_key(id)
-  local model, caller = unpack(redis.call('HMGET', key, 'model', 'caller'))
+  local model, caller, inversions = unpack(redis.call('HMGET', key, 'model', 'caller', 'inversions'))
   for _, name in ipairs({ 'started', 'succeeded', 'failed', 'canceled' }) do
     redis.call('DEL', 'baret:delivery:' .. delivery_id(id, name))
     redis.call('ZREM', due_key, delivery_id(id, name))
@@ -112,4 +114,8 @@ local function erase(id, due)
   redis.call('DEL', key)
   redis.call('EXPIRE', events_key(id), farewell_seconds)
   redis.call('ZADD', erased_key, due, id)
+  redis.call('SREM', sharing_key(inversions), id)
+  if redis.call('EXISTS', sharing_key(inversions)) == 0 then
+    redis.call('ZADD', erased_key, due, inversions)
+  end
 end

@@ -123,6 +123,8 @@ def make_key(keys: Keyring) -> Callable[..., tuple[dict[str, str], ApiKey]]:
         return {"Authorization": f"Bearer {text}"}, key
 
     return make
+
+
 @contextmanager
 def serving(settings: Settings) -> Iterator[str]:
     """The application behind a real server, on a free port of loopback: its address."""

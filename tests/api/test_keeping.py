@@ -135,6 +135,6 @@ def test_the_picture_store_being_away_does_not_keep_an_edit(
     folder.rmdir()
     folder.write_text("a file where a folder was")
     assert client.delete(f"/v1/edits/{edit_id}").status_code == 204
-    assert store.take_erased() == edit_id
+    assert edit_id in iter(store.take_erased, None)
     folder.unlink()
     PictureFiles(settings.pictures_url).delete(edit_id)

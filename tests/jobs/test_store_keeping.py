@@ -9,6 +9,7 @@ import pytest
 import redis
 
 from jobs.errors import EditExpired, EditGone, EditNotFound, StaleAttempt
+from jobs.files import inversions_of
 from jobs.schema import KEEP_SECONDS, EditStatus, Model, Result, Stage, Submission
 from jobs.store import GRACE_SECONDS, Claim, EditStore
 
@@ -103,7 +104,9 @@ def test_several_housekeepers_expire_each_edit_once(
     for thread in threads:
         thread.join()
     erased.extend(iter(store.take_erased, None))
-    assert sorted(expired) == sorted(erased) == sorted(ids)
+    inversions = inversions_of(submission())  # of the picture that all of them had
+    assert sorted(expired) == sorted(ids)
+    assert sorted(erased) == sorted([*ids, inversions])
 
 
 def test_pictures_that_were_not_confirmed_gone_come_again(
@@ -111,12 +114,28 @@ def test_pictures_that_were_not_confirmed_gone_come_again(
 ) -> None:
     edit_id = ended(store, submission())
     store.delete(edit_id, caller="local")
-    assert store.take_erased() == edit_id
-    assert store.take_erased() is None
+    assert edit_id in iter(store.take_erased, None)
+    assert edit_id not in iter(store.take_erased, None)
     client.zadd("baret:erased", {edit_id: 1})
     assert store.take_erased() == edit_id
     store.confirm_erased(edit_id)
-    assert client.zcard("baret:erased") == 0
+    assert client.zscore("baret:erased", edit_id) is None
+
+
+def test_the_inversions_of_a_picture_go_with_the_last_edit_of_its_caller(
+    store: EditStore, submission: Make, client: Any
+) -> None:
+    first, second = (ended(store, submission(caller="ann")) for _ in range(2))
+    other = ended(store, submission(caller="ben"))
+    for edit_id, caller, inversions in (
+        (first, "ann", []),
+        (other, "ben", [inversions_of(submission(caller="ben"))]),
+        (second, "ann", [inversions_of(submission(caller="ann"))]),
+    ):
+        store.delete(edit_id, caller=caller)
+        erased = set(iter(store.take_erased, None))
+        assert erased == {edit_id, *inversions}
+    assert client.keys("baret:sharing:*") == []
 
 
 @pytest.mark.parametrize("running", [False, True])
