@@ -114,6 +114,7 @@ local function erase(id, due)
   redis.call('DEL', key)
   redis.call('EXPIRE', events_key(id), farewell_seconds)
   redis.call('ZADD', erased_key, due, id)
+  if not inversions then return end -- a record from before they were noted
   redis.call('SREM', sharing_key(inversions), id)
   if redis.call('EXISTS', sharing_key(inversions)) == 0 then
     redis.call('ZADD', erased_key, due, inversions)

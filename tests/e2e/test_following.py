@@ -88,7 +88,8 @@ def test_the_time_left_is_told_once_an_edit_has_ended(
     service: Service, worker: Process, submit: Submit
 ) -> None:
     service.ended(submit(**QUICK))
-    running, waiting = submit(**MIDDLING), submit(**QUICK)
+    # Of other steps than any before, so that no kept inversion makes it short.
+    running, waiting = submit(num_inference_steps=40, inner_steps=3), submit(**QUICK)
     service.runs(running)
     first, second = service.edit(running), service.edit(waiting)
     assert first["queue_position"] is None and second["queue_position"] == 0

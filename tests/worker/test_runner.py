@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from PIL import ExifTags, Image, ImageChops, ImageStat
 
 from baret.errors import ImageError, OutOfMemory
@@ -19,6 +20,7 @@ from jobs.schema import EditStatus, Record, Stage, Submission
 from jobs.store import Claim, EditStore
 from tests.profiles import BLUE, GREEN, RED, colour_profile
 from tests.worker.watched import WatchedEditor
+from worker.housekeeper import erase_pictures
 from worker.runner import Runner
 
 Events = Callable[[str], list[tuple[str, dict[str, Any]]]]
@@ -403,7 +405,12 @@ def test_an_edit_deleted_while_it_runs_stops_within_one_unet_call_and_leaves_not
 
 
 def test_an_edit_deleted_while_its_pictures_are_written_leaves_nothing(
-    submit: Submit, make_runner: MakeRunner, editor: WatchedEditor, store: EditStore, tmp_path: Path
+    submit: Submit,
+    make_runner: MakeRunner,
+    editor: WatchedEditor,
+    store: EditStore,
+    tmp_path: Path,
+    redis_url: str,
 ) -> None:
     edit_id = submit(artifacts=True)
     folder = tmp_path / "pictures"
@@ -418,6 +425,12 @@ def test_an_edit_deleted_while_its_pictures_are_written_leaves_nothing(
     files = WatchedFiles(folder.as_uri(), before_put=delete)
     assert make_runner(editor, files=files).run_next() == edit_id
     assert deleted == [edit_id]
+    assert not (folder / edit_id).exists()
+    # What may still be written is the housekeeper's, once nobody can write any longer.
+    with redis.Redis.from_url(redis_url) as client:
+        due = client.zrange("baret:erased", 0, -1)
+        client.zadd("baret:erased", dict.fromkeys(due, 1))
+    erase_pictures(store, PictureFiles(folder.as_uri()))
     assert list(folder.rglob("*")) == []
 
 
