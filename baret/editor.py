@@ -1,8 +1,6 @@
 """The method composed: invert a photo to the target text, then edit it."""
 
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
@@ -20,6 +18,7 @@ from baret.inversion import TOGETHER, invert, tune
 from baret.matte import shown
 from baret.memory import Budget, measure
 from baret.options import EditOptions, InversionOptions
+from baret.progress import Course, OnProgress
 from baret.requests import Edit, Where, aside
 from baret.result import EditResult, Inversion, Output, Preview
 from baret.transition import transition
@@ -28,22 +27,7 @@ from baret.transition import transition
 # docs/method.md.
 ENCODING, DECODING = 1.4, 3.1
 MOST_AT_ONCE = 16  # edits: more would only make each of them slower
-
-
 _AT_THE_END = Where("decoding", 0, 0.0)
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far an edit is, told before whatever it asks of the device."""
-
-    stage: str  # "inverting", "tuning", "editing" or "decoding"
-    step: int  # timesteps of the stage done
-    fraction: float  # 0–1 of the whole, never falling
-    preview: Preview | None = None  # every few steps of editing, where it was asked for
-
-
-OnProgress = Callable[[Progress], None]
 
 
 class Editor:
@@ -138,7 +122,7 @@ class Editor:
             OutOfMemory: the device has no room.
         """
         options = options or InversionOptions()
-        course = _Course(options, 0, on_progress, self._skipped(source, prompt, options))
+        course = Course(options, 0, on_progress, self._skipped(source, prompt, options))
         return self.engine.run(self._inversion(source, prompt, options), course.before_call)
 
     def edit(
@@ -184,9 +168,9 @@ class Editor:
         prompt: str,
         options: EditOptions,
         on_progress: OnProgress | None,
-    ) -> "_Course":
+    ) -> Course:
         skipped = self._skipped(source, prompt, options.inversion)
-        return _Course(options.inversion, len(options.interpolations), on_progress, skipped)
+        return Course(options.inversion, len(options.interpolations), on_progress, skipped)
 
     def _skipped(
         self, source: Image.Image | Inversion, prompt: str, options: InversionOptions
@@ -215,7 +199,7 @@ class Editor:
         source: Image.Image | Inversion,
         prompt: str,
         options: EditOptions,
-        course: "_Course",
+        course: Course,
     ) -> Edit[EditResult]:
         inversion = yield from self._inversion(source, prompt, options.inversion)
         branches = []
@@ -273,7 +257,7 @@ class Editor:
         return (yield from aside(where, lambda: (embed(prompt), embed("")), 0))
 
     def _denoise(
-        self, inversion: Inversion, eta: float, options: EditOptions, course: "_Course"
+        self, inversion: Inversion, eta: float, options: EditOptions, course: Course
     ) -> Edit[Branches]:
         model, (tau_s, tau_c) = self.model, options.windows
         tuned = inversion.tuned.to(model.device)
@@ -309,7 +293,7 @@ class Editor:
         inversion: Inversion,
         branches: list[Branches],
         options: EditOptions,
-        course: "_Course",
+        course: Course,
     ) -> Edit[EditResult]:
         rebuilt = yield from self._pixels(inversion.reconstruction)
         coded = rebuilt  # the photo through the VAE: what that loses does not count as a change
@@ -360,56 +344,3 @@ class Editor:
                 DECODING * places,
             )
         )
-
-
-@dataclass
-class _Course:
-    """One edit's progress and timings. Stages weigh what they cost in UNet rows, roughly."""
-
-    options: InversionOptions
-    outputs: int
-    on_progress: OnProgress | None
-    skipped: frozenset[str] = frozenset()  # stages
-    parts_done: int = 0  # outputs denoised
-    preview: Preview | None = None  # not told yet
-    seconds: dict[str, float] = field(default_factory=dict)
-    stage: str | None = None  # that time is being spent on
-    since: float = 0.0
-
-    @property
-    def reused(self) -> bool:
-        """Whether the edit alone is left to do."""
-        return "tuning" in self.skipped
-
-    def before_call(self, where: Where) -> None:
-        """For the engine, before whatever it is asked for."""
-        self.book()
-        self.stage = where.stage
-        self.tell(where.stage, where.step, where.done)
-
-    def book(self) -> None:
-        """Put the time since the last call down to the stage it was spent on."""
-        now = time.perf_counter()
-        if self.stage is not None:
-            self.seconds[self.stage] = self.seconds.get(self.stage, 0.0) + now - self.since
-        self.since = now
-
-    def tell(self, stage: str, step: int, done: float) -> None:
-        """Tell the caller, the share of the stage put in its place in the whole."""
-        if self.on_progress is None:
-            return
-        # Where a step that promises enough ends an inner loop, one is what most take.
-        inner_steps = min(self.options.inner_steps, 1 if self.options.stop_share else 1000)
-        weights = {
-            "inverting": 1.0,
-            "tuning": 1.0 + 2.1 * inner_steps,
-            "editing": 3.0 * self.outputs,
-            "decoding": 0.2,
-        } | dict.fromkeys(self.skipped, 0.0)
-        if stage == "editing":
-            done = (self.parts_done + done) / self.outputs
-        order = list(weights)
-        before = sum(weights[name] for name in order[: order.index(stage)])
-        fraction = (before + weights[stage] * done) / sum(weights.values())
-        preview, self.preview = self.preview, None
-        self.on_progress(Progress(stage, step, fraction, preview))

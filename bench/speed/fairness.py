@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from threading import Event
 from typing import ClassVar
 
-from baret.editor import Progress
 from baret.options import EditOptions
+from baret.progress import Progress
 from bench.edits.cases import Task
 from bench.speed.plan import Subject
 from bench.speed.spread import Spread, table

@@ -9,10 +9,11 @@ from typing import Self
 
 from PIL import Image
 
-from baret.editor import Editor, OnProgress
+from baret.editor import Editor
 from baret.engine import Call
 from baret.memory import measure
 from baret.options import EditOptions
+from baret.progress import OnProgress
 from baret.result import EditResult
 from bench.edits.cases import Task, tasks
 from bench.edits.methods import with_steps

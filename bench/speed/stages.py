@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from baret.editor import OnProgress, Progress
 from baret.options import EditOptions
+from baret.progress import OnProgress, Progress
 from bench.edits.model import Cost
 from bench.speed.flops import RowFlops, row_flops
 from bench.speed.machine import forget_peak, peak_gib, peak_title, synchronize

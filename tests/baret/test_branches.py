@@ -27,7 +27,7 @@ def run(editor, inversion, balance, eta=0.8):
         transition=transition(inversion.tuned, target, eta),
     )
     edit = denoise(inversion.pivots, texts, model.schedule(STEPS), balance)
-    return editor._engine.run(edit, lambda where: None), texts
+    return editor.engine.run(edit, lambda where: None), texts
 
 
 def plain(editor, inversion, texts, uncond, scale=7.5):
@@ -82,7 +82,7 @@ def test_the_reconstruction_lends_its_self_attention_from_the_pivots(editor, inv
         request = next(edit)
         while True:
             asked.append(request)
-            request = edit.send(editor._engine.answer(request))
+            request = edit.send(editor.engine.answer(request))
 
     target = model.embed(inversion.prompt)
     texts = Texts(model.embed(""), target, inversion.tuned, inversion.tuned)

@@ -28,7 +28,7 @@ def run(editor, inversion, balance):
     model, target = editor.model, editor.model.embed(inversion.prompt)
     texts = Texts(model.embed(""), target, inversion.tuned, inversion.tuned)
     edit = denoise(inversion.pivots, texts, model.schedule(10), balance)
-    return editor._engine.run(edit, lambda where: None)
+    return editor.engine.run(edit, lambda where: None)
 
 
 def test_the_edit_departs_from_the_photo_where_the_exact_answer_does(editor, inversion, sample):
