@@ -10,9 +10,10 @@ from typing import Self
 from fastapi import Request
 from pydantic import BaseModel, Field
 
-from api.errors import InvalidRequest
+from api.errors import InvalidRequest, ValidationFailed
+from api.validation import pointer
 from jobs.ids import is_edit_id
-from jobs.schema import Edit, EditStatus, Record
+from jobs.schema import Edit, EditStatus, FieldError, Record
 from jobs.store import EditStore
 
 # A filter that fits nothing must not read a caller's whole history in one request.
@@ -39,12 +40,20 @@ class Wanted:
 
     @classmethod
     def of(cls, request: Request, status: EditStatus | None) -> Self:
-        """With what `?metadata[key]=value` asks for; FastAPI has no words for such names."""
-        metadata = {
-            name[len("metadata[") : -1]: value
-            for name, value in request.query_params.items()
-            if name.startswith("metadata[") and name.endswith("]")
-        }
+        """With what `?metadata[key]=value` asks for; FastAPI has no words for such names.
+
+        Raises:
+            ValidationFailed: a key twice, or keys within keys.
+        """
+        metadata: dict[str, str] = {}
+        for name, value in request.query_params.multi_items():
+            if name.startswith("metadata[") and name.endswith("]"):
+                key = name[len("metadata[") : -1]
+                if key in metadata or "][" in key:
+                    where = pointer(["metadata", key])
+                    detail = "Give each key once and one value: metadata[key]=value."
+                    raise ValidationFailed([FieldError(pointer=where, detail=detail)])
+                metadata[key] = value
         return cls(status, metadata)
 
     def fits(self, record: Record) -> bool:

@@ -1,0 +1,61 @@
+"""Every operation of the OpenAPI document against made-up requests: Schemathesis, all checks on.
+
+No answer is a 5xx, none has a status, header or body that the document does not tell. Bounded here;
+CONTRIBUTING.md has the command of the long run.
+"""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jobs.schema import Model
+from jobs.settings import Settings
+from jobs.store import WORKER_SECONDS, EditStore
+from tests.api.conftest import serving
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = 8  # a property of an operation
+SEED = 20261125
+
+
+@pytest.fixture
+def live_worker(store: EditStore, model: Model) -> Iterator[None]:
+    """A worker that is announced for as long as the test runs."""
+    stop = threading.Event()
+
+    def repeat() -> None:
+        while True:
+            store.announce("worker-1", model)
+            if stop.wait(WORKER_SECONDS / 3):
+                return
+
+    thread = threading.Thread(target=repeat)
+    thread.start()
+    yield
+    stop.set()
+    thread.join()
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.usefixtures("live_worker")
+def test_no_answer_departs_from_the_document(settings: Settings) -> None:
+    with serving(settings) as url:
+        command = [
+            str(Path(sys.executable).with_name("schemathesis")),
+            "run",
+            f"{url}/openapi.json",
+            f"--max-examples={EXAMPLES}",
+            f"--seed={SEED}",
+            "--checks=all",
+            "--request-timeout=30",
+            "--no-color",
+        ]
+        done = subprocess.run(  # noqa: S603
+            command, cwd=ROOT, capture_output=True, text=True, check=False
+        )
+    assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
+    assert "Tested: 11" in done.stdout
