@@ -49,7 +49,7 @@ def main() -> None:
     )
     editor.warm_up()
     log.info(
-        "model loaded and warm",
+        "model loaded",
         model=model,
         device=str(editor.model.device),
         dtype=str(editor.model.dtype),

@@ -54,8 +54,6 @@ def test_no_answer_departs_from_the_document(settings: Settings) -> None:
             "--request-timeout=30",
             "--no-color",
         ]
-        done = subprocess.run(
-            command, cwd=ROOT, capture_output=True, text=True, check=False
-        )
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
     assert "Tested: 11" in done.stdout

@@ -6,10 +6,11 @@ from baret.attention import Injection
 from baret.branches import Balance, Texts, denoise
 from baret.ddim import guide
 from baret.images import psnr
+from baret.predictor import Predictor
 from baret.transition import transition
 
 STEPS = 10
-INVERSION = InversionOptions(num_inference_steps=STEPS, inner_steps=3)
+INVERSION = InversionOptions(num_inference_steps=STEPS, inner_steps=3, stop_share=0.4)
 
 
 @pytest.fixture(scope="module")
@@ -76,13 +77,13 @@ def test_guidance_from_the_empty_text_at_scale_one_ignores_the_empty_text(editor
 def test_the_reconstruction_lends_its_self_attention_from_the_pivots(editor, inversion):
     """Row by row, as the formula says, at the first step."""
     model, schedule = editor.model, editor.model.schedule(STEPS)
-    asked = []
+    predictor, asked = Predictor(model), []
 
     def watch(edit):
         request = next(edit)
         while True:
             asked.append(request)
-            request = edit.send(editor.engine.answer(request))
+            request = edit.send(predictor.answer(request))
 
     target = model.embed(inversion.prompt)
     texts = Texts(model.embed(""), target, inversion.tuned, inversion.tuned)

@@ -184,18 +184,20 @@ def test_a_device_without_room_is_our_own_error_and_the_next_edit_works(editor, 
 
 def test_edits_of_two_threads_do_not_touch_each_other(editor, sample):
     prompts = [sample.prompt, "a photo of a black dog at night"]
-    alone = [editor.edit(sample.picture, prompt, OPTIONS).picture.tobytes() for prompt in prompts]
-    together: dict[str, bytes] = {}
+    alone = [editor.edit(sample.picture, prompt, OPTIONS).picture for prompt in prompts]
+    together: dict[str, Image.Image] = {}
 
     def work(prompt: str) -> None:
-        together[prompt] = editor.edit(sample.picture, prompt, OPTIONS).picture.tobytes()
+        together[prompt] = editor.edit(sample.picture, prompt, OPTIONS).picture
 
     threads = [threading.Thread(target=work, args=(prompt,)) for prompt in prompts]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert [together[prompt] for prompt in prompts] == alone
+    for prompt, picture in zip(prompts, alone, strict=True):
+        # They share calls, and another batch size sums in another order.
+        assert np.abs(np.asarray(together[prompt], int) - np.asarray(picture, int)).max() <= 2
 
 
 def test_an_edit_keeps_no_tensors_behind(editor, sample):

@@ -181,7 +181,7 @@ class Service:
         entries: Any = self.redis.xrange(f"baret:events:{edit_id}")
         return [json.loads(entry["data"]) for _, entry in entries if entry["type"] == kind]
 
-    def runs(self, edit_id: str, stage: str = "tuning") -> Process:
+    def runs(self, edit_id: str, stage: str = "editing") -> Process:
         """The worker that runs the edit, once it is in this stage."""
         until(lambda: self.edit(edit_id)["stage"] == stage, f"{edit_id} to be {stage}")
         (holder,) = [one for one in self.workers if one.lines("started", edit=edit_id)]

@@ -91,7 +91,8 @@ def test_the_model_stays_resident(service: Service, worker: Process, submit: Sub
     service.ended(submit(**QUICK))
     second = service.ended(submit(**QUICK))
     seconds = second["metrics"]["stage_seconds"]
-    assert set(seconds) == {"loading", "inverting", "tuning", "editing", "decoding"}
+    # The picture's pivots were kept by the first.
+    assert "inverting" not in seconds and set(seconds) >= {"loading", "editing", "decoding"}
     # Loading the bundled model takes seconds; reading one small picture does not.
     assert seconds["loading"] < 0.5
     assert len(worker.lines("model loaded")) == 1
