@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
+from api.metrics import Metrics
 from api.openapi import describe
 from api.problems import install_problem_handlers
 from api.requests import RequestMiddleware
@@ -35,6 +36,7 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.services = services
+    app.state.metrics = Metrics(services.watch)
     app.add_middleware(RequestMiddleware)
     install_problem_handlers(app)
     for part in (edits, events, files, models, health, pages):

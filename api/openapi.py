@@ -220,6 +220,20 @@ HEALTH: dict[str, Any] = {"responses": {200: _example({"status": "ok"}, "It live
 READY: dict[str, Any] = {
     "responses": {200: _example({"status": "ready"}, "Ready"), **_problems("unavailable")}
 }
+METRICS: dict[str, Any] = {
+    "responses": {
+        200: {
+            "description": "Prometheus's text format",
+            "content": {
+                "text/plain": {
+                    "schema": {"type": "string"},
+                    "example": 'baret_queue_edits{model="zoo"} 2.0\n',
+                }
+            },
+        },
+        **_problems("unavailable"),
+    }
+}
 
 
 def describe(app: FastAPI) -> dict[str, Any]:

@@ -19,7 +19,7 @@ HEADER = "X-Request-Id"
 
 _ACCEPTED_ID = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)
 # Probes and pictures come often and say little.
-_SILENT = ("/healthz", "/readyz", "/v1/files/")
+_SILENT = ("/healthz", "/readyz", "/metrics", "/v1/files/")
 
 _EXTRA = "baret.headers"  # in the scope
 
@@ -72,7 +72,9 @@ class RequestMiddleware:
             problem = problem_response(Request(scope), INTERNAL_ERROR, INTERNAL_ERROR.help)
             await problem(scope, receive, send_with_id)
         finally:
-            _log_line(scope, status, time.monotonic() - started)
+            seconds = time.monotonic() - started
+            scope["app"].state.metrics.count(scope, status, seconds)
+            _log_line(scope, status, seconds)
 
 
 def _log_line(scope: Scope, status: int, seconds: float) -> None:

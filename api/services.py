@@ -9,6 +9,7 @@ from anyio import CapacityLimiter
 from celery import Celery
 from fastapi import Depends, Request
 
+from jobs.figures import Watch
 from jobs.files import PictureFiles
 from jobs.follow import Follower
 from jobs.idempotency import Idempotency
@@ -35,6 +36,7 @@ class Services:
     keys: Keyring
     rates: Rates
     idempotency: Idempotency
+    watch: Watch
     decoders: CapacityLimiter
 
     @cached_property
@@ -73,6 +75,7 @@ def make_services(settings: Settings) -> Services:
         keys=Keyring(client),
         rates=Rates(client),
         idempotency=Idempotency(client),
+        watch=Watch(client),
         decoders=CapacityLimiter(DECODERS),
     )
 

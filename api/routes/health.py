@@ -1,10 +1,12 @@
 """Whether the process lives, and whether the service can run an edit now."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
+from api.auth import CallerDep
 from api.errors import NotReady
-from api.openapi import HEALTH, READY
+from api.openapi import HEALTH, METRICS, READY
 from api.services import Services, ServicesDep
 from jobs.errors import StoreUnavailable
 from jobs.schema import FieldError
@@ -31,6 +33,13 @@ def readyz(services: ServicesDep) -> Health:
     if missing:
         raise NotReady(missing)
     return Health(status="ready")
+
+
+@router.get("/metrics", response_class=Response, **METRICS)
+def metrics(request: Request, _: CallerDep) -> Response:
+    """What Prometheus scrapes: requests, queues, workers, edits by end, seconds by stage."""
+    told = generate_latest(request.app.state.metrics.registry)
+    return Response(told, media_type=CONTENT_TYPE_LATEST)
 
 
 def _missing(services: Services) -> list[FieldError]:

@@ -3,4 +3,10 @@
 local id, token, to, result, problem = unpack(ARGV, 2)
 if not holds(id, token) then return 'stale' end
 move(id, to, { 'result', result, 'error', problem })
+if result ~= '' then
+  local model = redis.call('HGET', edit_key(id), 'model')
+  for stage, seconds in pairs(cjson.decode(result).metrics.stage_seconds) do
+    redis.call('HINCRBYFLOAT', spent_key, model .. ' ' .. stage, seconds)
+  end
+end
 return 'ok'

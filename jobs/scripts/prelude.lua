@@ -15,6 +15,9 @@ local expiring_key = 'baret:expiring' -- ended edit → when it is kept no longe
 local function sharing_key(inversions) return 'baret:sharing:' .. inversions end -- ids of edits
 local erased_key = 'baret:erased' -- prefix of pictures → when they are deleted next, ms
 
+local ended_key = 'baret:ended' -- '<model> <status>' → edits
+local spent_key = 'baret:spent' -- '<model> <stage>' → seconds
+
 local most_runs = 32 -- remembered a model
 local farewell_seconds = 60 -- that the events of an edit outlive it, for those who follow it
 
@@ -81,6 +84,7 @@ local function move(id, to, fields)
     redis.call('SREM', in_flight_key(caller), id)
     redis.call('HSET', key, 'stage', '', 'completed_ms', now)
     note_expiry(id, now)
+    redis.call('HINCRBY', ended_key, model .. ' ' .. to, 1)
     if to == 'succeeded' then
       redis.call('HSET', key, 'progress', 1)
       note_run(key, model, now)

@@ -1,0 +1,83 @@
+"""What is counted of the service in Redis, for whoever watches it.
+
+Every process counts there, so the figures survive any of them and are the same from each.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+
+from jobs.connection import redis_errors
+
+
+@dataclass(frozen=True)
+class Queue:
+    """One model's edits."""
+
+    model: str
+    waiting: int
+    oldest_seconds: float  # that the edit next in line has waited; 0 where none does
+    running: int
+    workers: int  # live ones
+
+
+@dataclass(frozen=True)
+class Figures:
+    """A look at everything."""
+
+    queues: tuple[Queue, ...]
+    ended: dict[tuple[str, str], int]  # (model, status) → edits
+    spent: dict[tuple[str, str], float]  # (model, stage) → seconds of edits that succeeded
+    deliveries_due: int  # webhooks that wait for a try
+
+
+class Watch:
+    """Looks. Its methods block for milliseconds and are thread-safe.
+
+    Raises:
+        StoreUnavailable: Redis does not answer.
+    """
+
+    def __init__(self, client: redis.Redis):
+        # The library's types cannot say that decode_responses makes every answer text.
+        self._redis: Any = client
+
+    @redis_errors()
+    def look(self) -> Figures:
+        """Now."""
+        return Figures(
+            tuple(self._queues()),
+            {_pair(name): int(count) for name, count in self._redis.hgetall("baret:ended").items()},
+            {_pair(name): float(s) for name, s in self._redis.hgetall("baret:spent").items()},
+            self._redis.zcard("baret:deliveries:due"),
+        )
+
+    def _queues(self) -> Iterator[Queue]:
+        now = time.time()
+        living = self._redis.zrange("baret:workers", now, "+inf", byscore=True)
+        serving = [member.split(" ", 1)[1] for member in living]
+        running = self._models_running()
+        for model in sorted(self._redis.hkeys("baret:models")):
+            first = self._redis.zrange(f"baret:waiting:{model}", 0, 0, withscores=True)
+            yield Queue(
+                model,
+                waiting=self._redis.zcard(f"baret:waiting:{model}"),
+                oldest_seconds=max(0.0, now - first[0][1] / 1000) if first else 0.0,
+                running=running.count(model),
+                workers=serving.count(model),
+            )
+
+    def _models_running(self) -> list[str | None]:
+        with self._redis.pipeline(transaction=False) as together:
+            for edit_id in self._redis.zrange("baret:running", 0, -1):
+                together.hget(f"baret:edit:{edit_id}", "model")
+            found: list[str | None] = together.execute()
+        return found
+
+
+def _pair(name: str) -> tuple[str, str]:
+    model, what = name.rsplit(" ", 1)
+    return model, what
