@@ -7,6 +7,9 @@ keys        the form of an API key
 keyring     the API keys that were made, in Redis
 rates       how many requests a key may still make
 idempotency one edit for however many times a request is sent
+deliveries  webhooks due, their schedule and log
+hook_secrets  what webhooks are signed with
+hooks       what is said of webhooks
 follow      an edit's events as they come, without a thread
 eta         how long an edit will take, by what recent ones took
 files       pictures in an object store

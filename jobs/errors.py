@@ -4,6 +4,7 @@ JobsError
 ├── EditGone
 │   ├── EditNotFound        no such edit (or another caller's)
 │   └── EditExpired         it was kept as long as was promised, and is gone
+├── DeliveryNotFound        no such webhook of the edit, or no longer
 ├── StaleAttempt            a worker whose lease was given to another attempt
 ├── Later                   not now; says in how many seconds to try again
 │   ├── QueueFull               the model's queue has reached its bound
@@ -43,6 +44,10 @@ class EditNotFound(EditGone):
 
 class EditExpired(EditGone):
     """The edit was kept as long as was promised."""
+
+
+class DeliveryNotFound(JobsError):
+    """The edit has no webhook delivery of this id, or no longer."""
 
 
 class StaleAttempt(JobsError):

@@ -9,8 +9,8 @@ queue, oldest first · `baret:running` leases · `baret:edits:<caller>` the list
 and work · `baret:expiring` when edits expire · `baret:expired:<id>` whose it was, for a while ·
 `baret:erased` prefixes of pictures that must go · `baret:sharing:<inversions>` the edits of a
 picture that share its inversions ·
-`baret:deliveries:due`, `baret:delivery:<id>` webhooks · `baret:models`, `baret:workers` who
-serves what · `baret:secret:<name>` signing secrets.
+`baret:models`, `baret:workers` who serves what · `baret:secret:<name>` signing secrets.
+Webhooks' keys: `jobs/deliveries.py`, `jobs/hook_secrets.py`.
 """
 
 import json
@@ -54,8 +54,8 @@ from jobs.schema import (
 LEASE_SECONDS = 12.0  # a worker that has not been heard of for this long is lost
 MAX_ATTEMPTS = 3
 EVENT_PAUSE_SECONDS = 0.25  # least time between two progress events of an edit
+HOOK_PAUSE_SECONDS = 0.5  # least time between two progress webhooks of an edit
 WORKER_SECONDS = 15.0  # a worker announces itself more often than this
-DELIVERY_LEASE_SECONDS = 60.0  # above the webhook time-out
 # After its edit was deleted a worker writes nothing any more: above a lease and a picture's upload.
 GRACE_SECONDS = 60.0
 ERASER_LEASE_SECONDS = 60.0  # above the deletion of an edit's pictures
@@ -70,18 +70,6 @@ class Claim:
 
     id: str
     token: int
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """A webhook that is due; `id` is the `webhook-id`, the same on every attempt."""
-
-    id: str
-    edit_id: str
-    type: str
-    url: str
-    created_at: datetime
-    tries: int
 
 
 def connect(url: str) -> "redis.Redis":
@@ -314,9 +302,9 @@ class EditStore:
         self._report(claim, "", 0.0)
 
     def _report(self, claim: Claim, stage: str, progress: float) -> bool:
-        pause = int(EVENT_PAUSE_SECONDS * 1000)
-        lease = int(LEASE_SECONDS * 1000)
-        answer = self._run("report", claim.id, claim.token, stage, progress, lease, pause)
+        times = (LEASE_SECONDS, EVENT_PAUSE_SECONDS, HOOK_PAUSE_SECONDS)
+        in_ms = [int(seconds * 1000) for seconds in times]
+        answer = self._run("report", claim.id, claim.token, stage, progress, *in_ms)
         if answer == "stale":
             raise StaleAttempt(f"Attempt {claim.token} no longer holds {claim.id}.")
         return bool(answer == "cancel")
@@ -395,37 +383,6 @@ class EditStore:
     def confirm_erased(self, prefix: str) -> None:
         """Note that nothing is left under the prefix."""
         self._redis.zrem("baret:erased", prefix)
-
-    @redis_errors()
-    def take_delivery(self) -> Delivery | None:
-        """Take the webhook that is due longest; unsettled, it is due again after a minute."""
-        found = self._run("take_delivery", int(DELIVERY_LEASE_SECONDS * 1000))
-        if not found:
-            return None
-        pairs = found[1]
-        fields = dict(zip(pairs[::2], pairs[1::2], strict=True))
-        created = _moment(fields["created_ms"])
-        assert created is not None  # noqa: S101 - the script wrote it
-        return Delivery(
-            id=found[0],
-            edit_id=fields["edit"],
-            type=fields["type"],
-            url=fields["url"],
-            created_at=created,
-            tries=int(fields["tries"]),
-        )
-
-    @redis_errors()
-    def settle_delivery(self, delivery: Delivery, *, outcome: str, again_in: float | None) -> None:
-        """Note what came of an attempt at a webhook.
-
-        Args:
-            delivery: as taken.
-            outcome: for the log: "200", "timeout", …
-            again_in: seconds until the next attempt; None when there is none.
-        """
-        pause = "" if again_in is None else again_in
-        self._run("settle_delivery", delivery.id, outcome, pause)
 
     # --- models and their workers
 

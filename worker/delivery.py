@@ -1,8 +1,8 @@
 """One attempt at a webhook: Standard Webhooks 1.0.0, to public addresses only."""
 
 import asyncio
-import json
 import random
+import time
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -11,18 +11,25 @@ import httpx
 from httpx_secure import SSRFProtectionError
 from standardwebhooks import Webhook
 
+from jobs.deliveries import Delivery, Outcome
 from jobs.errors import AddressNotAllowed, EditGone
+from jobs.hook_secrets import HookSecrets
+from jobs.hooks import DeliveryAttempt, DeliveryError, DeliveryStatus
 from jobs.links import LinkSigner
 from jobs.net import check_url
-from jobs.present import present
+from jobs.schema import WebhookEvent
 from jobs.settings import Network
-from jobs.store import Delivery, EditStore
+from jobs.store import EditStore
+from worker.hook_body import hook_body
 
 TIMEOUT = 15.0  # seconds, for a whole attempt
 
 # Seconds until the next attempt after the first, second, … (Standard Webhooks' own schedule).
 SCHEDULE = (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
 JITTER = 0.1
+
+# Trying again changes nothing about these.
+_FINAL = (DeliveryError.URL_NOT_ALLOWED, DeliveryError.EDIT_GONE)
 
 
 def again_in(tries: int, answer: httpx.Response | None) -> float | None:
@@ -52,71 +59,98 @@ def _retry_after(answer: httpx.Response) -> float:
         return 0
 
 
-def signed_request(delivery: Delivery, store: EditStore) -> tuple[bytes, dict[str, str]]:
-    """The body and headers of a delivery.
+class Sender:
+    """Makes attempts. It decides what comes of them; `jobs.deliveries` keeps it."""
 
-    Raises:
-        EditGone: the edit is gone; there is nothing to tell.
-    """
-    record = store.get(delivery.edit_id)
-    signer = LinkSigner(store.secret("links"))
-    edit = present(record, signer=signer, base_url=record.submission.base_url)
-    body = json.dumps(
-        {
-            "type": delivery.type,
-            "timestamp": delivery.created_at.isoformat().replace("+00:00", "Z"),
-            "data": edit.model_dump(mode="json"),
-        },
-        ensure_ascii=False,
-        separators=(",", ":"),
-    )
-    now = datetime.now(UTC)
-    hook = Webhook(store.secret(f"webhook:{record.submission.caller}"))
-    headers = {
-        "content-type": "application/json",
-        "user-agent": "baret-webhooks",
-        "webhook-id": delivery.id,
-        "webhook-timestamp": str(int(now.timestamp())),
-        "webhook-signature": hook.sign(delivery.id, now, body),
-    }
-    return body.encode(), headers
+    def __init__(
+        self,
+        store: EditStore,
+        secrets: HookSecrets,
+        client: httpx.AsyncClient,
+        networks: tuple[Network, ...],
+        *,
+        timeout: float = TIMEOUT,
+    ):
+        """Take what an attempt needs.
+
+        Args:
+            store: of the edits.
+            secrets: of their callers.
+            client: that connects to allowed addresses only.
+            networks: opened although not public.
+            timeout: seconds for all of an attempt, however slowly the receiver's bytes drip.
+        """
+        self._store, self._secrets = store, secrets
+        self._client, self._networks, self._timeout = client, networks, timeout
+
+    async def send(self, delivery: Delivery) -> Outcome:
+        """Send a delivery once.
+
+        Raises:
+            StoreUnavailable: Redis does not answer; nothing was sent.
+        """
+        at, started = datetime.now(UTC), time.monotonic()
+        answer = await self._answer(delivery)
+        got = answer if isinstance(answer, httpx.Response) else None
+        error = None if isinstance(answer, httpx.Response) else answer
+        pause = None
+        if delivery.type is not WebhookEvent.PROGRESS and error not in _FINAL:
+            pause = again_in(delivery.tries, got)
+        return Outcome(
+            DeliveryAttempt(
+                at=at,
+                seconds=round(time.monotonic() - started, 3),
+                status=got.status_code if got is not None else None,
+                error=error,
+            ),
+            _status(got, pause),
+            again_in=pause,
+            gone=got is not None and got.status_code == HTTPStatus.GONE,
+        )
+
+    async def _answer(self, delivery: Delivery) -> httpx.Response | DeliveryError:
+        """The receiver's answer, its body unread, or why there is none."""
+        try:
+            check_url(delivery.url, self._networks)
+            body, headers = await asyncio.to_thread(self._signed, delivery)
+        except EditGone:
+            return DeliveryError.EDIT_GONE
+        except AddressNotAllowed:
+            return DeliveryError.URL_NOT_ALLOWED
+        try:
+            async with (
+                asyncio.timeout(self._timeout),
+                self._client.stream("POST", delivery.url, content=body, headers=headers) as answer,
+            ):
+                return answer
+        except SSRFProtectionError:
+            return DeliveryError.URL_NOT_ALLOWED
+        except (TimeoutError, httpx.TimeoutException):
+            return DeliveryError.TIMEOUT
+        # UnicodeError: a name that IDNA does not know, such as xn--a.example.
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError):
+            return DeliveryError.UNREACHABLE
+
+    def _signed(self, delivery: Delivery) -> tuple[bytes, dict[str, str]]:
+        """The body and headers of a delivery, signed with every secret that is valid now."""
+        record = self._store.get(delivery.edit_id)
+        body = hook_body(delivery, record, LinkSigner(self._store.secret("links")))
+        now = datetime.now(UTC)
+        signatures = [
+            Webhook(secret).sign(delivery.id, now, body)
+            for secret in self._secrets.signing(record.submission.caller, now=now)
+        ]
+        headers = {
+            "content-type": "application/json",
+            "user-agent": "baret-webhooks",
+            "webhook-id": delivery.id,
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": " ".join(signatures),
+        }
+        return body.encode(), headers
 
 
-async def attempt(
-    delivery: Delivery,
-    store: EditStore,
-    client: httpx.AsyncClient,
-    networks: tuple[Network, ...],
-    *,
-    timeout: float = TIMEOUT,
-) -> tuple[str, float | None]:
-    """Send a delivery once.
-
-    Args:
-        delivery: as taken.
-        store: of the edit.
-        client: that connects to allowed addresses only.
-        networks: opened although not public.
-        timeout: seconds for all of it, however slowly the receiver's bytes drip.
-
-    Returns:
-        What came of it, for the log, and the seconds until the next attempt (None: none).
-    """
-    try:
-        check_url(delivery.url, networks)
-        body, headers = signed_request(delivery, store)
-    except EditGone:
-        return "the edit is gone", None
-    except AddressNotAllowed:
-        return "address not allowed", None
-    try:
-        async with (
-            asyncio.timeout(timeout),
-            client.stream("POST", delivery.url, content=body, headers=headers) as answer,
-        ):
-            return str(answer.status_code), again_in(delivery.tries, answer)
-    except SSRFProtectionError:
-        return "address not allowed", None
-    # UnicodeError: a name that IDNA does not know, such as xn--a.example.
-    except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, UnicodeError) as error:
-        return type(error).__name__, again_in(delivery.tries, None)
+def _status(answer: httpx.Response | None, pause: float | None) -> DeliveryStatus:
+    if answer is not None and answer.is_success:
+        return DeliveryStatus.DELIVERED
+    return DeliveryStatus.FAILED if pause is None else DeliveryStatus.PENDING

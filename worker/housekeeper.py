@@ -9,20 +9,24 @@ import asyncio
 import signal
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
-import httpx
 from celery import Celery
 from kombu.exceptions import OperationalError
 
+from jobs.deliveries import Deliveries
 from jobs.errors import StoreUnavailable
 from jobs.files import PictureFiles
+from jobs.hook_secrets import HookSecrets
 from jobs.logs import about_edit, configure_logs, get_logger
 from jobs.net import safe_client
 from jobs.problems import make_problem
 from jobs.queue import make_celery, queue_name, signal_waiting
-from jobs.settings import Network, Settings
-from jobs.store import MAX_ATTEMPTS, Delivery, EditStore, connect
-from worker.delivery import TIMEOUT, attempt
+from jobs.settings import Settings
+from jobs.store import MAX_ATTEMPTS, EditStore, connect
+from worker.deliverer import Deliverer
+from worker.delivery import TIMEOUT, Sender
 
 log = get_logger("housekeeper")
 
@@ -32,7 +36,7 @@ UNHEARD_SECONDS = (
 )
 MOST_SIGNALS = 100  # messages sent again in one round, a model
 MOST_EXPIRED = 100  # edits whose pictures are deleted in one round
-MOST_DELIVERIES = 16  # webhooks under way at once
+THREADS = 128  # names are looked up in threads: slow ones must not hold up the rest
 
 WORKER_LOST = make_problem(
     "worker_lost",
@@ -77,60 +81,30 @@ def erase_pictures(store: EditStore, files: PictureFiles) -> None:
         store.confirm_erased(prefix)
 
 
-class Deliverer:
-    """Sends due webhooks, several at once, so that a slow receiver delays nobody else."""
-
-    def __init__(self, store: EditStore, networks: tuple[Network, ...]):
-        self._store, self._networks = store, networks
-        self._under_way: set[asyncio.Task[None]] = set()
-
-    async def send_due(self, client: httpx.AsyncClient) -> None:
-        """Start every delivery that is due."""
-        while len(self._under_way) < MOST_DELIVERIES:
-            delivery = await asyncio.to_thread(self._store.take_delivery)
-            if delivery is None:
-                return
-            task = asyncio.create_task(self._send(client, delivery))
-            self._under_way.add(task)
-            task.add_done_callback(self._under_way.discard)
-
-    async def _send(self, client: httpx.AsyncClient, delivery: Delivery) -> None:
-        outcome, pause = await attempt(delivery, self._store, client, self._networks)
-        self._store.settle_delivery(delivery, outcome=outcome, again_in=pause)
-        with about_edit(delivery.edit_id):
-            log.info("webhook", type=delivery.type, outcome=outcome, tries=delivery.tries)
-
-
-async def keep(settings: Settings, app: Celery, store: EditStore, stop: asyncio.Event) -> None:
+async def keep(app: Celery, store: EditStore, files: PictureFiles, stop: asyncio.Event) -> None:
     """Go round until `stop` is set."""
 
     def tell(model: str, edit_id: str) -> None:
         signal_waiting(app, model, edit_id)
 
-    deliverer = Deliverer(store, settings.allow_networks)
-    files = PictureFiles(settings.pictures_url)
-    async with safe_client(settings.allow_networks, timeout=TIMEOUT) as client:
-        reachable = True
-        while not stop.is_set():
-            started = time.monotonic()
-            try:
-                await asyncio.to_thread(take_back, store, tell)
-                await asyncio.to_thread(find_unheard, store, tell)
-                await deliverer.send_due(client)
-                await asyncio.to_thread(expire, store)
-                await asyncio.to_thread(erase_pictures, store, files)
-                reachable = True
-            except (StoreUnavailable, OperationalError) as error:
-                if reachable:  # said once an outage
-                    log.warning("a store does not answer; trying on", reason=str(error))
-                reachable = False
-            except Exception:
-                log.exception("a round failed; the next one goes on")
-            pause = max(0.05, ROUND_SECONDS - (time.monotonic() - started))
-            try:
-                await asyncio.wait_for(stop.wait(), pause)
-            except TimeoutError:
-                continue
+    reachable = True
+    while not stop.is_set():
+        started = time.monotonic()
+        try:
+            await asyncio.to_thread(take_back, store, tell)
+            await asyncio.to_thread(find_unheard, store, tell)
+            await asyncio.to_thread(expire, store)
+            await asyncio.to_thread(erase_pictures, store, files)
+            reachable = True
+        except (StoreUnavailable, OperationalError) as error:
+            if reachable:  # said once an outage
+                log.warning("a store does not answer; trying on", reason=str(error))
+            reachable = False
+        except Exception:
+            log.exception("a round failed; the next one goes on")
+        pause = max(0.05, ROUND_SECONDS - (time.monotonic() - started))
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), pause)
 
 
 async def main() -> None:
@@ -138,11 +112,18 @@ async def main() -> None:
     settings = Settings()
     configure_logs(level=settings.log_level, form=settings.log_format, part="housekeeper")
     stop = asyncio.Event()
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     log.info("keeping house")
-    store = EditStore(connect(settings.broker_url))
-    await keep(settings, make_celery(settings.broker_url), store, stop)
+    redis, networks = connect(settings.broker_url), settings.allow_networks
+    store, files = EditStore(redis), PictureFiles(settings.pictures_url)
+    async with safe_client(networks, timeout=TIMEOUT) as client:
+        sender = Sender(store, HookSecrets(redis), client, networks)
+        await asyncio.gather(
+            keep(make_celery(settings.broker_url), store, files, stop),
+            Deliverer(Deliveries(redis), sender).run(stop),
+        )
 
 
 if __name__ == "__main__":

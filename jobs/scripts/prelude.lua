@@ -10,7 +10,10 @@ local function runs_key(model) return 'baret:runs:' .. model end -- what recent 
 local function in_flight_key(caller) return 'baret:in_flight:' .. caller end -- ids, queued or running
 local function idempotency_key(name) return 'baret:idempotency:' .. name end
 local running_key = 'baret:running' -- id → when its lease runs out, ms
-local due_key = 'baret:deliveries:due' -- delivery → when it is due, ms
+local lanes_key = 'baret:deliveries:lanes' -- receiver → when its next delivery is due, ms
+local function lane_key(receiver) return 'baret:deliveries:due:' .. receiver end -- delivery → ms
+local function delivery_key(delivery) return 'baret:delivery:' .. delivery end
+local function attempts_key(delivery) return 'baret:delivery:' .. delivery .. ':attempts' end
 local expiring_key = 'baret:expiring' -- ended edit → when it is kept no longer, ms
 local function sharing_key(inversions) return 'baret:sharing:' .. inversions end -- ids of edits
 local erased_key = 'baret:erased' -- prefix of pictures → when they are deleted next, ms
@@ -34,14 +37,60 @@ end
 -- The id follows from the event, so however often it is enqueued a receiver sees one.
 local function delivery_id(id, name) return 'msg_' .. string.sub(id, 6) .. '_' .. name end
 
-local function enqueue_webhook(id, name, now)
+local function keep_lane(receiver)
+  local first = redis.call('ZRANGE', lane_key(receiver), 0, 0, 'WITHSCORES')
+  if #first == 0 then
+    redis.call('ZREM', lanes_key, receiver)
+  else
+    redis.call('ZADD', lanes_key, first[2], receiver)
+  end
+end
+
+local function schedule(delivery, receiver, at)
+  redis.call('ZADD', lane_key(receiver), at, delivery)
+  keep_lane(receiver)
+end
+
+local function unschedule(delivery, receiver)
+  redis.call('ZREM', lane_key(receiver), delivery)
+  keep_lane(receiver)
+end
+
+local function webhook_for(id, name)
   local url, wanted = unpack(redis.call('HMGET', edit_key(id), 'webhook_url', 'webhook_events'))
-  if not url or url == '' then return end
-  if not string.find(',' .. wanted .. ',', ',edit.' .. name .. ',', 1, true) then return end
-  local delivery = delivery_id(id, name)
-  redis.call('HSET', 'baret:delivery:' .. delivery, 'edit', id, 'type', 'edit.' .. name, 'url', url,
-    'created_ms', now, 'tries', 0)
-  redis.call('ZADD', due_key, now, delivery)
+  if not url or url == '' then return nil end
+  if not string.find(',' .. wanted .. ',', ',edit.' .. name .. ',', 1, true) then return nil end
+  return url
+end
+
+local function enqueue(delivery, id, name, url, now, at)
+  -- Sent again after a lost worker, an event is the one that was sent before.
+  if redis.call('EXISTS', delivery_key(delivery)) == 1 then return end
+  local receiver = string.lower(string.match(url, '^[^:]+://[^/?#]+') or url)
+  redis.call('HSET', delivery_key(delivery), 'edit', id, 'type', 'edit.' .. name, 'url', url,
+    'receiver', receiver, 'created_ms', now, 'status', 'pending', 'tries', 0, 'taken', 0)
+  schedule(delivery, receiver, at)
+end
+
+local function enqueue_webhook(id, name, now)
+  local url = webhook_for(id, name)
+  if url then enqueue(delivery_id(id, name), id, name, url, now, now) end
+end
+
+-- One progress webhook of an edit waits at a time: it tells what is true when it is sent.
+local function enqueue_progress(id, now, pause)
+  local url = webhook_for(id, 'progress')
+  if not url or redis.call('HGET', edit_key(id), 'hook_waits') then return end
+  local version, sent = unpack(redis.call('HMGET', edit_key(id), 'version', 'hook_ms'))
+  local delivery = delivery_id(id, 'progress') .. '_' .. version
+  redis.call('HSET', edit_key(id), 'hook_waits', delivery)
+  enqueue(delivery, id, 'progress', url, now, math.max(now, (tonumber(sent) or 0) + pause))
+end
+
+local function forget_delivery(delivery)
+  local receiver = redis.call('HGET', delivery_key(delivery), 'receiver')
+  if receiver then unschedule(delivery, receiver) end
+  redis.call('DEL', delivery_key(delivery), attempts_key(delivery))
 end
 
 -- Remember what a run took, for the time that others will take.
@@ -108,9 +157,10 @@ local function erase(id, due)
   local key = edit_key(id)
   local model, caller, inversions = unpack(redis.call('HMGET', key, 'model', 'caller', 'inversions'))
   for _, name in ipairs({ 'started', 'succeeded', 'failed', 'canceled' }) do
-    redis.call('DEL', 'baret:delivery:' .. delivery_id(id, name))
-    redis.call('ZREM', due_key, delivery_id(id, name))
+    forget_delivery(delivery_id(id, name))
   end
+  local waits = redis.call('HGET', key, 'hook_waits')
+  if waits then forget_delivery(waits) end
   redis.call('ZREM', waiting_key(model), id)
   redis.call('ZREM', running_key, id)
   redis.call('ZREM', expiring_key, id)

@@ -1,6 +1,7 @@
 -- Note how far an attempt has come and renew its lease.
--- id, token, stage, progress, lease in ms, least ms between two events → 'ok' | 'cancel' | 'stale'
-local id, token, stage, progress, lease, pause = unpack(ARGV, 2)
+-- id, token, stage, progress, lease in ms, least ms between two events, and between two webhooks
+-- → 'ok' | 'cancel' | 'stale'
+local id, token, stage, progress, lease, pause, hook_pause = unpack(ARGV, 2)
 if not holds(id, token) then return 'stale' end
 local key = edit_key(id)
 local now = now_ms()
@@ -15,4 +16,5 @@ if stage ~= was_stage or now - (tonumber(last) or 0) >= tonumber(pause) then
   redis.call('HSET', key, 'event_ms', now)
   publish(id, 'progress', { stage = stage, progress = progress })
 end
+enqueue_progress(id, now, tonumber(hook_pause))
 return 'ok'

@@ -189,7 +189,7 @@ class Service:
 
     def webhooks_settled(self) -> bool:
         """Whether no webhook is under way or due again."""
-        return self.redis.zcard("baret:deliveries:due") == 0
+        return self.redis.zcard("baret:deliveries:lanes") == 0
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from jobs.errors import (
     TooManyInFlight,
 )
 from jobs.schema import LEGAL_MOVES, EditStatus, Model, Result, Stage, Submission
-from jobs.store import MAX_ATTEMPTS, Claim, Delivery, EditStore, connect
+from jobs.store import MAX_ATTEMPTS, Claim, EditStore, connect
 
 Make = Callable[..., Submission]
 
@@ -379,70 +379,6 @@ def test_a_listing_is_newest_first_and_goes_on_before_an_id(
     assert found == ids
     rest = [record.submission.id for record in store.newest_first("local", before=ids[101])]
     assert rest == ids[102:]
-
-
-def deliveries(store: EditStore) -> list[Delivery]:
-    return list(iter(store.take_delivery, None))
-
-
-@pytest.mark.parametrize("status", [EditStatus.SUCCEEDED, EditStatus.FAILED, EditStatus.CANCELED])
-def test_a_webhook_is_due_once_for_the_final_status(
-    store: EditStore, submission: Make, status: EditStatus
-) -> None:
-    claim = claimed(store, submission(webhook_url="https://hooks.example/x"))
-    store.finish(claim, status)
-    found = deliveries(store)
-    assert [(d.edit_id, d.type, d.url, d.tries) for d in found] == [
-        (claim.id, f"edit.{status}", "https://hooks.example/x", 1)
-    ]
-    with pytest.raises(StaleAttempt):
-        store.finish(claim, status)
-    assert deliveries(store) == []  # taken, so not due again before a minute has passed
-
-
-def test_no_webhook_is_due_where_none_was_asked_for(store: EditStore, submission: Make) -> None:
-    store.finish(claimed(store, submission()), EditStatus.SUCCEEDED)
-    url = "https://hooks.example/x"
-    only_failed = submission(webhook_url=url, webhook_events=["edit.failed"])
-    store.finish(claimed(store, only_failed), EditStatus.SUCCEEDED)
-    assert deliveries(store) == []
-
-
-def test_a_start_is_told_where_it_was_asked_for(store: EditStore, submission: Make) -> None:
-    claimed(store, submission(webhook_url="https://x.example", webhook_events=["edit.started"]))
-    assert [delivery.type for delivery in deliveries(store)] == ["edit.started"]
-
-
-def test_a_canceled_or_lost_edit_is_told_too(
-    store: EditStore, submission: Make, redis_url: str
-) -> None:
-    url = "https://hooks.example/x"
-    canceled = submitted(store, submission(webhook_url=url))
-    store.cancel(canceled, caller="local")
-    lost = submitted(store, submission(webhook_url=url))
-    for _ in range(MAX_ATTEMPTS):
-        store.claim("zoo")
-        let_lease_run_out(redis_url, lost)
-        store.lapse(LOST)
-    assert {(d.edit_id, d.type) for d in deliveries(store)} == {
-        (canceled, "edit.canceled"),
-        (lost, "edit.failed"),
-    }
-
-
-def test_a_delivery_comes_again_when_it_is_due_and_never_once_settled(
-    store: EditStore, submission: Make
-) -> None:
-    claim = claimed(store, submission(webhook_url="https://hooks.example/x"))
-    store.finish(claim, EditStatus.SUCCEEDED)
-    first = store.take_delivery()
-    assert first is not None
-    store.settle_delivery(first, outcome="500", again_in=0)
-    again = store.take_delivery()
-    assert again is not None
-    assert (again.id, again.tries) == (first.id, 2)
-    store.settle_delivery(again, outcome="200", again_in=None)
-    assert store.take_delivery() is None
 
 
 def test_a_model_is_live_while_a_worker_announces_it(store: EditStore, model: Model) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import redis
 
+from jobs.deliveries import Deliveries
 from jobs.errors import EditExpired, EditGone, EditNotFound, StaleAttempt
 from jobs.files import inversions_of
 from jobs.schema import KEEP_SECONDS, EditStatus, Model, Result, Stage, Submission
@@ -140,19 +141,22 @@ def test_the_inversions_of_a_picture_go_with_the_last_edit_of_its_caller(
 
 @pytest.mark.parametrize("running", [False, True])
 def test_a_deleted_edit_is_nowhere_and_its_followers_learn_its_end(
-    store: EditStore, submission: Make, client: Any, running: bool
+    store: EditStore, deliveries: Deliveries, submission: Make, client: Any, running: bool
 ) -> None:
-    made = submission(webhook_url=URL, webhook_events=["edit.started", "edit.canceled"])
+    events = ["edit.started", "edit.progress", "edit.canceled"]
+    made = submission(webhook_url=URL, webhook_events=events)
     store.submit(made, limit=10)
     if running:
-        store.claim("zoo")
+        claim = store.claim("zoo")
+        assert claim is not None
+        store.report(claim, Stage.EDITING, 0.5)
     store.delete(made.id, caller="local")
     assert keys_of(client, made.id) == {f"baret:events:{made.id}", "baret:erased"}
     last = client.xrevrange(f"baret:events:{made.id}", count=1)[0][1]
     assert (last["type"], last["data"]) == ("done", '{"status":"canceled"}')
     assert list(store.newest_first("local", before=None)) == []
     assert store.claim("zoo") is None
-    assert store.take_delivery() is None
+    assert deliveries.take() is None
     for ask in (store.get, store.cancel, store.delete):
         with pytest.raises(EditNotFound):
             ask(made.id, caller="local")
@@ -186,18 +190,6 @@ def test_another_callers_edit_cannot_be_deleted(store: EditStore, submission: Ma
     with pytest.raises(EditGone):
         store.delete(edit_id, caller="ben")
     assert store.get(edit_id).status is EditStatus.SUCCEEDED
-
-
-def test_a_webhook_of_an_edit_that_was_deleted_meanwhile_is_settled_for_good(
-    store: EditStore, submission: Make, client: Any
-) -> None:
-    edit_id = ended(store, submission(webhook_url=URL))
-    delivery = store.take_delivery()
-    assert delivery is not None
-    store.delete(edit_id, caller="local")
-    store.settle_delivery(delivery, outcome="500", again_in=0)
-    assert store.take_delivery() is None
-    assert not client.exists(f"baret:delivery:{delivery.id}")
 
 
 def test_recent_runs_are_remembered_with_their_work_up_to_a_bound(

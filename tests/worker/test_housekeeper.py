@@ -1,10 +1,7 @@
 """What the housekeeper does in a round; its process is driven in tests/e2e."""
 
-import asyncio
-import threading
 import time
 from collections.abc import Callable
-from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -12,14 +9,11 @@ import redis
 
 from jobs.errors import EditExpired, StoreUnavailable
 from jobs.files import PictureFiles
-from jobs.net import safe_client
 from jobs.queue import make_celery, queue_name, signal_waiting
 from jobs.schema import EditStatus, Model
 from jobs.store import MAX_ATTEMPTS, Claim, EditStore
-from tests.worker.receiver import Receiver
 from worker.housekeeper import (
     UNHEARD_SECONDS,
-    Deliverer,
     erase_pictures,
     expire,
     find_unheard,
@@ -28,8 +22,6 @@ from worker.housekeeper import (
 
 Submit = Callable[..., str]
 Told = list[tuple[str, str]]
-
-LOOPBACK = (ip_network("127.0.0.0/8"),)
 
 
 @pytest.fixture
@@ -163,31 +155,3 @@ def test_pictures_that_could_not_be_deleted_are_deleted_later(
     erase_pictures(store, files)
     assert files.get(edit_id, "input") is None
     assert store.take_erased() is None
-
-
-def test_a_slow_receiver_delays_no_other(
-    store: EditStore, submit: Submit, receiver: Receiver, redis_url: str
-) -> None:
-    receiver.held["/slow"] = threading.Event()
-    for path in ("/slow", "/quick"):
-        store.cancel(submit(webhook_url=f"{receiver.url}{path}"), caller="local")
-
-    async def scene() -> None:
-        deliverer = Deliverer(store, LOOPBACK)
-        async with safe_client(LOOPBACK, timeout=10) as client:
-            await deliverer.send_due(client)
-            await until_due(redis_url, 1)
-            assert [one.path for one in receiver.received].count("/quick") == 1
-            receiver.held["/slow"].set()
-            await until_due(redis_url, 0)
-
-    asyncio.run(scene())
-    assert sorted(one.path for one in receiver.received) == ["/quick", "/slow"]
-
-
-async def until_due(redis_url: str, count: int) -> None:
-    """Wait until so many webhooks are not settled."""
-    with redis.Redis.from_url(redis_url) as client:
-        async with asyncio.timeout(10):
-            while client.zcard("baret:deliveries:due") != count:
-                await asyncio.sleep(0.01)
