@@ -17,7 +17,8 @@ errors      the error tree of requests
 kinds       the one table from an error to its status, code and title
 problems    every error → RFC 9457
 requests    request ids, log lines, nothing internal in a 500
+hooks       what a webhook's receiver is sent, for the description
 openapi     (and examples) the parts of the description that FastAPI cannot derive
-routes/     edits, events, files, models, health, pages
+routes/     edits, their events and deliveries, the webhooks' secret, files, models, health, pages
 web/        the plain page at /, the reference at /docs
 """

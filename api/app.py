@@ -5,11 +5,13 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
+from api.hooks import webhooks
 from api.metrics import Metrics
 from api.openapi import describe
 from api.problems import install_problem_handlers
 from api.requests import RequestMiddleware
-from api.routes import edits, events, files, health, models, pages
+from api.routes import deliveries, edits, events, files, health, models, pages
+from api.routes import webhooks as webhook_secret
 from api.services import make_services
 from jobs.settings import Settings
 
@@ -34,12 +36,13 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,  # `pages` serves a reference that needs nothing from elsewhere
         redoc_url=None,
         redirect_slashes=False,
+        webhooks=webhooks,
     )
     app.state.services = services
     app.state.metrics = Metrics(services.watch)
     app.add_middleware(RequestMiddleware)
     install_problem_handlers(app)
-    for part in (edits, events, files, models, health, pages):
+    for part in (edits, events, deliveries, files, models, webhook_secret, health, pages):
         app.include_router(part.router)
     app.mount("/web", pages.web_files)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # FastAPI's documented way

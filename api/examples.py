@@ -134,3 +134,51 @@ EVENT_LINES = "".join(
     f"event: {kind}\ndata: {json.dumps(data, ensure_ascii=False)}\nid: {event_id}\n\n"
     for event_id, kind, data in EVENTS
 )
+
+_RUNNING: dict[str, Any] = {
+    **QUEUED,
+    "status": "running",
+    "stage": "loading",
+    "started_at": "2026-01-05T09:30:00.480Z",
+    "queue_position": None,
+}
+_ENDED: dict[str, Any] = {**_RUNNING, "stage": None, "completed_at": "2026-01-05T09:30:21.730Z"}
+_ERROR = {
+    "type": "/docs/problems/out_of_memory",
+    "title": "Out of memory",
+    "status": 503,
+    "detail": "The worker's device has no room for this edit. Ask for fewer outputs or try again "
+    "later.",
+    "code": "out_of_memory",
+}
+_TOLD: dict[str, dict[str, Any]] = {
+    "edit.started": _RUNNING,
+    "edit.progress": {**_RUNNING, "stage": "editing", "progress": 0.8},
+    "edit.succeeded": EDIT,
+    "edit.failed": {**_ENDED, "status": "failed", "error": _ERROR},
+    "edit.canceled": {**_ENDED, "status": "canceled"},
+}
+HOOKS: dict[str, dict[str, Any]] = {
+    event: {"type": event, "timestamp": "2026-01-05T09:30:21.730Z", "data": edit}
+    for event, edit in _TOLD.items()
+}
+
+DELIVERY: dict[str, Any] = {
+    "id": f"msg_{_ID.removeprefix('edit_')}_succeeded",
+    "object": "delivery",
+    "type": "edit.succeeded",
+    "url": "https://hooks.example/baret",
+    "created_at": "2026-01-05T09:30:21.730Z",
+    "status": "delivered",
+    "next_attempt_at": None,
+    "attempts": [
+        {"at": "2026-01-05T09:30:21.9Z", "seconds": 15.0, "status": None, "error": "timeout"},
+        {"at": "2026-01-05T09:30:41.8Z", "seconds": 0.12, "status": 204, "error": None},
+    ],
+}
+
+SECRET: dict[str, Any] = {
+    "object": "webhook_secret",
+    "secret": "whsec_…",
+    "previous_expires_at": None,
+}

@@ -163,6 +163,7 @@ KINDS: dict[type[Exception], Kind] = {
     jobs_errors.IdempotencyInProgress: IDEMPOTENCY_IN_PROGRESS,
     jobs_errors.IdempotencyMismatch: IDEMPOTENCY_MISMATCH,
     jobs_errors.EditExpired: EXPIRED,
+    jobs_errors.DeliveryNotFound: NOT_FOUND,
     jobs_errors.QueueFull: QUEUE_FULL,
     jobs_errors.StoreUnavailable: UNAVAILABLE,
     jobs_errors.NoWorker: NO_WORKER,

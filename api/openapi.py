@@ -12,7 +12,16 @@ from pydantic import BaseModel
 
 from api.asked import EditAsked
 from api.events import EVENTS, RETRY_MS
-from api.examples import EDIT, EVENT_LINES, MODEL, QUEUED, REQUEST
+from api.examples import (
+    DELIVERY,
+    EDIT,
+    EVENT_LINES,
+    HOOKS,
+    MODEL,
+    QUEUED,
+    REQUEST,
+    SECRET,
+)
 from api.idempotency import FORM, HEADER, REPLAYED
 from api.kinds import BY_CODE
 from api.problems import MEDIA_TYPE
@@ -213,6 +222,35 @@ GET_FILE: dict[str, Any] = {
         **_problems("not_found", "validation_error", "unavailable"),
     }
 }
+_NO_STORE = {"Cache-Control": _header("it is kept nowhere", "no-store")}
+GET_SECRET: dict[str, Any] = {
+    "responses": {
+        200: {**_example(SECRET, "The secret"), "headers": _NO_STORE},
+        **_problems("unavailable"),
+    }
+}
+ROTATE_SECRET: dict[str, Any] = {
+    "responses": {
+        200: {
+            **_example({**SECRET, "previous_expires_at": "2026-01-06T09:30:00Z"}, "The new secret"),
+            "headers": _NO_STORE,
+        },
+        **_problems("unavailable"),
+    }
+}
+LIST_DELIVERIES: dict[str, Any] = {
+    "responses": {
+        200: _example({"data": [DELIVERY]}, "The deliveries"),
+        **_problems("not_found", "expired", "validation_error", "unavailable"),
+    }
+}
+_DUE = {"status": "pending", "next_attempt_at": "2026-01-05T09:40:00Z"}
+REPLAY_DELIVERY: dict[str, Any] = {
+    "responses": {
+        202: _example({**DELIVERY, **_DUE}, "It is due now"),
+        **_problems("not_found", "expired", "validation_error", "unavailable"),
+    }
+}
 LIST_MODELS: dict[str, Any] = {
     "responses": {200: _example({"data": [MODEL]}, "The models"), **_problems("unavailable")}
 }
@@ -236,11 +274,34 @@ METRICS: dict[str, Any] = {
 }
 
 
+def webhook(event: str) -> dict[str, Any]:
+    """What is told of an event's webhook."""
+    return {
+        "tags": ["webhooks"],
+        "status_code": 204,
+        "responses": {
+            204: {"description": "Taken. Any 2xx is; its body is not read"},
+            410: {"description": "Never again: nothing more is sent of this edit"},
+            "default": {
+                "description": "Anything else, redirects and no answer within 15 s included: sent "
+                "again later, not before `Retry-After`; progress is not"
+            },
+        },
+        "openapi_extra": {
+            "requestBody": {"content": {"application/json": {"example": HOOKS[event]}}}
+        },
+    }
+
+
 def describe(app: FastAPI) -> dict[str, Any]:
     """The OpenAPI 3.1 document of the application; built once."""
     if app.openapi_schema is None:
         document = get_openapi(
-            title=app.title, version=app.version, description=DESCRIPTION, routes=app.routes
+            title=app.title,
+            version=app.version,
+            description=DESCRIPTION,
+            routes=app.routes,
+            webhooks=app.webhooks.routes,
         )
         schemas = document["components"]["schemas"]
         for model in (EditAsked, Problem):

@@ -9,9 +9,11 @@ from anyio import CapacityLimiter
 from celery import Celery
 from fastapi import Depends, Request
 
+from jobs.deliveries import Deliveries
 from jobs.figures import Watch
 from jobs.files import PictureFiles
 from jobs.follow import Follower
+from jobs.hook_secrets import HookSecrets
 from jobs.idempotency import Idempotency
 from jobs.keyring import Keyring
 from jobs.links import LinkSigner
@@ -30,6 +32,8 @@ class Services:
 
     settings: Settings
     store: EditStore
+    deliveries: Deliveries
+    hook_secrets: HookSecrets
     files: PictureFiles
     follower: Follower
     celery: Celery
@@ -69,6 +73,8 @@ def make_services(settings: Settings) -> Services:
     return Services(
         settings=settings,
         store=EditStore(client),
+        deliveries=Deliveries(client),
+        hook_secrets=HookSecrets(client),
         files=PictureFiles(settings.pictures_url),
         follower=Follower(settings.broker_url),
         celery=make_celery(settings.broker_url),
