@@ -20,7 +20,7 @@ def create_app(settings: Settings) -> FastAPI:
     """The ASGI application.
 
     Raises:
-        RuntimeError: no Redis is named in the settings.
+        RuntimeError: no Redis is named in the settings, or what is to sign pictures cannot.
     """
     services = make_services(settings)
 

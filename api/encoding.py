@@ -4,6 +4,7 @@ import io
 
 from PIL import Image
 
+from jobs.marking import Marking
 from jobs.schema import OutputFormat
 
 
@@ -42,11 +43,9 @@ def _weights(accept: str) -> dict[str, float]:
     return weights
 
 
-def transcode(data: bytes, form: OutputFormat, *, quality: int) -> bytes:
-    """The same picture in another encoding. Blocks while it decodes and encodes."""
+def transcode(
+    data: bytes, form: OutputFormat, *, quality: int, marking: Marking, model: str
+) -> bytes:
+    """The same picture in another encoding, marked anew. Blocks while it decodes and encodes."""
     with Image.open(io.BytesIO(data)) as picture:
-        # JPEG knows no transparency; ours are opaque RGB, whatever a later mode may be.
-        plain = picture.convert("RGB") if form is OutputFormat.JPEG else picture
-        file = io.BytesIO()
-        plain.save(file, form.value.upper(), quality=quality)
-        return file.getvalue()
+        return marking.encode(picture, form, quality=quality, model=model)

@@ -17,6 +17,7 @@ from jobs.hook_secrets import HookSecrets
 from jobs.idempotency import Idempotency
 from jobs.keyring import Keyring
 from jobs.links import LinkSigner
+from jobs.marking import Marking
 from jobs.queue import make_celery
 from jobs.rates import Rates
 from jobs.settings import Settings
@@ -35,6 +36,7 @@ class Services:
     deliveries: Deliveries
     hook_secrets: HookSecrets
     files: PictureFiles
+    marking: Marking
     follower: Follower
     celery: Celery
     keys: Keyring
@@ -67,7 +69,7 @@ def make_services(settings: Settings) -> Services:
     """The services of one process. Nothing is connected yet, so Redis may come up later.
 
     Raises:
-        RuntimeError: no Redis is named in the settings.
+        RuntimeError: no Redis is named in the settings, or what is to sign pictures cannot.
     """
     client = connect(settings.broker_url)
     return Services(
@@ -76,6 +78,12 @@ def make_services(settings: Settings) -> Services:
         deliveries=Deliveries(client),
         hook_secrets=HookSecrets(client),
         files=PictureFiles(settings.pictures_url),
+        marking=Marking.make(
+            enabled=settings.mark_outputs,
+            certificate=settings.c2pa_certificate,
+            key=settings.c2pa_key,
+            algorithm=settings.c2pa_algorithm,
+        ),
         follower=Follower(settings.broker_url),
         celery=make_celery(settings.broker_url),
         keys=Keyring(client),

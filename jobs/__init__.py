@@ -14,6 +14,8 @@ follow      an edit's events as they come, without a thread
 eta         how long an edit will take, by what recent ones took
 files       pictures in an object store
 pictures    a picture's bytes judged and opened
+marking     our pictures encoded, saying what they are
+manifests   signed statements of origin (C2PA)
 links       signed picture addresses
 present     a stored edit as its public resource
 queue       Celery and its settings

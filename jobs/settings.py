@@ -61,6 +61,20 @@ class Settings(BaseSettings):
         description="most megabytes of inversions kept for each caller, so that the same picture "
         "is edited again faster; 0 keeps none",
     )
+    mark_outputs: bool = Field(
+        True, description="say in every output, machine-readably, that a model made it (XMP)"
+    )
+    c2pa_certificate: str = Field(
+        "", description="PEM file; with it outputs carry a signed C2PA manifest too"
+    )
+    c2pa_key: str = Field("", description="PEM file (PKCS #8) of the certificate's private key")
+    c2pa_algorithm: Literal["es256", "es384", "es512", "ps256", "ps384", "ps512", "ed25519"] = (
+        Field("es256", description="how the key signs")
+    )
+    content_check: bool = Field(
+        True,
+        description="refuse outputs that the safety checker refuses which a model brings along",
+    )
     worker_metrics_port: int = Field(
         0, ge=0, le=65535, description="port of the worker's Prometheus metrics; 0 serves none"
     )

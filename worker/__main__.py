@@ -21,12 +21,14 @@ from baret import Editor
 from jobs.errors import StoreUnavailable
 from jobs.files import PictureFiles
 from jobs.logs import configure_logs, get_logger
+from jobs.marking import Marking
 from jobs.queue import RUN_EDIT, make_celery, queue_name, signal_waiting
 from jobs.settings import Settings
 from jobs.store import EditStore, connect
 from worker.announcer import Announcer, describe
 from worker.inversions import InversionCache
 from worker.metrics import CallMetrics
+from worker.pictures import Encoder
 from worker.runner import Runner
 
 log = get_logger("worker")
@@ -41,6 +43,12 @@ def main() -> None:
     warnings.simplefilter("ignore", SecurityWarning)
     warnings.simplefilter("ignore", CPendingDeprecationWarning)
     model = settings.model_name
+    marking = Marking.make(
+        enabled=settings.mark_outputs,
+        certificate=settings.c2pa_certificate,
+        key=settings.c2pa_key,
+        algorithm=settings.c2pa_algorithm,
+    )
     _leave_a_core_free()
     started = time.perf_counter()
     metrics = CallMetrics(model)
@@ -66,6 +74,7 @@ def main() -> None:
         inversions=InversionCache(
             files, editor.model, most_bytes=settings.inversion_cache_mb * 2**20
         ),
+        encoder=Encoder(marking, model),
         model=model,
         timeout=settings.edit_timeout,
         signal=lambda edit_id: signal_waiting(app, model, edit_id),

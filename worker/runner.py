@@ -36,7 +36,7 @@ from jobs.schema import (
 from jobs.store import Claim, EditStore
 from worker.inversions import InversionCache
 from worker.lease import Lease
-from worker.pictures import Encoded, encode, small_uri
+from worker.pictures import Encoded, Encoder
 from worker.problems import EditTimeout, problem_of
 
 log = get_logger(__name__)
@@ -60,6 +60,7 @@ class _Attempt:
     claim: Claim
     store: EditStore
     lease: Lease
+    encoder: Encoder
     leaving: threading.Event
     deadline: float  # time.monotonic()
 
@@ -88,19 +89,28 @@ class _Attempt:
         self.report(Stage(progress.stage), share)
         if progress.preview is not None:
             with suppress(StoreUnavailable):
-                self.store.preview(self.claim, preview_event(progress.preview, share, size))
+                self.store.preview(self.claim, self._preview(progress.preview, share, size))
+
+    def _preview(self, preview: Preview, share: float, size: tuple[int, int]) -> dict[str, Any]:
+        """What the stream tells of a preview."""
+        return {
+            "interpolation": preview.interpolation,
+            "progress": share,
+            "image": self.encoder.small_uri(preview.picture, size),
+        }
 
 
 class Runner:
     """Runs the edits of one model, one after another or from several threads at once."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a part of its own that __main__ makes
         self,
         editor: Editor,
         store: EditStore,
         files: PictureFiles,
         *,
         inversions: InversionCache,
+        encoder: Encoder,
         model: str,
         timeout: float,
         signal: Callable[[str], None],
@@ -112,12 +122,13 @@ class Runner:
             store: of the edits.
             files: of the pictures.
             inversions: kept from earlier edits.
+            encoder: of the results.
             model: name of the queue to take from.
             timeout: seconds after which an edit is given up.
             signal: tells another worker that the edit of this id waits again.
         """
         self._editor, self._store, self._files = editor, store, files
-        self._inversions = inversions
+        self._inversions, self._encoder = inversions, encoder
         self._model, self._timeout, self._signal = model, timeout, signal
         self._leaving = threading.Event()
 
@@ -144,7 +155,12 @@ class Runner:
         """Run a claimed edit and publish its end: the status published, or why none was."""
         with Lease(self._store, claim) as lease:
             attempt = _Attempt(
-                claim, self._store, lease, self._leaving, deadline=started + self._timeout
+                claim,
+                self._store,
+                lease,
+                self._encoder,
+                self._leaving,
+                deadline=started + self._timeout,
             )
             try:
                 result = self._edit(attempt)
@@ -235,7 +251,7 @@ class Runner:
         started = time.perf_counter()
         params = record.submission.params
         outputs = [
-            encode(
+            self._encoder.encode(
                 output.picture,
                 f"{claim.token}-output-{i}",
                 params.output_format,
@@ -244,7 +260,7 @@ class Runner:
             )
             for i, output in enumerate(edited.outputs)
         ]
-        artifacts = _artifacts(claim, edited) if params.artifacts else {}
+        artifacts = self._artifacts(claim, edited) if params.artifacts else {}
         for encoded in (*outputs, *artifacts.values()):
             self._files.put(claim.id, encoded.stored.name, encoded.data)
         seconds = {Stage.LOADING: loading} | {Stage(k): v for k, v in edited.seconds.items()}
@@ -260,6 +276,20 @@ class Runner:
                 inversion_reused=edited.inversion_reused,
             ),
         )
+
+    def _artifacts(self, claim: Claim, edited: EditResult) -> dict[str, Encoded]:
+        first = edited.outputs[0]
+        pictures = {"reconstruction": edited.reconstruction}
+        if first.transition is not None:
+            pictures["transition"] = first.transition
+        if first.attention:
+            pictures["attention"] = attention_sheet(first.attention)
+        return {
+            kind: self._encoder.encode(
+                picture, f"{claim.token}-{kind}", OutputFormat.PNG, quality=100
+            )
+            for kind, picture in pictures.items()
+        }
 
 
 def edit_options(params: Params) -> EditOptions:
@@ -279,31 +309,9 @@ def edit_options(params: Params) -> EditOptions:
     )
 
 
-def preview_event(preview: Preview, share: float, size: tuple[int, int]) -> dict[str, Any]:
-    """What the stream tells of a preview."""
-    return {
-        "interpolation": preview.interpolation,
-        "progress": share,
-        "image": small_uri(preview.picture, size),
-    }
-
-
 def edit_warnings(hints: tuple[Hint, ...]) -> list[EditWarning]:
     """The method's hints as the service's warnings."""
     return [
         EditWarning(code=WarningCode(hint.code), detail=hint.detail, words=list(hint.words))
         for hint in hints
     ]
-
-
-def _artifacts(claim: Claim, edited: EditResult) -> dict[str, Encoded]:
-    first = edited.outputs[0]
-    pictures = {"reconstruction": edited.reconstruction}
-    if first.transition is not None:
-        pictures["transition"] = first.transition
-    if first.attention:
-        pictures["attention"] = attention_sheet(first.attention)
-    return {
-        kind: encode(picture, f"{claim.token}-{kind}", OutputFormat.PNG, quality=100)
-        for kind, picture in pictures.items()
-    }

@@ -4,6 +4,7 @@ import math
 import re
 import time
 from contextlib import suppress
+from functools import partial
 from typing import Annotated
 
 from anyio import to_thread
@@ -145,10 +146,13 @@ async def get_image(
     stored = OutputFormat(picture.content_type.removeprefix("image/"))
     form = form or wanted_format(accept, stored)
     if form is not stored:
-        quality = record.submission.params.quality
-        data = await to_thread.run_sync(
-            lambda data: transcode(data, form, quality=quality), data, limiter=services.decoders
+        work = partial(
+            transcode,
+            quality=record.submission.params.quality,
+            marking=services.marking,
+            model=record.submission.model,
         )
+        data = await to_thread.run_sync(work, data, form, limiter=services.decoders)
     headers = {
         "Cache-Control": "private, max-age=3600",
         "Vary": "Accept",

@@ -260,10 +260,19 @@ def run_python(*arguments: str, **environment: str) -> subprocess.CompletedProce
     )
 
 
-def test_without_a_redis_the_service_refuses_to_start_and_says_what_to_set() -> None:
-    done = run_python("-m", "api", BARET_DATA_DIR="/nonexistent", BARET_STORE_URL="memory://")
+@pytest.mark.parametrize(
+    ("environment", "named"),
+    [
+        ({"BARET_DATA_DIR": "/nonexistent", "BARET_STORE_URL": "memory://"}, "REDIS_URL"),
+        ({"REDIS_URL": "redis://127.0.0.1:1", "BARET_C2PA_KEY": "/x"}, "BARET_C2PA_CERTIFICATE"),
+    ],
+)
+def test_the_service_refuses_to_start_and_says_what_to_set(
+    environment: dict[str, str], named: str
+) -> None:
+    done = run_python("-m", "api", **environment)
     assert done.returncode == 1
-    assert "REDIS_URL" in done.stderr
+    assert named in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -12,11 +12,13 @@ import torch
 from baret import Editor
 from baret.diffusion import StableDiffusion
 from jobs.files import PictureFiles
+from jobs.marking import Marking
 from jobs.schema import Record, Submission
 from jobs.store import EditStore
 from tests.worker.receiver import Receiver, running_receiver
 from tests.worker.watched import WatchedEditor
 from worker.inversions import InversionCache
+from worker.pictures import Encoder
 from worker.runner import Runner
 
 Make = Callable[..., Submission]
@@ -88,6 +90,7 @@ def make_runner(
             store,
             files,
             inversions=inversions,
+            encoder=Encoder(Marking(), "zoo"),
             model="zoo",
             timeout=timeout,
             signal=signals.append,

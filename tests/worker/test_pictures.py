@@ -5,8 +5,13 @@ import io
 import pytest
 from PIL import Image, ImageChops
 
+from jobs.marking import Marking
 from jobs.schema import OutputFormat
-from worker.pictures import encode, small_uri
+from tests.jobs.marks import assert_marked
+from worker.pictures import Encoder
+
+encoder = Encoder(Marking(), "zoo")
+encode = encoder.encode
 
 
 @pytest.fixture
@@ -45,9 +50,11 @@ def test_a_preview_is_a_small_data_uri_in_the_photos_proportions(
     photo: tuple[int, int], size: tuple[int, int]
 ) -> None:
     made = Image.effect_noise((64, 64), 60).convert("RGB")  # about as hard as a codec has it
-    uri = small_uri(made, photo)
+    uri = encoder.small_uri(made, photo)
     head, _, text = uri.partition(",")
     assert head == "data:image/webp;base64"
-    picture = Image.open(io.BytesIO(base64.b64decode(text)))
+    data = base64.b64decode(text)
+    assert_marked(data)
+    picture = Image.open(io.BytesIO(data))
     assert (picture.format, picture.size) == ("WEBP", size)
     assert len(uri) < 6000

@@ -18,6 +18,7 @@ from jobs.errors import EditNotFound
 from jobs.files import PictureFiles
 from jobs.schema import EditStatus, Record, Stage, Submission
 from jobs.store import Claim, EditStore
+from tests.jobs.marks import assert_marked
 from tests.profiles import BLUE, GREEN, RED, colour_profile
 from tests.worker.watched import WatchedEditor
 from worker.housekeeper import erase_pictures
@@ -139,8 +140,9 @@ def test_an_output_has_the_format_asked_for_and_nothing_of_the_photos_metadata(
     photo = io.BytesIO()
     exif = Image.Exif()
     exif[ExifTags.Base.ImageDescription] = "taken at home"
+    exif.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSAreaInformation] = b"taken at home"
     Image.open(io.BytesIO(sample)).save(photo, "JPEG", exif=exif, comment=b"taken at home")
-    assert photo.getvalue().count(b"taken at home") == 2
+    assert photo.getvalue().count(b"taken at home") == 3
     edit_id = submit(output_format=form)
     files.put(edit_id, "input", photo.getvalue())
     result = ended(edit_id).result
@@ -148,7 +150,9 @@ def test_an_output_has_the_format_asked_for_and_nothing_of_the_photos_metadata(
     (output,) = result.outputs
     assert output.content_type == f"image/{form}"
     assert opened(files, edit_id, output.name).format == form.upper()
-    assert b"taken at home" not in (files.get(edit_id, output.name) or b"")
+    data = files.get(edit_id, output.name) or b""
+    assert b"taken at home" not in data
+    assert_marked(data)
 
 
 def test_nothing_waits_nothing_is_run(runner: Runner, editor: WatchedEditor) -> None:
