@@ -17,6 +17,7 @@ from baret.errors import UnsupportedModel, memory_errors
 from baret.images import Pixels
 from baret.loading import known_words, load_pipeline
 from baret.prompts import Hint, PromptReader
+from baret.safety import SafetyChecker, load_safety_checker
 
 PREDICTIONS = ("epsilon", "v_prediction")
 
@@ -28,6 +29,7 @@ class StableDiffusion:
         device, dtype: where and in what the UNet runs.
         native_size: pixels on a side of the square it was trained on.
         multiple: what both sides of a picture must be divisible by.
+        safety_checker: that came with the model, or None.
         identity: SHA-256 over all weights as loaded, and the prediction type.
         licence: as the model card says, or "unknown".
     """
@@ -40,6 +42,7 @@ class StableDiffusion:
         dtype: torch.dtype,
         licence: str,
         known: frozenset[str] = frozenset(),
+        safety_checker: SafetyChecker | None = None,
     ):
         """Take the parts of a loaded pipeline; `known` are its words, where they are few.
 
@@ -48,6 +51,7 @@ class StableDiffusion:
                 schedule that ends in pure noise.
         """
         self.device, self.dtype, self.licence = device, dtype, licence
+        self.safety_checker = safety_checker
         self.unet = pipeline.unet
         self._vae, self._text_encoder = pipeline.vae, pipeline.text_encoder
         self._tokenizer = pipeline.tokenizer
@@ -77,6 +81,7 @@ class StableDiffusion:
         device: str = "auto",
         dtype: str | torch.dtype = "auto",
         prediction_type: str | None = None,
+        content_check: bool = True,
     ) -> Self:
         """Load a bundled model ("zoo"), a diffusers folder, a `.safetensors` file or a hub id.
 
@@ -85,6 +90,7 @@ class StableDiffusion:
             device: "auto" takes CUDA where there is one.
             dtype: of UNet and text encoder; "auto" is float16 on CUDA, else float32.
             prediction_type: for single files of SD 2.x: "epsilon" for the base model.
+            content_check: use the safety checker that a folder or hub id brings along.
 
         Raises:
             ModelError: one of its kinds; the message says what to set.
@@ -93,7 +99,17 @@ class StableDiffusion:
         what = _dtype(dtype, where)
         pipeline, folder = load_pipeline(name_or_path, what, prediction_type)
         known = known_words(folder) if folder else frozenset()
-        return cls(pipeline, device=where, dtype=what, licence=_licence(folder), known=known)
+        checker = None
+        if content_check:
+            checker = load_safety_checker(name_or_path, folder, device=where, dtype=what)
+        return cls(
+            pipeline,
+            device=where,
+            dtype=what,
+            licence=_licence(folder),
+            known=known,
+            safety_checker=checker,
+        )
 
     def _check(self) -> None:
         if self.unet.config.in_channels != 4 or self.unet.config.get("addition_embed_type"):

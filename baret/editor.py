@@ -12,7 +12,7 @@ from baret import images
 from baret.branches import Balance, Branches, Texts, denoise
 from baret.diffusion import StableDiffusion
 from baret.engine import Call, Engine
-from baret.errors import InversionMismatch
+from baret.errors import ContentRejected, InversionMismatch
 from baret.heatmaps import heatmaps
 from baret.inversion import TOGETHER, invert, tune
 from baret.matte import shown
@@ -26,6 +26,8 @@ from baret.transition import transition
 # What the VAE costs beside a row of the UNet, at Stable Diffusion 1.5's size: the floor in
 # docs/method.md.
 ENCODING, DECODING = 1.4, 3.1
+# A safety checker (CLIP ViT-L/14 on 224 pixels) is a tenth of a row of 64×64, by its operations.
+CHECKING = 400
 MOST_AT_ONCE = 16  # edits: more would only make each of them slower
 _AT_THE_END = Where("decoding", 0, 0.0)
 
@@ -65,12 +67,14 @@ class Editor:
         device: str = "auto",
         dtype: str | torch.dtype = "auto",
         prediction_type: str | None = None,
+        content_check: bool = True,
         on_call: Callable[[Call], None] = lambda call: None,
     ) -> Self:
         """Load a model, keep it, and measure what fits beside it.
 
         Args:
-            name_or_path, device, dtype, prediction_type: see `StableDiffusion.from_pretrained`.
+            name_or_path, device, dtype, prediction_type, content_check: see
+                `StableDiffusion.from_pretrained`.
             on_call: told of every call of the UNet, on a thread of its own.
 
         Raises:
@@ -78,7 +82,11 @@ class Editor:
             AttentionLayoutError: the UNet's attention is not what BAM knows.
         """
         model = StableDiffusion.from_pretrained(
-            name_or_path, device=device, dtype=dtype, prediction_type=prediction_type
+            name_or_path,
+            device=device,
+            dtype=dtype,
+            prediction_type=prediction_type,
+            content_check=content_check,
         )
         return cls(model, budget=measure(model), on_call=on_call)
 
@@ -146,6 +154,7 @@ class Editor:
         Raises:
             ImageError: the picture cannot be worked on.
             InversionMismatch: the inversion belongs to another model, or has other steps.
+            ContentRejected: the model's own safety checker refuses an output.
             OutOfMemory: the device has no room.
         """
         options = options or EditOptions()
@@ -283,7 +292,9 @@ class Editor:
 
         def show(where: Where, clean: Tensor) -> Edit[None]:
             pixels = yield from self._pixels(clean, where)
-            course.preview = Preview(eta, Image.fromarray(pixels))
+            picture = Image.fromarray(pixels)
+            if not (yield from self._refused(picture, where)):
+                course.preview = Preview(eta, picture)
 
         asked = show if options.previews else None
         return (yield from denoise(pivots, texts, schedule, balance, asked))
@@ -332,7 +343,16 @@ class Editor:
         if branches.mask is not None:
             share = shown(pixels, coded, place=pixels.shape[0] // branches.edit.shape[-2])
             picture = images.keep_outside(picture, inversion.photo, share)
+        if (yield from self._refused(picture)):
+            raise ContentRejected("The model's safety checker refuses what this edit shows.")
         return Output(eta, picture, moved, attention or ())
+
+    def _refused(self, picture: Image.Image, where: Where = _AT_THE_END) -> Edit[bool]:
+        """Whether the model's own safety checker, where it has one, refuses a picture."""
+        checker = self.model.safety_checker
+        if checker is None:
+            return False
+        return (yield from aside(where, lambda: checker.refuses(picture), CHECKING))
 
     def _pixels(self, latents: Tensor, where: Where = _AT_THE_END) -> Edit[images.Pixels]:
         """The picture of a latent."""

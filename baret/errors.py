@@ -8,6 +8,7 @@ BaretError
 │   └── UnsupportedModel not a Stable Diffusion 1.x/2.x, or weights in a pickle
 ├── AttentionLayoutError the UNet's attention layers are not those that BAM knows
 ├── InversionMismatch    an inversion made by another model, or of other steps
+├── ContentRejected      the model's safety checker refuses an output
 └── OutOfMemory          the device has no room for the edit
 """
 
@@ -47,6 +48,10 @@ class AttentionLayoutError(BaretError):
 
 class InversionMismatch(BaretError):
     """The inversion was made by another model, or with other steps."""
+
+
+class ContentRejected(BaretError):
+    """The model's own safety checker refuses an output."""
 
 
 class OutOfMemory(BaretError):

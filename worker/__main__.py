@@ -53,7 +53,11 @@ def main() -> None:
     started = time.perf_counter()
     metrics = CallMetrics(model)
     editor = Editor.from_pretrained(
-        settings.model, device=settings.device, dtype=settings.dtype, on_call=metrics.count
+        settings.model,
+        device=settings.device,
+        dtype=settings.dtype,
+        content_check=settings.content_check,
+        on_call=metrics.count,
     )
     editor.warm_up()
     log.info(
@@ -61,6 +65,7 @@ def main() -> None:
         model=model,
         device=str(editor.model.device),
         dtype=str(editor.model.dtype),
+        content_check=editor.model.safety_checker is not None,
         seconds=round(time.perf_counter() - started, 2),
     )
     store = EditStore(connect(settings.broker_url))

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from baret.errors import ImageError, OutOfMemory
+from baret.errors import ContentRejected, ImageError, OutOfMemory
 from jobs.problems import make_problem
 
 
@@ -23,6 +23,14 @@ def problem_of(error: Exception) -> dict[str, Any]:
     elif isinstance(error, EditTimeout):
         problem = make_problem(
             "timeout", "Timed out", status=504, detail="The edit ran longer than it may."
+        )
+    elif isinstance(error, ContentRejected):
+        problem = make_problem(
+            "content_rejected",
+            "The content check refused the result",
+            status=422,
+            detail="The model's own content check refused what this edit shows; no picture was "
+            "kept. Change the prompt or the picture.",
         )
     elif isinstance(error, ImageError):
         problem = make_problem(

@@ -1,6 +1,6 @@
 import pytest
 
-from baret.errors import ImageError, InversionMismatch, OutOfMemory
+from baret.errors import ContentRejected, ImageError, InversionMismatch, OutOfMemory
 from jobs.schema import Problem
 from worker.problems import EditTimeout, problem_of
 
@@ -10,6 +10,7 @@ from worker.problems import EditTimeout, problem_of
     ("error", "code", "status"),
     [
         (OutOfMemory("inside"), "out_of_memory", 503),
+        (ContentRejected("inside"), "content_rejected", 422),
         (EditTimeout("inside"), "timeout", 504),
         (InversionMismatch("inside"), "model_error", 500),
         (FileNotFoundError("inside"), "model_error", 500),

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import io
+import shutil
 import time
 from collections.abc import Callable
 from itertools import pairwise
@@ -13,11 +14,14 @@ import pytest
 import redis
 from PIL import ExifTags, Image, ImageChops, ImageStat
 
+from baret import Editor
 from baret.errors import ImageError, OutOfMemory
+from baret.loading import BUNDLED
 from jobs.errors import EditNotFound
 from jobs.files import PictureFiles
 from jobs.schema import EditStatus, Record, Stage, Submission
 from jobs.store import Claim, EditStore
+from tests.baret.checkers import add_checker
 from tests.jobs.marks import assert_marked
 from tests.profiles import BLUE, GREEN, RED, colour_profile
 from tests.worker.watched import WatchedEditor
@@ -460,3 +464,30 @@ def test_a_photo_in_another_colour_space_comes_back_in_srgb(
     # Not equal: the edit makes more of what the conversion rounds.
     assert max(ImageStat.Stat(ImageChops.difference(ours, theirs)).mean) < 2
     assert max(ImageStat.Stat(ImageChops.difference(photo, swapped)).mean) > 10
+
+
+@pytest.mark.parametrize("refuses", [True, False])
+def test_what_the_models_own_checker_refuses_is_not_stored(
+    refuses: bool,
+    submit: Submit,
+    store: EditStore,
+    files: PictureFiles,
+    make_runner: MakeRunner,
+    events: Events,
+    tmp_path: Path,
+) -> None:
+    folder = Path(shutil.copytree(BUNDLED / "zoo", tmp_path / "zoo"))
+    add_checker(folder, refuses=refuses)
+    edit_id = submit(artifacts=True, previews=True)
+    make_runner(Editor.from_pretrained(str(folder), device="cpu")).run_next()
+    record = store.get(edit_id)
+    previews = [kind for kind, _ in events(edit_id)].count("preview")
+    if refuses:
+        assert previews == 0
+        assert (record.status, record.result) == (EditStatus.FAILED, None)
+        assert record.error is not None
+        assert record.error["code"] == "content_rejected"
+        assert picture_names(files, edit_id, attempt=1) == []
+    else:
+        assert record.status is EditStatus.SUCCEEDED
+        assert previews > 0
