@@ -2,7 +2,8 @@
 
 Keys: `baret:deliveries:lanes` receivers by when each is due · `baret:deliveries:due:<receiver>`
 its deliveries by when each is due · `baret:delivery:<id>`, `…:attempts` one of them and its log.
-A receiver is a URL's scheme and authority. Deliveries are made where an edit's status moves.
+A receiver is a URL's scheme and authority. Deliveries are made where an edit's status moves, and
+go with the edit.
 """
 
 import json
@@ -20,7 +21,6 @@ from jobs.schema import WebhookEvent
 
 LEASE_SECONDS = 60.0  # above the webhook time-out
 MOST_ATTEMPTS = 20  # of a delivery that its log holds
-KEPT_SECONDS = 7 * 24 * 3600  # of a delivery that has ended
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,6 @@ class Deliveries:
             again,
             "gone" if outcome.gone else "",
             MOST_ATTEMPTS,
-            KEPT_SECONDS,
         )
 
     @redis_errors()
@@ -109,12 +108,12 @@ class Deliveries:
         """Send a delivery again now, under its own id, its schedule begun anew.
 
         Raises:
-            DeliveryNotFound: the edit has none of this id, or no longer.
+            DeliveryNotFound: the edit has none of this id.
         """
         answer = self._run("replay_delivery", delivery_id, edit_id)
         delivery = self._get(delivery_id) if answer else None
         if delivery is None:
-            raise DeliveryNotFound("No delivery of this edit has this id, or it was too long ago.")
+            raise DeliveryNotFound("No delivery of this edit has this id.")
         return delivery
 
     def _get(self, delivery_id: str) -> WebhookDelivery | None:

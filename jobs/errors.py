@@ -4,7 +4,7 @@ JobsError
 ├── EditGone
 │   ├── EditNotFound        no such edit (or another caller's)
 │   └── EditExpired         it was kept as long as was promised, and is gone
-├── DeliveryNotFound        no such webhook of the edit, or no longer
+├── DeliveryNotFound        no such webhook delivery of the edit
 ├── StaleAttempt            a worker whose lease was given to another attempt
 ├── Later                   not now; says in how many seconds to try again
 │   ├── QueueFull               the model's queue has reached its bound
@@ -47,7 +47,7 @@ class EditExpired(EditGone):
 
 
 class DeliveryNotFound(JobsError):
-    """The edit has no webhook delivery of this id, or no longer."""
+    """The edit has no webhook delivery of this id."""
 
 
 class StaleAttempt(JobsError):
