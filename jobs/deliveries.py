@@ -100,7 +100,7 @@ class Deliveries:
     @redis_errors()
     def of(self, edit_id: str) -> list[WebhookDelivery]:
         """The deliveries of an edit, the oldest first. Progress events are not kept."""
-        found = (self._get(f"msg_{edit_id.removeprefix('edit_')}_{name}") for name in _KEPT)
+        found = (self._get(delivery_id) for delivery_id in _ids(edit_id))
         return sorted((one for one in found if one), key=lambda one: one.created_at)
 
     @redis_errors()
@@ -110,8 +110,8 @@ class Deliveries:
         Raises:
             DeliveryNotFound: the edit has none of this id.
         """
-        answer = self._run("replay_delivery", delivery_id, edit_id)
-        delivery = self._get(delivery_id) if answer else None
+        known = delivery_id in _ids(edit_id) and self._run("replay_delivery", delivery_id)
+        delivery = self._get(delivery_id) if known else None
         if delivery is None:
             raise DeliveryNotFound("No delivery of this edit has this id.")
         return delivery
@@ -136,9 +136,11 @@ class Deliveries:
         )
 
 
-_KEPT = [
-    event.removeprefix("edit.") for event in WebhookEvent if event is not WebhookEvent.PROGRESS
-]
+def _ids(edit_id: str) -> list[str]:
+    """Of every delivery that an edit can have in its log (`delivery_id` in the prelude)."""
+    kept = [event for event in WebhookEvent if event is not WebhookEvent.PROGRESS]
+    bare = edit_id.removeprefix("edit_")
+    return [f"msg_{bare}_{event.removeprefix('edit.')}" for event in kept]
 
 
 def _moment(ms: str | float) -> datetime:

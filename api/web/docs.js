@@ -85,6 +85,9 @@ function operation(method, path, told) {
 const sections = Object.entries(api.paths).flatMap(([path, methods]) =>
   Object.entries(methods).map(([method, told]) => operation(method, path, told)),
 );
+const hooks = Object.entries(api.webhooks ?? {}).map(([event, { post }]) =>
+  operation("webhook", event, post),
+);
 document
   .getElementById("reference")
-  .replaceChildren(element("p", api.info.description), ...sections);
+  .replaceChildren(element("p", api.info.description), ...sections, ...hooks);

@@ -1,9 +1,9 @@
 -- Have a delivery sent again now, its schedule begun anew.
--- delivery, edit → 'ok' | nil where the edit has no such delivery
-local delivery, id = unpack(ARGV, 2)
+-- delivery → 'ok' | nil where there is none
+local delivery = ARGV[2]
 local key = delivery_key(delivery)
-local edit, receiver = unpack(redis.call('HMGET', key, 'edit', 'receiver'))
-if edit ~= id or redis.call('HGET', key, 'type') == 'edit.progress' then return nil end
+local receiver = redis.call('HGET', key, 'receiver')
+if not receiver then return nil end
 -- An attempt that is under way now no longer decides what follows.
 redis.call('HINCRBY', key, 'taken', 1)
 redis.call('HSET', key, 'tries', 0, 'status', 'pending')

@@ -280,8 +280,9 @@ def test_only_the_edits_own_deliveries_can_be_sent_again(
 ) -> None:
     ours = ended(store, submission(webhook_url=URL))
     delivery = taken(deliveries)
+    deliveries.settle(delivery, outcome(204))
     other = ended(store, submission(webhook_url=URL))
-    for wrong in (delivery.id + "x", "msg_", ""):
+    for wrong in (delivery.id + "x", delivery.id + ":attempts", "msg_", ""):
         with pytest.raises(DeliveryNotFound):
             deliveries.replay(wrong, ours.id)
     with pytest.raises(DeliveryNotFound):
