@@ -52,7 +52,7 @@ class Watch:
             tuple(self._queues()),
             {_pair(name): int(count) for name, count in self._redis.hgetall("baret:ended").items()},
             {_pair(name): float(s) for name, s in self._redis.hgetall("baret:spent").items()},
-            self._redis.zcard("baret:deliveries:due"),
+            self._deliveries_due(),
         )
 
     def _queues(self) -> Iterator[Queue]:
@@ -69,6 +69,12 @@ class Watch:
                 running=running.count(model),
                 workers=serving.count(model),
             )
+
+    def _deliveries_due(self) -> int:
+        with self._redis.pipeline(transaction=False) as together:
+            for receiver in self._redis.zrange("baret:deliveries:lanes", 0, -1):
+                together.zcard(f"baret:deliveries:due:{receiver}")
+            return sum(together.execute())
 
     def _models_running(self) -> list[str | None]:
         with self._redis.pipeline(transaction=False) as together:

@@ -47,6 +47,14 @@ def test_edits_are_counted_by_how_they_end(
     assert ended == {"succeeded": 1, "failed": 1, "canceled": 1}
 
 
+def test_webhooks_that_wait_are_told_for_all_receivers(client: TestClient, post: Post) -> None:
+    assert samples(client)["baret_webhooks_due",] == 0
+    for port in (9, 10, 10):
+        edit = post(webhook_url=f"http://127.0.0.1:{port}/hook").json()
+        client.post(edit["urls"]["cancel"])
+    assert samples(client)["baret_webhooks_due",] == 3
+
+
 def test_requests_are_timed_by_route_and_status_never_by_path(client: TestClient) -> None:
     client.get("/v1/edits")
     client.get("/v1/edits/edit_made_up")
