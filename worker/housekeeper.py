@@ -21,7 +21,7 @@ from jobs.files import PictureFiles
 from jobs.hook_secrets import HookSecrets
 from jobs.logs import about_edit, configure_logs, get_logger
 from jobs.net import safe_client
-from jobs.problems import make_problem
+from jobs.problems import WORKER_LOST, edit_problem
 from jobs.queue import make_celery, queue_name, signal_waiting
 from jobs.settings import Settings
 from jobs.store import MAX_ATTEMPTS, EditStore, connect
@@ -38,17 +38,14 @@ MOST_SIGNALS = 100  # messages sent again in one round, a model
 MOST_EXPIRED = 100  # edits whose pictures are deleted in one round
 THREADS = 128  # names are looked up in threads: slow ones must not hold up the rest
 
-WORKER_LOST = make_problem(
-    "worker_lost",
-    "The worker was lost",
-    status=500,
-    detail=f"The edit was tried {MAX_ATTEMPTS} times and its worker was lost each time.",
+LOST = edit_problem(
+    WORKER_LOST, f"The edit was tried {MAX_ATTEMPTS} times and its worker was lost each time."
 ).model_dump(exclude_none=True)
 
 
 def take_back(store: EditStore, tell: Callable[[str, str], None]) -> None:
     """Queue the edits of lost workers again, or fail them after their last attempt."""
-    for edit_id, model, status in store.lapse(WORKER_LOST):
+    for edit_id, model, status in store.lapse(LOST):
         with about_edit(edit_id):
             log.warning("its worker was lost", now=status.value)
         if status == "queued":

@@ -9,6 +9,7 @@ from fastapi.staticfiles import StaticFiles
 
 from api.errors import AddressUnknown
 from api.kinds import BY_CODE
+from jobs.problems import EDIT_PROBLEMS
 
 _WEB = Path(__file__).parents[1] / "web"
 
@@ -41,13 +42,13 @@ def docs() -> Response:
 @router.get("/docs/problems/{code}")
 def problem(code: str) -> Response:
     """What a problem's `type` leads to."""
-    kind = BY_CODE.get(code)
+    kind = BY_CODE.get(code) or EDIT_PROBLEMS.get(code)
     if kind is None:
         raise AddressUnknown("There is no problem of this name.")
     page = (_WEB / "problem.html").read_text()
     for name, text in (
         ("title", kind.title),
-        ("code", kind.code),
+        ("code", code),
         ("status", str(kind.status)),
         ("help", kind.help),
     ):

@@ -16,6 +16,7 @@ from PIL import Image
 
 from api.app import create_app
 from api.kinds import BY_CODE
+from jobs.problems import EDIT_PROBLEMS
 from jobs.schema import EditStatus, Model
 from jobs.settings import Settings
 from jobs.store import EditStore
@@ -448,11 +449,11 @@ def test_an_unexpected_error_tells_nothing_of_the_inside(
     assert answer.headers["x-request-id"] == "mine"
 
 
-@pytest.mark.parametrize("code", sorted(BY_CODE))
+@pytest.mark.parametrize("code", sorted({**BY_CODE, **EDIT_PROBLEMS}))
 def test_every_type_leads_to_a_page_that_explains_it(client: TestClient, code: str) -> None:
     page = client.get(f"/docs/problems/{code}")
     assert page.status_code == 200
     assert page.headers["content-type"].startswith("text/html")
     assert code in page.text
-    assert str(BY_CODE[code].status) in page.text
+    assert str({**BY_CODE, **EDIT_PROBLEMS}[code].status) in page.text
     assert "{" not in page.text
