@@ -80,6 +80,14 @@ def _families(figures: Figures) -> Iterator[Metric]:
     for (model, stage), seconds in figures.spent.items():
         spent.add_metric([model, stage], seconds)
     yield spent
+    attempted = CounterMetricFamily(
+        "baret_webhook_attempts",
+        "Attempts to send a webhook; pending ones are tried again.",
+        labels=["outcome"],
+    )
+    for outcome, count in figures.attempted.items():
+        attempted.add_metric([outcome], count)
+    yield attempted
     due = GaugeMetricFamily("baret_webhooks_due", "Webhooks that wait to be sent.")
     due.add_metric([], figures.deliveries_due)
     yield due

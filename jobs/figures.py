@@ -32,6 +32,7 @@ class Figures:
     ended: dict[tuple[str, str], int]  # (model, status) → edits
     spent: dict[tuple[str, str], float]  # (model, stage) → seconds of edits that succeeded
     deliveries_due: int  # webhooks that wait for a try
+    attempted: dict[str, int]  # "delivered", "pending" (tried again) or "failed" → attempts
 
 
 class Watch:
@@ -53,6 +54,7 @@ class Watch:
             {_pair(name): int(count) for name, count in self._redis.hgetall("baret:ended").items()},
             {_pair(name): float(s) for name, s in self._redis.hgetall("baret:spent").items()},
             self._deliveries_due(),
+            {name: int(count) for name, count in self._redis.hgetall("baret:attempted").items()},
         )
 
     def _queues(self) -> Iterator[Queue]:

@@ -20,6 +20,7 @@ local erased_key = 'baret:erased' -- prefix of pictures → when they are delete
 
 local ended_key = 'baret:ended' -- '<model> <status>' → edits
 local spent_key = 'baret:spent' -- '<model> <stage>' → seconds
+local attempted_key = 'baret:attempted' -- where it left the webhook → attempts to send one
 
 local most_runs = 32 -- remembered a model
 local farewell_seconds = 60 -- that the events of an edit outlive it, for those who follow it

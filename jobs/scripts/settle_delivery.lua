@@ -1,6 +1,7 @@
 -- Note what came of an attempt, and when the next one is due, unless a replay has overtaken it.
 -- delivery, taken, attempt, status, ms until the next attempt | '', 'gone' | '', most attempts kept
 local delivery, taken, attempt, status, again, gone, most = unpack(ARGV, 2)
+redis.call('HINCRBY', attempted_key, status, 1)
 local key = delivery_key(delivery)
 local id, receiver, last = unpack(redis.call('HMGET', key, 'edit', 'receiver', 'taken'))
 if not id then return end -- progress, of which nothing is kept, or its edit was deleted meanwhile

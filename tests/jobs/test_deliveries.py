@@ -8,9 +8,10 @@ import redis
 
 from jobs.deliveries import MOST_ATTEMPTS, Deliveries, Delivery, Outcome
 from jobs.errors import DeliveryNotFound, StaleAttempt
+from jobs.figures import Watch
 from jobs.hooks import DeliveryAttempt, DeliveryError, DeliveryStatus
 from jobs.schema import EditStatus, Stage, Submission
-from jobs.store import MAX_ATTEMPTS, Claim, EditStore
+from jobs.store import MAX_ATTEMPTS, Claim, EditStore, connect
 
 Make = Callable[..., Submission]
 Pass = Callable[[float], None]
@@ -115,6 +116,17 @@ def test_a_delivery_comes_again_when_it_is_due_and_never_once_settled(
     deliveries.settle(again, outcome(204))
     let_time_pass(1e6)
     assert deliveries.take() is None
+
+
+def test_attempts_are_counted_by_where_they_leave_the_webhook(
+    store: EditStore, deliveries: Deliveries, submission: Make, redis_url: str
+) -> None:
+    for outcomes in ([outcome(), outcome(204)], [outcome(again_in=None)]):
+        ended(store, submission(webhook_url=URL))
+        for one in outcomes:
+            deliveries.settle(taken(deliveries), one)
+    with connect(redis_url) as client:
+        assert Watch(client).look().attempted == {"pending": 1, "delivered": 1, "failed": 1}
 
 
 def test_one_that_is_never_settled_is_due_again_after_its_lease(
