@@ -84,7 +84,7 @@ def open_picture(data: bytes) -> Image.Image:
 
 
 def inspect(data: bytes) -> InputPicture:
-    """Judge a picture: header first, then a whole decode to see that nothing is missing.
+    """Judge a picture: header first, then all of its data, to see that nothing is missing.
 
     Raises:
         PictureError: one of its kinds, as `open_picture`; also PictureOutOfRange where the
@@ -98,6 +98,9 @@ def inspect(data: bytes) -> InputPicture:
     if long > MAX_ASPECT * short:
         raise PictureOutOfRange("The aspect ratio must lie between 1:4 and 4:1.")
     try:
+        # A JPEG's data is all read at an eighth of its size too, where nothing but the pixels is
+        # left out: half the time, a 64th of the memory. Other formats are decoded as they are.
+        picture.draft(None, (1, 1))
         picture.load()
     except Exception as error:  # whatever a codec raises on broken bytes
         raise PictureInvalid("The picture cannot be decoded; it is truncated or broken.") from error

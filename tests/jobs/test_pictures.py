@@ -73,6 +73,16 @@ def test_the_size_is_the_one_shown(picture: Make, orientation: int, size: tuple[
     assert (found.width, found.height) == size
 
 
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("missing", [40, 4000])
+def test_a_large_jpeg_is_read_to_its_end(picture: Make, progressive: bool, missing: int) -> None:
+    # It is read at an eighth of its size.
+    data = picture("JPEG", size=(2000, 1500), quality=95, progressive=progressive)
+    assert inspect(data).width == 2000
+    with pytest.raises(PictureInvalid):
+        inspect(data[:-missing])
+
+
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "HEIF", "AVIF"])
 @pytest.mark.parametrize("share", [0.1, 0.6, 0.95])
 def test_a_truncated_picture_is_invalid(picture: Make, form: str, share: float) -> None:
