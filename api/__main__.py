@@ -1,13 +1,18 @@
 """`python -m api`: serve HTTP as the settings say."""
 
+import resource
 import sys
 
 import uvicorn
 
 from api.app import create_app
 from api.auth import check_exposure
+from jobs.follow import MAX_WAITERS
 from jobs.logs import configure_logs, get_logger
 from jobs.settings import Settings
+
+# A follower holds two: its client's connection and its own to Redis. The rest is everybody else's.
+OPEN_FILES = 2 * MAX_WAITERS + 1000
 
 
 def main() -> int:
@@ -24,6 +29,7 @@ def main() -> int:
     except RuntimeError as error:
         get_logger("baret.api").error(str(error))
         return 1
+    allow_open_files(OPEN_FILES)
     # Proxy headers are believed from loopback, or from where FORWARDED_ALLOW_IPS says.
     uvicorn.run(
         app,
@@ -35,6 +41,17 @@ def main() -> int:
         timeout_graceful_shutdown=10,
     )
     return 0
+
+
+def allow_open_files(wanted: int) -> None:
+    """Raise this process's own bound on open files, mostly 1024, as far as the system lets it.
+
+    At the bound no connection is accepted any more.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 if __name__ == "__main__":

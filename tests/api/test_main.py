@@ -1,0 +1,40 @@
+import resource
+from collections.abc import Iterator
+
+import pytest
+
+from api.__main__ import OPEN_FILES, allow_open_files
+from jobs.follow import MAX_WAITERS
+
+
+@pytest.fixture
+def few_files() -> Iterator[int]:
+    """This process may open few files only: how many the system would let it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (512, hard))
+    yield hard
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def bound() -> int:
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def test_there_are_files_enough_for_every_follower_and_its_connection_to_redis(
+    few_files: int,
+) -> None:
+    assert OPEN_FILES > 2 * MAX_WAITERS
+    allow_open_files(1000)
+    assert bound() == 1000
+
+
+def test_the_bound_is_raised_no_further_than_the_system_lets_it(few_files: int) -> None:
+    if few_files == resource.RLIM_INFINITY:
+        pytest.skip("this system has no bound of its own")
+    allow_open_files(few_files + 1)
+    assert bound() == few_files
+
+
+def test_a_higher_bound_is_left_alone(few_files: int) -> None:
+    allow_open_files(100)
+    assert bound() == 512
