@@ -59,8 +59,8 @@ def admit(request: Request, services: ServicesDep, bearer: Bearer) -> Admitted:
 AdmittedDep = Annotated[Admitted, Depends(admit)]
 
 
-def caller_of(admitted: AdmittedDep) -> str:
-    """The caller that a request comes from."""
+async def caller_of(admitted: AdmittedDep) -> str:
+    """The caller that a request comes from; async, for else FastAPI takes a thread to call it."""
     return admitted.caller
 
 

@@ -1,5 +1,6 @@
 """What the routes work with: constructed once, when the application starts."""
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,8 +24,9 @@ from jobs.rates import Rates
 from jobs.settings import Settings
 from jobs.store import EditStore, connect
 
-# A 50-megapixel picture takes 200 MB while it is decoded; this many at once.
-DECODERS = 4
+# A 50-megapixel picture takes up to 200 MB while it is decoded; this many at once. More than there
+# are cores would only take time from the event loop; two at least, so that not all wait for one.
+DECODERS = max(2, min(4, os.cpu_count() or 1))
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ def make_services(settings: Settings) -> Services:
     )
 
 
-def _services_of(request: Request) -> Services:
+async def _services_of(request: Request) -> Services:  # else FastAPI takes a thread to call it
     services: Services = request.app.state.services
     return services
 
