@@ -2,14 +2,14 @@
 
 import os
 import platform
-import re
 import resource
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Self
 
 import torch
+
+from bench.processor import processor_name
 
 SIDES = {"cuda": 16384, "cpu": 2048}  # of the matrices: large enough that only arithmetic counts
 TRIES = 10
@@ -41,9 +41,7 @@ def device_name(device: torch.device) -> str:
     """What the device is called by who made it."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    told = Path("/proc/cpuinfo")
-    found = re.search(r"model name\s*: (.+)", told.read_text()) if told.is_file() else None
-    return f"{found[1] if found else platform.machine()} (CPU)"
+    return f"{processor_name()} (CPU)"
 
 
 def ceiling(device: torch.device, dtype: torch.dtype, side: int) -> float:
