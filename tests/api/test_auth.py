@@ -29,7 +29,13 @@ KEYED = [
     ("GET", "/v1/edits?limit=0"),
     ("GET", f"/v1/edits/{UNKNOWN}"),
     ("POST", f"/v1/edits/{UNKNOWN}/cancel"),
+    ("DELETE", f"/v1/edits/{UNKNOWN}"),
+    ("GET", f"/v1/edits/{UNKNOWN}/events"),
     ("GET", f"/v1/edits/{UNKNOWN}/image"),
+    ("GET", f"/v1/edits/{UNKNOWN}/deliveries"),
+    ("POST", f"/v1/edits/{UNKNOWN}/deliveries/msg_x/replay"),
+    ("GET", "/v1/webhooks/secret"),
+    ("POST", "/v1/webhooks/secret/rotate"),
     ("GET", "/v1/models"),
 ]
 
@@ -89,10 +95,19 @@ def test_a_caller_sees_only_its_own_edits(
 ) -> None:
     ann, _ = make_key("ann")
     ben, _ = make_key("ben")
-    edit = post(headers=ann).json()
+    edit = post(headers=ann, webhook_url="http://127.0.0.1:9/hook").json()
     finish()
     mine = client.get(edit["urls"]["self"], headers=ann).json()
-    for method, path in (("GET", ""), ("GET", "/image"), ("POST", "/cancel")):
+    (delivery,) = client.get(f"/v1/edits/{edit['id']}/deliveries", headers=ann).json()["data"]
+    for method, path in (
+        ("GET", ""),
+        ("GET", "/image"),
+        ("GET", "/events"),
+        ("GET", "/deliveries"),
+        ("POST", f"/deliveries/{delivery['id']}/replay"),
+        ("POST", "/cancel"),
+        ("DELETE", ""),
+    ):
         theirs = client.request(method, f"/v1/edits/{edit['id']}{path}", headers=ben)
         nobodys = client.request(method, f"/v1/edits/{UNKNOWN}{path}", headers=ben)
         told(theirs, 404, "not_found")

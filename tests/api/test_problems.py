@@ -429,7 +429,8 @@ def test_a_store_that_cannot_be_written_makes_a_post_unavailable(
     folder.rmdir()
     folder.write_bytes(b"")  # permissions would not stop root
     told(post_form(client, picture()), 503, "unavailable")
-    told(client.get("/readyz"), 503, "unavailable")
+    problem = told(client.get("/readyz"), 503, "unavailable")
+    assert [error["pointer"] for error in problem["errors"]] == ["/store"]
 
 
 def test_an_unexpected_error_tells_nothing_of_the_inside(

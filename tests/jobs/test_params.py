@@ -36,15 +36,21 @@ def test_each_interpolation_is_one_output_in_the_order_asked(model: Model) -> No
         {"interpolation": []},
         {"interpolation": [0.1] * 9},
         {"self_attention_until": 2},
+        {"self_attention_until": -0.1},
+        {"cross_attention_until": 1.1},
+        {"cross_attention_until": -0.1},
         {"num_inference_steps": 9},
         {"num_inference_steps": 101},
         {"num_inference_steps": 10.5},
         {"guidance_scale": 0.9},
+        {"guidance_scale": 20.1},
         {"guidance_scale": float("inf")},
+        {"inner_steps": -1},
         {"inner_steps": 51},
         {"seed": -1},
         {"seed": 2**32},
         {"quality": 0},
+        {"quality": 101},
         {"output_format": "gif"},
         {"preset": "magic"},
         {"webhook_events": []},
@@ -56,3 +62,31 @@ def test_each_interpolation_is_one_output_in_the_order_asked(model: Model) -> No
 def test_what_is_out_of_range_or_unknown_is_refused(asked: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         ParamsAsked(**asked)
+
+
+# docs/api.md, "Parameters": both ends of each range, and every name.
+ACCEPTED: dict[str, list[Any]] = {
+    "preset": ["auto", "non_rigid", "object", "style", "background"],
+    "interpolation": [0, 1, [0.5], [i / 7 for i in range(8)]],
+    "self_attention_until": [0, 1],
+    "cross_attention_until": [0, 1],
+    "num_inference_steps": [10, 100],
+    "guidance_scale": [1, 20],
+    "inner_steps": [0, 50],
+    "seed": [0, 2**32 - 1],
+    "output_format": ["png", "webp", "jpeg"],
+    "quality": [1, 100],
+    "artifacts": [False, True],
+    "previews": [False, True],
+    "webhook_url": [None, "https://x.example/" + "y" * 2030],
+    "webhook_events": [
+        ["edit.started", "edit.progress", "edit.succeeded", "edit.failed", "edit.canceled"]
+    ],
+}
+
+
+@pytest.mark.parametrize("name", ParamsAsked.model_fields)
+def test_all_that_is_promised_is_accepted(name: str, model: Model) -> None:
+    for value in ACCEPTED[name]:
+        params = Params.resolve(ParamsAsked(**{name: value}), model.presets)
+        assert getattr(params, name) == value

@@ -23,7 +23,7 @@ from jobs.schema import EditStatus, Metrics, Result, WebhookEvent
 from jobs.settings import Network
 from jobs.store import EditStore
 from tests.worker.receiver import Received, Receiver
-from worker.delivery import Sender, again_in
+from worker.delivery import TIMEOUT, Sender, again_in
 
 OPEN = (ip_network("127.0.0.0/8"),)
 REFUSED = (DeliveryError.URL_NOT_ALLOWED, DeliveryStatus.FAILED)
@@ -38,6 +38,10 @@ def test_the_pauses_follow_the_schedule_and_end(answer: httpx.Response | None) -
     pauses = [again_in(tries, answer) for tries in range(1, 10)]
     assert pauses == [pytest.approx(pause, rel=0.1) for pause in PAUSES]
     assert again_in(10, answer) is None
+
+
+def test_a_receiver_has_fifteen_seconds() -> None:
+    assert TIMEOUT == 15
 
 
 def test_pauses_differ_so_that_receivers_are_not_met_by_all_at_once() -> None:

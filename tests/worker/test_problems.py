@@ -24,6 +24,7 @@ def test_an_error_is_told_by_its_code_and_without_its_words(
     assert (problem.code, problem.status, problem.type) == (code, status, f"/docs/problems/{code}")
     assert problem.detail
     assert "inside" not in problem.model_dump_json()
+    assert problem_of(error).keys() == {"type", "title", "status", "detail", "code"}
 
 
 def test_a_picture_that_cannot_be_worked_on_is_told_in_the_methods_words() -> None:

@@ -107,6 +107,21 @@ def test_the_record_warns_of_unknown_words_and_of_a_prompt_that_was_cut(
     assert all(warning.detail for warning in result.warnings)
 
 
+# The extremes of docs/api.md, and a size that no model works in.
+@pytest.mark.parametrize("size", [(128, 32), (32, 128), (101, 77)])
+def test_an_output_has_the_size_of_its_photo(
+    size: tuple[int, int], submit: Submit, ended: Ended, files: PictureFiles, sample: bytes
+) -> None:
+    edit_id = submit()
+    photo = io.BytesIO()
+    Image.open(io.BytesIO(sample)).convert("RGB").resize(size).save(photo, "PNG")
+    files.put(edit_id, "input", photo.getvalue())
+    result = ended(edit_id).result
+    assert result is not None
+    (output,) = result.outputs
+    assert (output.width, output.height) == opened(files, edit_id, output.name).size == size
+
+
 def test_each_interpolation_is_a_picture_in_the_order_asked(
     submit: Submit, ended: Ended, files: PictureFiles
 ) -> None:
