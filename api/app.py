@@ -7,7 +7,7 @@ from fastapi import FastAPI
 
 from api.hooks import webhooks
 from api.metrics import Metrics
-from api.openapi import describe
+from api.openapi import describe, operation_id
 from api.problems import install_problem_handlers
 from api.requests import RequestMiddleware
 from api.routes import deliveries, edits, events, files, health, models, pages
@@ -37,6 +37,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         webhooks=webhooks,
+        generate_unique_id_function=operation_id,
     )
     app.state.services = services
     app.state.metrics = Metrics(services.watch)

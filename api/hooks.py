@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header
 
-from api.openapi import webhook
+from api.openapi import operation_id, webhook
 from jobs.hooks import WebhookBody
 
 Id = Annotated[str, Header(alias="webhook-id", description="the same on every attempt")]
@@ -20,7 +20,7 @@ Signature = Annotated[
     ),
 ]
 
-webhooks = APIRouter()
+webhooks = APIRouter(generate_unique_id_function=operation_id)
 
 
 @webhooks.post("edit.started", **webhook("edit.started"))

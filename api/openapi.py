@@ -8,9 +8,10 @@ from typing import Any, Literal
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
-from api.asked import EditAsked
+from api.asked import EditAsked, ImageAsked
 from api.events import EVENTS, RETRY_MS
 from api.examples import (
     DELIVERY,
@@ -26,10 +27,13 @@ from api.idempotency import FORM, HEADER, REPLAYED
 from api.kinds import BY_CODE
 from api.problems import MEDIA_TYPE
 from jobs.problems import make_problem
-from jobs.schema import ParamsAsked, Problem
+from jobs.schema import Edit, ParamsAsked, Problem
 
 _REF = "#/components/schemas/{model}"
 _PICTURE = {"type": "string", "format": "binary"}
+
+# Fields of answers and webhooks that are there only where there is something to say.
+_LEFT_OUT = {"Problem": ("instance", "errors"), "WebhookBody": ("omitted",)}
 
 DESCRIPTION = (
     "Edits a photo as a sentence says: send a picture and the text that should describe it "
@@ -39,6 +43,12 @@ DESCRIPTION = (
 
 def _example(value: Any, description: str) -> dict[str, Any]:
     return {"description": description, "content": {"application/json": {"example": value}}}
+
+
+def operation_id(route: APIRoute) -> str:
+    """The name that generated clients give an operation: `create_edit` is `createEdit`."""
+    first, *rest = route.name.split("_")
+    return first + "".join(map(str.capitalize, rest))
 
 
 def _problems(*codes: str) -> dict[int | str, dict[str, Any]]:
@@ -136,7 +146,11 @@ _METADATA = {
 
 CREATE_EDIT: dict[str, Any] = {
     "responses": {
-        201: {**_example(EDIT, "Ended while `Prefer: wait` waited"), "headers": _POSTED},
+        201: {
+            **_example(EDIT, "Ended while `Prefer: wait` waited"),
+            "model": Edit,
+            "headers": _POSTED,
+        },
         202: {**_example(QUEUED, "Accepted"), "headers": _POSTED},
         **_problems(
             "invalid_request",
@@ -314,6 +328,8 @@ def describe(app: FastAPI) -> dict[str, Any]:
         }
         schemas[ParamsAsked.__name__] = ParamsAsked.model_json_schema(ref_template=_REF)
         schemas[ParamsAsked.__name__].pop("$defs", None)
+        _tell_what_is_always_there(schemas)
+        _complete_examples(document, schemas)
         for operations in document["paths"].values():
             for operation in operations.values():
                 if "security" in operation:
@@ -331,6 +347,52 @@ def _with_keys(operation: dict[str, Any]) -> None:
     for status, answer in answers.items():
         if status != str(HTTPStatus.UNAUTHORIZED):
             answer["headers"] = {**answer.get("headers", {}), **_RATE}
+
+
+def _tell_what_is_always_there(schemas: dict[str, Any]) -> None:
+    """What pydantic cannot know: fields with a default are left out of questions only."""
+    asked = {EditAsked.__name__, ImageAsked.__name__, ParamsAsked.__name__}
+    for name in schemas.keys() - asked - _LEFT_OUT.keys():
+        if "properties" in schemas[name]:
+            schemas[name]["required"] = list(schemas[name]["properties"])
+    for name, fields in _LEFT_OUT.items():
+        properties = schemas[name]["properties"]
+        schemas[name]["required"] = [field for field in properties if field not in fields]
+        for field in fields:  # left out, never null
+            kind, _ = properties[field].pop("anyOf")
+            properties[field].update(kind)
+            properties[field].pop("default", None)
+    codes = ", ".join(f"`{code}`" for code in sorted(BY_CODE))
+    schemas[Problem.__name__]["properties"]["code"]["description"] = f"{codes}; more may come"
+    schemas[Edit.__name__]["properties"]["error"] = {
+        "anyOf": [{"$ref": _REF.format(model=Problem.__name__)}, {"type": "null"}],
+        "description": "of a failed edit: a problem without `instance`",
+    }
+
+
+def _complete_examples(node: Any, schemas: dict[str, Any]) -> None:
+    """Put the nulls back into the examples: FastAPI drops them from its whole document."""
+    if isinstance(node, dict):
+        if "example" in node and "schema" in node:
+            node["example"] = _complete(node["example"], node["schema"], schemas)
+        for part in node.values():
+            _complete_examples(part, schemas)
+
+
+def _complete(value: Any, schema: dict[str, Any], schemas: dict[str, Any]) -> Any:
+    if "$ref" in schema:
+        schema = schemas[schema["$ref"].removeprefix(_REF.format(model=""))]
+    if "anyOf" in schema:
+        return None if value is None else _complete(value, schema["anyOf"][0], schemas)
+    if isinstance(value, list) and "items" in schema:
+        return [_complete(part, schema["items"], schemas) for part in value]
+    if not isinstance(value, dict) or "properties" not in schema:
+        return value
+    return {
+        name: _complete(value.get(name), kind, schemas)
+        for name, kind in schema["properties"].items()
+        if name in value or name in schema.get("required", ())
+    }
 
 
 def _add(

@@ -13,14 +13,18 @@ _HEADERS = {"Cache-Control": "no-store"}
 
 
 @router.get("/secret", response_model=WebhookSecret, **GET_SECRET)
-def get_secret(response: Response, services: ServicesDep, caller: CallerDep) -> WebhookSecret:
+def get_webhook_secret(
+    response: Response, services: ServicesDep, caller: CallerDep
+) -> WebhookSecret:
     """Your secret; it is made when first asked for."""
     response.headers.update(_HEADERS)
     return services.hook_secrets.current(caller)
 
 
 @router.post("/secret/rotate", response_model=WebhookSecret, **ROTATE_SECRET)
-def rotate_secret(response: Response, services: ServicesDep, caller: CallerDep) -> WebhookSecret:
+def rotate_webhook_secret(
+    response: Response, services: ServicesDep, caller: CallerDep
+) -> WebhookSecret:
     """A new secret. The one before it signs beside it for 24 hours."""
     response.headers.update(_HEADERS)
     return services.hook_secrets.rotate(caller)
