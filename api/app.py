@@ -14,15 +14,20 @@ from api.routes import deliveries, edits, events, files, health, models, pages
 from api.routes import webhooks as webhook_secret
 from api.services import make_services
 from jobs.settings import Settings
+from jobs.tracing import Tracer
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings, *, tracer: Tracer | None = None) -> FastAPI:
     """The ASGI application.
 
+    Args:
+        settings: of the process.
+        tracer: None: by the settings.
+
     Raises:
-        RuntimeError: no Redis is named in the settings, or what is to sign pictures cannot.
+        RuntimeError: as `make_services`.
     """
-    services = make_services(settings)
+    services = make_services(settings, tracer)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -38,6 +43,8 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
         webhooks=webhooks,
         generate_unique_id_function=operation_id,
+        # FastAPI's own would tell paths and errors; `RequestMiddleware` tells neither.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.services = services
     app.state.metrics = Metrics(services.watch)

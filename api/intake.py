@@ -76,6 +76,7 @@ async def take_in(
         metadata=fields.metadata,
         input=picture,
         keep_seconds=services.settings.retention,
+        traceparent=services.tracer.traceparent(),
     )
     with about_edit(submission.id):
         in_flight = admitted.most_in_flight

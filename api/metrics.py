@@ -15,6 +15,12 @@ from jobs.figures import Figures, Watch
 UNROUTED = "none"  # requests for what there is not: their paths are anybody's
 
 
+def route_of(scope: Scope) -> str:
+    """The route that answers, as its pattern."""
+    route: str = getattr(scope.get("route"), "path", UNROUTED)
+    return route
+
+
 class Metrics:
     """One application's metrics."""
 
@@ -32,8 +38,7 @@ class Metrics:
 
     def count(self, scope: Scope, status: int, seconds: float) -> None:
         """Take in an answered request."""
-        route = getattr(scope.get("route"), "path", UNROUTED)
-        self._requests.labels(scope["method"], route, str(status)).observe(seconds)
+        self._requests.labels(scope["method"], route_of(scope), str(status)).observe(seconds)
 
 
 class _OfEdits:

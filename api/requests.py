@@ -12,14 +12,17 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.kinds import INTERNAL_ERROR
+from api.metrics import route_of
 from api.problems import problem_response
 from jobs.logs import get_logger
+from jobs.tracing import Answered, Tracer
 
 HEADER = "X-Request-Id"
 
 _ACCEPTED_ID = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)
 # Probes and pictures come often and say little.
-_SILENT = ("/healthz", "/readyz", "/metrics", "/v1/files/")
+_PROBES = ("/healthz", "/readyz", "/metrics")
+_SILENT = (*_PROBES, "/v1/files/")
 
 _EXTRA = "baret.headers"  # in the scope
 
@@ -44,10 +47,18 @@ class RequestMiddleware:
             return
         given = Headers(scope=scope).get(HEADER, "")
         request_id = given if _ACCEPTED_ID.fullmatch(given) else uuid.uuid4().hex
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
-            await self._serve(scope, receive, send, request_id=request_id)
+        tracer: Tracer = scope["app"].state.services.tracer
+        if scope["path"] in _PROBES:
+            tracer = Tracer()
+        with (
+            structlog.contextvars.bound_contextvars(request_id=request_id),
+            tracer.request(scope["method"], Headers(scope=scope)) as answered,
+        ):
+            await self._serve(scope, receive, send, request_id=request_id, answered=answered)
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send, *, request_id: str) -> None:
+    async def _serve(
+        self, scope: Scope, receive: Receive, send: Send, *, request_id: str, answered: Answered
+    ) -> None:
         started = time.monotonic()
         status = 0
         extra = scope.setdefault(_EXTRA, {})
@@ -74,6 +85,7 @@ class RequestMiddleware:
         finally:
             seconds = time.monotonic() - started
             scope["app"].state.metrics.count(scope, status, seconds)
+            answered(route_of(scope), status)
             _log_line(scope, status, seconds)
 
 

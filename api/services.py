@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated
 
-from anyio import CapacityLimiter
+from anyio import CapacityLimiter, to_thread
 from celery import Celery
 from fastapi import Depends, Request
 
@@ -23,6 +23,7 @@ from jobs.queue import make_celery
 from jobs.rates import Rates
 from jobs.settings import Settings
 from jobs.store import EditStore, connect
+from jobs.tracing import Tracer, make_tracer
 
 # A 50-megapixel picture takes up to 200 MB while it is decoded; this many at once. More than there
 # are cores would only take time from the event loop; two at least, so that not all wait for one.
@@ -46,6 +47,7 @@ class Services:
     idempotency: Idempotency
     watch: Watch
     decoders: CapacityLimiter
+    tracer: Tracer
 
     @cached_property
     def signer(self) -> LinkSigner:
@@ -65,13 +67,15 @@ class Services:
         await self.follower.close()
         self.celery.close()
         self.store.close()
+        await to_thread.run_sync(self.tracer.close)
 
 
-def make_services(settings: Settings) -> Services:
+def make_services(settings: Settings, tracer: Tracer | None = None) -> Services:
     """The services of one process. Nothing is connected yet, so Redis may come up later.
 
     Raises:
-        RuntimeError: no Redis is named in the settings, or what is to sign pictures cannot.
+        RuntimeError: no Redis is named in the settings, what is to sign pictures cannot, or what
+            traces need is not installed.
     """
     client = connect(settings.broker_url)
     return Services(
@@ -93,6 +97,7 @@ def make_services(settings: Settings) -> Services:
         idempotency=Idempotency(client),
         watch=Watch(client),
         decoders=CapacityLimiter(DECODERS),
+        tracer=tracer or make_tracer(settings.otlp_endpoint, "api"),
     )
 
 

@@ -308,6 +308,7 @@ class Submission(Strict):
     metadata: dict[str, str]
     input: InputPicture
     keep_seconds: float = Field(KEEP_SECONDS, description="from its end until it expires")
+    traceparent: str | None = Field(None, description="the request's span, where traces are kept")
 
 
 class Result(Strict):

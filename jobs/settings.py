@@ -94,6 +94,11 @@ class Settings(BaseSettings):
         description="seconds that an edit and its pictures are kept after its end: 4 days, longer "
         "than webhooks are tried (3½ days), so that none finds its edit gone",
     )
+    otlp_endpoint: str = Field(
+        "",
+        validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT",
+        description="collector of traces (OTLP over HTTP); unset: none are kept",
+    )
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING, ERROR")
     log_format: Literal["console", "json"] = Field("console", description="how log lines look")
 

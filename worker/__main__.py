@@ -25,6 +25,7 @@ from jobs.marking import Marking
 from jobs.queue import RUN_EDIT, make_celery, queue_name, signal_waiting
 from jobs.settings import Settings
 from jobs.store import EditStore, connect
+from jobs.tracing import make_tracer
 from worker.announcer import Announcer, describe
 from worker.inversions import InversionCache
 from worker.metrics import CallMetrics
@@ -43,6 +44,7 @@ def main() -> None:
     warnings.simplefilter("ignore", SecurityWarning)
     warnings.simplefilter("ignore", CPendingDeprecationWarning)
     model = settings.model_name
+    tracer = make_tracer(settings.otlp_endpoint, "worker")
     marking = Marking.make(
         enabled=settings.mark_outputs,
         certificate=settings.c2pa_certificate,
@@ -83,13 +85,17 @@ def main() -> None:
         model=model,
         timeout=settings.edit_timeout,
         signal=lambda edit_id: signal_waiting(app, model, edit_id),
+        tracer=tracer,
     )
     name = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
     if settings.worker_metrics_port:
         start_http_server(settings.worker_metrics_port)
     edits_in_flight = settings.edits_in_flight or editor.edits_at_once
     announcer = Announcer(store, name, describe(editor, model))
-    _consume(app, runner, announcer, model, edits_in_flight, name)
+    try:
+        _consume(app, runner, announcer, model, edits_in_flight, name)
+    finally:
+        tracer.close()
 
 
 def _leave_a_core_free() -> None:

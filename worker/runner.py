@@ -34,6 +34,7 @@ from jobs.schema import (
     WarningCode,
 )
 from jobs.store import Claim, EditStore
+from jobs.tracing import AttemptTrace, Tracer
 from worker.inversions import InversionCache
 from worker.lease import Lease
 from worker.pictures import Encoded, Encoder
@@ -62,6 +63,7 @@ class _Attempt:
     lease: Lease
     encoder: Encoder
     leaving: threading.Event
+    trace: AttemptTrace
     deadline: float  # time.monotonic()
 
     def report(self, stage: Stage, progress: float) -> None:
@@ -70,6 +72,7 @@ class _Attempt:
         Raises:
             Canceled, Leaving, EditTimeout, StaleAttempt: why the edit must stop now.
         """
+        self.trace.stage(stage)
         if self.leaving.is_set():
             raise Leaving
         if self.lease.lost:
@@ -114,6 +117,7 @@ class Runner:
         model: str,
         timeout: float,
         signal: Callable[[str], None],
+        tracer: Tracer | None = None,
     ):
         """Take what an edit needs.
 
@@ -126,10 +130,12 @@ class Runner:
             model: name of the queue to take from.
             timeout: seconds after which an edit is given up.
             signal: tells another worker that the edit of this id waits again.
+            tracer: of the attempts; None keeps no traces.
         """
         self._editor, self._store, self._files = editor, store, files
         self._inversions, self._encoder = inversions, encoder
         self._model, self._timeout, self._signal = model, timeout, signal
+        self._tracer = tracer or Tracer()
         self._leaving = threading.Event()
 
     def leave(self) -> None:
@@ -147,11 +153,16 @@ class Runner:
             return None
         with about_edit(claim.id, attempt=claim.token):
             started = time.monotonic()
-            status = self._run(claim, started)
+            trace = self._tracer.attempt(claim.id, claim.token, self._model)
+            status = "not published"
+            try:
+                status = self._run(claim, started, trace)
+            finally:
+                trace.ended(status)
             log.info("ended", status=status, seconds=round(time.monotonic() - started, 2))
         return claim.id
 
-    def _run(self, claim: Claim, started: float) -> str:
+    def _run(self, claim: Claim, started: float, trace: AttemptTrace) -> str:
         """Run a claimed edit and publish its end: the status published, or why none was."""
         with Lease(self._store, claim) as lease:
             attempt = _Attempt(
@@ -160,6 +171,7 @@ class Runner:
                 lease,
                 self._encoder,
                 self._leaving,
+                trace,
                 deadline=started + self._timeout,
             )
             try:
@@ -178,6 +190,7 @@ class Runner:
                 return "given up"
             except Exception as error:
                 log.exception("failed")
+                trace.failed(problem_of(error)["code"])
                 return self._finish(claim, EditStatus.FAILED, error=error)
             return self._finish(claim, EditStatus.SUCCEEDED, result=result)
 
@@ -219,6 +232,7 @@ class Runner:
         attempt.report(Stage.LOADING, 0.0)
         started = time.perf_counter()
         record = self._store.get(attempt.claim.id)
+        attempt.trace.asked(record.submission.traceparent, record.queued_at)
         log.info("started", prompt=record.submission.prompt, model=self._model)
         data = self._files.get(attempt.claim.id, "input")
         if data is None:

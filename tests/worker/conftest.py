@@ -15,6 +15,7 @@ from jobs.files import PictureFiles
 from jobs.marking import Marking
 from jobs.schema import Record, Submission
 from jobs.store import EditStore
+from jobs.tracing import Tracer
 from tests.worker.receiver import Receiver, running_receiver
 from tests.worker.watched import WatchedEditor
 from worker.inversions import InversionCache
@@ -84,7 +85,13 @@ def make_runner(
     """Makes a runner: `make_runner(editor, timeout=1)`."""
     inversions = InversionCache(files, diffusion, most_bytes=2**25)
 
-    def make(editor: Any, *, files: PictureFiles = files, timeout: float = 60) -> Runner:
+    def make(
+        editor: Any,
+        *,
+        files: PictureFiles = files,
+        timeout: float = 60,
+        tracer: Tracer | None = None,
+    ) -> Runner:
         return Runner(
             editor,
             store,
@@ -94,6 +101,7 @@ def make_runner(
             model="zoo",
             timeout=timeout,
             signal=signals.append,
+            tracer=tracer,
         )
 
     return make
