@@ -26,7 +26,7 @@ from api.examples import (
 from api.idempotency import FORM, HEADER, REPLAYED
 from api.kinds import BY_CODE
 from api.problems import MEDIA_TYPE
-from jobs.problems import make_problem
+from jobs.problems import EDIT_PROBLEMS, make_problem
 from jobs.schema import Edit, ParamsAsked, Problem
 
 _REF = "#/components/schemas/{model}"
@@ -362,7 +362,7 @@ def _tell_what_is_always_there(schemas: dict[str, Any]) -> None:
             kind, _ = properties[field].pop("anyOf")
             properties[field].update(kind)
             properties[field].pop("default", None)
-    codes = ", ".join(f"`{code}`" for code in sorted(BY_CODE))
+    codes = ", ".join(f"`{code}`" for code in sorted({*BY_CODE, *EDIT_PROBLEMS}))
     schemas[Problem.__name__]["properties"]["code"]["description"] = f"{codes}; more may come"
     schemas[Edit.__name__]["properties"]["error"] = {
         "anyOf": [{"$ref": _REF.format(model=Problem.__name__)}, {"type": "null"}],

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from api.asked import EditAsked, ImageAsked
 from api.kinds import BY_CODE
+from jobs.problems import EDIT_PROBLEMS
 from jobs.schema import Edit, ParamsAsked
 
 
@@ -67,7 +68,7 @@ def test_an_edit_is_the_same_schema_in_every_answer(document: dict[str, Any]) ->
 
 def test_every_code_is_told(document: dict[str, Any]) -> None:
     told = document["components"]["schemas"]["Problem"]["properties"]["code"]["description"]
-    assert set(re.findall(r"`(\w+)`", told)) == set(BY_CODE)
+    assert set(re.findall(r"`(\w+)`", told)) == {*BY_CODE, *EDIT_PROBLEMS}
 
 
 def media(node: Any) -> Iterator[dict[str, Any]]:

@@ -10,6 +10,7 @@ import pytest
 
 from api.app import create_app
 from api.kinds import BY_CODE
+from jobs.problems import EDIT_PROBLEMS
 from jobs.schema import Edit, Metrics, ParamsAsked
 from jobs.settings import Settings
 
@@ -59,5 +60,5 @@ def operations(settings: Settings) -> list[str]:
 def test_no_operation_field_parameter_or_code_is_missing(operations: list[str]) -> None:
     promises = "\n".join(promise for promise, _ in rows())
     named = [*operations, *Edit.model_fields, *Metrics.model_fields, *ParamsAsked.model_fields]
-    named += [*BY_CODE, "out_of_memory", "model_error", "timeout", "content_rejected"]
-    assert [name for name in (*named, "worker_lost") if f"`{name}`" not in promises] == []
+    named += [*BY_CODE, *EDIT_PROBLEMS]
+    assert [name for name in named if f"`{name}`" not in promises] == []
