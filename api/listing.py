@@ -43,15 +43,15 @@ class Wanted:
         """With what `?metadata[key]=value` asks for; FastAPI has no words for such names.
 
         Raises:
-            ValidationFailed: a key twice, or keys within keys.
+            ValidationFailed: a key twice, or one with brackets of its own.
         """
         metadata: dict[str, str] = {}
         for name, value in request.query_params.multi_items():
             if name.startswith("metadata[") and name.endswith("]"):
                 key = name[len("metadata[") : -1]
-                if key in metadata or "][" in key:
+                if key in metadata or set(key) & set("[]"):
                     where = pointer(["metadata", key])
-                    detail = "Give each key once and one value: metadata[key]=value."
+                    detail = "Give each key once, without brackets in it: metadata[key]=value."
                     raise ValidationFailed([FieldError(pointer=where, detail=detail)])
                 metadata[key] = value
         return cls(status, metadata)

@@ -190,7 +190,9 @@ def test_a_listing_is_filtered_by_status_and_metadata(
     assert listed("metadata[order]=1&status=queued") == []
 
 
-@pytest.mark.parametrize("query", ["metadata[a]=1&metadata[a]=2", "metadata[a][b]=1"])
+@pytest.mark.parametrize(
+    "query", ["metadata[a]=1&metadata[a]=2", "metadata[a][b]=1", "metadata[a[]=1"]
+)
 def test_a_filter_names_each_key_once_and_flat(client: TestClient, query: str) -> None:
     answer = client.get(f"/v1/edits?{query}")
     assert answer.status_code == 422
