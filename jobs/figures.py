@@ -11,6 +11,7 @@ from typing import Any
 import redis
 
 from jobs.connection import redis_errors
+from jobs.presence import running, serving
 
 
 @dataclass(frozen=True)
@@ -59,17 +60,15 @@ class Watch:
 
     def _queues(self) -> Iterator[Queue]:
         now = time.time()
-        living = self._redis.zrange("baret:workers", now, "+inf", byscore=True)
-        serving = [member.split(" ", 1)[1] for member in living]
-        running = self._models_running()
+        serve, run = serving(self._redis), running(self._redis)
         for model in sorted(self._redis.hkeys("baret:models")):
             first = self._redis.zrange(f"baret:waiting:{model}", 0, 0, withscores=True)
             yield Queue(
                 model,
                 waiting=self._redis.zcard(f"baret:waiting:{model}"),
                 oldest_seconds=max(0.0, now - first[0][1] / 1000) if first else 0.0,
-                running=running.count(model),
-                workers=serving.count(model),
+                running=run.count(model),
+                workers=serve.count(model),
             )
 
     def _deliveries_due(self) -> int:
@@ -77,13 +76,6 @@ class Watch:
             for receiver in self._redis.zrange("baret:deliveries:lanes", 0, -1):
                 together.zcard(f"baret:deliveries:due:{receiver}")
             return sum(together.execute())
-
-    def _models_running(self) -> list[str | None]:
-        with self._redis.pipeline(transaction=False) as together:
-            for edit_id in self._redis.zrange("baret:running", 0, -1):
-                together.hget(f"baret:edit:{edit_id}", "model")
-            found: list[str | None] = together.execute()
-        return found
 
 
 def _pair(name: str) -> tuple[str, str]:

@@ -42,6 +42,7 @@ from jobs.errors import (
 from jobs.eta import Outlook
 from jobs.files import inversions_of
 from jobs.idempotency import REPLAY_SECONDS, Hold
+from jobs.presence import running, serving
 from jobs.schema import (
     EditStatus,
     Model,
@@ -166,19 +167,11 @@ class EditStore:
         least one a live worker.
         """
         runs = self._redis.lrange(f"baret:runs:{model}", 0, -1)
-        workers = self._served().count(model)
+        workers = serving(self._redis).count(model)
         if not runs or not workers:
             return None
         seconds = fmean(int(run.split()[0]) for run in runs) / 1000
-        return max(1, math.ceil(seconds * places / max(workers, self._running(model))))
-
-    def _running(self, model: str) -> int:
-        """How many edits of a model run now."""
-        with self._redis.pipeline(transaction=False) as together:
-            for edit_id in self._redis.zrange("baret:running", 0, -1):
-                together.hget(f"baret:edit:{edit_id}", "model")
-            found: list[str | None] = together.execute()
-        return found.count(model)
+        return max(1, math.ceil(seconds * places / max(workers, running(self._redis).count(model))))
 
     def _seconds_to_an_end(self, caller: str) -> int | None:
         """About how long until the caller's oldest edit has ended; None where nothing is known."""
@@ -407,13 +400,8 @@ class EditStore:
     @redis_errors()
     def live_models(self) -> dict[str, Model]:
         """The models that a living worker serves, by id."""
-        served = set(self._served())
+        served = set(serving(self._redis))
         return {name: model for name, model in self.models().items() if name in served}
-
-    def _served(self) -> list[str]:
-        """The models that living workers serve, one name a worker."""
-        living = self._redis.zrange("baret:workers", time.time(), "+inf", byscore=True)
-        return [member.split(" ", 1)[1] for member in living]
 
     @redis_errors()
     def secret(self, name: str) -> bytes:

@@ -52,24 +52,7 @@ def main() -> None:
         algorithm=settings.c2pa_algorithm,
     )
     _leave_a_core_free()
-    started = time.perf_counter()
-    metrics = CallMetrics(model)
-    editor = Editor.from_pretrained(
-        settings.model,
-        device=settings.device,
-        dtype=settings.dtype,
-        content_check=settings.content_check,
-        on_call=metrics.count,
-    )
-    editor.warm_up()
-    log.info(
-        "model loaded",
-        model=model,
-        device=str(editor.model.device),
-        dtype=str(editor.model.dtype),
-        content_check=editor.model.safety_checker is not None,
-        seconds=round(time.perf_counter() - started, 2),
-    )
+    editor = _load(settings)
     store = EditStore(connect(settings.broker_url))
     _wait_for(store)
     app = make_celery(settings.broker_url)
@@ -96,6 +79,29 @@ def main() -> None:
         _consume(app, runner, announcer, model, edits_in_flight, name)
     finally:
         tracer.close()
+
+
+def _load(settings: Settings) -> Editor:
+    """The model, ready for its first edit."""
+    started = time.perf_counter()
+    metrics = CallMetrics(settings.model_name)
+    editor = Editor.from_pretrained(
+        settings.model,
+        device=settings.device,
+        dtype=settings.dtype,
+        content_check=settings.content_check,
+        on_call=metrics.count,
+    )
+    editor.warm_up()
+    log.info(
+        "model loaded",
+        model=settings.model_name,
+        device=str(editor.model.device),
+        dtype=str(editor.model.dtype),
+        content_check=editor.model.safety_checker is not None,
+        seconds=round(time.perf_counter() - started, 2),
+    )
+    return editor
 
 
 def _leave_a_core_free() -> None:

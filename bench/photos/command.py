@@ -23,6 +23,7 @@ import torch
 from PIL import Image
 
 from baret import BaretError, Editor
+from bench.arguments import positive
 from bench.photos import report, sheet
 from bench.photos.datasets import DATASETS, Task, spread
 from bench.photos.errors import PhotosError
@@ -111,8 +112,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--dtype", default="auto", choices=("auto", "float32", "float16", "bfloat16")
     )
-    parser.add_argument("--steps", type=_positive, default=50, help="of DDIM, every method's")
-    parser.add_argument("--limit", type=_positive, help="only so many edits, evenly spaced")
+    parser.add_argument("--steps", type=positive, default=50, help="of DDIM, every method's")
+    parser.add_argument("--limit", type=positive, help="only so many edits, evenly spaced")
     parser.add_argument("--methods", nargs="+", choices=sorted(METHODS), default=["baret", "ddim"])
     parser.add_argument("--clip", default=JudgeOptions.clip, help="hub id or folder of a CLIPModel")
     parser.add_argument("--dino", default=JudgeOptions.dino, help="hub id or folder of a ViTModel")
@@ -123,10 +124,3 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--out", type=Path, default=Path("docs/benchmarks"))
     return parser
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return number

@@ -18,6 +18,7 @@ import torch
 
 from baret import BaretError
 from baret.options import InversionOptions
+from bench.arguments import positive
 from bench.edits.model import BatchModel
 from bench.speed import report
 from bench.speed.fairness import measure_fairness
@@ -124,13 +125,11 @@ def _parser() -> argparse.ArgumentParser:
         "--dtype", default="auto", choices=("auto", "float32", "float16", "bfloat16")
     )
     parser.add_argument("--size", type=_size, help="pixels on a side; the model's own")
-    parser.add_argument("--steps", type=_positive, default=50, help="T, of every method")
-    parser.add_argument(
-        "--inner-steps", type=_positive, help="exactly so many, never stopped early"
-    )
+    parser.add_argument("--steps", type=positive, default=50, help="T, of every method")
+    parser.add_argument("--inner-steps", type=positive, help="exactly so many, never stopped early")
     parser.add_argument("--at-once", type=_numbers, default=(1, 2, 4, 8, 16), help="1,2,4,8,16")
-    parser.add_argument("--repeats", type=_positive, default=3)
-    parser.add_argument("--threads", type=_positive, help="of the CPU")
+    parser.add_argument("--repeats", type=positive, default=3)
+    parser.add_argument("--threads", type=positive, help="of the CPU")
     parser.add_argument(
         "--sections", type=_sections, default=tuple(SECTIONS), help=",".join(SECTIONS)
     )
@@ -140,22 +139,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return number
-
-
 def _size(text: str) -> int:
-    number = _positive(text)
+    number = positive(text)
     if number % 64:  # what every model's VAE and UNet, and diffusers' LEDITS++, can divide
         raise argparse.ArgumentTypeError("must be a multiple of 64")
     return number
 
 
 def _numbers(text: str) -> tuple[int, ...]:
-    return tuple(_positive(part) for part in text.split(","))
+    return tuple(positive(part) for part in text.split(","))
 
 
 def _sections(text: str) -> tuple[str, ...]:

@@ -1,0 +1,19 @@
+"""Who works on what now, as Redis knows it."""
+
+import time
+from typing import Any
+
+
+def serving(client: Any) -> list[str]:
+    """The models that living workers serve, one name a worker."""
+    living = client.zrange("baret:workers", time.time(), "+inf", byscore=True)
+    return [member.split(" ", 1)[1] for member in living]
+
+
+def running(client: Any) -> list[str | None]:
+    """The models of the edits that run, one name an edit; None of one that was just deleted."""
+    with client.pipeline(transaction=False) as together:
+        for edit_id in client.zrange("baret:running", 0, -1):
+            together.hget(f"baret:edit:{edit_id}", "model")
+        found: list[str | None] = together.execute()
+    return found
