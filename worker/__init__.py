@@ -1,6 +1,6 @@
 """The GPU process: it takes edits from the store, runs the method and hands the pictures in.
 
-__main__      loads the model, then consumes (Celery, threads)
+service       loads the model, then consumes (Celery, threads)
 runner        one edit, from claim to published result; knows no Celery
 lease         keeps an attempt's lease alive while it works
 pictures      results encoded as they were asked for
