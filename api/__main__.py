@@ -2,12 +2,13 @@
 
 import resource
 import sys
+from types import FrameType
 
 import uvicorn
 
 from api.app import create_app
 from api.auth import check_exposure
-from jobs.follow import MAX_WAITERS
+from jobs.follow import BLOCK_SECONDS, MAX_WAITERS, Follower
 from jobs.logs import configure_logs, get_logger
 from jobs.settings import Settings
 
@@ -31,16 +32,30 @@ def main() -> int:
         return 1
     allow_open_files(OPEN_FILES)
     # Proxy headers are believed from loopback, or from where FORWARDED_ALLOW_IPS says.
-    uvicorn.run(
+    config = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
         log_config=None,
         access_log=False,  # `api.requests` writes one line a request
         proxy_headers=True,
-        timeout_graceful_shutdown=10,
+        timeout_graceful_shutdown=2 * BLOCK_SECONDS,
     )
+    _Server(config, app.state.services.follower).run()
     return 0
+
+
+class _Server(uvicorn.Server):
+    """Lets those who wait for edits go when it is told to stop: they come back to another one."""
+
+    def __init__(self, config: uvicorn.Config, follower: Follower):
+        super().__init__(config)
+        self._follower = follower
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """On SIGTERM or SIGINT."""
+        self._follower.let_go()
+        super().handle_exit(sig, frame)
 
 
 def allow_open_files(wanted: int) -> None:

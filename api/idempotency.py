@@ -1,5 +1,6 @@
 """`Idempotency-Key`: a POST that is sent again makes no second edit and gets the first answer."""
 
+import asyncio
 import hashlib
 import json
 import re
@@ -16,7 +17,7 @@ from api.asked import Asked
 from api.errors import InvalidRequest
 from api.services import Services
 from jobs.errors import StoreUnavailable
-from jobs.idempotency import Hold, Replay
+from jobs.idempotency import TAKING_SECONDS, Hold, Replay
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
@@ -79,12 +80,22 @@ async def attempt(
     if isinstance(found, Replay):
         yield Attempt(replay=found)
         return
+    renewal = asyncio.create_task(_renew(services, found))
     try:
         yield Attempt(hold=found)
     except BaseException:
         with suppress(StoreUnavailable):  # then the key frees itself after a while
             await run_in_threadpool(services.idempotency.free, found)
         raise
+    finally:
+        renewal.cancel()
+
+
+async def _renew(services: Services, hold: Hold) -> None:
+    while True:
+        await asyncio.sleep(TAKING_SECONDS / 3)
+        with suppress(StoreUnavailable):
+            await run_in_threadpool(services.idempotency.renew, hold)
 
 
 async def keep(services: Services, hold: Hold, answer: Answer) -> None:

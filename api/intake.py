@@ -156,11 +156,14 @@ def _submit(
     services: Services, submission: Submission, data: bytes, *, in_flight: int, hold: Hold | None
 ) -> None:
     """Picture first, so that a quick worker finds it; then record and queue, then signal."""
+    services.store.expect(submission.id)
     services.files.put(submission.id, INPUT, data)
     try:
         services.store.submit(
             submission, limit=services.settings.queue_limit, in_flight=in_flight, hold=hold
         )
+    except StoreUnavailable:
+        raise  # it may have been accepted: its picture stays until that is known (`expect`)
     except JobsError:
         with suppress(StoreUnavailable):
             services.files.delete(submission.id)

@@ -10,6 +10,7 @@ from anyio import CapacityLimiter, to_thread
 from celery import Celery
 from fastapi import Depends, Request
 
+from jobs.connection import connect
 from jobs.deliveries import Deliveries
 from jobs.figures import Watch
 from jobs.files import PictureFiles
@@ -22,7 +23,7 @@ from jobs.marking import Marking
 from jobs.queue import make_celery
 from jobs.rates import Rates
 from jobs.settings import Settings
-from jobs.store import EditStore, connect
+from jobs.store import EditStore
 from jobs.tracing import Tracer, make_tracer
 
 # A 50-megapixel picture takes up to 200 MB while it is decoded; this many at once. More than there

@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
+from jobs.connection import connect
 from jobs.keyring import ApiKey, Keyring, KeyWish
 from jobs.keys import PREFIX, id_of
 from jobs.settings import Settings
-from jobs.store import connect
 
 app = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
 

@@ -1,18 +1,76 @@
-"""What every class on Redis shares: its errors in our own words, and the scripts of `scripts/`."""
+"""What every class on Redis shares: the connection, its errors in our own words, the scripts."""
 
 import json
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import redis
+from redis.backoff import ExponentialWithJitterBackoff
+from redis.retry import Retry
 
 from jobs.errors import StoreUnavailable
 from jobs.schema import LEGAL_MOVES
 
+TIMEOUT_SECONDS = 2  # to connect, and for an answer
+REST_SECONDS = 1.0  # that a server which did not answer in time is not asked again
+
 _SCRIPTS = Path(__file__).parent / "scripts"
 _MOVES = json.dumps({a: dict.fromkeys(to, True) for a, to in LEGAL_MOVES.items()})
+
+
+class _Retry(Retry):
+    """Tries again where a connection broke; where no answer came in time, nobody asks for a while.
+
+    A server that hangs would otherwise hold every caller, one after another, for as long as its
+    time-out is. All connections of a client share it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            ExponentialWithJitterBackoff(base=0.05, cap=0.5), 3, (redis.ConnectionError,)
+        )
+        self._asked_again_at = 0.0
+        self._this_thread = threading.local()
+
+    def __deepcopy__(self, memo: object) -> "_Retry":
+        """Itself: every connection gets a copy of the client's."""
+        return self
+
+    def call_with_retry(self, do: Callable[[], Any], *args: Any, **kwargs: Any) -> Any:
+        """What `do` gives."""
+        if getattr(self._this_thread, "asks", False):  # connecting is a call within a call
+            return super().call_with_retry(do, *args, **kwargs)
+        now = time.monotonic()
+        if self._asked_again_at:
+            if now < self._asked_again_at:
+                raise redis.TimeoutError("not asked: it did not answer in time just now")
+            self._asked_again_at = now + TIMEOUT_SECONDS  # one asks, the others wait for that
+        self._this_thread.asks = True
+        try:
+            answer = super().call_with_retry(do, *args, **kwargs)
+        except redis.TimeoutError:
+            self._asked_again_at = time.monotonic() + REST_SECONDS
+            raise
+        finally:
+            self._this_thread.asks = False
+        self._asked_again_at = 0.0
+        return answer
+
+
+def connect(url: str) -> "redis.Redis":
+    """A pooled, thread-safe connection that gives up within seconds instead of hanging."""
+    return redis.Redis.from_url(
+        url,
+        decode_responses=True,
+        socket_timeout=TIMEOUT_SECONDS,
+        socket_connect_timeout=TIMEOUT_SECONDS,
+        health_check_interval=15,
+        retry=_Retry(),
+    )
 
 
 @contextmanager
@@ -24,13 +82,17 @@ def redis_errors() -> Iterator[None]:
         raise StoreUnavailable("Redis does not answer; try again in a few seconds.") from error
 
 
+# Where Redis has reached its `maxmemory` these are refused; what ends, frees and runs edits is not.
+_REFUSED_WHEN_FULL = ("expect", "submit", "take_idempotency", "preview")
+
+
 class Scripts:
     """Every script, each behind the prelude; nothing is sent before one is run."""
 
     def __init__(self, client: redis.Redis):
         prelude = (_SCRIPTS / "prelude.lua").read_text()
         self._scripts = {
-            path.stem: client.register_script(prelude + path.read_text())
+            path.stem: client.register_script(_head(path.stem) + prelude + path.read_text())
             for path in _SCRIPTS.glob("*.lua")
             if path.stem != "prelude"
         }
@@ -38,3 +100,7 @@ class Scripts:
     def run(self, script: str, *arguments: str | float) -> Any:
         """What the script returns."""
         return self._scripts[script](args=[_MOVES, *arguments])
+
+
+def _head(script: str) -> str:
+    return "" if script in _REFUSED_WHEN_FULL else "#!lua flags=allow-oom\n"

@@ -3,7 +3,6 @@
 Every process counts there, so the figures survive any of them and are the same from each.
 """
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import redis
 
 from jobs.connection import redis_errors
-from jobs.presence import running, serving
+from jobs.presence import now_of, running, serving
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ class Watch:
         )
 
     def _queues(self) -> Iterator[Queue]:
-        now = time.time()
+        now = now_of(self._redis)
         serve, run = serving(self._redis), running(self._redis)
         for model in sorted(self._redis.hkeys("baret:models")):
             first = self._redis.zrange(f"baret:waiting:{model}", 0, 0, withscores=True)

@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import redis.asyncio
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import RedisError
 
+from jobs.connection import TIMEOUT_SECONDS
 from jobs.errors import StoreUnavailable
 from jobs.schema import EditStatus
 
@@ -52,14 +55,23 @@ class Follower:
         self._redis: Any = redis.asyncio.Redis.from_url(
             url,
             decode_responses=True,
-            socket_connect_timeout=2,
+            socket_connect_timeout=TIMEOUT_SECONDS,
             # Above the longest blocking read, which would otherwise count as a dead connection.
-            socket_timeout=2 * BLOCK_SECONDS,
+            socket_timeout=BLOCK_SECONDS + TIMEOUT_SECONDS,
+            # What did not answer in time is not waited for again.
+            retry=Retry(
+                ExponentialWithJitterBackoff(base=0.05, cap=0.5), 3, (redis.ConnectionError,)
+            ),
             max_connections=MAX_WAITERS,
         )
+        self._leaving = False
+
+    def let_go(self) -> None:
+        """Have everyone who waits return within `BLOCK_SECONDS`: the process is to end."""
+        self._leaving = True
 
     async def until_final(self, edit_id: str, seconds: float) -> None:
-        """Return as soon as the edit has ended, or after `seconds`."""
+        """Return as soon as the edit has ended, after `seconds`, or when let go."""
         deadline = time.monotonic() + seconds
         with _redis_errors():
             seen = await self._last_id(edit_id)
@@ -67,7 +79,7 @@ class Follower:
             status = await self._redis.hget(f"baret:edit:{edit_id}", "status")
             if status is None or EditStatus(status).final:
                 return
-            while (left := deadline - time.monotonic()) > 0:
+            while (left := deadline - time.monotonic()) > 0 and not self._leaving:
                 for event in await self._read(edit_id, seen, min(left, BLOCK_SECONDS)):
                     seen = event.id
                     if event.type == "done":
@@ -96,7 +108,7 @@ class Follower:
                 if state.type == "done":
                     return
                 seen = state.id
-            while True:
+            while not self._leaving:
                 found = await self._read(edit_id, seen, BLOCK_SECONDS)
                 for event in found:
                     yield event

@@ -18,8 +18,8 @@ from jobs.errors import IdempotencyInProgress, IdempotencyMismatch
 
 REPLAY_SECONDS = 24 * 3600
 # A request that neither came to an end nor freed its key (a process that was killed) holds it for
-# this long: above the longest fetch of a picture.
-TAKING_SECONDS = 120
+# this long; one that goes on renews it.
+TAKING_SECONDS = 15
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,11 @@ class Idempotency:
         if state == "accepted":
             return Replay(rest[0], json.loads(rest[1]) if rest[1] else None)
         return hold
+
+    @redis_errors()
+    def renew(self, hold: Hold) -> None:
+        """Hold the key for `TAKING_SECONDS` from now."""
+        self._run("renew_idempotency", hold.name, hold.token, TAKING_SECONDS * 1000)
 
     @redis_errors()
     def keep(self, hold: Hold, answer: dict[str, Any]) -> None:

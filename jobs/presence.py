@@ -1,12 +1,17 @@
 """Who works on what now, as Redis knows it."""
 
-import time
 from typing import Any
+
+
+def now_of(client: Any) -> float:
+    """Redis's clock, in seconds: the one that leases, queues and presence are by."""
+    seconds, microseconds = client.time()
+    return float(seconds) + float(microseconds) / 1e6
 
 
 def serving(client: Any) -> list[str]:
     """The models that living workers serve, one name a worker."""
-    living = client.zrange("baret:workers", time.time(), "+inf", byscore=True)
+    living = client.zrange("baret:workers", now_of(client), "+inf", byscore=True)
     return [member.split(" ", 1)[1] for member in living]
 
 

@@ -5,13 +5,31 @@ that has waited longest (docs/decisions/0002-order-lives-in-the-store.md). So a 
 lost or delivered twice costs nothing.
 """
 
+from typing import Any
+
 from celery import Celery
+from celery.app.amqp import AMQP
+from kombu import Connection
 
 RUN_EDIT = "baret.run_edit"
 
 # Far above the longest edit: the lease decides when a worker is lost, never this timeout
 # (a task that outlives it would run twice at once).
 VISIBILITY_SECONDS = 24 * 3600
+
+RECONNECT_SECONDS = 4  # at most, between two tries to reach Redis again
+
+
+class _Connection(Connection):  # type: ignore[misc]  # the library ships no types
+    """Tries again often: Celery's own pauses grow to half a minute, and cannot be set."""
+
+    def _ensure_connection(self, *args: Any, **kwargs: Any) -> Any:
+        kwargs |= {"interval_max": min(RECONNECT_SECONDS, kwargs.get("interval_max", 30))}
+        return super()._ensure_connection(*args, **kwargs)
+
+
+class _Amqp(AMQP):  # type: ignore[misc]
+    Connection = _Connection
 
 
 def queue_name(model: str) -> str:
@@ -21,7 +39,7 @@ def queue_name(model: str) -> str:
 
 def make_celery(broker_url: str) -> Celery:
     """The application both sides use, with every setting's reason beside it."""
-    app = Celery("baret", broker=broker_url, set_as_current=False)
+    app = Celery("baret", broker=broker_url, set_as_current=False, amqp=_Amqp)
     app.conf.update(
         # Results live in the store; Celery's own would be a second truth.
         task_ignore_result=True,
@@ -49,8 +67,8 @@ def make_celery(broker_url: str) -> Celery:
         broker_transport_options={
             "visibility_timeout": VISIBILITY_SECONDS,
             # A dead connection is noticed instead of waited for.
-            "socket_timeout": 30,
-            "socket_connect_timeout": 5,
+            "socket_timeout": 5,
+            "socket_connect_timeout": 2,
             "socket_keepalive": True,
             "health_check_interval": 15,
         },

@@ -16,7 +16,6 @@ Webhooks' keys: `jobs/deliveries.py`, `jobs/hook_secrets.py`.
 import json
 import math
 import secrets
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,8 +25,6 @@ from typing import Any
 
 import redis
 from pydantic import TypeAdapter
-from redis.backoff import ExponentialWithJitterBackoff
-from redis.retry import Retry
 
 from jobs.connection import Scripts, redis_errors
 from jobs.errors import (
@@ -42,7 +39,7 @@ from jobs.errors import (
 from jobs.eta import Outlook
 from jobs.files import inversions_of
 from jobs.idempotency import REPLAY_SECONDS, Hold
-from jobs.presence import running, serving
+from jobs.presence import now_of, running, serving
 from jobs.schema import (
     EditStatus,
     Model,
@@ -59,6 +56,7 @@ HOOK_PAUSE_SECONDS = 0.5  # least time between two progress webhooks of an edit
 WORKER_SECONDS = 15.0  # a worker announces itself more often than this
 # After its edit was deleted a worker writes nothing any more: above a lease and a picture's upload.
 GRACE_SECONDS = 60.0
+EXPECTED_SECONDS = 3600.0  # that a picture waits for its edit: above the longest request
 ERASER_LEASE_SECONDS = 60.0  # above the deletion of an edit's pictures
 EXPIRED_SECONDS = 24 * 3600  # that an edit is known to have expired; afterwards it never was
 
@@ -71,18 +69,6 @@ class Claim:
 
     id: str
     token: int
-
-
-def connect(url: str) -> "redis.Redis":
-    """A pooled, thread-safe connection that gives up within seconds instead of hanging."""
-    return redis.Redis.from_url(
-        url,
-        decode_responses=True,
-        socket_timeout=5,
-        socket_connect_timeout=2,
-        health_check_interval=15,
-        retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), 3),
-    )
 
 
 def _moment(ms: str | None) -> datetime | None:
@@ -111,6 +97,14 @@ class EditStore:
         self._redis.ping()
 
     # --- a caller's side
+
+    @redis_errors()
+    def expect(self, edit_id: str) -> None:
+        """Note that a picture is stored for an edit which has not been accepted yet.
+
+        Where it never is, because the process was killed in between, its picture goes by itself.
+        """
+        self._run("expect", edit_id, int(EXPECTED_SECONDS * 1000))
 
     @redis_errors()
     def submit(
@@ -194,13 +188,16 @@ class EditStore:
             EditNotFound: no such edit, or another caller's.
             EditExpired: there was one.
         """
-        fields = self._redis.hgetall(f"baret:edit:{edit_id}")
+        with self._redis.pipeline(transaction=False) as both:
+            both.hgetall(f"baret:edit:{edit_id}")
+            both.time()  # Redis's clock, which `expires_at` is by
+            fields, (now, _) = both.execute()
         owner = fields["caller"] if fields else self._redis.get(f"baret:expired:{edit_id}")
         if owner is None or caller not in (None, owner):
             raise EditNotFound("No edit has this id.")
         record = _record(fields) if fields else None
         # Also before a housekeeper has come round to it.
-        if record is None or (record.expires_at and record.expires_at <= datetime.now(UTC)):
+        if record is None or (record.expires_at and record.expires_at.timestamp() <= now):
             raise EditExpired("The edit was kept as long as `expires_at` said, and is deleted.")
         return record
 
@@ -341,13 +338,14 @@ class EditStore:
         Returns:
             (id, model, new status) of each edit that was taken back.
         """
-        lapsed = self._run("lapse", MAX_ATTEMPTS, json.dumps(problem))
+        lease = int(LEASE_SECONDS * 1000)
+        lapsed = self._run("lapse", MAX_ATTEMPTS, json.dumps(problem), lease)
         return [(edit_id, model, EditStatus(to)) for edit_id, model, to in lapsed]
 
     @redis_errors()
     def waiting(self, model: str, *, longer_than: float, limit: int) -> list[str]:
         """The ids that have waited for a model longer than so many seconds, oldest first."""
-        until = int((time.time() - longer_than) * 1000)
+        until = int((now_of(self._redis) - longer_than) * 1000)
         ids: list[str] = self._redis.zrange(
             f"baret:waiting:{model}", "-inf", until, byscore=True, offset=0, num=limit
         )
@@ -383,7 +381,7 @@ class EditStore:
     def announce(self, worker: str, model: Model) -> None:
         """Say that a worker with this model loaded is consuming; repeat within 15 s."""
         self._redis.hset("baret:models", model.id, model.model_dump_json())
-        until = time.time() + WORKER_SECONDS
+        until = now_of(self._redis) + WORKER_SECONDS
         self._redis.zadd("baret:workers", {f"{worker} {model.id}": until})
 
     @redis_errors()

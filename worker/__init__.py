@@ -2,6 +2,7 @@
 
 service       loads the model, then consumes (Celery, threads)
 runner        one edit, from claim to published result; knows no Celery
+door          many edits at once, or one that has lost a worker before alone
 lease         keeps an attempt's lease alive while it works
 pictures      results encoded as they were asked for
 problems      what went wrong, as a failed edit's `error`

@@ -15,6 +15,7 @@ from contextlib import suppress
 from celery import Celery
 from kombu.exceptions import OperationalError
 
+from jobs.connection import connect
 from jobs.deliveries import Deliveries
 from jobs.errors import StoreUnavailable
 from jobs.files import PictureFiles
@@ -24,7 +25,7 @@ from jobs.net import safe_client
 from jobs.problems import WORKER_LOST, edit_problem
 from jobs.queue import make_celery, queue_name, signal_waiting
 from jobs.settings import Settings
-from jobs.store import MAX_ATTEMPTS, EditStore, connect
+from jobs.store import LEASE_SECONDS, MAX_ATTEMPTS, EditStore
 from worker.deliverer import Deliverer
 from worker.delivery import TIMEOUT, Sender
 
@@ -85,14 +86,19 @@ async def keep(app: Celery, store: EditStore, files: PictureFiles, stop: asyncio
         signal_waiting(app, model, edit_id)
 
     reachable = True
+    leases_count_at = 0.0
     while not stop.is_set():
         started = time.monotonic()
         try:
-            await asyncio.to_thread(take_back, store, tell)
+            await asyncio.to_thread(store.ping)
+            if not reachable:  # workers could not renew their leases either: they do so first
+                leases_count_at = started + LEASE_SECONDS / 2
+                reachable = True
+            if started >= leases_count_at:
+                await asyncio.to_thread(take_back, store, tell)
             await asyncio.to_thread(find_unheard, store, tell)
             await asyncio.to_thread(expire, store)
             await asyncio.to_thread(erase_pictures, store, files)
-            reachable = True
         except (StoreUnavailable, OperationalError) as error:
             if reachable:  # said once an outage
                 log.warning("a store does not answer; trying on", reason=str(error))

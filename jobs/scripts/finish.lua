@@ -1,6 +1,8 @@
 -- End an attempt, only if it still holds the edit.
 -- id, token, status, result, error → 'ok' | 'stale'
 local id, token, to, result, problem = unpack(ARGV, 2)
+local status, attempt = unpack(redis.call('HMGET', edit_key(id), 'status', 'attempt'))
+if status == to and attempt == token then return 'ok' end -- sent again: its answer was lost
 if not holds(id, token) then return 'stale' end
 move(id, to, { 'result', result, 'error', problem })
 if result ~= '' then

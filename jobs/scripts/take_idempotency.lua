@@ -2,8 +2,9 @@
 -- name, body, token, ms to hold it → {'held'} | {'mismatch'} | {'busy'} | {'accepted', id, answer}
 local name, body, token, hold = unpack(ARGV, 2)
 local key = idempotency_key(name)
-local was, edit, answer = unpack(redis.call('HMGET', key, 'body', 'edit', 'answer'))
-if not was then
+local was, edit, answer, by = unpack(redis.call('HMGET', key, 'body', 'edit', 'answer', 'token'))
+-- By this very request: it is sent again where its answer was lost, and holds for longer.
+if not was or (by == token and not edit) then
   redis.call('HSET', key, 'body', body, 'token', token)
   redis.call('PEXPIRE', key, hold)
   return { 'held' }

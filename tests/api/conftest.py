@@ -13,11 +13,12 @@ from fastapi.testclient import TestClient
 from httpx import Response
 
 from api.app import create_app
+from jobs.connection import connect
 from jobs.files import PictureFiles
 from jobs.keyring import ApiKey, Keyring, KeyWish
 from jobs.schema import EditStatus, EditWarning, Model, Result, StoredPicture
 from jobs.settings import Settings
-from jobs.store import Claim, EditStore, connect
+from jobs.store import Claim, EditStore
 from tests.worker.waiting import until
 
 Picture = Callable[..., bytes]

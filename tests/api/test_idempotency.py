@@ -15,11 +15,12 @@ from fastapi.testclient import TestClient
 from httpx import Response
 
 from api.app import create_app
+from jobs.connection import connect
 from jobs.idempotency import Hold, Idempotency
 from jobs.keyring import ApiKey
 from jobs.schema import Model
 from jobs.settings import Settings
-from jobs.store import EditStore, connect
+from jobs.store import EditStore
 from tests.api.test_problems import told
 
 Post = Callable[..., Response]

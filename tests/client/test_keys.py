@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from jobs.connection import connect
 from jobs.errors import KeyRevoked
 from jobs.keyring import Keyring
 from jobs.keys import id_of, is_key
-from jobs.store import connect
 
 Done = subprocess.CompletedProcess[str]
 Run = Callable[..., Done]

@@ -94,7 +94,8 @@ def test_api_image_answers(api_url: str) -> None:
 
 @pytest.mark.slow
 def test_gpu_image_serves_the_bundled_model(tmp_path: Path, redis_url: str) -> None:
-    from jobs.store import EditStore, connect
+    from jobs.connection import connect
+    from jobs.store import EditStore
 
     image = build(ROOT / "Dockerfile.gpu", tmp_path)
     client = connect(redis_url)

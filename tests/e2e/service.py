@@ -86,7 +86,8 @@ class Process:
 class Service:
     """A front end, a housekeeper and as many workers as asked for, on a Valkey of their own."""
 
-    def __init__(self, data: Path, redis_url: str):
+    def __init__(self, data: Path, redis_url: str, *, worker: str = "worker", **settings: str):
+        """`worker` is the module that workers run; `settings` are environment variables."""
         self.redis = redis.Redis.from_url(redis_url, decode_responses=True)
         self.store = EditStore(self.redis)
         self.files = PictureFiles((data / "pictures").as_uri())
@@ -95,38 +96,51 @@ class Service:
             port = probe.getsockname()[1]
         # Settings of the person who runs the tests are not those of the tests.
         ours = {name: text for name, text in os.environ.items() if not name.startswith("BARET_")}
-        self._env = ours | {
-            "REDIS_URL": redis_url,
-            "BARET_DATA_DIR": str(data),
-            "BARET_HOST": "127.0.0.1",
-            "BARET_PORT": str(port),
-            "BARET_MODEL": "zoo",
-            "BARET_DEVICE": "cpu",
-            "BARET_ALLOW_NETWORKS": "127.0.0.0/8",
-            "BARET_LOG_FORMAT": "json",
-            # Two workers share the cores; more threads would only wait for each other.
-            "OMP_NUM_THREADS": "1",
-        }
+        self._env = (
+            ours
+            | {
+                "REDIS_URL": redis_url,
+                "BARET_DATA_DIR": str(data),
+                "BARET_HOST": "127.0.0.1",
+                "BARET_PORT": str(port),
+                "BARET_MODEL": "zoo",
+                "BARET_DEVICE": "cpu",
+                "BARET_ALLOW_NETWORKS": "127.0.0.0/8",
+                "BARET_LOG_FORMAT": "json",
+                # Two workers share the cores; more threads would only wait for each other.
+                "OMP_NUM_THREADS": "1",
+            }
+            | settings
+        )
         self.http = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False)
+        self._worker = worker
         self.processes: list[Process] = []
         self.workers: list[Process] = []
 
     def start(self) -> None:
         """Start all but workers, and wait for the front end."""
-        self._start("worker.housekeeper", "housekeeper")
+        self.housekeeper = self._start("worker.housekeeper", "housekeeper")
+        self.start_api()
+
+    def _start(self, module: str, name: str) -> Process:
+        number = sum(process.name.startswith(name) for process in self.processes) + 1
+        self.processes.append(Process(module, self.data / f"{name}-{number}.log", self._env))
+        return self.processes[-1]
+
+    def start_api(self) -> None:
+        """Start a front end, always at the same address, and wait until it answers."""
         self.api = self._start("api", "api")
         until(self._answers, "the API to answer")
 
-    def _start(self, module: str, name: str) -> Process:
-        self.processes.append(Process(module, self.data / f"{name}.log", self._env))
-        return self.processes[-1]
+    def start_worker(self) -> Process:
+        """Start one worker more; it is not waited for."""
+        self.workers.append(self._start(self._worker, "worker"))
+        return self.workers[-1]
 
     def restart_api(self) -> None:
         """End the front end and start another at the same address."""
         self.api.stop()
-        number = sum(process.name.startswith("api") for process in self.processes) + 1
-        self.api = self._start("api", f"api-{number}")
-        until(self._answers, "the API to answer again")
+        self.start_api()
 
     def _answers(self) -> bool:
         assert self.api.lives, self.api.log
@@ -150,8 +164,7 @@ class Service:
             worker.stop()
         del self.workers[count:]
         while len(self.workers) < count:
-            number = sum(process.name.startswith("worker") for process in self.processes) + 1
-            self.workers.append(self._start("worker", f"worker-{number}"))
+            self.start_worker()
         for worker in self.workers:
             worker.says("consuming")
         if self.workers:

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import redis
 
+from jobs.connection import connect
 from jobs.errors import (
     EditNotFound,
     IdempotencyInProgress,
@@ -14,7 +15,7 @@ from jobs.errors import (
 )
 from jobs.idempotency import REPLAY_SECONDS, TAKING_SECONDS, Hold, Idempotency, Replay
 from jobs.schema import Submission
-from jobs.store import EditStore, connect
+from jobs.store import EditStore
 
 Make = Callable[..., Submission]
 

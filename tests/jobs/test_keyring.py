@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 import pytest
 import redis
 
+from jobs.connection import connect
 from jobs.errors import KeyMalformed, KeyRevoked, KeyUnknown, StoreUnavailable
 from jobs.keyring import Keyring, KeyWish
 from jobs.keys import id_of, new_key
-from jobs.store import connect
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from jobs import rates
+from jobs.connection import connect
 from jobs.errors import StoreUnavailable
 from jobs.rates import WINDOW_SECONDS, Rates
-from jobs.store import connect
 
 
 def test_a_key_may_make_so_many_requests_a_minute_and_another_as_many(redis_url: str) -> None:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import pytest
 import redis
 
+from jobs.connection import connect
 from jobs.errors import (
     EditNotFound,
     QueueFull,
@@ -17,7 +18,7 @@ from jobs.errors import (
     TooManyInFlight,
 )
 from jobs.schema import LEGAL_MOVES, EditStatus, Model, Result, Stage, Submission
-from jobs.store import MAX_ATTEMPTS, Claim, EditStore, connect
+from jobs.store import MAX_ATTEMPTS, Claim, EditStore
 
 Make = Callable[..., Submission]
 

@@ -90,6 +90,7 @@ def make_runner(
         *,
         files: PictureFiles = files,
         timeout: float = 60,
+        patience: float = 60,
         tracer: Tracer | None = None,
     ) -> Runner:
         return Runner(
@@ -101,6 +102,7 @@ def make_runner(
             model="zoo",
             timeout=timeout,
             signal=signals.append,
+            patience=patience,
             tracer=tracer,
         )
 

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 import redis
 
+from jobs.connection import connect
 from jobs.deliveries import Deliveries
 from jobs.hook_secrets import HookSecrets
 from jobs.net import safe_client
-from jobs.store import EditStore, connect
+from jobs.store import EditStore
 from tests.worker.receiver import Receiver, running_receiver
 from worker.deliverer import MOST_TO_ONE, Deliverer
 from worker.delivery import Sender

@@ -12,6 +12,7 @@ from jobs.errors import StoreUnavailable
 from jobs.files import PictureFiles
 from jobs.schema import EditStatus
 from jobs.store import EditStore
+from tests.worker.conftest import QUICK
 from tests.worker.watched import WatchedEditor
 from worker.runner import Runner
 
@@ -61,15 +62,15 @@ def test_a_finished_edit_waits_for_redis_and_is_published(
 
 
 class Flaky(PictureFiles):
-    """Does not answer once, when `fails` ("get" or "put") is called."""
+    """Does not answer so many times when `fails` ("get" or "put") is called."""
 
-    def __init__(self, url: str, *, fails: str):
+    def __init__(self, url: str, *, fails: str, times: int = 1):
         super().__init__(url)
-        self._fails: str | None = fails
+        self._fails, self._times = fails, times
 
     def _maybe_fail(self, name: str) -> None:
-        if name == self._fails:
-            self._fails = None
+        if name == self._fails and self._times:
+            self._times -= 1
             raise StoreUnavailable("The picture store does not answer.")
 
     def get(self, edit_id: str, name: str) -> bytes | None:
@@ -82,24 +83,50 @@ class Flaky(PictureFiles):
 
 
 @pytest.mark.parametrize("fails", ["get", "put"])
-def test_an_edit_is_tried_again_when_the_picture_store_did_not_answer(
+def test_an_edit_waits_for_a_picture_store_that_does_not_answer(
     fails: str,
     store: EditStore,
     submit: Submit,
     make_runner: Callable[..., Runner],
     editor: WatchedEditor,
     tmp_path: Path,
-    let_lease_run_out: Callable[[str], None],
 ) -> None:
     edit_id = submit()
     flaky = Flaky((tmp_path / "pictures").as_uri(), fails=fails)
-    runner = make_runner(editor, files=flaky)
-    runner.run_next()
+    make_runner(editor, files=flaky).run_next()
     record = store.get(edit_id)
-    assert (record.status, record.error) == (EditStatus.RUNNING, None)  # until its lease runs out
+    assert (record.status, record.attempt) == (EditStatus.SUCCEEDED, 1)
+    assert editor.steps.count("inverting") == QUICK["num_inference_steps"]  # not done again
 
-    let_lease_run_out(edit_id)
-    store.lapse({"code": "worker_lost"})
+
+@pytest.mark.parametrize("fails", ["get", "put"])
+def test_an_edit_fails_and_says_why_when_the_picture_store_stays_away(
+    fails: str,
+    store: EditStore,
+    submit: Submit,
+    make_runner: Callable[..., Runner],
+    editor: WatchedEditor,
+    tmp_path: Path,
+) -> None:
+    edit_id = submit()
+    gone = Flaky((tmp_path / "pictures").as_uri(), fails=fails, times=1000)
+    make_runner(editor, files=gone, patience=1).run_next()
+    record = store.get(edit_id)
+    assert record.status is EditStatus.FAILED and record.error is not None
+    assert record.error["code"] == "model_error"
+    assert "picture store" in record.error["detail"]
+
+
+def test_an_edit_that_waits_for_a_store_is_handed_back_when_its_worker_leaves(
+    store: EditStore,
+    submit: Submit,
+    make_runner: Callable[..., Runner],
+    editor: WatchedEditor,
+    tmp_path: Path,
+) -> None:
+    edit_id = submit()
+    runner = make_runner(editor, files=Flaky((tmp_path / "p").as_uri(), fails="get", times=1000))
+    threading.Timer(0.5, runner.leave).start()
     runner.run_next()
     record = store.get(edit_id)
-    assert (record.status, record.attempt) == (EditStatus.SUCCEEDED, 2)
+    assert (record.status, record.attempt) == (EditStatus.QUEUED, 0)

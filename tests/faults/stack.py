@@ -1,0 +1,84 @@
+"""The whole service as processes, Valkey among them, each of which can be broken and mended."""
+
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from deploy import valkey
+from tests.e2e.service import Process, Service
+from tests.worker.waiting import PATIENCE, until
+
+
+class Valkey:
+    """The server as the one-machine stack configures it: append-only file, no eviction."""
+
+    def __init__(self, data: Path):
+        self._command, self.url = valkey.prepare(data)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, on the data that it left and at the same address, and wait for it."""
+        self._process = subprocess.Popen(self._command.argv, stdin=subprocess.DEVNULL)
+        until(lambda: valkey.answers(self.url), "Valkey to answer")
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """End it without a chance to write anything."""
+        self.send(signal.SIGKILL)
+        assert self._process is not None
+        self._process.wait(PATIENCE)
+
+    def stop(self) -> None:
+        """End it politely."""
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGCONT)
+        self._process.terminate()
+        self._process.wait(PATIENCE)
+
+
+class Stack(Service):
+    """The service with workers that come to harm on request."""
+
+    def __init__(self, data: Path, **settings: str):
+        """`settings` are environment variables of every process."""
+        self.valkey = Valkey(data)
+        self.valkey.start()
+        super().__init__(data, self.valkey.url, worker="tests.faults.worker", **settings)
+
+    def kill(self, process: Process) -> None:
+        """`kill -9`."""
+        process.send(signal.SIGKILL)
+        process.ends()
+
+    def stop(self) -> None:
+        """End everything."""
+        super().stop()
+        self.valkey.stop()
+
+    def start_housekeeper(self) -> Process:
+        """Start a housekeeper more."""
+        self.housekeeper = self._start("worker.housekeeper", "housekeeper")
+        return self.housekeeper
+
+
+@contextmanager
+def running_stack(data: Path, *, workers: int = 2, **settings: str) -> Iterator[Stack]:
+    """A stack on its own data; nothing of it is left afterwards."""
+    data.mkdir(parents=True, exist_ok=True)
+    stack = Stack(data, **settings)
+    try:
+        for _ in range(workers):
+            stack.start_worker()
+        stack.start()
+        if workers:
+            stack.have_workers(workers)
+        yield stack
+    finally:
+        stack.stop()
