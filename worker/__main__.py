@@ -18,6 +18,7 @@ from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
 from prometheus_client import start_http_server
 
 from baret import Editor
+from jobs.decoding import warm_up
 from jobs.errors import StoreUnavailable
 from jobs.files import PictureFiles
 from jobs.logs import configure_logs, get_logger
@@ -51,6 +52,7 @@ def main() -> None:
         key=settings.c2pa_key,
         algorithm=settings.c2pa_algorithm,
     )
+    warm_up()
     _leave_a_core_free()
     editor = _load(settings)
     store = EditStore(connect(settings.broker_url))

@@ -3,6 +3,7 @@
 from typing import Any
 
 from baret.errors import ContentRejected, ImageError, OutOfMemory
+from jobs.errors import PictureError
 from jobs.problems import MODEL_ERROR, edit_problem
 
 
@@ -19,6 +20,7 @@ _CODES: dict[type[Exception], str] = {
 
 def problem_of(error: Exception) -> dict[str, Any]:
     """The problem object of a failed edit."""
-    detail = f"The picture: {error}" if isinstance(error, ImageError) else None
+    of_picture = isinstance(error, (ImageError, PictureError))
+    detail = f"The picture: {error}" if of_picture else None
     problem = edit_problem(_CODES.get(type(error), MODEL_ERROR), detail)
     return problem.model_dump(exclude_none=True)

@@ -18,10 +18,10 @@ from baret import (
     Progress,
 )
 from baret.heatmaps import attention_sheet
-from jobs.errors import EditGone, StaleAttempt, StoreUnavailable
+from jobs.decoding import Decoding
+from jobs.errors import DecoderUnavailable, EditGone, StaleAttempt, StoreUnavailable
 from jobs.files import PictureFiles
 from jobs.logs import about_edit, get_logger
-from jobs.pictures import open_picture
 from jobs.schema import (
     EditStatus,
     EditWarning,
@@ -118,6 +118,7 @@ class Runner:
         timeout: float,
         signal: Callable[[str], None],
         tracer: Tracer | None = None,
+        decoding: Decoding = Decoding(),  # noqa: B008
     ):
         """Take what an edit needs.
 
@@ -131,11 +132,13 @@ class Runner:
             timeout: seconds after which an edit is given up.
             signal: tells another worker that the edit of this id waits again.
             tracer: of the attempts; None keeps no traces.
+            decoding: what reading a photo may take.
         """
         self._editor, self._store, self._files = editor, store, files
         self._inversions, self._encoder = inversions, encoder
         self._model, self._timeout, self._signal = model, timeout, signal
         self._tracer = tracer or Tracer()
+        self._decoding = decoding
         self._leaving = threading.Event()
 
     def leave(self) -> None:
@@ -184,9 +187,9 @@ class Runner:
                 return "handed back"
             except (StaleAttempt, EditGone):
                 return self._lost(claim)
-            except StoreUnavailable as error:
+            except (StoreUnavailable, DecoderUnavailable) as error:
                 # Not the edit's fault: its lease runs out, and it is tried again.
-                log.warning("given up: a store does not answer", reason=str(error))
+                log.warning("given up: what it needs does not answer", reason=str(error))
                 return "given up"
             except Exception as error:
                 log.exception("failed")
@@ -237,8 +240,7 @@ class Runner:
         data = self._files.get(attempt.claim.id, "input")
         if data is None:
             raise FileNotFoundError("the picture is not in the store")
-        picture = open_picture(data)
-        picture.load()
+        picture = self._decoding.decode(data)
         loading = time.perf_counter() - started
         submission = record.submission
         options = edit_options(submission.params)
