@@ -151,7 +151,9 @@ def exifs() -> Iterator[bytes]:
 
 
 def with_exif(form: str, exif: bytes) -> bytes:
-    """A picture with this EXIF, which the writer need not understand."""
+    """A picture with this EXIF, which the writers of the last two formats would not take."""
+    if form not in ("HEIF", "AVIF"):
+        return photo(form, exif=exif)
     plain = ifd((0x100, 3, 1, 1 << 16))
     size = max(len(plain), len(exif))
     written = photo(form, exif=plain.ljust(size, b"\0"))
@@ -161,15 +163,11 @@ def with_exif(form: str, exif: bytes) -> bytes:
 
 
 def unwritable_exif() -> bytes:
-    """A camera's, but one text of it is said to be a fraction: it can be read, not written."""
+    """A text stands where a number belongs: Pillow reads it, and cannot write it."""
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 6
     exif[ExifTags.Base.Make] = "Maker"
-    exif[ExifTags.Base.XResolution] = (72, 1)
-    data = bytearray(exif.tobytes())
-    at = data.index(b"\x01\x0f\x00\x02")
-    data[at + 3] = 5
-    return bytes(data)
+    return exif.tobytes().replace(b"\x01\x0f\x00\x02", b"\x01\x03\x00\x02")  # Compression
 
 
 def profiles() -> Iterator[bytes]:

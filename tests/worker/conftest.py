@@ -11,6 +11,7 @@ import torch
 
 from baret import Editor
 from baret.diffusion import StableDiffusion
+from jobs.decoding import Decoding
 from jobs.files import PictureFiles
 from jobs.marking import Marking
 from jobs.schema import Record, Submission
@@ -91,6 +92,7 @@ def make_runner(
         files: PictureFiles = files,
         timeout: float = 60,
         tracer: Tracer | None = None,
+        decoding: Decoding = Decoding(),  # noqa: B008
     ) -> Runner:
         return Runner(
             editor,
@@ -102,6 +104,7 @@ def make_runner(
             timeout=timeout,
             signal=signals.append,
             tracer=tracer,
+            decoding=decoding,
         )
 
     return make
