@@ -4,7 +4,6 @@ import hashlib
 import io
 import warnings
 from contextlib import suppress
-from dataclasses import dataclass
 
 import pillow_heif
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
@@ -46,15 +45,6 @@ _TURNS = {
 }
 
 pillow_heif.register_heif_opener()
-
-
-@dataclass(frozen=True)
-class Header:
-    """What a picture says of itself before decoding; sides as shown, EXIF rotation applied."""
-
-    width: int
-    height: int
-    content_type: str
 
 
 def check_kind(data: bytes) -> None:
@@ -117,21 +107,22 @@ def inspect(data: bytes) -> InputPicture:
             picture is under 32 pixels on a side or more elongated than 4:1.
     """
     picture = open_picture(data)
-    header = _header(picture)
-    short, long = sorted((header.width, header.height))
-    if short < MIN_SIDE:
+    sides = picture.size
+    if min(sides) < MIN_SIDE:
         raise PictureOutOfRange(f"Each side must have at least {MIN_SIDE} pixels.")
-    if long > MAX_ASPECT * short:
+    if max(sides) > MAX_ASPECT * min(sides):
         raise PictureOutOfRange("The aspect ratio must lie between 1:4 and 4:1.")
     # A JPEG's data is all read at an eighth of its size too, where nothing but the pixels is
     # left out: half the time, a 64th of the memory. Other formats are decoded as they are.
     picture.draft(None, (1, 1))
     _load(picture)
     _try_profile(picture)
+    # Only now: a PNG that is asked for its EXIF reads its pixels, and what it raises is lost.
+    width, height = reversed(sides) if _orientation(picture) in (5, 6, 7, 8) else sides
     return InputPicture(
-        width=header.width,
-        height=header.height,
-        content_type=header.content_type,
+        width=width,
+        height=height,
+        content_type=CONTENT_TYPES[picture.format or ""],
         sha256=hashlib.sha256(data).hexdigest(),
     )
 
@@ -157,6 +148,8 @@ def _load(picture: Image.Image) -> None:
         picture.load()
     except Exception as error:  # whatever a codec raises on broken bytes
         raise PictureInvalid("The picture cannot be decoded; it is truncated or broken.") from error
+    if picture.mode in ("P", "PA") and picture.palette is None:
+        raise PictureInvalid("The picture cannot be shown; its palette is missing.")
 
 
 def _try_profile(picture: Image.Image) -> None:
@@ -172,13 +165,6 @@ def _try_profile(picture: Image.Image) -> None:
         given = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         srgb = ImageCms.createProfile("sRGB")
         ImageCms.profileToProfile(corner, given, srgb, outputMode="RGB")
-
-
-def _header(picture: Image.Image) -> Header:
-    width, height = picture.size
-    if _orientation(picture) in (5, 6, 7, 8):
-        width, height = height, width
-    return Header(width, height, CONTENT_TYPES[picture.format or ""])
 
 
 def _orientation(picture: Image.Image) -> int:

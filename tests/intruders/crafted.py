@@ -66,6 +66,14 @@ def png_bombs() -> Iterator[bytes]:
     yield png(64, 64, chunk(b"eXIf", bytes(8 * MIB)), rows)
 
 
+def broken_pngs() -> Iterator[bytes]:
+    """Their chunks are whole, checksums and all; what they hold is not."""
+    rows = zlib.compress(bytes(65 * 64))
+    yield png(64, 64, chunk(b"IDAT", rows[:2] + b"no rows"))
+    yield png(64, 64, chunk(b"IDAT", rows[:-20]), chunk(b"IDAT", b"no rows"))
+    yield png(64, 64, chunk(b"IDAT", rows), colour=3)  # no palette
+
+
 # --- JPEG
 
 
