@@ -159,7 +159,8 @@ def _bind(bounds: Decoding) -> None:
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_NOFILE, 0),
     ):
-        resource.setrlimit(kind, (most, most))
+        with suppress(OSError, ValueError):  # it has a lower one; macOS knows none for memory
+            resource.setrlimit(kind, (most, most))
 
 
 def _inspect(data: bytes, pipe: Connection) -> None:

@@ -158,6 +158,8 @@ def _try_profile(picture: Image.Image) -> None:
     One that cannot be applied is passed over there. One that kills its reader must do so here.
     """
     profile = picture.info.get("icc_profile")
+    if not profile:
+        return
     corner = picture.crop((0, 0, 8, 8))
     if corner.mode == "P":
         corner = corner.convert("RGB")
