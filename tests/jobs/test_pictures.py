@@ -92,7 +92,7 @@ def test_a_truncated_picture_is_invalid(picture: Make, form: str, share: float) 
         inspect(data[: int(len(data) * share)])
 
 
-@pytest.mark.parametrize("data", crafted.broken_pngs())
+@pytest.mark.parametrize("data", list(crafted.broken_pngs()))
 def test_a_png_that_is_broken_inside_its_chunks_is_invalid(data: bytes) -> None:
     for judge in (inspect, load_upright):
         with pytest.raises(PictureInvalid):
