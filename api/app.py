@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from anyio import to_thread
 from fastapi import FastAPI
 
 from api.hooks import webhooks
@@ -13,6 +14,7 @@ from api.requests import RequestMiddleware
 from api.routes import deliveries, edits, events, files, health, models, pages
 from api.routes import webhooks as webhook_secret
 from api.services import make_services
+from jobs.decoding import warm_up
 from jobs.settings import Settings
 from jobs.tracing import Tracer
 
@@ -31,6 +33,7 @@ def create_app(settings: Settings, *, tracer: Tracer | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await to_thread.run_sync(warm_up)
         yield
         await services.close()
 

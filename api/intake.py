@@ -6,7 +6,7 @@ import re
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from anyio import to_thread
+from anyio import fail_after, to_thread
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
@@ -16,6 +16,7 @@ from api.errors import AboutField, about_field
 from api.services import Services
 from jobs.errors import (
     AddressNotAllowed,
+    DecoderUnavailable,
     EditGone,
     FetchError,
     JobsError,
@@ -30,12 +31,11 @@ from jobs.idempotency import Hold
 from jobs.ids import new_edit_id
 from jobs.logs import about_edit, get_logger
 from jobs.net import check_url, fetch
-from jobs.pictures import MAX_BYTES, inspect
+from jobs.pictures import MAX_BYTES
 from jobs.queue import signal_waiting
 from jobs.schema import InputPicture, Model, Params, Submission
 
 INPUT = "input"  # the name of an edit's own picture in the picture store
-
 _DATA_URI = re.compile(r"data:[^,]{0,200},")
 
 log = get_logger("baret.api")
@@ -119,7 +119,18 @@ async def _picture(asked: Asked, services: Services, caller: str) -> tuple[bytes
         data = asked.upload or b""
         if asked.fields.image is not None:
             data = await _named_picture(asked.fields.image, services)
-        return data, await to_thread.run_sync(inspect, data, limiter=services.decoders)
+        return data, await _judged(data, services)
+
+
+async def _judged(data: bytes, services: Services) -> InputPicture:
+    """What is waited for is a free decoder; decoding itself is not cut short, but bounded."""
+    try:
+        with fail_after(services.decoder_wait):
+            return await to_thread.run_sync(
+                services.decoding.inspect, data, limiter=services.decoders
+            )
+    except TimeoutError as error:
+        raise DecoderUnavailable("Too many pictures wait to be judged. Try again.") from error
 
 
 def _source(services: Services, edit_id: str, caller: str) -> tuple[bytes, InputPicture]:

@@ -11,6 +11,7 @@ from celery import Celery
 from fastapi import Depends, Request
 
 from jobs.connection import connect
+from jobs.decoding import Decoding
 from jobs.deliveries import Deliveries
 from jobs.figures import Watch
 from jobs.files import PictureFiles
@@ -26,8 +27,8 @@ from jobs.settings import Settings
 from jobs.store import EditStore
 from jobs.tracing import Tracer, make_tracer
 
-# A 50-megapixel picture takes up to 200 MB while it is decoded; this many at once. More than there
-# are cores would only take time from the event loop; two at least, so that not all wait for one.
+# So many pictures at once, each within the bounds of `Decoding`. More than there are cores would
+# only take time from the event loop; two at least, so that not all wait for one.
 DECODERS = max(2, min(4, os.cpu_count() or 1))
 
 
@@ -47,8 +48,10 @@ class Services:
     rates: Rates
     idempotency: Idempotency
     watch: Watch
+    decoding: Decoding
     decoders: CapacityLimiter
     tracer: Tracer
+    decoder_wait: float = 30.0  # seconds that a picture waits for others before it
 
     @cached_property
     def signer(self) -> LinkSigner:
@@ -97,6 +100,7 @@ def make_services(settings: Settings, tracer: Tracer | None = None) -> Services:
         rates=Rates(client),
         idempotency=Idempotency(client),
         watch=Watch(client),
+        decoding=Decoding(),
         decoders=CapacityLimiter(DECODERS),
         tracer=tracer or make_tracer(settings.otlp_endpoint, "api"),
     )

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageOps
+from PIL import ExifTags, Image, ImageCms
 
 from baret.errors import ImageError
 
@@ -15,6 +15,16 @@ Share = NDArray[np.float32]  # [h, w], 0–1
 MIN_SIDE = 32  # pixels
 MAX_ASPECT = 4.0
 
+# EXIF's orientations but 1.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 _PROFILED = ("L", "RGB", "RGBA", "CMYK")  # modes that a colour profile can speak of
 
 
@@ -42,10 +52,16 @@ def to_rgb(picture: Image.Image) -> Image.Image:
 
 
 def _upright(picture: Image.Image) -> Image.Image:
+    """The picture turned as EXIF says.
+
+    Not by `ImageOps.exif_transpose`, which writes the rest of the EXIF anew, and raises whatever it
+    finds there that cannot be written.
+    """
     try:
-        return ImageOps.exif_transpose(picture)
-    except (SyntaxError, ValueError, OSError):  # broken EXIF says nothing of a rotation
-        return picture
+        turn = _TURNS.get(picture.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # broken EXIF, in whichever of many ways, says nothing of a rotation
+        turn = None
+    return picture if turn is None else picture.transpose(turn)
 
 
 def _to_srgb(picture: Image.Image) -> Image.Image:

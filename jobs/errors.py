@@ -16,6 +16,7 @@ JobsError
 │   ├── KeyUnknown          there is no such API key
 │   └── KeyRevoked          the API key is valid no longer
 ├── StoreUnavailable        Redis or the object store does not answer
+├── DecoderUnavailable      no process could be started to decode a picture, or none is free
 ├── NoWorker                no worker has ever announced the model
 ├── UnknownModel            workers are there, but not for the model asked for
 ├── SourceNotFound          the edit named as a source is not there any more
@@ -96,6 +97,10 @@ class KeyRevoked(KeyRefused):
 
 class StoreUnavailable(JobsError):
     """Redis or the object store does not answer."""
+
+
+class DecoderUnavailable(JobsError):
+    """No process could be started to decode a picture, or none became free in time."""
 
 
 class NoWorker(JobsError):

@@ -3,10 +3,10 @@
 import hashlib
 import io
 import warnings
-from dataclasses import dataclass
+from contextlib import suppress
 
 import pillow_heif
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
 from jobs.errors import (
     PictureInvalid,
@@ -32,16 +32,35 @@ CONTENT_TYPES = {
 _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1", b"avif", b"avis")
 _ACCEPTED = "JPEG, PNG, WebP, HEIC/HEIF and AVIF are accepted."
 
+# EXIF's orientations but 1. ImageOps.exif_transpose would write the rest of the EXIF anew, and
+# raise whatever it finds there that cannot be written.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
 pillow_heif.register_heif_opener()
 
 
-@dataclass(frozen=True)
-class Header:
-    """What a picture says of itself before decoding; sides as shown, EXIF rotation applied."""
+def check_kind(data: bytes) -> None:
+    """Refuse what needs no look inside: too many bytes, or the first ones of no accepted format.
 
-    width: int
-    height: int
-    content_type: str
+    Raises:
+        PictureInvalid: there are none.
+        PictureTooLarge: more than 20 MB.
+        PictureUnsupported: not one of the accepted formats.
+    """
+    if not data:
+        raise PictureInvalid("The picture is empty.")
+    if len(data) > MAX_BYTES:
+        raise PictureTooLarge(f"The picture has {len(data)} bytes; at most {MAX_BYTES} are taken.")
+    if not _starts_as_accepted(data):
+        raise PictureUnsupported(f"This is no picture of a known kind. {_ACCEPTED}")
 
 
 def open_picture(data: bytes) -> Image.Image:
@@ -52,14 +71,11 @@ def open_picture(data: bytes) -> Image.Image:
         PictureUnsupported: not one of the accepted formats, by content.
         PictureInvalid: its header cannot be read, or it is animated.
     """
-    if not data:
-        raise PictureInvalid("The picture is empty.")
-    if len(data) > MAX_BYTES:
-        raise PictureTooLarge(f"The picture has {len(data)} bytes; at most {MAX_BYTES} are taken.")
+    check_kind(data)
     try:
         with warnings.catch_warnings():
-            # Pillow warns of many pixels; our own bound below decides.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            # Pillow warns of many pixels and of broken EXIF; our own bounds below decide.
+            warnings.simplefilter("ignore")
             picture = Image.open(io.BytesIO(data), formats=tuple(CONTENT_TYPES))
     except Image.DecompressionBombError as error:
         raise PictureTooLarge(f"At most {MAX_PIXELS} pixels are taken.") from error
@@ -67,7 +83,7 @@ def open_picture(data: bytes) -> Image.Image:
         if _looks_accepted(data):
             raise PictureInvalid("The picture's header cannot be read; send it whole.") from error
         raise PictureUnsupported(f"This is no picture of a known kind. {_ACCEPTED}") from error
-    except (OSError, ValueError, SyntaxError, EOFError) as error:
+    except Exception as error:  # whatever a codec raises on a broken header
         raise PictureInvalid("The picture's header cannot be read; send it whole.") from error
     if picture.width * picture.height > MAX_PIXELS:
         raise PictureTooLarge(
@@ -91,41 +107,84 @@ def inspect(data: bytes) -> InputPicture:
             picture is under 32 pixels on a side or more elongated than 4:1.
     """
     picture = open_picture(data)
-    header = _header(picture)
-    short, long = sorted((header.width, header.height))
-    if short < MIN_SIDE:
+    sides = picture.size
+    if min(sides) < MIN_SIDE:
         raise PictureOutOfRange(f"Each side must have at least {MIN_SIDE} pixels.")
-    if long > MAX_ASPECT * short:
+    if max(sides) > MAX_ASPECT * min(sides):
         raise PictureOutOfRange("The aspect ratio must lie between 1:4 and 4:1.")
-    try:
-        # A JPEG's data is all read at an eighth of its size too, where nothing but the pixels is
-        # left out: half the time, a 64th of the memory. Other formats are decoded as they are.
-        picture.draft(None, (1, 1))
-        picture.load()
-    except Exception as error:  # whatever a codec raises on broken bytes
-        raise PictureInvalid("The picture cannot be decoded; it is truncated or broken.") from error
+    # A JPEG's data is all read at an eighth of its size too, where nothing but the pixels is
+    # left out: half the time, a 64th of the memory. Other formats are decoded as they are.
+    picture.draft(None, (1, 1))
+    _load(picture)
+    _try_profile(picture)
+    # Only now: a PNG that is asked for its EXIF reads its pixels, and what it raises is lost.
+    width, height = reversed(sides) if _orientation(picture) in (5, 6, 7, 8) else sides
     return InputPicture(
-        width=header.width,
-        height=header.height,
-        content_type=header.content_type,
+        width=width,
+        height=height,
+        content_type=CONTENT_TYPES[picture.format or ""],
         sha256=hashlib.sha256(data).hexdigest(),
     )
 
 
-def _header(picture: Image.Image) -> Header:
-    width, height = picture.size
+def load_upright(data: bytes) -> Image.Image:
+    """The whole picture, turned as EXIF says, its palette applied.
+
+    Raises:
+        PictureError: as `open_picture`, and where it is truncated or broken.
+    """
+    picture = open_picture(data)
+    _load(picture)
+    turn = _TURNS.get(_orientation(picture))
+    if turn is not None:
+        picture = picture.transpose(turn)
+    if picture.mode in ("P", "PA"):
+        return picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+    return picture
+
+
+def _load(picture: Image.Image) -> None:
     try:
-        turned = picture.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
+        picture.load()
+    except Exception as error:  # whatever a codec raises on broken bytes
+        raise PictureInvalid("The picture cannot be decoded; it is truncated or broken.") from error
+    if picture.mode in ("P", "PA") and picture.palette is None:
+        raise PictureInvalid("The picture cannot be shown; its palette is missing.")
+
+
+def _try_profile(picture: Image.Image) -> None:
+    """Apply the colour profile to a corner, as a worker will to the whole picture.
+
+    One that cannot be applied is passed over there. One that kills its reader must do so here.
+    """
+    profile = picture.info.get("icc_profile")
+    if not profile:
+        return
+    corner = picture.crop((0, 0, 8, 8))
+    if corner.mode == "P":
+        corner = corner.convert("RGB")
+    with suppress(Exception):
+        given = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        srgb = ImageCms.createProfile("sRGB")
+        ImageCms.profileToProfile(corner, given, srgb, outputMode="RGB")
+
+
+def _orientation(picture: Image.Image) -> int:
+    """From 1 (upright) to 8."""
+    try:
+        return int(picture.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # broken EXIF is no reason to refuse the picture
-        turned = False
-    if turned:
-        width, height = height, width
-    return Header(width, height, CONTENT_TYPES[picture.format or ""])
+        return 1
 
 
-def _looks_accepted(data: bytes) -> bool:
+def _starts_as_accepted(data: bytes) -> bool:
     return (
         data.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"))
         or (data[:4] == b"RIFF" and data[8:12] == b"WEBP")
-        or (data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS)
+        or data[4:8] == b"ftyp"
     )
+
+
+def _looks_accepted(data: bytes) -> bool:
+    """Whether a file that cannot be opened is a broken picture, not a film."""
+    return data[4:8] != b"ftyp" or data[8:12] in _HEIF_BRANDS

@@ -3,7 +3,7 @@
 from typing import Any
 
 from baret.errors import ContentRejected, ImageError, OutOfMemory
-from jobs.errors import StoreUnavailable
+from jobs.errors import DecoderUnavailable, PictureError, StoreUnavailable
 from jobs.problems import MODEL_ERROR, edit_problem
 
 
@@ -21,9 +21,9 @@ _CODES: dict[type[Exception], str] = {
 def problem_of(error: Exception) -> dict[str, Any]:
     """The problem object of a failed edit."""
     detail = None
-    if isinstance(error, ImageError):
+    if isinstance(error, (ImageError, PictureError)):
         detail = f"The picture: {error}"
-    elif isinstance(error, StoreUnavailable):
+    elif isinstance(error, (StoreUnavailable, DecoderUnavailable)):
         detail = f"{error} The edit waited for it as long as it may; try again later."
     problem = edit_problem(_CODES.get(type(error), MODEL_ERROR), detail)
     return problem.model_dump(exclude_none=True)

@@ -19,10 +19,10 @@ from baret import (
     Progress,
 )
 from baret.heatmaps import attention_sheet
-from jobs.errors import EditGone, StaleAttempt, StoreUnavailable
+from jobs.decoding import Decoding
+from jobs.errors import DecoderUnavailable, EditGone, StaleAttempt, StoreUnavailable
 from jobs.files import PictureFiles
 from jobs.logs import about_edit, get_logger
-from jobs.pictures import open_picture
 from jobs.schema import (
     EditStatus,
     EditWarning,
@@ -93,20 +93,20 @@ class _Attempt:
             raise Canceled
 
     def patiently(self, stage: Stage, progress: float, do: Callable[[], T]) -> T:
-        """What `do` gives; while a store does not answer the edit waits, and its lease is kept.
+        """What `do` gives; while what it needs is not there the edit waits, and its lease is kept.
 
         Raises:
-            StoreUnavailable: it did not answer for as long as that.
+            StoreUnavailable, DecoderUnavailable: it did not answer for as long as that.
             Canceled, Leaving, EditTimeout, StaleAttempt: as `report`.
         """
         end = time.monotonic() + self.patience
         while True:
             try:
                 return do()
-            except StoreUnavailable as error:
+            except (StoreUnavailable, DecoderUnavailable) as error:
                 if time.monotonic() > end:
                     raise
-                log.warning("waiting for a store", reason=str(error))
+                log.warning("waiting for what it needs", reason=str(error))
             self.leaving.wait(STORE_PAUSE)
             self.report(stage, progress)
 
@@ -143,6 +143,7 @@ class Runner:
         signal: Callable[[str], None],
         patience: float = STORE_PATIENCE,
         tracer: Tracer | None = None,
+        decoding: Decoding = Decoding(),  # noqa: B008
     ):
         """Take what an edit needs.
 
@@ -157,12 +158,13 @@ class Runner:
             signal: tells another worker that the edit of this id waits again.
             patience: seconds that an edit waits for a store which does not answer.
             tracer: of the attempts; None keeps no traces.
+            decoding: what reading a photo may take.
         """
         self._editor, self._store, self._files = editor, store, files
         self._inversions, self._encoder = inversions, encoder
         self._model, self._timeout, self._signal = model, timeout, signal
         self._patience, self._tracer = patience, tracer or Tracer()
-        self._door = Door()
+        self._decoding, self._door = decoding, Door()
         self._leaving = threading.Event()
 
     def leave(self) -> None:
@@ -267,8 +269,8 @@ class Runner:
         record, data = attempt.patiently(Stage.LOADING, 0.0, lambda: self._load(attempt.claim))
         attempt.trace.asked(record.submission.traceparent, record.queued_at)
         log.info("started", prompt=record.submission.prompt, model=self._model)
-        picture = open_picture(data)
-        picture.load()
+        decode = partial(self._decoding.decode, data)
+        picture = attempt.patiently(Stage.LOADING, 0.0, decode)
         loading = time.perf_counter() - started
         submission = record.submission
         options = edit_options(submission.params)

@@ -21,6 +21,7 @@ from prometheus_client import start_http_server
 
 from baret import Editor
 from jobs.connection import connect
+from jobs.decoding import warm_up
 from jobs.errors import StoreUnavailable
 from jobs.files import PictureFiles
 from jobs.logs import configure_logs, get_logger
@@ -75,6 +76,7 @@ def serve(settings: Settings, parts: Parts) -> None:
         key=settings.c2pa_key,
         algorithm=settings.c2pa_algorithm,
     )
+    warm_up()
     _leave_a_core_free()
     editor = _load(settings, parts.editor)
     store = parts.store(settings)

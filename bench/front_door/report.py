@@ -82,7 +82,8 @@ def _loads(report: Report) -> str:
     kept = "none took over a second" if ms <= PROMISE_MS else "some took over a second"
     return (
         f"{table(head, rows)}\n\nEach client asks again as soon as it is answered, for "
-        f"{report.seconds:g} s. CPU: what the API's process computes for each, in all threads. "
+        f"{report.seconds:g} s. CPU: what the API computes for each, in all threads and in the "
+        "processes that decode. "
         "GET is of queued and finished edits in turn, POST is a form with "
         f"{report.picture}. Slowest request that is not a wait: {ms:.0f} ms ({what}); {kept}."
     )

@@ -60,14 +60,14 @@ class Service:
 
     @property
     def resident_mib(self) -> float:
-        """The API process's resident memory."""
+        """The API process's resident memory, without the processes that decode."""
         return float(self.api.memory_info().rss) / 2**20
 
     @property
     def cpu_seconds(self) -> float:
-        """What the API's process has computed so far, in all its threads."""
-        spent = self.api.cpu_times()
-        return float(spent.user + spent.system)
+        """What the API has computed so far: all threads, and the processes that decode."""
+        spent = [one.cpu_times() for one in (self.api, *self.api.children(recursive=True))]
+        return float(sum(sum(times[:4]) for times in spent))  # with those that have ended
 
     def claim(self) -> Claim:
         """Take the edit that has waited longest, as a worker does."""

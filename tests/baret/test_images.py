@@ -6,6 +6,7 @@ from PIL import Image
 
 from baret.errors import ImageError
 from baret.images import psnr, to_picture, to_pixels, to_rgb, working_size
+from tests.intruders.crafted import unwritable_exif
 from tests.profiles import BLUE, GREEN, RED, colour_profile
 
 
@@ -29,6 +30,12 @@ def test_exif_rotation_is_applied():
     turned = to_rgb(through(gradient(), "PNG", exif=exif))
     assert turned.size == (40, 48)
     assert turned.tobytes() == gradient().rotate(-90, expand=True).tobytes()
+
+
+def test_exif_rotation_is_applied_where_the_rest_of_it_cannot_be_written():
+    # Its text is said to be a fraction: Pillow reads that, and raises when it is to write it.
+    photo = through(gradient(), "PNG", exif=unwritable_exif())
+    assert to_rgb(photo).tobytes() == gradient().rotate(-90, expand=True).tobytes()
 
 
 def test_a_broken_exif_is_no_reason_to_refuse_a_picture():

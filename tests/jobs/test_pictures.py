@@ -12,7 +12,8 @@ from jobs.errors import (
     PictureTooLarge,
     PictureUnsupported,
 )
-from jobs.pictures import MAX_BYTES, inspect
+from jobs.pictures import MAX_BYTES, inspect, load_upright
+from tests.intruders import crafted
 
 Make = Callable[..., bytes]
 
@@ -89,6 +90,13 @@ def test_a_truncated_picture_is_invalid(picture: Make, form: str, share: float) 
     data = picture(form, size=(200, 200))
     with pytest.raises(PictureInvalid):
         inspect(data[: int(len(data) * share)])
+
+
+@pytest.mark.parametrize("data", list(crafted.broken_pngs()))
+def test_a_png_that_is_broken_inside_its_chunks_is_invalid(data: bytes) -> None:
+    for judge in (inspect, load_upright):
+        with pytest.raises(PictureInvalid):
+            judge(data)
 
 
 @pytest.mark.parametrize("form", ["PNG", "WEBP", "AVIF"])

@@ -11,6 +11,7 @@ import torch
 
 from baret import Editor
 from baret.diffusion import StableDiffusion
+from jobs.decoding import Decoding
 from jobs.files import PictureFiles
 from jobs.marking import Marking
 from jobs.schema import Record, Submission
@@ -92,6 +93,7 @@ def make_runner(
         timeout: float = 60,
         patience: float = 60,
         tracer: Tracer | None = None,
+        decoding: Decoding = Decoding(),  # noqa: B008
     ) -> Runner:
         return Runner(
             editor,
@@ -104,6 +106,7 @@ def make_runner(
             signal=signals.append,
             patience=patience,
             tracer=tracer,
+            decoding=decoding,
         )
 
     return make

@@ -17,11 +17,13 @@ from PIL import ExifTags, Image, ImageChops, ImageStat
 from baret import Editor
 from baret.errors import ImageError, OutOfMemory
 from baret.loading import BUNDLED
+from jobs.decoding import Decoding
 from jobs.errors import EditNotFound
 from jobs.files import PictureFiles
 from jobs.schema import EditStatus, Record, Stage, Submission
 from jobs.store import Claim, EditStore
 from tests.baret.checkers import add_checker
+from tests.intruders import crafted
 from tests.jobs.marks import assert_marked
 from tests.profiles import BLUE, GREEN, RED, colour_profile
 from tests.worker.watched import WatchedEditor
@@ -160,8 +162,10 @@ def test_an_output_has_the_format_asked_for_and_nothing_of_the_photos_metadata(
     exif = Image.Exif()
     exif[ExifTags.Base.ImageDescription] = "taken at home"
     exif.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSAreaInformation] = b"taken at home"
-    Image.open(io.BytesIO(sample)).save(photo, "JPEG", exif=exif, comment=b"taken at home")
-    assert photo.getvalue().count(b"taken at home") == 3
+    Image.open(io.BytesIO(sample)).save(
+        photo, "JPEG", exif=exif, comment=b"taken at home", xmp=b"<x>taken at home</x>"
+    )
+    assert photo.getvalue().count(b"taken at home") == 4
     edit_id = submit(output_format=form)
     files.put(edit_id, "input", photo.getvalue())
     result = ended(edit_id).result
@@ -376,6 +380,36 @@ def test_a_picture_that_the_method_cannot_take_is_told(
         "model_error",
         "The picture: it is under 32 pixels high",
     )
+
+
+@pytest.mark.parametrize("data", [b"no picture", crafted.jpeg_of_many_scans(20_000)])
+def test_a_photo_that_cannot_be_decoded_fails_its_edit_alone(
+    data: bytes,
+    submit: Submit,
+    make_runner: MakeRunner,
+    editor: WatchedEditor,
+    files: PictureFiles,
+    store: EditStore,
+) -> None:
+    # None comes past the front end; one whose file was changed since would.
+    broken, whole = submit(), submit()
+    files.put(broken, "input", data)
+    runner = make_runner(editor, decoding=Decoding(cpu_seconds=1))
+    assert [runner.run_next(), runner.run_next()] == [broken, whole]
+    problem = store.get(broken).error
+    assert problem is not None
+    assert problem["detail"].startswith("The picture: ")
+    assert store.get(whole).status is EditStatus.SUCCEEDED
+
+
+def test_a_photo_whose_exif_can_be_read_and_not_written_is_edited(
+    submit: Submit, ended: Ended, files: PictureFiles, sample: bytes
+) -> None:
+    photo = io.BytesIO()
+    Image.open(io.BytesIO(sample)).save(photo, "JPEG", exif=crafted.unwritable_exif())
+    edit_id = submit()
+    files.put(edit_id, "input", photo.getvalue())
+    assert ended(edit_id).status is EditStatus.SUCCEEDED
 
 
 def test_after_an_edit_without_its_picture_the_runner_takes_the_next(
