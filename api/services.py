@@ -11,6 +11,7 @@ from celery import Celery
 from fastapi import Depends, Request
 
 from jobs.deliveries import Deliveries
+from jobs.fetching import Fetcher
 from jobs.figures import Watch
 from jobs.files import PictureFiles
 from jobs.follow import Follower
@@ -39,6 +40,7 @@ class Services:
     deliveries: Deliveries
     hook_secrets: HookSecrets
     files: PictureFiles
+    fetcher: Fetcher
     marking: Marking
     follower: Follower
     celery: Celery
@@ -65,6 +67,7 @@ class Services:
     async def close(self) -> None:
         """Give every connection back."""
         await self.follower.close()
+        await self.fetcher.close()
         self.celery.close()
         self.store.close()
         await to_thread.run_sync(self.tracer.close)
@@ -84,6 +87,7 @@ def make_services(settings: Settings, tracer: Tracer | None = None) -> Services:
         deliveries=Deliveries(client),
         hook_secrets=HookSecrets(client),
         files=PictureFiles(settings.pictures_url),
+        fetcher=Fetcher(settings.allow_networks),
         marking=Marking.make(
             enabled=settings.mark_outputs,
             certificate=settings.c2pa_certificate,
