@@ -2,11 +2,13 @@
 
 import resource
 import sys
+from contextlib import suppress
 
 import uvicorn
 
 from api.app import create_app
 from api.auth import check_exposure
+from api.server import Patience, server_config
 from jobs.follow import MAX_WAITERS
 from jobs.logs import configure_logs, get_logger
 from jobs.settings import Settings
@@ -30,17 +32,24 @@ def main() -> int:
         get_logger("baret.api").error(str(error))
         return 1
     allow_open_files(OPEN_FILES)
-    # Proxy headers are believed from loopback, or from where FORWARDED_ALLOW_IPS says.
-    uvicorn.run(
-        app,
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,  # `api.requests` writes one line a request
-        proxy_headers=True,
-        timeout_graceful_shutdown=10,
+    patience = Patience(connections=most_connections())
+    server = uvicorn.Server(
+        server_config(
+            app,
+            host=settings.host,
+            port=settings.port,
+            patience=patience,
+            timeout_graceful_shutdown=10,
+        )
     )
-    return 0
+    with suppress(KeyboardInterrupt):
+        server.run()
+    return 0 if server.started else 1
+
+
+def most_connections() -> int:
+    """Half of the files that may be open: the others are for Redis, pictures and fetches."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2
 
 
 def allow_open_files(wanted: int) -> None:

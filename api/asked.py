@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints, ValidationError, model_validator
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 
-from api.body import MULTIPART, bounded, form_of, json_of, parse_json
+from api.body import MULTIPART, Pace, bounded, form_of, json_of, parse_json
 from api.errors import InvalidRequest, ValidationFailed, field_failure
 from api.validation import body_errors, pointer
 from jobs.schema import FieldError, Metadata, ParamsAsked, Prompt, Strict
@@ -68,14 +68,14 @@ class _Body:
     errors: list[FieldError] = field(default_factory=list)
 
 
-async def read_asked(request: Request) -> Asked:
+async def read_asked(request: Request, pace: Pace) -> Asked:
     """Read and validate a POST's body.
 
     Raises:
         MediaTypeUnsupported, BodyTooLarge, InvalidRequest: the body cannot be taken.
         ValidationFailed: it can, but names every field that is wrong.
     """
-    media_type, request = bounded(request)
+    media_type, request = bounded(request, pace)
     if media_type == MULTIPART:
         async with form_of(request) as form:
             body = await _form_body(form)

@@ -10,6 +10,7 @@ from anyio import CapacityLimiter, to_thread
 from celery import Celery
 from fastapi import Depends, Request
 
+from api.body import Pace
 from jobs.deliveries import Deliveries
 from jobs.fetching import Fetcher
 from jobs.figures import Watch
@@ -49,6 +50,7 @@ class Services:
     idempotency: Idempotency
     watch: Watch
     decoders: CapacityLimiter
+    pace: Pace
     tracer: Tracer
 
     @cached_property
@@ -101,6 +103,7 @@ def make_services(settings: Settings, tracer: Tracer | None = None) -> Services:
         idempotency=Idempotency(client),
         watch=Watch(client),
         decoders=CapacityLimiter(DECODERS),
+        pace=Pace(),
         tracer=tracer or make_tracer(settings.otlp_endpoint, "api"),
     )
 

@@ -39,7 +39,7 @@ _WAIT = re.compile(r'(?:^|,)\s*wait\s*=\s*"?(\d{1,9})"?\s*(?:[,;]|$)', re.IGNORE
 async def create_edit(request: Request, services: ServicesDep, admitted: AdmittedDep) -> Response:
     """Ask for an edit: a picture and the sentence that should describe it afterwards."""
     key = key_of(request)
-    asked = await read_asked(request)
+    asked = await read_asked(request, services.pace)
     async with attempt(services, caller=admitted.caller, key=key, asked=asked) as this:
         if this.answer is not None:
             return this.answer.response(replayed=True)
