@@ -5,7 +5,7 @@ each such connection would stay, with its memory and its open file, as long as i
 """
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -24,27 +24,29 @@ class Patience:
     """What a connection may take; bodies have theirs in `api.body`."""
 
     head_seconds: float = 15.0  # until a request's head is whole, also for the next one
-    unread_seconds: float = 20.0  # between two looks at an answer that its client has not taken …
-    unread_bytes: int = 64 * 1024  # … of which so much must be gone by then
+    # Between two looks at an answer that its client has not taken. The system's own buffer, some
+    # megabytes, takes more only when a third of it is free: 20 kB a second are seen in this time.
+    unread_seconds: float = 60.0
+    unread_bytes: int = 64 * 1024  # of it that must be gone by then
+    unread_in_all: int = 256 * 1024 * 1024  # beyond, who began to wait first is cut off
     connections: int = 2500  # beyond, the one that has waited longest for a head is closed
+
+
+@dataclass(frozen=True)
+class _Shared:
+    """What all connections of a server know; both begin with who has waited longest."""
+
+    patience: Patience
+    idle: "dict[GuardedProtocol, None]" = field(default_factory=dict)  # wait for a request
+    unread: "dict[GuardedProtocol, None]" = field(default_factory=dict)  # for their client
 
 
 class GuardedProtocol(H11Protocol):
     """A connection that is closed when its client takes too long."""
 
-    def __init__(
-        self, *args: Any, patience: Patience, idle: "dict[GuardedProtocol, None]", **named: Any
-    ):
-        """Take what all connections of a server share.
-
-        Args:
-            args: uvicorn's.
-            patience: with clients.
-            idle: connections that wait for a request, the one that has waited longest first.
-            named: uvicorn's.
-        """
+    def __init__(self, *args: Any, shared: _Shared, **named: Any):
         super().__init__(*args, **named)
-        self._patience, self._idle = patience, idle
+        self._shared, self._patience = shared, shared.patience
         self._head_timer: asyncio.TimerHandle | None = None
         self._unread_timer: asyncio.TimerHandle | None = None
 
@@ -53,21 +55,22 @@ class GuardedProtocol(H11Protocol):
         super().connection_made(transport)
         self._wait_for_head()
         if len(self.connections) > self._patience.connections:
-            next(iter(self._idle)).transport.abort()
+            next(iter(self._shared.idle)).transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing more."""
         for timer in (self._head_timer, self._unread_timer):
             if timer is not None:
                 timer.cancel()
-        self._idle.pop(self, None)
+        self._shared.idle.pop(self, None)
+        self._shared.unread.pop(self, None)
         super().connection_lost(exc)
 
     def handle_events(self) -> None:
         """Note that a request is under way."""
         super().handle_events()
         if not self._is_idle:
-            self._idle.pop(self, None)
+            self._shared.idle.pop(self, None)
 
     def on_response_complete(self) -> None:
         """Wait for the next request, and for the rest of a body that was not wanted."""
@@ -77,11 +80,14 @@ class GuardedProtocol(H11Protocol):
     def pause_writing(self) -> None:
         """Look now and then whether the client takes its answer."""
         super().pause_writing()
+        self._shared.unread[self] = None
         self._look_at_unread(None)
+        self._shed()
 
     def resume_writing(self) -> None:
         """It does."""
         super().resume_writing()
+        self._shared.unread.pop(self, None)
         if self._unread_timer is not None:
             self._unread_timer.cancel()
 
@@ -112,8 +118,8 @@ class GuardedProtocol(H11Protocol):
         return self.cycle is None or self.cycle.response_complete
 
     def _wait_for_head(self) -> None:
-        self._idle.pop(self, None)
-        self._idle[self] = None
+        self._shared.idle.pop(self, None)
+        self._shared.idle[self] = None
         if self._head_timer is not None:
             self._head_timer.cancel()
         self._head_timer = self.loop.call_later(self._patience.head_seconds, self._end_if_idle)
@@ -121,6 +127,16 @@ class GuardedProtocol(H11Protocol):
     def _end_if_idle(self) -> None:
         if self._is_idle:
             self.transport.close()
+
+    def _shed(self) -> None:
+        """Cut off who has kept an answer waiting longest, where all together hold too much."""
+        sizes = {one: one.transport.get_write_buffer_size() for one in self._shared.unread}
+        total = sum(sizes.values())
+        for one, size in sizes.items():
+            if total <= self._patience.unread_in_all:
+                return
+            one.transport.abort()
+            total -= size
 
     def _look_at_unread(self, before: int | None) -> None:
         """Cut off a client that has taken too little of what was there at the last look."""
@@ -152,7 +168,7 @@ def server_config(
         access_log=False,  # `api.requests` writes one line a request
         # Proxy headers are believed from loopback, or from where FORWARDED_ALLOW_IPS says.
         proxy_headers=True,
-        http=partial(GuardedProtocol, patience=patience or Patience(), idle={}),  # type: ignore[arg-type]
+        http=partial(GuardedProtocol, shared=_Shared(patience or Patience())),  # type: ignore[arg-type]
         ws="none",
         **more,
     )

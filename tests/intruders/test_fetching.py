@@ -82,7 +82,7 @@ SERVERS: dict[str, Script] = {
     ),
     # dishonest
     "states too much": lambda talk: talk.say(OK + b"Content-Length: 99999999999\r\n\r\n"),
-    "states more than it sends": answering(b"", "HTTP/1.1 200 OK\r\nContent-Length: 99"),
+    "states more than it sends": lambda talk: talk.say(OK + b"Content-Length: 99\r\n\r\nx"),
     "states two lengths": lambda talk: talk.say(
         OK + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nxx"
     ),
