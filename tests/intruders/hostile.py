@@ -42,6 +42,11 @@ class Listener:
     host: str
     port: int
     connections: list[Any] = field(default_factory=list)
+    ended: threading.Event = field(default_factory=threading.Event)
+
+    def done(self) -> None:
+        """End every script that is being played."""
+        self.ended.set()
 
     @property
     def url(self) -> str:
@@ -51,14 +56,13 @@ class Listener:
 @contextmanager
 def listening(script: Script, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[Listener]:
     """Plays a script to whoever has sent the first bytes of a request."""
-    done = threading.Event()
 
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
             listener.connections.append(self.client_address)
             with suppress(OSError):
                 self.request.recv(65536)
-                script(Talk(self.request, done))
+                script(Talk(self.request, listener.ended))
 
     class Server(socketserver.ThreadingTCPServer):
         request_queue_size = 128
@@ -72,7 +76,7 @@ def listening(script: Script, *, host: str = "127.0.0.1", port: int = 0) -> Iter
         try:
             yield listener
         finally:
-            done.set()
+            listener.done()
             server.shutdown()
             thread.join()
 

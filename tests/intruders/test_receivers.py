@@ -16,6 +16,8 @@ from jobs.store import EditStore
 from tests.intruders.hostile import NAME, Resolver, listening
 from tests.intruders.tally import Tally
 from tests.intruders.test_fetching import LOOPBACK, SERVERS
+from tests.worker.receiver import running_receiver
+from worker.deliverer import MOST_AT_ONCE, Deliverer
 from worker.delivery import Sender
 
 SECONDS = 0.5  # instead of fifteen
@@ -104,3 +106,45 @@ def test_a_name_whose_server_never_answers_is_given_up(
     assert time.monotonic() - started < SECONDS + 1
     held.set()
     tally.count("names whose server never answers", "refused")
+
+
+def test_a_caller_with_many_slow_receivers_delays_no_other_caller(
+    store: EditStore,
+    deliveries: Deliveries,
+    hook_secrets: HookSecrets,
+    submission: Callable[..., Submission],
+    monkeypatch: pytest.MonkeyPatch,
+    tally: Tally,
+) -> None:
+    many = 3 * MOST_AT_ONCE
+
+    def end_an_edit(caller: str, url: str) -> None:
+        edit = submission(caller=caller, webhook_url=url)
+        store.submit(edit, limit=10)
+        store.cancel(edit.id, caller=caller)
+
+    async def seconds_until(look: Callable[[], object]) -> float:
+        stop, started = asyncio.Event(), time.monotonic()
+        async with safe_client(LOOPBACK, timeout=5) as client:
+            sender = Sender(store, hook_secrets, client, LOOPBACK, timeout=5)
+            running = asyncio.create_task(Deliverer(deliveries, sender).run(stop))
+            while not look() and time.monotonic() < started + 20:
+                await asyncio.sleep(0.01)
+            seconds = time.monotonic() - started
+            slow.done()
+            stop.set()
+            await running
+        return seconds
+
+    with running_receiver() as quick, listening(SERVERS["says nothing"]) as slow:
+        for caller in ("mallory", "ben"):
+            hook_secrets.current(caller)  # its connection stands before names lead elsewhere
+        monkeypatch.setattr("socket.getaddrinfo", Resolver([["127.0.0.1"]]))
+        for number in range(many):  # each name a receiver of its own
+            end_an_edit("mallory", f"http://n{number}.{NAME}:{slow.port}/")
+        end_an_edit("ben", f"{quick.url}/hook")
+        seconds = asyncio.run(seconds_until(lambda: quick.received))
+    tally.count("slow receivers of one caller", "refused", many)
+    assert quick.received
+    assert len(slow.connections) <= MOST_AT_ONCE
+    assert seconds < 4
