@@ -1,8 +1,10 @@
 """Names and answers that lead elsewhere at the second look: nothing inside is ever connected to."""
 
 import asyncio
+import ssl
 from collections.abc import Callable, Iterator
 from ipaddress import ip_network
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +18,7 @@ from jobs.schema import Submission
 from jobs.store import EditStore
 from tests.intruders.hostile import NAME, Listener, Resolver, answering, listening
 from tests.intruders.tally import Tally
+from tests.jobs.certificates import make_certificate
 from worker.delivery import Sender
 
 # 127.0.0.2 plays the public address: it is opened, and 127.0.0.1 is the inside.
@@ -190,3 +193,24 @@ def test_a_receivers_cookies_are_not_kept() -> None:
                 return len(client.cookies)
 
     assert asyncio.run(crumbs()) == 0
+
+
+def test_a_server_is_asked_for_by_its_name_and_must_have_a_certificate_that_is_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tally: Tally
+) -> None:
+    named: list[object] = []
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*make_certificate(tmp_path))
+    context.sni_callback = lambda _socket, name, _context: named.append(name)
+
+    async def scene() -> None:
+        server = await asyncio.start_server(lambda *_: None, PUBLIC, 0, ssl=context)
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(FetchFailed):
+            await Fetcher(OPEN).fetch(f"https://{NAME}:{port}/a.png", max_bytes=100)
+        server.close()
+
+    monkeypatch.setattr("socket.getaddrinfo", Resolver([[PUBLIC]]))
+    asyncio.run(scene())
+    tally.count("certificates that nobody vouches for", "refused")
+    assert named == [NAME]
