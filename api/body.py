@@ -14,6 +14,7 @@ from starlette.datastructures import FormData
 from starlette.types import Message
 
 from api.errors import BodyTooLarge, InvalidRequest, MediaTypeUnsupported
+from api.room import Held
 from jobs.pictures import MAX_BYTES
 
 MULTIPART = "multipart/form-data"
@@ -33,13 +34,14 @@ class Pace:
     bytes_a_second: int = 32 * 1024  # … for so many bytes: 11 minutes for the largest picture
 
 
-def bounded(request: Request, pace: Pace) -> tuple[str, Request]:
+def bounded(request: Request, pace: Pace, held: Held) -> tuple[str, Request]:
     """The body's media type, and the request with its body under that type's bound.
 
     Raises:
         MediaTypeUnsupported: neither multipart nor JSON.
         BodyTooLarge: by its own statement; the returned request raises it while being read.
-        InvalidRequest: only from the returned request, where its body comes too slowly.
+        InvalidRequest, NoRoom: only from the returned request, where its body comes too slowly, or
+            there is no room for it.
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type not in BOUNDS:
@@ -59,9 +61,11 @@ def bounded(request: Request, pace: Pace) -> tuple[str, Request]:
                 message = await request.receive()
         except TimeoutError as error:
             raise _too_slow(read) from error
-        read += len(message.get("body", b""))
+        size = len(message.get("body", b""))
+        read += size
         if read > bound:
             raise _too_large(bound)
+        held.take(size)
         return message
 
     return media_type, Request(request.scope, receive)

@@ -156,6 +156,7 @@ KINDS: dict[type[Exception], Kind] = {
     api_errors.AddressUnknown: NOT_FOUND,
     api_errors.NotFinished: NOT_FINISHED,
     api_errors.NotReady: UNAVAILABLE,
+    api_errors.NoRoom: UNAVAILABLE,
     jobs_errors.EditNotFound: NOT_FOUND,
     jobs_errors.KeyMalformed: UNAUTHENTICATED,
     jobs_errors.KeyUnknown: UNAUTHENTICATED,

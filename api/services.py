@@ -11,6 +11,7 @@ from celery import Celery
 from fastapi import Depends, Request
 
 from api.body import Pace
+from api.room import Room
 from jobs.deliveries import Deliveries
 from jobs.fetching import Fetcher
 from jobs.figures import Watch
@@ -51,6 +52,7 @@ class Services:
     watch: Watch
     decoders: CapacityLimiter
     pace: Pace
+    room: Room
     tracer: Tracer
 
     @cached_property
@@ -104,6 +106,7 @@ def make_services(settings: Settings, tracer: Tracer | None = None) -> Services:
         watch=Watch(client),
         decoders=CapacityLimiter(DECODERS),
         pace=Pace(),
+        room=Room(),
         tracer=tracer or make_tracer(settings.otlp_endpoint, "api"),
     )
 

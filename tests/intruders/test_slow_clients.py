@@ -6,6 +6,7 @@ import select
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -16,17 +17,19 @@ from fastapi import FastAPI
 
 from api.app import create_app
 from api.body import Pace
+from api.room import Room
 from api.server import Patience
-from jobs.files import PictureFiles
-from jobs.schema import EditStatus, Model, Result, StoredPicture, Submission
+from jobs.schema import Model
 from jobs.settings import Settings
 from jobs.store import EditStore
 from tests.api.conftest import serving
 from tests.intruders.tally import Tally
+from tests.worker.waiting import until
 
 HEAD_SECONDS, BODY_SECONDS, UNREAD_SECONDS = 0.6, 0.5, 0.8
 CONNECTIONS = 60
 MB = 1024 * 1024
+ROOM = MB
 PATIENCE = Patience(
     head_seconds=HEAD_SECONDS,
     unread_seconds=UNREAD_SECONDS,
@@ -50,7 +53,7 @@ def settings(redis_url: str, tmp_path: Path) -> Settings:
 def app(settings: Settings, store: EditStore, model: Model) -> FastAPI:
     store.announce("worker-1", model)
     made = create_app(settings)
-    made.state.services = replace(made.state.services, pace=PACE)
+    made.state.services = replace(made.state.services, pace=PACE, room=Room(ROOM))
     return made
 
 
@@ -161,6 +164,38 @@ def test_a_slow_but_steady_body_is_taken(
         assert client.recv(64).startswith(b"HTTP/1.1 202")
 
 
+def test_bodies_in_memory_are_bounded_together(address: tuple[str, int], tally: Tally) -> None:
+    part = b" " * (ROOM // 4 - 1000)
+    clients = [(POST + b"Content-Length: %d\r\n\r\n" % ROOM + part, b"")] * 12
+    heard = converse(address, clients, within=2 * BODY_SECONDS + HEAD_SECONDS + 2)
+    codes = [problem_in(said)["code"] for said in heard]
+    tally.count("large bodies that do not end", "refused", len(codes))
+    assert set(codes) == {"invalid_request", "unavailable"}  # too slow; or no room for it
+    assert codes.count("invalid_request") <= 5
+    assert all(b"retry-after: 5" in said.lower() for said in heard if b" 503 " in said[:20])
+
+
+def test_whoever_waits_for_an_edit_takes_no_room(
+    address: tuple[str, int], picture: Callable[..., bytes]
+) -> None:
+    large = picture("PNG") + bytes(2 * ROOM // 3)  # what follows a picture's end is passed over
+    base = f"http://127.0.0.1:{address[1]}"
+
+    def post(**headers: str) -> int:
+        form = {"prompt": "a cat"}
+        answer = httpx.post(
+            f"{base}/v1/edits", data=form, files={"image": large}, headers=headers, timeout=30
+        )
+        return answer.status_code
+
+    with ThreadPoolExecutor() as threads:
+        waiting = threads.submit(post, Prefer="wait=2")
+        until(lambda: len(httpx.get(f"{base}/v1/edits").json()["data"]) == 1, "it to be accepted")
+        assert post() == 202
+        assert not waiting.done()
+        assert waiting.result() == 202
+
+
 def test_idle_connections_keep_nobody_out(address: tuple[str, int], tally: Tally) -> None:
     with ExitStack() as stack:
         idle = [
@@ -212,85 +247,3 @@ def test_what_is_no_http_is_an_invalid_request(
             if heard and b" 400 " in heard[:20]:
                 assert problem_in(heard)["code"] == "invalid_request", name
     assert [record.getMessage() for record in caplog.records] == []
-
-
-@pytest.fixture
-def large(store: EditStore, settings: Settings, submission: Callable[..., Submission]) -> str:
-    """The path of an output of some megabytes."""
-    edit = submission()
-    store.submit(edit, limit=10)
-    claim = store.claim("zoo")
-    assert claim is not None
-    data = bytes(16 * MB)
-    PictureFiles(settings.pictures_url).put(edit.id, "output.png", data)
-    output = StoredPicture(
-        name="output.png",
-        interpolation=0.7,
-        width=64,
-        height=64,
-        content_type="image/png",
-        sha256="0" * 64,
-        bytes=len(data),
-    )
-    store.finish(claim, EditStatus.SUCCEEDED, result=Result(outputs=[output]))
-    return f"/v1/edits/{edit.id}/image?format=png"
-
-
-def test_an_answer_that_is_not_taken_is_not_kept(
-    address: tuple[str, int], large: str, tally: Tally
-) -> None:
-    with socket.create_connection(address) as client:
-        client.sendall(f"GET {large} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-        time.sleep(3 * UNREAD_SECONDS)
-        client.settimeout(5)
-        taken = 0
-        with pytest.raises(ConnectionError):
-            while data := client.recv(65536):
-                taken += len(data)
-            raise ConnectionResetError  # closed in order, but short
-    tally.count("clients that do not take their answer", "refused")
-    assert taken < 16 * MB
-
-
-def test_many_answers_that_are_not_taken_are_bounded_together(
-    address: tuple[str, int], large: str, tally: Tally
-) -> None:
-    most = 10
-    with ExitStack() as stack:
-        clients = [stack.enter_context(socket.create_connection(address)) for _ in range(most)]
-        for client in clients:
-            client.sendall(f"GET {large} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-            time.sleep(UNREAD_SECONDS / 20)
-        tally.count("clients that do not take their answer", "refused", most)
-        # Who comes now and takes it is served, although the first have not run out of time.
-        with socket.create_connection(address) as honest:
-            assert taken_from(honest, large) > 16 * MB
-        assert sum(rest_of(client) > 16 * MB for client in clients) <= 2  # 40 MB in all
-
-
-def rest_of(client: socket.socket) -> int:
-    """How many bytes still come."""
-    client.settimeout(10)
-    taken = 0
-    with suppress(ConnectionError):
-        while data := client.recv(262144):
-            taken += len(data)
-    return taken
-
-
-def taken_from(client: socket.socket, path: str, *, pause: float = 0, until: float = 0) -> int:
-    """How many bytes of an answer arrive, read with pauses until then."""
-    client.settimeout(10)
-    client.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
-    taken, end = 0, time.monotonic() + until
-    while data := client.recv(262144):
-        taken += len(data)
-        if time.monotonic() < end:
-            time.sleep(pause)
-    return taken
-
-
-def test_an_answer_that_is_taken_slowly_arrives(address: tuple[str, int], large: str) -> None:
-    with socket.create_connection(address) as client:
-        pause, until = UNREAD_SECONDS / 20, 2.5 * UNREAD_SECONDS
-        assert taken_from(client, large, pause=pause, until=until) > 16 * MB
