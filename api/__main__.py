@@ -2,12 +2,14 @@
 
 import resource
 import sys
+from contextlib import suppress
 from types import FrameType
 
 import uvicorn
 
 from api.app import create_app
 from api.auth import check_exposure
+from api.server import Patience, server_config
 from jobs.follow import BLOCK_SECONDS, MAX_WAITERS, Follower
 from jobs.logs import configure_logs, get_logger
 from jobs.settings import Settings
@@ -31,18 +33,22 @@ def main() -> int:
         get_logger("baret.api").error(str(error))
         return 1
     allow_open_files(OPEN_FILES)
-    # Proxy headers are believed from loopback, or from where FORWARDED_ALLOW_IPS says.
-    config = uvicorn.Config(
+    config = server_config(
         app,
         host=settings.host,
         port=settings.port,
-        log_config=None,
-        access_log=False,  # `api.requests` writes one line a request
-        proxy_headers=True,
+        patience=Patience(connections=most_connections()),
         timeout_graceful_shutdown=2 * BLOCK_SECONDS,
     )
-    _Server(config, app.state.services.follower).run()
-    return 0
+    server = _Server(config, app.state.services.follower)
+    with suppress(KeyboardInterrupt):
+        server.run()
+    return 0 if server.started else 1
+
+
+def most_connections() -> int:
+    """Half of the files that may be open: the others are for Redis, pictures and fetches."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2
 
 
 class _Server(uvicorn.Server):

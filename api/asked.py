@@ -8,8 +8,9 @@ from pydantic import Field, StringConstraints, ValidationError, model_validator
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 
-from api.body import MULTIPART, bounded, form_of, json_of, parse_json
+from api.body import MULTIPART, Pace, bounded, form_of, json_of, parse_json
 from api.errors import InvalidRequest, ValidationFailed, field_failure
+from api.room import Held
 from api.validation import body_errors, pointer
 from jobs.schema import FieldError, Metadata, ParamsAsked, Prompt, Strict
 
@@ -51,12 +52,17 @@ class EditAsked(ParamsAsked):
         return ParamsAsked(**self.model_dump(include=set(ParamsAsked.model_fields)))
 
 
-@dataclass(frozen=True)
+@dataclass
 class Asked:
     """A validated request; `upload` is the file part of a multipart body."""
 
     fields: EditAsked
     upload: bytes | None
+
+    def drop_picture(self) -> None:
+        """Give its memory back: whoever asked may wait for a minute yet."""
+        self.fields = self.fields.model_copy(update={"image": None})
+        self.upload = None
 
 
 @dataclass(frozen=True)
@@ -68,14 +74,14 @@ class _Body:
     errors: list[FieldError] = field(default_factory=list)
 
 
-async def read_asked(request: Request) -> Asked:
+async def read_asked(request: Request, pace: Pace, held: Held) -> Asked:
     """Read and validate a POST's body.
 
     Raises:
-        MediaTypeUnsupported, BodyTooLarge, InvalidRequest: the body cannot be taken.
+        MediaTypeUnsupported, BodyTooLarge, InvalidRequest, NoRoom: the body cannot be taken.
         ValidationFailed: it can, but names every field that is wrong.
     """
-    media_type, request = bounded(request)
+    media_type, request = bounded(request, pace, held)
     if media_type == MULTIPART:
         async with form_of(request) as form:
             body = await _form_body(form)

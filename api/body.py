@@ -1,7 +1,10 @@
-"""Reading the body of a request under a bound: by its stated length, and while it comes in."""
+"""Reading the body of a request under bounds: its length, and how slowly it may come in."""
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import Request
@@ -11,6 +14,7 @@ from starlette.datastructures import FormData
 from starlette.types import Message
 
 from api.errors import BodyTooLarge, InvalidRequest, MediaTypeUnsupported
+from api.room import Held
 from jobs.pictures import MAX_BYTES
 
 MULTIPART = "multipart/form-data"
@@ -21,12 +25,23 @@ SLACK = 1024 * 1024  # for everything that is not the picture
 BOUNDS = {MULTIPART: MAX_BYTES + SLACK, JSON: MAX_BYTES * 4 // 3 + SLACK}
 
 
-def bounded(request: Request) -> tuple[str, Request]:
+@dataclass(frozen=True)
+class Pace:
+    """How slowly a body may come: a dripping one holds a connection, memory and files."""
+
+    pause_seconds: float = 20.0  # most between two parts
+    grace_seconds: float = 20.0  # for the whole, and a second more …
+    bytes_a_second: int = 32 * 1024  # … for so many bytes: 11 minutes for the largest picture
+
+
+def bounded(request: Request, pace: Pace, held: Held) -> tuple[str, Request]:
     """The body's media type, and the request with its body under that type's bound.
 
     Raises:
         MediaTypeUnsupported: neither multipart nor JSON.
         BodyTooLarge: by its own statement; the returned request raises it while being read.
+        InvalidRequest, NoRoom: only from the returned request, where its body comes too slowly, or
+            there is no room for it.
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type not in BOUNDS:
@@ -36,13 +51,21 @@ def bounded(request: Request) -> tuple[str, Request]:
     if stated.isdecimal() and int(stated) > bound:
         raise _too_large(bound)
     read = 0
+    started = time.monotonic()
 
     async def receive() -> Message:
         nonlocal read
-        message = await request.receive()
-        read += len(message.get("body", b""))
+        left = started + pace.grace_seconds + read / pace.bytes_a_second - time.monotonic()
+        try:
+            async with asyncio.timeout(min(left, pace.pause_seconds)):
+                message = await request.receive()
+        except TimeoutError as error:
+            raise _too_slow(read) from error
+        size = len(message.get("body", b""))
+        read += size
         if read > bound:
             raise _too_large(bound)
+        held.take(size)
         return message
 
     return media_type, Request(request.scope, receive)
@@ -50,6 +73,13 @@ def bounded(request: Request) -> tuple[str, Request]:
 
 def _too_large(bound: int) -> BodyTooLarge:
     return BodyTooLarge(f"The body has more than {bound} bytes; pictures of up to 20 MB are taken.")
+
+
+def _too_slow(read: int) -> InvalidRequest:
+    return InvalidRequest(
+        f"The body came too slowly: {read} bytes of it were there when the time was up. Send it "
+        "again over a better connection, or make the picture smaller."
+    )
 
 
 @asynccontextmanager

@@ -10,6 +10,7 @@ ApiError
 ├── AddressUnknown        nothing is here: a route, an output, a picture
 ├── NotFinished           the edit has no picture yet, or will have none
 ├── NotReady              something that the service needs is missing
+├── NoRoom                too many large requests are being read
 └── AboutField            another error, with the place in the request that it is about
 """
 
@@ -71,6 +72,10 @@ class NotReady(ApiError):
         missing = ", ".join(error.pointer.strip("/") for error in errors)
         super().__init__(f"Not ready to run edits; missing: {missing}.")
         self.errors = list(errors)
+
+
+class NoRoom(ApiError):
+    """The bodies of all requests together take too much memory."""
 
 
 class AboutField(ApiError):

@@ -11,9 +11,10 @@ from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
 from api.asked import Asked, EditAsked, ImageAsked
-from api.auth import Admitted
+from api.auth import EVERYBODY, Admitted
 from api.errors import AboutField, about_field
 from api.services import Services
+from jobs.addresses import check_url
 from jobs.errors import (
     AddressNotAllowed,
     DecoderUnavailable,
@@ -30,7 +31,6 @@ from jobs.errors import (
 from jobs.idempotency import Hold
 from jobs.ids import new_edit_id
 from jobs.logs import about_edit, get_logger
-from jobs.net import check_url, fetch
 from jobs.pictures import MAX_BYTES
 from jobs.queue import signal_waiting
 from jobs.schema import InputPicture, Model, Params, Submission
@@ -118,7 +118,7 @@ async def _picture(asked: Asked, services: Services, caller: str) -> tuple[bytes
     with about_field("/image", PictureError):
         data = asked.upload or b""
         if asked.fields.image is not None:
-            data = await _named_picture(asked.fields.image, services)
+            data = await _named_picture(asked.fields.image, services, caller)
         return data, await _judged(data, services)
 
 
@@ -146,10 +146,11 @@ def _source(services: Services, edit_id: str, caller: str) -> tuple[bytes, Input
     return data, record.submission.input
 
 
-async def _named_picture(image: ImageAsked, services: Services) -> bytes:
+async def _named_picture(image: ImageAsked, services: Services, caller: str) -> bytes:
     if image.url is not None:
+        key = None if caller == EVERYBODY else caller
         with about_field("/image/url", FetchError):
-            return await fetch(image.url, services.settings.allow_networks, max_bytes=MAX_BYTES)
+            return await services.fetcher.fetch(image.url, max_bytes=MAX_BYTES, key=key)
     return await run_in_threadpool(_decoded, image.base64 or "")
 
 

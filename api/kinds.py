@@ -113,8 +113,9 @@ RATE_LIMITED = Kind(
     429,
     "rate_limited",
     "Too many at once",
-    "The key has made too many requests lately, or has too many edits waiting and running. Try "
-    "again after the time in `Retry-After`; `RateLimit` says how many requests are left.",
+    "The key has made too many requests lately, or has too many edits waiting and running, or too "
+    "many pictures being fetched from slow URLs. Try again after the time in `Retry-After`; "
+    "`RateLimit` says how many requests are left.",
     retry_after=30,
 )
 INTERNAL_ERROR = Kind(
@@ -155,11 +156,14 @@ KINDS: dict[type[Exception], Kind] = {
     api_errors.AddressUnknown: NOT_FOUND,
     api_errors.NotFinished: NOT_FINISHED,
     api_errors.NotReady: UNAVAILABLE,
+    api_errors.NoRoom: UNAVAILABLE,
     jobs_errors.EditNotFound: NOT_FOUND,
     jobs_errors.KeyMalformed: UNAUTHENTICATED,
     jobs_errors.KeyUnknown: UNAUTHENTICATED,
     jobs_errors.KeyRevoked: UNAUTHENTICATED,
     jobs_errors.TooManyInFlight: RATE_LIMITED,
+    jobs_errors.TooManyFetches: RATE_LIMITED,
+    jobs_errors.FetchersBusy: UNAVAILABLE,
     jobs_errors.IdempotencyInProgress: IDEMPOTENCY_IN_PROGRESS,
     jobs_errors.IdempotencyMismatch: IDEMPOTENCY_MISMATCH,
     jobs_errors.EditExpired: EXPIRED,

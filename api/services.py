@@ -10,9 +10,12 @@ from anyio import CapacityLimiter, to_thread
 from celery import Celery
 from fastapi import Depends, Request
 
+from api.body import Pace
+from api.room import Room
 from jobs.connection import connect
 from jobs.decoding import Decoding
 from jobs.deliveries import Deliveries
+from jobs.fetching import Fetcher
 from jobs.figures import Watch
 from jobs.files import PictureFiles
 from jobs.follow import Follower
@@ -41,6 +44,7 @@ class Services:
     deliveries: Deliveries
     hook_secrets: HookSecrets
     files: PictureFiles
+    fetcher: Fetcher
     marking: Marking
     follower: Follower
     celery: Celery
@@ -50,6 +54,8 @@ class Services:
     watch: Watch
     decoding: Decoding
     decoders: CapacityLimiter
+    pace: Pace
+    room: Room
     tracer: Tracer
     decoder_wait: float = 30.0  # seconds that a picture waits for others before it
 
@@ -69,6 +75,7 @@ class Services:
     async def close(self) -> None:
         """Give every connection back."""
         await self.follower.close()
+        await self.fetcher.close()
         self.celery.close()
         self.store.close()
         await to_thread.run_sync(self.tracer.close)
@@ -88,6 +95,7 @@ def make_services(settings: Settings, tracer: Tracer | None = None) -> Services:
         deliveries=Deliveries(client),
         hook_secrets=HookSecrets(client),
         files=PictureFiles(settings.pictures_url),
+        fetcher=Fetcher(settings.allow_networks),
         marking=Marking.make(
             enabled=settings.mark_outputs,
             certificate=settings.c2pa_certificate,
@@ -102,6 +110,8 @@ def make_services(settings: Settings, tracer: Tracer | None = None) -> Services:
         watch=Watch(client),
         decoding=Decoding(),
         decoders=CapacityLimiter(DECODERS),
+        pace=Pace(),
+        room=Room(),
         tracer=tracer or make_tracer(settings.otlp_endpoint, "api"),
     )
 

@@ -1,9 +1,9 @@
 """Webhooks that are due, and what came of those that were sent.
 
-Keys: `baret:deliveries:lanes` receivers by when each is due · `baret:deliveries:due:<receiver>`
-its deliveries by when each is due · `baret:delivery:<id>`, `…:attempts` one of them and its log.
-A receiver is a URL's scheme and authority. Deliveries are made where an edit's status moves, and
-go with the edit.
+Keys: `baret:deliveries:lanes` lanes by when each is due · `baret:deliveries:due:<lane>` its
+deliveries by when each is due · `baret:delivery:<id>`, `…:attempts` one of them and its log.
+A lane is a caller and a receiver, which is a URL's scheme and authority; a delivery's `receiver`
+holds its lane. Deliveries are made where an edit's status moves, and go with the edit.
 """
 
 import json
@@ -31,6 +31,7 @@ class Delivery:
     edit_id: str
     type: WebhookEvent
     url: str
+    caller: str
     receiver: str
     created_at: datetime
     tries: int  # of its schedule, this one included
@@ -64,19 +65,21 @@ class Deliveries:
         """Take the webhook that is due longest; unsettled, it is due again after a minute.
 
         Args:
-            busy: receivers that get no more for now.
+            busy: receivers that get no more for now, and callers who send no more.
         """
         names = json.dumps(dict.fromkeys(busy, True))
-        found = self._run("take_delivery", int(LEASE_SECONDS * 1000), names, len(busy))
+        found = self._run("take_delivery", int(LEASE_SECONDS * 1000), names)
         if not found:
             return None
         fields = dict(zip(found[1][::2], found[1][1::2], strict=True))
+        caller, _, receiver = fields["receiver"].rpartition(" ")
         return Delivery(
             id=found[0],
             edit_id=fields["edit"],
             type=WebhookEvent(fields["type"]),
             url=fields["url"],
-            receiver=fields["receiver"],
+            caller=caller,
+            receiver=receiver,
             created_at=_moment(fields["created_ms"]),
             tries=int(fields["tries"]),
             taken=int(fields["taken"]),

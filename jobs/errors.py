@@ -9,6 +9,8 @@ JobsError
 ├── Later                   not now; says in how many seconds to try again
 │   ├── QueueFull               the model's queue has reached its bound
 │   ├── TooManyInFlight         the caller's edits in flight have reached their bound
+│   ├── TooManyFetches          the caller's fetches under way have reached their bound
+│   ├── FetchersBusy            everybody's have
 │   └── IdempotencyInProgress   the first request with this idempotency key is still being taken
 ├── IdempotencyMismatch     the idempotency key was used with another body
 ├── KeyRefused
@@ -69,6 +71,14 @@ class QueueFull(Later):
 
 class TooManyInFlight(Later):
     """The caller's edits in flight have reached their bound."""
+
+
+class TooManyFetches(Later):
+    """The caller has as many pictures being fetched as it may."""
+
+
+class FetchersBusy(Later):
+    """As many pictures are being fetched as can be at once."""
 
 
 class IdempotencyInProgress(Later):

@@ -13,6 +13,7 @@ log = get_logger("housekeeper")
 
 MOST_AT_ONCE = 96  # below the 100 connections that the client opens
 MOST_TO_ONE = 4  # at once to one receiver, so that one that is slow leaves room for the others
+MOST_OF_ONE = 24  # of one caller, once half of all are taken: receivers are named at no cost
 LOOK_SECONDS = 0.2  # between two looks for what is due
 PARTING_SECONDS = 3.0  # for attempts under way when it is told to stop
 
@@ -22,7 +23,7 @@ class Deliverer:
 
     def __init__(self, deliveries: Deliveries, sender: Sender):
         self._deliveries, self._sender = deliveries, sender
-        self._under_way: dict[asyncio.Task[None], str] = {}  # to which receiver
+        self._under_way: dict[asyncio.Task[None], Delivery] = {}
 
     @property
     def busy(self) -> bool:
@@ -54,14 +55,22 @@ class Deliverer:
     async def send_due(self) -> None:
         """Start every delivery that is due and has room."""
         while len(self._under_way) < MOST_AT_ONCE:
-            counts = Counter(self._under_way.values())
-            busy = [receiver for receiver, count in counts.items() if count >= MOST_TO_ONE]
-            delivery = await asyncio.to_thread(self._deliveries.take, busy)
+            delivery = await asyncio.to_thread(self._deliveries.take, self._busy())
             if delivery is None:
                 return
             task = asyncio.create_task(self._send(delivery))
-            self._under_way[task] = delivery.receiver
+            self._under_way[task] = delivery
             task.add_done_callback(self._under_way.pop)
+
+    def _busy(self) -> list[str]:
+        """Receivers and callers that have all they may have under way."""
+        under_way = self._under_way.values()
+        receivers = Counter(delivery.receiver for delivery in under_way)
+        busy = [receiver for receiver, count in receivers.items() if count >= MOST_TO_ONE]
+        if len(under_way) >= MOST_AT_ONCE // 2:
+            callers = Counter(delivery.caller for delivery in under_way)
+            busy += [caller for caller, count in callers.items() if count >= MOST_OF_ONE]
+        return busy
 
     async def _send(self, delivery: Delivery) -> None:
         with about_edit(delivery.edit_id):

@@ -8,15 +8,14 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
 import httpx
-from httpx_secure import SSRFProtectionError
 from standardwebhooks import Webhook
 
+from jobs.addresses import check_url
 from jobs.deliveries import Delivery, Outcome
 from jobs.errors import AddressNotAllowed, EditGone
 from jobs.hook_secrets import HookSecrets
 from jobs.hooks import DeliveryAttempt, DeliveryError, DeliveryStatus
 from jobs.links import LinkSigner
-from jobs.net import check_url
 from jobs.schema import WebhookEvent
 from jobs.settings import Network
 from jobs.store import EditStore
@@ -123,7 +122,7 @@ class Sender:
                 self._client.stream("POST", delivery.url, content=body, headers=headers) as answer,
             ):
                 return answer
-        except SSRFProtectionError:
+        except AddressNotAllowed:
             return DeliveryError.URL_NOT_ALLOWED
         except (TimeoutError, httpx.TimeoutException):
             return DeliveryError.TIMEOUT

@@ -37,7 +37,7 @@ UNHEARD_SECONDS = (
 )
 MOST_SIGNALS = 100  # messages sent again in one round, a model
 MOST_EXPIRED = 100  # edits whose pictures are deleted in one round
-THREADS = 128  # names are looked up in threads: slow ones must not hold up the rest
+THREADS = 128  # Redis is asked in threads, by every attempt at a webhook too
 
 LOST = edit_problem(
     WORKER_LOST, f"The edit was tried {MAX_ATTEMPTS} times and its worker was lost each time."

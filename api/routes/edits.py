@@ -39,15 +39,18 @@ _WAIT = re.compile(r'(?:^|,)\s*wait\s*=\s*"?(\d{1,9})"?\s*(?:[,;]|$)', re.IGNORE
 async def create_edit(request: Request, services: ServicesDep, admitted: AdmittedDep) -> Response:
     """Ask for an edit: a picture and the sentence that should describe it afterwards."""
     key = key_of(request)
-    asked = await read_asked(request)
-    async with attempt(services, caller=admitted.caller, key=key, asked=asked) as this:
-        if this.answer is not None:
-            return this.answer.response(replayed=True)
-        if this.replay is not None:
-            edit_id = this.replay.edit_id
-        else:
-            edit_id = await take_in(asked, request, services, admitted=admitted, hold=this.hold)
-        answer = await _answer(request, services, edit_id, admitted.caller)
+    with services.room.held() as held:
+        asked = await read_asked(request, services.pace, held)
+        async with attempt(services, caller=admitted.caller, key=key, asked=asked) as this:
+            if this.answer is not None:
+                return this.answer.response(replayed=True)
+            if this.replay is not None:
+                edit_id = this.replay.edit_id
+            else:
+                edit_id = await take_in(asked, request, services, admitted=admitted, hold=this.hold)
+            asked.drop_picture()
+            held.release()
+            answer = await _answer(request, services, edit_id, admitted.caller)
     if this.hold is not None:
         await keep(services, this.hold, answer)
     return answer.response(replayed=this.replay is not None)

@@ -10,7 +10,7 @@ local function runs_key(model) return 'baret:runs:' .. model end -- what recent 
 local function in_flight_key(caller) return 'baret:in_flight:' .. caller end -- ids, queued or running
 local function idempotency_key(name) return 'baret:idempotency:' .. name end
 local running_key = 'baret:running' -- id → when its lease runs out, ms
-local lanes_key = 'baret:deliveries:lanes' -- receiver → when its next delivery is due, ms
+local lanes_key = 'baret:deliveries:lanes' -- caller and receiver → when the next delivery is due, ms
 local function lane_key(receiver) return 'baret:deliveries:due:' .. receiver end -- delivery → ms
 local function delivery_key(delivery) return 'baret:delivery:' .. delivery end
 local function attempts_key(delivery) return 'baret:delivery:' .. delivery .. ':attempts' end
@@ -68,6 +68,7 @@ local function enqueue(delivery, id, name, url, now, at)
   -- Sent again after a lost worker, an event is the one that was sent before.
   if redis.call('EXISTS', delivery_key(delivery)) == 1 then return end
   local receiver = string.lower(string.match(url, '^[^:]+://[^/?#]+') or url)
+  receiver = (redis.call('HGET', edit_key(id), 'caller') or '') .. ' ' .. receiver
   redis.call('HSET', delivery_key(delivery), 'edit', id, 'type', 'edit.' .. name, 'url', url,
     'receiver', receiver, 'created_ms', now, 'status', 'pending', 'tries', 0, 'taken', 0)
   schedule(delivery, receiver, at)

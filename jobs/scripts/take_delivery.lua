@@ -1,13 +1,26 @@
--- Take the delivery that is due longest, of those to receivers that are not busy; it is due again
--- after the lease unless it is settled. A progress event is taken once, while its edit runs.
--- lease in ms, busy receivers (JSON object), how many → {delivery, its fields…} | nil
-local lease, busy, count = ARGV[2], cjson.decode(ARGV[3]), tonumber(ARGV[4])
+-- Take the delivery that is due longest, of those to receivers and of callers that are not busy; it
+-- is due again after the lease unless it is settled. A progress event is taken once, while its edit
+-- runs.
+-- lease in ms, busy receivers and callers (JSON object) → {delivery, its fields…} | nil
+local lease, busy = ARGV[2], cjson.decode(ARGV[3])
 local now = now_ms()
+local page, pause = 100, 100 -- ms
 
+local function is_busy(lane)
+  local caller, receiver = string.match(lane, '^(%S*) (.+)$')
+  return busy[caller or ''] or busy[receiver or lane]
+end
+
+-- A page full of busy ones goes behind those that are due now: however many there are, nobody waits
+-- for them.
 local function next_receiver()
-  local due = redis.call('ZRANGE', lanes_key, '-inf', now, 'BYSCORE', 'LIMIT', 0, count + 1)
-  for _, receiver in ipairs(due) do
-    if not busy[receiver] then return receiver end
+  while true do
+    local due = redis.call('ZRANGE', lanes_key, '-inf', now, 'BYSCORE', 'LIMIT', 0, page)
+    for _, receiver in ipairs(due) do
+      if not is_busy(receiver) then return receiver end
+    end
+    if #due < page then return nil end
+    for _, receiver in ipairs(due) do redis.call('ZADD', lanes_key, now + pause, receiver) end
   end
 end
 

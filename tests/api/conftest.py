@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 import uvicorn
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from httpx import Response
 
 from api.app import create_app
+from api.server import Patience, server_config
 from jobs.connection import connect
 from jobs.files import PictureFiles
 from jobs.keyring import ApiKey, Keyring, KeyWish
@@ -127,10 +129,16 @@ def make_key(keys: Keyring) -> Callable[..., tuple[dict[str, str], ApiKey]]:
 
 
 @contextmanager
-def serving(settings: Settings) -> Iterator[str]:
+def serving(
+    settings: Settings, *, app: FastAPI | None = None, patience: Patience | None = None
+) -> Iterator[str]:
     """The application behind a real server, on a free port of loopback: its address."""
-    config = uvicorn.Config(
-        create_app(settings), host="127.0.0.1", port=0, log_config=None, timeout_graceful_shutdown=1
+    config = server_config(
+        app or create_app(settings),
+        host="127.0.0.1",
+        port=0,
+        patience=patience,
+        timeout_graceful_shutdown=1,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)

@@ -3,7 +3,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from api.__main__ import OPEN_FILES, allow_open_files
+from api.__main__ import OPEN_FILES, allow_open_files, most_connections
 from jobs.follow import MAX_WAITERS
 
 
@@ -38,3 +38,7 @@ def test_the_bound_is_raised_no_further_than_the_system_lets_it(few_files: int) 
 def test_a_higher_bound_is_left_alone(few_files: int) -> None:
     allow_open_files(100)
     assert bound() == 512
+
+
+def test_connections_leave_files_for_everything_else(few_files: int) -> None:
+    assert most_connections() == 256

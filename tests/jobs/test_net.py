@@ -1,15 +1,21 @@
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from ipaddress import ip_address, ip_network
 
 import pytest
 
+from jobs.addresses import check_url, is_allowed
 from jobs.errors import AddressNotAllowed, FetchFailed
-from jobs.net import check_url, fetch, is_allowed
+from jobs.fetching import Fetcher
+from jobs.settings import Network
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
+
+
+async def fetch(url: str, networks: Sequence[Network], *, max_bytes: int) -> bytes:
+    return await Fetcher(networks).fetch(url, max_bytes=max_bytes)
 
 
 @pytest.mark.parametrize(
