@@ -16,6 +16,7 @@ JobsError
 │   ├── KeyUnknown          there is no such API key
 │   └── KeyRevoked          the API key is valid no longer
 ├── StoreUnavailable        Redis or the object store does not answer
+│   └── StoreDamaged        Redis holds what this service did not write there
 ├── NoWorker                no worker has ever announced the model
 ├── UnknownModel            workers are there, but not for the model asked for
 ├── SourceNotFound          the edit named as a source is not there any more
@@ -96,6 +97,10 @@ class KeyRevoked(KeyRefused):
 
 class StoreUnavailable(JobsError):
     """Redis or the object store does not answer."""
+
+
+class StoreDamaged(StoreUnavailable):
+    """Redis answers, with what this service did not write and cannot read."""
 
 
 class NoWorker(JobsError):

@@ -12,7 +12,8 @@ from typing import Any
 import redis.asyncio
 from redis.exceptions import RedisError
 
-from jobs.errors import StoreUnavailable
+from jobs.connection import UNREADABLE
+from jobs.errors import StoreDamaged, StoreUnavailable
 from jobs.schema import EditStatus
 
 BLOCK_SECONDS = 5
@@ -38,6 +39,8 @@ def _redis_errors() -> Iterator[None]:
         yield
     except (RedisError, asyncio.IncompleteReadError) as error:
         raise StoreUnavailable("Redis does not answer; try again in a few seconds.") from error
+    except UNREADABLE as error:
+        raise StoreDamaged("The edit's events are damaged; ask for the edit itself.") from error
 
 
 class Follower:
@@ -52,6 +55,7 @@ class Follower:
         self._redis: Any = redis.asyncio.Redis.from_url(
             url,
             decode_responses=True,
+            encoding_errors="replace",
             socket_connect_timeout=2,
             # Above the longest blocking read, which would otherwise count as a dead connection.
             socket_timeout=2 * BLOCK_SECONDS,

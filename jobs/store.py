@@ -29,7 +29,7 @@ from pydantic import TypeAdapter
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.retry import Retry
 
-from jobs.connection import Scripts, redis_errors
+from jobs.connection import UNREADABLE, Scripts, redis_errors
 from jobs.errors import (
     EditExpired,
     EditGone,
@@ -37,11 +37,13 @@ from jobs.errors import (
     IdempotencyInProgress,
     QueueFull,
     StaleAttempt,
+    StoreDamaged,
     TooManyInFlight,
 )
-from jobs.eta import Outlook
+from jobs.eta import Outlook, recent_runs
 from jobs.files import inversions_of
 from jobs.idempotency import REPLAY_SECONDS, Hold
+from jobs.logs import get_logger
 from jobs.presence import running, serving
 from jobs.schema import (
     EditStatus,
@@ -62,6 +64,8 @@ GRACE_SECONDS = 60.0
 ERASER_LEASE_SECONDS = 60.0  # above the deletion of an edit's pictures
 EXPIRED_SECONDS = 24 * 3600  # that an edit is known to have expired; afterwards it never was
 
+log = get_logger(__name__)
+
 _MODEL = TypeAdapter(Model)
 
 
@@ -78,6 +82,7 @@ def connect(url: str) -> "redis.Redis":
     return redis.Redis.from_url(
         url,
         decode_responses=True,
+        encoding_errors="replace",  # one spoilt value must not hide those beside it
         socket_timeout=5,
         socket_connect_timeout=2,
         health_check_interval=15,
@@ -166,11 +171,11 @@ class EditStore:
         By what the model's last edits took and how many run at once: as many as do now, and at
         least one a live worker.
         """
-        runs = self._redis.lrange(f"baret:runs:{model}", 0, -1)
+        runs = recent_runs(self._redis.lrange(f"baret:runs:{model}", 0, -1))
         workers = serving(self._redis).count(model)
         if not runs or not workers:
             return None
-        seconds = fmean(int(run.split()[0]) for run in runs) / 1000
+        seconds = fmean(run.seconds for run in runs)
         return max(1, math.ceil(seconds * places / max(workers, running(self._redis).count(model))))
 
     def _seconds_to_an_end(self, caller: str) -> int | None:
@@ -191,14 +196,18 @@ class EditStore:
             caller: whose it must be; None asks for anybody's (workers).
 
         Raises:
-            EditNotFound: no such edit, or another caller's.
+            EditNotFound: no such edit, or another caller's, or its record cannot be read.
             EditExpired: there was one.
         """
         fields = self._redis.hgetall(f"baret:edit:{edit_id}")
-        owner = fields["caller"] if fields else self._redis.get(f"baret:expired:{edit_id}")
+        owner = fields.get("caller") if fields else self._redis.get(f"baret:expired:{edit_id}")
         if owner is None or caller not in (None, owner):
             raise EditNotFound("No edit has this id.")
-        record = _record(fields) if fields else None
+        try:
+            record = _record(fields) if fields else None
+        except UNREADABLE as error:
+            log.error("a record cannot be read", edit=edit_id, reason=type(error).__name__)
+            raise EditNotFound("The edit's record is damaged; send the edit again.") from error
         # Also before a housekeeper has come round to it.
         if record is None or (record.expires_at and record.expires_at <= datetime.now(UTC)):
             raise EditExpired("The edit was kept as long as `expires_at` said, and is deleted.")
@@ -214,7 +223,7 @@ class EditStore:
         """The caller's edits, the newest first, those older than the id `before` where given."""
         while ids := self._ids_before(caller, before):
             for edit_id in ids:
-                with suppress(EditGone):
+                with suppress(EditGone, StoreDamaged):
                     yield self.get(edit_id)
             before = ids[-1]
 
@@ -354,9 +363,17 @@ class EditStore:
         return ids
 
     @redis_errors()
+    def unqueue(self, model: str, member: str) -> None:
+        """Take out of a model's queue what is no edit."""
+        self._redis.zrem(f"baret:waiting:{model}", member)
+
+    @redis_errors()
     def messages(self, queue: str) -> int:
         """How many messages lie in a Celery queue."""
-        return int(self._redis.llen(queue))
+        try:
+            return int(self._redis.llen(queue))
+        except redis.ResponseError:  # no list: whoever sends next mends it (jobs/messages.py)
+            return 0
 
     @redis_errors()
     def expire(self, *, limit: int) -> list[str]:
@@ -394,8 +411,7 @@ class EditStore:
     @redis_errors()
     def models(self) -> dict[str, Model]:
         """Every model that a worker has ever announced, by id."""
-        found = self._redis.hgetall("baret:models")
-        return {name: _MODEL.validate_json(text) for name, text in found.items()}
+        return dict(_models(self._redis.hgetall("baret:models")))
 
     @redis_errors()
     def live_models(self) -> dict[str, Model]:
@@ -408,6 +424,15 @@ class EditStore:
         """A random secret of 32 bytes that all processes share, made when first asked for."""
         self._redis.set(f"baret:secret:{name}", secrets.token_hex(32), nx=True)
         return bytes.fromhex(self._redis.get(f"baret:secret:{name}"))
+
+
+def _models(found: dict[str, str]) -> Iterator[tuple[str, Model]]:
+    """Those that can be read: living workers announce theirs anew within seconds."""
+    for name, text in found.items():
+        try:
+            yield name, _MODEL.validate_json(text)
+        except ValueError:
+            log.error("a model's announcement cannot be read", model=name)
 
 
 def _record(fields: dict[str, str]) -> Record:
