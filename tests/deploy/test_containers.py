@@ -96,7 +96,7 @@ def test_api_image_answers(api_url: str) -> None:
 def test_gpu_image_serves_the_bundled_model(tmp_path: Path, redis_url: str) -> None:
     from jobs.store import EditStore, connect
 
-    image = build(ROOT / "Dockerfile.gpu", tmp_path)
+    image = build(ROOT / "Dockerfile.gpu", tmp_path, hashed=False)
     client = connect(redis_url)
     process = image.start(REDIS_URL=redis_url)
     try:
