@@ -44,10 +44,12 @@ audited: dev
 check: lint audited test
 
 # Hashes are those of PyPI's own files, whatever index this machine is set up for.
+# More for the images, such as: make requirements EXTRAS="--extra c2pa --extra tracing"
+EXTRAS ?=
 PINS = .venv/bin/uv pip compile --no-config --default-index https://pypi.org/simple \
   --no-emit-index-url --no-emit-find-links --generate-hashes --no-annotate --quiet \
   --custom-compile-command "make requirements" --python-version 3.11 \
-  --python-platform x86_64-manylinux_2_28 -c constraints.txt pyproject.toml deploy/build.in
+  --python-platform x86_64-manylinux_2_28 -c constraints.txt pyproject.toml deploy/build.in $(EXTRAS)
 
 requirements: dev
 	$(PINS) -o deploy/requirements-api.txt

@@ -3,6 +3,7 @@
 import json
 import re
 import threading
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -45,14 +46,10 @@ def test_every_pin_has_hashes_and_no_place_of_its_own(name: str) -> None:
 
 
 def test_images_have_what_the_project_needs() -> None:
-    project = (ROOT / "pyproject.toml").read_text()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     needed, worker = (
-        set(
-            re.findall(
-                r'^    "([a-z0-9-]+)', re.search(pattern, project, re.DOTALL)[1], re.MULTILINE
-            )
-        )
-        for pattern in (r"\ndependencies = \[(.+?)\n\]", r"\nworker = \[(.+?)\n\]")
+        {re.split(r"[\[>=]", one)[0] for one in named}
+        for named in (project["dependencies"], project["optional-dependencies"]["worker"])
     )
     api_pins, worker_pins = (pins((ROOT / name).read_text()) for name in IMAGES)
     assert needed <= api_pins.keys() and needed | worker <= worker_pins.keys()
