@@ -166,6 +166,7 @@ KINDS: dict[type[Exception], Kind] = {
     jobs_errors.DeliveryNotFound: NOT_FOUND,
     jobs_errors.QueueFull: QUEUE_FULL,
     jobs_errors.StoreUnavailable: UNAVAILABLE,
+    jobs_errors.StoreDamaged: UNAVAILABLE,
     jobs_errors.NoWorker: NO_WORKER,
     jobs_errors.UnknownModel: VALIDATION_ERROR,
     jobs_errors.SourceNotFound: VALIDATION_ERROR,
