@@ -6,14 +6,16 @@ ARGS ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help install dev run test test-slow lint check clean
+.PHONY: help install dev run test test-slow lint audit audited check requirements clean
 
 help:
 	@echo "make run        install, start everything on this machine, make a sample edit, serve"
 	@echo "make test       all tests but those of minutes and those for a GPU"
 	@echo "make test-slow  the tests of minutes"
-	@echo "make check      lint, types, import directions and tests"
-	@echo "make lint       check without tests"
+	@echo "make check      lint, types, import directions, known vulnerabilities and tests"
+	@echo "make lint       check without tests and vulnerabilities"
+	@echo "make audit      known vulnerabilities in what is pinned; needs the internet"
+	@echo "make requirements  the images' pins with their hashes, from constraints.txt"
 	@echo "make install    the environment in .venv alone"
 	@echo "make clean      remove the environment and caches; pictures in data/ stay"
 
@@ -32,7 +34,26 @@ lint: dev
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 
-check: lint test
+audit: dev
+	.venv/bin/python -m deploy.audit
+
+# Where no advisories can be had (exit code 3) that is said, and nothing fails for it.
+audited: dev
+	.venv/bin/python -m deploy.audit || [ $$? -eq 3 ]
+
+check: lint audited test
+
+# Hashes are those of PyPI's own files, whatever index this machine is set up for.
+# More for the images, such as: make requirements EXTRAS="--extra c2pa --extra tracing"
+EXTRAS ?=
+PINS = .venv/bin/uv pip compile --no-config --default-index https://pypi.org/simple \
+  --no-emit-index-url --no-emit-find-links --generate-hashes --no-annotate --quiet \
+  --custom-compile-command "make requirements" --python-version 3.11 \
+  --python-platform x86_64-manylinux_2_28 -c constraints.txt pyproject.toml deploy/build.in $(EXTRAS)
+
+requirements: dev
+	$(PINS) -o deploy/requirements-api.txt
+	$(PINS) --extra worker -o deploy/requirements-worker.txt
 
 # --no-compile: most modules of torch and transformers are never imported; those that are compile
 # themselves at first use. It halves the time of the installation.

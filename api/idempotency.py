@@ -11,12 +11,13 @@ from typing import Any
 
 from fastapi import Request
 from fastapi.responses import JSONResponse
+from pydantic import TypeAdapter, ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from api.asked import Asked
 from api.errors import InvalidRequest
 from api.services import Services
-from jobs.errors import StoreUnavailable
+from jobs.errors import StoreDamaged, StoreUnavailable
 from jobs.idempotency import TAKING_SECONDS, Hold, Replay
 
 HEADER = "Idempotency-Key"
@@ -38,6 +39,9 @@ class Answer:
         return JSONResponse(self.body, self.status, {**self.headers, **extra})
 
 
+_ANSWER = TypeAdapter(Answer)
+
+
 @dataclass(frozen=True)
 class Attempt:
     """A POST with or without a key: one that holds it, or one that repeats another."""
@@ -48,7 +52,12 @@ class Attempt:
     @property
     def answer(self) -> Answer | None:
         """The first answer, where this repeats one that was given."""
-        return Answer(**self.replay.answer) if self.replay and self.replay.answer else None
+        if self.replay is None or self.replay.answer is None:
+            return None
+        try:
+            return _ANSWER.validate_python(self.replay.answer)
+        except ValidationError as error:
+            raise StoreDamaged("The first answer is damaged; use a new Idempotency-Key.") from error
 
 
 def key_of(request: Request) -> str | None:

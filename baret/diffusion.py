@@ -47,8 +47,8 @@ class StableDiffusion:
         """Take the parts of a loaded pipeline; `known` are its words, where they are few.
 
         Raises:
-            UnsupportedModel: latents of other than 4 channels, another prediction type, or a
-                schedule that ends in pure noise.
+            UnsupportedModel: latents of other than 4 channels, another prediction type, a
+                schedule that ends in pure noise, or weights that are missing or no numbers.
         """
         self.device, self.dtype, self.licence = device, dtype, licence
         self.safety_checker = safety_checker
@@ -61,6 +61,7 @@ class StableDiffusion:
         self._reader = PromptReader(
             self._tokenizer.backend_tokenizer, length=self._length, known=known
         )
+        _check_weights((self._vae, self._text_encoder, self.unet))
         self.identity = _digest((self._vae, self._text_encoder, self.unet), self._prediction)
         for module in (self.unet, self._vae, self._text_encoder):
             module.requires_grad_(False).eval().to(device)
@@ -221,6 +222,17 @@ def _dtype(dtype: str | torch.dtype, device: torch.device) -> torch.dtype:
         return torch.float16 if device.type == "cuda" else torch.float32
     found: torch.dtype = getattr(torch, dtype)
     return found
+
+
+def _check_weights(modules: Iterable[torch.nn.Module]) -> None:
+    for module in modules:
+        for name, tensor in module.state_dict().items():
+            whole = not tensor.is_meta and bool(torch.isfinite(tensor).all())
+            if not whole:
+                raise UnsupportedModel(
+                    f"{name} of the {type(module).__name__} is missing, or holds what is no finite "
+                    f"number in {tensor.dtype}: fetch the model again, or take another dtype."
+                )
 
 
 def _digest(modules: Iterable[torch.nn.Module], prediction: str) -> str:

@@ -16,6 +16,7 @@ from transformers import CLIPTokenizer
 from transformers.utils import logging as transformers_logging
 
 from baret.errors import ModelError, ModelNotFound, UnsupportedModel
+from baret.parts import check_parts
 
 BUNDLED = Path(__file__).parent / "models"
 CONFIGS = Path(__file__).parent / "configs"
@@ -81,11 +82,12 @@ def _load_folder(folder: Path, dtype: torch.dtype) -> StableDiffusionPipeline:
             raise UnsupportedModel(
                 f"{folder / part} has no .safetensors weights; pickles are not opened."
             )
+    check_parts(folder)
     try:
         return StableDiffusionPipeline.from_pretrained(
             folder, dtype=dtype, use_safetensors=True, local_files_only=True, **_NO_CHECKER
         )
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+    except Exception as error:  # whatever the libraries make of a stranger's files
         raise UnsupportedModel(f"{folder} cannot be loaded: {error}") from error
 
 
@@ -122,7 +124,7 @@ def _load_file(
             local_files_only=True,
             **_NO_CHECKER,
         )
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+    except Exception as error:  # as above
         raise UnsupportedModel(f"{path.name} cannot be loaded: {error}") from error
 
 
@@ -144,9 +146,8 @@ def _family(path: Path) -> str:
 
 def _load_from_hub(hub_id: str, dtype: torch.dtype) -> StableDiffusionPipeline:
     try:
-        return StableDiffusionPipeline.from_pretrained(
-            hub_id, dtype=dtype, use_safetensors=True, **_NO_CHECKER
-        )
+        # Without the safety checker, which is fetched where it is wanted.
+        found = StableDiffusionPipeline.download(hub_id, use_safetensors=True, **_NO_CHECKER)
     except (
         LocalEntryNotFoundError,
         OfflineModeIsEnabled,
@@ -158,6 +159,7 @@ def _load_from_hub(hub_id: str, dtype: torch.dtype) -> StableDiffusionPipeline:
         if "safetensors" in str(error):
             raise UnsupportedModel(f"{hub_id} has no safetensors weights.") from error
         raise _unreachable(hub_id) from error
+    return _load_folder(Path(found), dtype)
 
 
 def _unreachable(hub_id: str) -> ModelError:

@@ -94,7 +94,7 @@ class Inversion:
                 dtype=told["dtype"],
                 **{name: tensors[name] for name in _TENSORS},
             )
-        except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        except (SafetensorError, LookupError, TypeError, ValueError, RecursionError) as error:
             raise BaretError("This is no saved inversion; invert the photo again.") from error
 
 

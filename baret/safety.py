@@ -11,6 +11,7 @@ from PIL import Image
 from transformers import CLIPImageProcessorPil
 
 from baret.errors import UnsupportedModel
+from baret.parts import check_parts
 
 CHECKER, EXTRACTOR = "safety_checker", "feature_extractor"  # folders of a model
 
@@ -50,18 +51,19 @@ def load_safety_checker(
     """
     if not _brings_one(name_or_path, folder):
         return None
-    where, local = str(folder or name_or_path), folder is not None
     try:
+        where = folder or Path(StableDiffusionPipeline.download(name_or_path, use_safetensors=True))
+        check_parts(where)
         checker = StableDiffusionSafetyChecker.from_pretrained(
-            where, subfolder=CHECKER, dtype=dtype, use_safetensors=True, local_files_only=local
+            where, subfolder=CHECKER, dtype=dtype, use_safetensors=True, local_files_only=True
         )
         extractor = CLIPImageProcessorPil.from_pretrained(
-            where, subfolder=EXTRACTOR, local_files_only=local
+            where, subfolder=EXTRACTOR, local_files_only=True
         )
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+    except Exception as error:  # whatever the libraries make of a stranger's files
         raise UnsupportedModel(
-            f"The safety checker of {where} cannot be loaded; with the content check turned off "
-            f"the model is used without it. {error}"
+            f"The safety checker of {folder or name_or_path} cannot be loaded; with the content "
+            f"check turned off the model is used without it. {error}"
         ) from error
     return SafetyChecker(checker, extractor, device=device)
 

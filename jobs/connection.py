@@ -1,4 +1,8 @@
-"""What every class on Redis shares: the connection, its errors in our own words, the scripts."""
+"""What every class on Redis shares: the connection, its errors in our own words, the scripts.
+
+What Redis holds is trusted no more than a request is: whoever else writes there can spoil an
+edit, a key or a delivery, but must not take the rest of the service along.
+"""
 
 import json
 import threading
@@ -6,17 +10,25 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from traceback import extract_tb
 from typing import Any
 
 import redis
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.retry import Retry
 
-from jobs.errors import StoreUnavailable
+from jobs.errors import StoreDamaged, StoreUnavailable
+from jobs.logs import get_logger
 from jobs.schema import LEGAL_MOVES
+
+log = get_logger(__name__)
 
 TIMEOUT_SECONDS = 2  # to connect, and for an answer
 REST_SECONDS = 1.0  # that a server which did not answer in time is not asked again
+
+# What reading a value raises that is not as this service writes it. pydantic's, json's and the
+# decoding's errors are kinds of ValueError.
+UNREADABLE = (ValueError, TypeError, LookupError, ArithmeticError)
 
 _SCRIPTS = Path(__file__).parent / "scripts"
 _MOVES = json.dumps({a: dict.fromkeys(to, True) for a, to in LEGAL_MOVES.items()})
@@ -66,6 +78,7 @@ def connect(url: str) -> "redis.Redis":
     return redis.Redis.from_url(
         url,
         decode_responses=True,
+        encoding_errors="replace",  # one spoilt value must not hide those beside it
         socket_timeout=TIMEOUT_SECONDS,
         socket_connect_timeout=TIMEOUT_SECONDS,
         health_check_interval=15,
@@ -75,11 +88,23 @@ def connect(url: str) -> "redis.Redis":
 
 @contextmanager
 def redis_errors() -> Iterator[None]:
-    """Used as a decorator: a Redis that does not answer is our own error, not the library's."""
+    """Used as a decorator: what goes wrong with Redis is our own error, not the library's."""
     try:
         yield
     except redis.RedisError as error:
+        if "WRONGTYPE" in str(error):
+            raise _damaged(error) from error
         raise StoreUnavailable("Redis does not answer; try again in a few seconds.") from error
+    except UNREADABLE as error:
+        raise _damaged(error) from error
+
+
+def _damaged(error: Exception) -> StoreDamaged:
+    # The place, not what was there: whoever wrote that shall not write our log.
+    *_, place = extract_tb(error.__traceback__)[:2]
+    where = f"{Path(place.filename).name}:{place.lineno}"
+    log.error("Redis holds what cannot be read", where=where, reason=type(error).__name__)
+    return StoreDamaged("The service's own records are damaged; tell its operator.")
 
 
 # Where Redis has reached its `maxmemory` these are refused; what ends, frees and runs edits is not.

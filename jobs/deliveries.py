@@ -14,10 +14,13 @@ from typing import Any
 
 import redis
 
-from jobs.connection import Scripts, redis_errors
+from jobs.connection import UNREADABLE, Scripts, redis_errors
 from jobs.errors import DeliveryNotFound
 from jobs.hooks import DeliveryAttempt, DeliveryStatus, WebhookDelivery
+from jobs.logs import get_logger
 from jobs.schema import WebhookEvent
+
+log = get_logger(__name__)
 
 LEASE_SECONDS = 60.0  # above the webhook time-out
 MOST_ATTEMPTS = 20  # of a delivery that its log holds
@@ -68,22 +71,15 @@ class Deliveries:
             busy: receivers that get no more for now, and callers who send no more.
         """
         names = json.dumps(dict.fromkeys(busy, True))
-        found = self._run("take_delivery", int(LEASE_SECONDS * 1000), names)
-        if not found:
-            return None
-        fields = dict(zip(found[1][::2], found[1][1::2], strict=True))
-        caller, _, receiver = fields["receiver"].rpartition(" ")
-        return Delivery(
-            id=found[0],
-            edit_id=fields["edit"],
-            type=WebhookEvent(fields["type"]),
-            url=fields["url"],
-            caller=caller,
-            receiver=receiver,
-            created_at=_moment(fields["created_ms"]),
-            tries=int(fields["tries"]),
-            taken=int(fields["taken"]),
-        )
+        lease = int(LEASE_SECONDS * 1000)
+        while found := self._run("take_delivery", lease, names):
+            delivery_id, fields, receiver = found
+            try:
+                return _delivery(delivery_id, dict(zip(fields[::2], fields[1::2], strict=True)))
+            except UNREADABLE as error:
+                log.error("a delivery cannot be read: dropped", reason=type(error).__name__)
+                self._run("drop_delivery", delivery_id, receiver)
+        return None
 
     @redis_errors()
     def settle(self, delivery: Delivery, outcome: Outcome) -> None:
@@ -137,6 +133,21 @@ class Deliveries:
             next_attempt_at=None if due is None else _moment(due),
             attempts=[DeliveryAttempt.model_validate_json(text) for text in attempts],
         )
+
+
+def _delivery(delivery_id: str, fields: dict[str, str]) -> Delivery:
+    caller, _, receiver = fields["receiver"].rpartition(" ")
+    return Delivery(
+        id=delivery_id,
+        edit_id=fields["edit"],
+        type=WebhookEvent(fields["type"]),
+        url=fields["url"],
+        caller=caller,
+        receiver=receiver,
+        created_at=_moment(fields["created_ms"]),
+        tries=int(fields["tries"]),
+        taken=int(fields["taken"]),
+    )
 
 
 def _ids(edit_id: str) -> list[str]:

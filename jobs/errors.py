@@ -18,6 +18,7 @@ JobsError
 │   ├── KeyUnknown          there is no such API key
 │   └── KeyRevoked          the API key is valid no longer
 ├── StoreUnavailable        Redis or the object store does not answer
+│   └── StoreDamaged        Redis holds what this service did not write there
 ├── DecoderUnavailable      no process could be started to decode a picture, or none is free
 ├── NoWorker                no worker has ever announced the model
 ├── UnknownModel            workers are there, but not for the model asked for
@@ -111,6 +112,10 @@ class StoreUnavailable(JobsError):
 
 class DecoderUnavailable(JobsError):
     """No process could be started to decode a picture, or none became free in time."""
+
+
+class StoreDamaged(StoreUnavailable):
+    """Redis answers, with what this service did not write and cannot read."""
 
 
 class NoWorker(JobsError):

@@ -1,5 +1,7 @@
 """How long an edit will take, by what recent edits of its model took."""
 
+import math
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from statistics import median
 from typing import Any, Self
@@ -32,17 +34,37 @@ class Outlook:
     def read(cls, found: list[Any]) -> Self:
         """From what `scripts/outlook.lua` returns."""
         now_ms, position, workers, recent, running = found
-        ended = (text.split() for text in recent)
         return cls(
             now=now_ms / 1000,
             position=None if position < 0 else position,
             workers=workers,
-            recent=tuple(Run(int(ms) / 1000, float(work)) for ms, work in ended),
-            running=tuple(
-                Run((now_ms - int(started)) / 1000, float(work), float(progress))
-                for work, progress, started in running
-            ),
+            recent=recent_runs(recent),
+            running=tuple(_readable(running, lambda *run: _running(now_ms, *run))),
         )
+
+
+def recent_runs(found: Iterable[str]) -> tuple[Run, ...]:
+    """From `baret:runs:<model>`: '<ms> <work>' each."""
+    return tuple(_readable((text.split() for text in found), _ended))
+
+
+def _ended(ms: str, work: str) -> Run:
+    return Run(int(ms) / 1000, float(work))
+
+
+def _running(now_ms: int, work: str, progress: str, started: str) -> Run:
+    return Run((now_ms - int(started)) / 1000, float(work), float(progress))
+
+
+def _readable(found: Iterable[list[Any]], read: Callable[..., Run]) -> Iterator[Run]:
+    """Those that are runs: an estimate is not worth failing for."""
+    for values in found:
+        try:
+            run = read(*values)
+        except (ValueError, TypeError):
+            continue
+        if run.work > 0 and math.isfinite(run.seconds + run.work + run.progress):
+            yield run
 
 
 def eta_seconds(record: Record, outlook: Outlook) -> float | None:

@@ -4,6 +4,7 @@ Keys are `<edit id>/<name>`; `obstore` writes aside and renames, so nothing half
 """
 
 import hashlib
+import re
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +15,10 @@ from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
 
 from jobs.errors import StoreUnavailable
+from jobs.ids import is_edit_id
 from jobs.schema import Submission
+
+_INVERSIONS = re.compile(r"_inversions/[0-9a-f]{32}/[0-9a-f]{64}")
 
 
 class Kept(NamedTuple):
@@ -29,6 +33,11 @@ def inversions_of(submission: Submission) -> str:
     """The prefix of what a caller's edits keep of a picture beside themselves."""
     caller = hashlib.sha256(submission.caller.encode()).hexdigest()[:32]
     return f"_inversions/{caller}/{submission.input.sha256}"
+
+
+def holds_one_edits_pictures(prefix: str) -> bool:
+    """Whether a prefix is an edit's, or one of `inversions_of`, and nothing wider."""
+    return is_edit_id(prefix) or _INVERSIONS.fullmatch(prefix) is not None
 
 
 class PictureFiles:
@@ -58,7 +67,7 @@ class PictureFiles:
         """The picture's bytes; None where there is none."""
         try:
             return bytes(obstore.get(self._store, f"{edit_id}/{name}").bytes())
-        except FileNotFoundError:
+        except (FileNotFoundError, ValueError):  # ValueError: the name leads out of the store
             return None
         except (BaseError, OSError) as error:
             raise StoreUnavailable("The picture store does not answer.") from error

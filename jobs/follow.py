@@ -14,8 +14,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import RedisError
 
-from jobs.connection import TIMEOUT_SECONDS
-from jobs.errors import StoreUnavailable
+from jobs.connection import TIMEOUT_SECONDS, UNREADABLE
+from jobs.errors import StoreDamaged, StoreUnavailable
 from jobs.schema import EditStatus
 
 BLOCK_SECONDS = 5
@@ -41,6 +41,8 @@ def _redis_errors() -> Iterator[None]:
         yield
     except (RedisError, asyncio.IncompleteReadError) as error:
         raise StoreUnavailable("Redis does not answer; try again in a few seconds.") from error
+    except UNREADABLE as error:
+        raise StoreDamaged("The edit's events are damaged; ask for the edit itself.") from error
 
 
 class Follower:
@@ -55,6 +57,7 @@ class Follower:
         self._redis: Any = redis.asyncio.Redis.from_url(
             url,
             decode_responses=True,
+            encoding_errors="replace",
             socket_connect_timeout=TIMEOUT_SECONDS,
             # Above the longest blocking read, which would otherwise count as a dead connection.
             socket_timeout=BLOCK_SECONDS + TIMEOUT_SECONDS,

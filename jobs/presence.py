@@ -12,7 +12,7 @@ def now_of(client: Any) -> float:
 def serving(client: Any) -> list[str]:
     """The models that living workers serve, one name a worker."""
     living = client.zrange("baret:workers", now_of(client), "+inf", byscore=True)
-    return [member.split(" ", 1)[1] for member in living]
+    return [model for member in living if (model := member.partition(" ")[2])]
 
 
 def running(client: Any) -> list[str | None]:

@@ -326,7 +326,7 @@ class Record(Strict):
     submission: Submission
     status: EditStatus
     stage: Stage | None = None
-    progress: float = 0.0
+    progress: Unit = 0.0
     attempt: int = 0
     queued_at: datetime
     started_at: datetime | None = None

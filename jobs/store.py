@@ -26,7 +26,7 @@ from typing import Any
 import redis
 from pydantic import TypeAdapter
 
-from jobs.connection import Scripts, redis_errors
+from jobs.connection import UNREADABLE, Scripts, redis_errors
 from jobs.errors import (
     EditExpired,
     EditGone,
@@ -34,11 +34,13 @@ from jobs.errors import (
     IdempotencyInProgress,
     QueueFull,
     StaleAttempt,
+    StoreDamaged,
     TooManyInFlight,
 )
-from jobs.eta import Outlook
+from jobs.eta import Outlook, recent_runs
 from jobs.files import inversions_of
 from jobs.idempotency import REPLAY_SECONDS, Hold
+from jobs.logs import get_logger
 from jobs.presence import now_of, running, serving
 from jobs.schema import (
     EditStatus,
@@ -59,6 +61,8 @@ GRACE_SECONDS = 60.0
 EXPECTED_SECONDS = 3600.0  # that a picture waits for its edit: above the longest request
 ERASER_LEASE_SECONDS = 60.0  # above the deletion of an edit's pictures
 EXPIRED_SECONDS = 24 * 3600  # that an edit is known to have expired; afterwards it never was
+
+log = get_logger(__name__)
 
 _MODEL = TypeAdapter(Model)
 
@@ -160,11 +164,11 @@ class EditStore:
         By what the model's last edits took and how many run at once: as many as do now, and at
         least one a live worker.
         """
-        runs = self._redis.lrange(f"baret:runs:{model}", 0, -1)
+        runs = recent_runs(self._redis.lrange(f"baret:runs:{model}", 0, -1))
         workers = serving(self._redis).count(model)
         if not runs or not workers:
             return None
-        seconds = fmean(int(run.split()[0]) for run in runs) / 1000
+        seconds = fmean(run.seconds for run in runs)
         return max(1, math.ceil(seconds * places / max(workers, running(self._redis).count(model))))
 
     def _seconds_to_an_end(self, caller: str) -> int | None:
@@ -185,17 +189,21 @@ class EditStore:
             caller: whose it must be; None asks for anybody's (workers).
 
         Raises:
-            EditNotFound: no such edit, or another caller's.
+            EditNotFound: no such edit, or another caller's, or its record cannot be read.
             EditExpired: there was one.
         """
         with self._redis.pipeline(transaction=False) as both:
             both.hgetall(f"baret:edit:{edit_id}")
             both.time()  # Redis's clock, which `expires_at` is by
             fields, (now, _) = both.execute()
-        owner = fields["caller"] if fields else self._redis.get(f"baret:expired:{edit_id}")
+        owner = fields.get("caller") if fields else self._redis.get(f"baret:expired:{edit_id}")
         if owner is None or caller not in (None, owner):
             raise EditNotFound("No edit has this id.")
-        record = _record(fields) if fields else None
+        try:
+            record = _record(fields) if fields else None
+        except UNREADABLE as error:
+            log.error("a record cannot be read", edit=edit_id, reason=type(error).__name__)
+            raise EditNotFound("The edit's record is damaged; send the edit again.") from error
         # Also before a housekeeper has come round to it.
         if record is None or (record.expires_at and record.expires_at.timestamp() <= now):
             raise EditExpired("The edit was kept as long as `expires_at` said, and is deleted.")
@@ -211,7 +219,7 @@ class EditStore:
         """The caller's edits, the newest first, those older than the id `before` where given."""
         while ids := self._ids_before(caller, before):
             for edit_id in ids:
-                with suppress(EditGone):
+                with suppress(EditGone, StoreDamaged):
                     yield self.get(edit_id)
             before = ids[-1]
 
@@ -352,9 +360,17 @@ class EditStore:
         return ids
 
     @redis_errors()
+    def unqueue(self, model: str, member: str) -> None:
+        """Take out of a model's queue what is no edit."""
+        self._redis.zrem(f"baret:waiting:{model}", member)
+
+    @redis_errors()
     def messages(self, queue: str) -> int:
         """How many messages lie in a Celery queue."""
-        return int(self._redis.llen(queue))
+        try:
+            return int(self._redis.llen(queue))
+        except redis.ResponseError:  # no list: whoever sends next mends it (jobs/messages.py)
+            return 0
 
     @redis_errors()
     def expire(self, *, limit: int) -> list[str]:
@@ -392,8 +408,7 @@ class EditStore:
     @redis_errors()
     def models(self) -> dict[str, Model]:
         """Every model that a worker has ever announced, by id."""
-        found = self._redis.hgetall("baret:models")
-        return {name: _MODEL.validate_json(text) for name, text in found.items()}
+        return dict(_models(self._redis.hgetall("baret:models")))
 
     @redis_errors()
     def live_models(self) -> dict[str, Model]:
@@ -406,6 +421,15 @@ class EditStore:
         """A random secret of 32 bytes that all processes share, made when first asked for."""
         self._redis.set(f"baret:secret:{name}", secrets.token_hex(32), nx=True)
         return bytes.fromhex(self._redis.get(f"baret:secret:{name}"))
+
+
+def _models(found: dict[str, str]) -> Iterator[tuple[str, Model]]:
+    """Those that can be read: living workers announce theirs anew within seconds."""
+    for name, text in found.items():
+        try:
+            yield name, _MODEL.validate_json(text)
+        except ValueError:
+            log.error("a model's announcement cannot be read", model=name)
 
 
 def _record(fields: dict[str, str]) -> Record:

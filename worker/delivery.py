@@ -12,7 +12,7 @@ from standardwebhooks import Webhook
 
 from jobs.addresses import check_url
 from jobs.deliveries import Delivery, Outcome
-from jobs.errors import AddressNotAllowed, EditGone
+from jobs.errors import AddressNotAllowed, EditGone, StoreDamaged
 from jobs.hook_secrets import HookSecrets
 from jobs.hooks import DeliveryAttempt, DeliveryError, DeliveryStatus
 from jobs.links import LinkSigner
@@ -112,7 +112,7 @@ class Sender:
         try:
             check_url(delivery.url, self._networks)
             body, headers = await asyncio.to_thread(self._signed, delivery)
-        except EditGone:
+        except (EditGone, StoreDamaged):
             return DeliveryError.EDIT_GONE
         except AddressNotAllowed:
             return DeliveryError.URL_NOT_ALLOWED

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 
 from celery import Celery
 from kombu.exceptions import OperationalError
@@ -18,8 +19,9 @@ from kombu.exceptions import OperationalError
 from jobs.connection import connect
 from jobs.deliveries import Deliveries
 from jobs.errors import StoreUnavailable
-from jobs.files import PictureFiles
+from jobs.files import PictureFiles, holds_one_edits_pictures
 from jobs.hook_secrets import HookSecrets
+from jobs.ids import is_edit_id
 from jobs.logs import about_edit, configure_logs, get_logger
 from jobs.net import safe_client
 from jobs.problems import WORKER_LOST, edit_problem
@@ -59,6 +61,10 @@ def find_unheard(store: EditStore, tell: Callable[[str, str], None]) -> None:
         if store.messages(queue_name(model)):
             continue
         for edit_id in store.waiting(model, longer_than=UNHEARD_SECONDS, limit=MOST_SIGNALS):
+            if not is_edit_id(edit_id):
+                log.warning("no edit, but in a queue: taken out", model=model)
+                store.unqueue(model, edit_id)
+                continue
             log.info("its message is sent again", edit=edit_id)
             tell(model, edit_id)
 
@@ -75,7 +81,10 @@ def erase_pictures(store: EditStore, files: PictureFiles) -> None:
         prefix = store.take_erased()
         if prefix is None:
             return
-        files.delete(prefix)
+        if holds_one_edits_pictures(prefix):
+            files.delete(prefix)
+        else:  # such as "", under which everything lies
+            log.warning("no edit's pictures, but to be deleted: left alone", prefix=prefix)
         store.confirm_erased(prefix)
 
 
@@ -85,29 +94,39 @@ async def keep(app: Celery, store: EditStore, files: PictureFiles, stop: asyncio
     def tell(model: str, edit_id: str) -> None:
         signal_waiting(app, model, edit_id)
 
+    chores = (
+        partial(find_unheard, store, tell),
+        partial(expire, store),
+        partial(erase_pictures, store, files),
+    )
     reachable = True
     leases_count_at = 0.0
     while not stop.is_set():
         started = time.monotonic()
-        try:
-            await asyncio.to_thread(store.ping)
-            if not reachable:  # workers could not renew their leases either: they do so first
-                leases_count_at = started + LEASE_SECONDS / 2
-                reachable = True
-            if started >= leases_count_at:
-                await asyncio.to_thread(take_back, store, tell)
-            await asyncio.to_thread(find_unheard, store, tell)
-            await asyncio.to_thread(expire, store)
-            await asyncio.to_thread(erase_pictures, store, files)
-        except (StoreUnavailable, OperationalError) as error:
-            if reachable:  # said once an outage
-                log.warning("a store does not answer; trying on", reason=str(error))
-            reachable = False
-        except Exception:
-            log.exception("a round failed; the next one goes on")
+        reasons = [await _outage(store.ping)]
+        if reasons[0]:  # workers cannot renew their leases either; afterwards they do so first
+            leases_count_at = started + LEASE_SECONDS / 2
+        elif started >= leases_count_at:
+            reasons.append(await _outage(partial(take_back, store, tell)))
+        reasons += [await _outage(chore) for chore in chores]
+        away = next((reason for reason in reasons if reason), None)
+        if away and reachable:  # said once an outage
+            log.warning("a store does not answer; trying on", reason=away)
+        reachable = not away
         pause = max(0.05, ROUND_SECONDS - (time.monotonic() - started))
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), pause)
+
+
+async def _outage(chore: Callable[[], None]) -> str | None:
+    """Do a chore, which must not keep the next one from being done: why a store did not answer."""
+    try:
+        await asyncio.to_thread(chore)
+    except (StoreUnavailable, OperationalError) as error:
+        return str(error)
+    except Exception:
+        log.exception("a chore failed; the next round tries again")
+    return None
 
 
 async def main() -> None:

@@ -26,7 +26,8 @@ from jobs.errors import StoreUnavailable
 from jobs.files import PictureFiles
 from jobs.logs import configure_logs, get_logger
 from jobs.marking import Marking
-from jobs.queue import RUN_EDIT, make_celery, queue_name, signal_waiting
+from jobs.messages import RUN_EDIT
+from jobs.queue import make_celery, queue_name, signal_waiting
 from jobs.settings import Settings
 from jobs.store import EditStore
 from jobs.tracing import make_tracer
@@ -171,6 +172,7 @@ def _consume(
         queues=[queue_name(model)],
         without_gossip=True,
         without_mingle=True,
+        without_heartbeat=True,
         quiet=True,  # no banner: what it says is in our own lines
     )
     try:

@@ -5,12 +5,11 @@ local most, known = unpack(ARGV, 2)
 local now = now_ms()
 local ids = redis.call('ZRANGE', expiring_key, '-inf', now, 'BYSCORE', 'LIMIT', 0, most)
 for _, id in ipairs(ids) do
-  local caller = redis.call('HGET', edit_key(id), 'caller')
-  if caller then
-    redis.call('SET', 'baret:expired:' .. id, caller, 'EX', known)
-    erase(id, now)
-  else
-    redis.call('ZREM', expiring_key, id)
+  local caller = read(edit_key(id), 'caller')[1]
+  if caller then redis.call('SET', 'baret:expired:' .. id, caller, 'EX', known) end
+  if not guarded(erase, expiring_key, id, now) then
+    redis.call('DEL', edit_key(id))
+    redis.call('ZADD', erased_key, now, id)
   end
 end
 return ids

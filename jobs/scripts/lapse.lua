@@ -8,14 +8,14 @@ for _, id in ipairs(redis.call('ZRANGE', running_key, '(' .. now + lease, '+inf'
   redis.call('ZADD', running_key, now + lease, id)
 end
 for _, id in ipairs(redis.call('ZRANGE', running_key, '-inf', now, 'BYSCORE')) do
-  local attempt, model, cancel = unpack(redis.call('HMGET', edit_key(id), 'attempt', 'model', 'cancel'))
+  local attempt, model, cancel = unpack(read(edit_key(id), 'attempt', 'model', 'cancel'))
   local to, fields = 'queued', {}
   if cancel then
     to = 'canceled'
-  elseif tonumber(attempt or most) >= tonumber(most) then
+  elseif (tonumber(attempt) or tonumber(most)) >= tonumber(most) then
     to, fields = 'failed', { 'error', problem }
   end
-  if not (model and move(id, to, fields)) then redis.call('ZREM', running_key, id) end
+  guarded(move, running_key, id, to, fields)
   table.insert(lapsed, { id, model or '', to })
 end
 return lapsed

@@ -31,6 +31,12 @@ local function now_ms()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
+-- Fields of a hash; none where something else has its name.
+local function read(key, ...)
+  local found = redis.pcall('HMGET', key, ...)
+  return found.err and {} or found
+end
+
 local function publish(id, kind, fields)
   redis.call('XADD', events_key(id), 'MAXLEN', '~', 1000, '*', 'type', kind, 'data', cjson.encode(fields))
 end
@@ -144,6 +150,15 @@ local function move(id, to, fields)
     enqueue_webhook(id, to, now)
   end
   return true
+end
+
+-- Do something to an edit that a round comes by; where its record is damaged, see to it that no
+-- round comes by again.
+local function guarded(change, key_of_round, id, ...)
+  local done, outcome = pcall(change, id, ...)
+  if done and outcome ~= false then return true end
+  redis.call('ZREM', key_of_round, id)
+  return false
 end
 
 -- Whether `token` is the attempt that holds the edit now.

@@ -1,7 +1,7 @@
 -- Take the delivery that is due longest, of those to receivers and of callers that are not busy; it
 -- is due again after the lease unless it is settled. A progress event is taken once, while its edit
 -- runs.
--- lease in ms, busy receivers and callers (JSON object) → {delivery, its fields…} | nil
+-- lease in ms, busy receivers and callers (JSON object) → {delivery, {its fields…}, receiver} | nil
 local lease, busy = ARGV[2], cjson.decode(ARGV[3])
 local now = now_ms()
 local page, pause = 100, 100 -- ms
@@ -30,24 +30,32 @@ local function take_progress(delivery, receiver, fields, id)
   redis.call('HDEL', edit_key(id), 'hook_waits')
   if redis.call('HGET', edit_key(id), 'status') ~= 'running' then return nil end
   redis.call('HSET', edit_key(id), 'hook_ms', now)
-  return { delivery, fields }
+  return { delivery, fields, receiver }
 end
 
+local function take(delivery, receiver, id, kind)
+  if kind == 'edit.progress' then
+    return take_progress(delivery, receiver, redis.call('HGETALL', delivery_key(delivery)), id)
+  end
+  schedule(delivery, receiver, now + lease)
+  redis.call('HINCRBY', delivery_key(delivery), 'taken', 1)
+  redis.call('HINCRBY', delivery_key(delivery), 'tries', 1)
+  return { delivery, redis.call('HGETALL', delivery_key(delivery)), receiver }
+end
+
+-- What is damaged is dropped: it would be the next one for ever.
 while true do
   local receiver = next_receiver()
   if not receiver then return nil end
-  local delivery = redis.call('ZRANGE', lane_key(receiver), 0, 0)[1]
-  local key = delivery_key(delivery)
-  local id, kind = unpack(redis.call('HMGET', key, 'edit', 'type'))
-  if not id then
+  local lane = redis.pcall('ZRANGE', lane_key(receiver), 0, 0)
+  if lane.err then redis.call('DEL', lane_key(receiver)) end
+  local delivery = lane[1] or ''
+  local id, kind = unpack(read(delivery_key(delivery), 'edit', 'type'))
+  local done, taken = pcall(take, delivery, receiver, id, kind)
+  if not (id and done) then
     unschedule(delivery, receiver)
-  elseif kind == 'edit.progress' then
-    local taken = take_progress(delivery, receiver, redis.call('HGETALL', key), id)
-    if taken then return taken end
-  else
-    schedule(delivery, receiver, now + lease)
-    redis.call('HINCRBY', key, 'taken', 1)
-    redis.call('HINCRBY', key, 'tries', 1)
-    return { delivery, redis.call('HGETALL', key) }
+    redis.call('DEL', delivery_key(delivery), attempts_key(delivery))
+  elseif taken then
+    return taken
   end
 end

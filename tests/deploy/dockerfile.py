@@ -72,8 +72,12 @@ class Image:
         return sum(one.stat().st_size for one in files if one.is_file())
 
 
-def build(dockerfile: Path, folder: Path) -> Image:
-    """Carry out COPY and `RUN pip install` in `folder`, with an environment of their own."""
+def build(dockerfile: Path, folder: Path, *, hashed: bool = True) -> Image:
+    """Carry out COPY and `RUN pip install` in `folder`, with an environment of their own.
+
+    Without hashes it takes the same releases in whatever build this machine's index has: of torch
+    one without the CUDA libraries' gigabytes.
+    """
     found, root = parse(dockerfile), dockerfile.parent
     app, venv = folder / "app", folder / "venv"
     app.mkdir()
@@ -88,8 +92,13 @@ def build(dockerfile: Path, folder: Path) -> Image:
         "PATH": f"{venv / 'bin'}:/usr/bin:/bin",
         "BARET_DATA_DIR": str(folder / "data"),
     }
+    if not hashed:
+        pins = (app / "requirements.txt").read_text()
+        bare = re.findall(r"^(?!nvidia-|cuda-|triton)[a-z0-9-]+==\S+", pins, re.MULTILINE)
+        (app / "requirements.txt").write_text("\n".join(bare))
     for line in found.installs:
-        subprocess.run(["/bin/sh", "-ec", line], cwd=app, env=environment, check=True)
+        command = line if hashed else line.replace("--require-hashes", "")
+        subprocess.run(["/bin/sh", "-ec", command], cwd=app, env=environment, check=True)
     return Image(found, app, venv, environment)
 
 

@@ -97,7 +97,7 @@ def test_gpu_image_serves_the_bundled_model(tmp_path: Path, redis_url: str) -> N
     from jobs.connection import connect
     from jobs.store import EditStore
 
-    image = build(ROOT / "Dockerfile.gpu", tmp_path)
+    image = build(ROOT / "Dockerfile.gpu", tmp_path, hashed=False)
     client = connect(redis_url)
     process = image.start(REDIS_URL=redis_url)
     try:

@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,12 +26,12 @@ Edit = dict[str, Any]
 class Process:
     """One part of the service, and the lines that it logs."""
 
-    def __init__(self, module: str, log: Path, env: dict[str, str]):
+    def __init__(self, module: str, log: Path, env: dict[str, str], *, within: Sequence[str] = ()):
         self.name = log.stem
         self._log = log
         with log.open("wb") as file:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", module],
+                [*within, sys.executable, "-m", module],
                 cwd=ROOT,
                 env=env,
                 stdin=subprocess.DEVNULL,
@@ -65,6 +65,10 @@ class Process:
     def lives(self) -> bool:
         return self._process.poll() is None
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def send(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
 
@@ -86,8 +90,25 @@ class Process:
 class Service:
     """A front end, a housekeeper and as many workers as asked for, on a Valkey of their own."""
 
-    def __init__(self, data: Path, redis_url: str, *, worker: str = "worker", **settings: str):
-        """`worker` is the module that workers run; `settings` are environment variables."""
+    def __init__(
+        self,
+        data: Path,
+        redis_url: str,
+        *,
+        worker: str = "worker",
+        within: Sequence[str] = (),
+        **settings: str,
+    ):
+        """Take where it is to run.
+
+        Args:
+            data: its folder.
+            redis_url: of its Redis.
+            worker: the module that workers run.
+            within: the beginning of every command line, such as what takes rights away.
+            settings: environment variables of every process.
+        """
+        self._within = within
         self.redis = redis.Redis.from_url(redis_url, decode_responses=True)
         self.store = EditStore(self.redis)
         self.files = PictureFiles((data / "pictures").as_uri())
@@ -124,7 +145,8 @@ class Service:
 
     def _start(self, module: str, name: str) -> Process:
         number = sum(process.name.startswith(name) for process in self.processes) + 1
-        self.processes.append(Process(module, self.data / f"{name}-{number}.log", self._env))
+        log = self.data / f"{name}-{number}.log"
+        self.processes.append(Process(module, log, self._env, within=self._within))
         return self.processes[-1]
 
     def start_api(self) -> None:
@@ -206,10 +228,10 @@ class Service:
 
 
 @contextmanager
-def running_service(data: Path) -> Iterator[Service]:
+def running_service(data: Path, *, within: Sequence[str] = ()) -> Iterator[Service]:
     """A service without a worker yet; nothing of it is left afterwards."""
     with ValkeyServer(data_dir=data / "valkey", save="", appendonly="no") as server:
-        service = Service(data, f"{server.connection_url}/0")
+        service = Service(data, f"{server.connection_url}/0", within=within)
         try:
             service.start()
             yield service
