@@ -12,9 +12,10 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.kinds import INTERNAL_ERROR
-from api.metrics import route_of
+from api.metrics import method_of, route_of
 from api.problems import problem_response
 from jobs.logs import get_logger
+from jobs.redaction import redact
 from jobs.tracing import Answered, Tracer
 
 HEADER = "X-Request-Id"
@@ -46,13 +47,14 @@ class RequestMiddleware:
             await self._app(scope, receive, send)
             return
         given = Headers(scope=scope).get(HEADER, "")
-        request_id = given if _ACCEPTED_ID.fullmatch(given) else uuid.uuid4().hex
+        acceptable = _ACCEPTED_ID.fullmatch(given) and redact(given) == given
+        request_id = given if acceptable else uuid.uuid4().hex
         tracer: Tracer = scope["app"].state.services.tracer
         if scope["path"] in _PROBES:
             tracer = Tracer()
         with (
             structlog.contextvars.bound_contextvars(request_id=request_id),
-            tracer.request(scope["method"], Headers(scope=scope)) as answered,
+            tracer.request(method_of(scope), Headers(scope=scope)) as answered,
         ):
             await self._serve(scope, receive, send, request_id=request_id, answered=answered)
 

@@ -10,6 +10,7 @@ from anyio import CapacityLimiter, to_thread
 from celery import Celery
 from fastapi import Depends, Request
 
+from api.listing import Cursors
 from jobs.deliveries import Deliveries
 from jobs.figures import Watch
 from jobs.files import PictureFiles
@@ -57,6 +58,11 @@ class Services:
             StoreUnavailable: Redis does not answer.
         """
         return LinkSigner(self.store.secret("links"))
+
+    @cached_property
+    def cursors(self) -> Cursors:
+        """Signs cursors; as `signer`."""
+        return Cursors(self.store.secret("cursors"))
 
     def default_of(self, models: Iterable[str]) -> str | None:
         """The model that a request gets that names none: the configured one, else the first."""

@@ -42,6 +42,7 @@ from jobs.errors import (
 from jobs.eta import Outlook
 from jobs.files import inversions_of
 from jobs.idempotency import REPLAY_SECONDS, Hold
+from jobs.ids import is_edit_id
 from jobs.presence import running, serving
 from jobs.schema import (
     EditStatus,
@@ -194,8 +195,14 @@ class EditStore:
             EditNotFound: no such edit, or another caller's.
             EditExpired: there was one.
         """
-        fields = self._redis.hgetall(f"baret:edit:{edit_id}")
-        owner = fields["caller"] if fields else self._redis.get(f"baret:expired:{edit_id}")
+        if not is_edit_id(edit_id):
+            raise EditNotFound("No edit has this id.")
+        # Both in one round trip: another caller's edit takes as long to be refused as none.
+        with self._redis.pipeline(transaction=False) as both:
+            both.hgetall(f"baret:edit:{edit_id}")
+            both.get(f"baret:expired:{edit_id}")
+            fields, expired = both.execute()
+        owner = fields["caller"] if fields else expired
         if owner is None or caller not in (None, owner):
             raise EditNotFound("No edit has this id.")
         record = _record(fields) if fields else None

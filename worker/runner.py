@@ -233,7 +233,7 @@ class Runner:
         started = time.perf_counter()
         record = self._store.get(attempt.claim.id)
         attempt.trace.asked(record.submission.traceparent, record.queued_at)
-        log.info("started", prompt=record.submission.prompt, model=self._model)
+        log.info("started", model=self._model)  # what its caller wrote is in the record alone
         data = self._files.get(attempt.claim.id, "input")
         if data is None:
             raise FileNotFoundError("the picture is not in the store")

@@ -86,7 +86,7 @@ class Process:
 class Service:
     """A front end, a housekeeper and as many workers as asked for, on a Valkey of their own."""
 
-    def __init__(self, data: Path, redis_url: str):
+    def __init__(self, data: Path, redis_url: str, settings: dict[str, str]):
         self.redis = redis.Redis.from_url(redis_url, decode_responses=True)
         self.store = EditStore(self.redis)
         self.files = PictureFiles((data / "pictures").as_uri())
@@ -106,6 +106,7 @@ class Service:
             "BARET_LOG_FORMAT": "json",
             # Two workers share the cores; more threads would only wait for each other.
             "OMP_NUM_THREADS": "1",
+            **settings,
         }
         self.http = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False)
         self.processes: list[Process] = []
@@ -193,10 +194,17 @@ class Service:
 
 
 @contextmanager
-def running_service(data: Path) -> Iterator[Service]:
-    """A service without a worker yet; nothing of it is left afterwards."""
+def running_service(data: Path, **settings: str) -> Iterator[Service]:
+    """A service without a worker yet; nothing of it is left afterwards.
+
+    Args:
+        data: a folder of its own.
+        settings: environment variables that differ; `{redis}` stands for Redis's authority.
+    """
     with ValkeyServer(data_dir=data / "valkey", save="", appendonly="no") as server:
-        service = Service(data, f"{server.connection_url}/0")
+        authority = server.connection_url.removeprefix("redis://")
+        settings = {name: text.format(redis=authority) for name, text in settings.items()}
+        service = Service(data, f"redis://{authority}/0", settings)
         try:
             service.start()
             yield service
