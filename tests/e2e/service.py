@@ -62,6 +62,10 @@ class Process:
         return until(look, f"{self.name} to log {event!r}")[0]
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def lives(self) -> bool:
         return self._process.poll() is None
 

@@ -16,15 +16,6 @@ from httpx import Response
 from jobs.files import PictureFiles
 from jobs.ids import new_edit_id
 from jobs.keyring import ApiKey
-from tests.api.conftest import (  # noqa: F401
-    bare_client,
-    client,
-    finish,
-    keys,
-    make_key,
-    post,
-    settings,
-)
 from tests.intruders.tally import Tally
 
 Post = Callable[..., Response]
@@ -60,10 +51,10 @@ def told(answer: Response, edit_id: str) -> tuple[object, ...]:
 
 @pytest.mark.parametrize("state", ["queued", "succeeded", "expired"])
 def test_anothers_edit_is_answered_byte_for_byte_like_none(
-    client: TestClient,  # noqa: F811
-    make_key: MakeKey,  # noqa: F811
-    post: Post,  # noqa: F811
-    finish: Callable[..., Any],  # noqa: F811
+    client: TestClient,
+    make_key: MakeKey,
+    post: Post,
+    finish: Callable[..., Any],
     redis_url: str,
     tally: Tally,
     state: str,
@@ -99,9 +90,9 @@ def test_anothers_edit_is_answered_byte_for_byte_like_none(
 
 
 def test_anothers_idempotency_key_says_nothing(
-    client: TestClient,  # noqa: F811
-    make_key: MakeKey,  # noqa: F811
-    post: Post,  # noqa: F811
+    client: TestClient,
+    make_key: MakeKey,
+    post: Post,
 ) -> None:
     ann, _ = make_key("ann")
     ben, _ = make_key("ben")
@@ -113,9 +104,9 @@ def test_anothers_idempotency_key_says_nothing(
 
 
 def test_a_cursor_is_its_callers_and_cannot_be_made(
-    client: TestClient,  # noqa: F811
-    make_key: MakeKey,  # noqa: F811
-    post: Post,  # noqa: F811
+    client: TestClient,
+    make_key: MakeKey,
+    post: Post,
     tally: Tally,
 ) -> None:
     ann, _ = make_key("ann")
@@ -148,9 +139,9 @@ def test_a_cursor_is_its_callers_and_cannot_be_made(
 
 
 def test_a_signed_address_can_neither_be_forged_nor_stretched(
-    client: TestClient,  # noqa: F811
-    post: Post,  # noqa: F811
-    finish: Callable[..., Any],  # noqa: F811
+    client: TestClient,
+    post: Post,
+    finish: Callable[..., Any],
     tally: Tally,
 ) -> None:
     edits = []
@@ -230,8 +221,8 @@ ELSEWHERE = [
 
 
 def test_no_id_in_a_request_is_a_path(
-    client: TestClient,  # noqa: F811
-    post: Post,  # noqa: F811
+    client: TestClient,
+    post: Post,
     tmp_path: Path,
     tally: Tally,
 ) -> None:
@@ -265,7 +256,7 @@ def test_no_id_in_a_request_is_a_path(
 
 
 def test_names_that_a_caller_gives_are_no_paths(
-    client: TestClient,  # noqa: F811
+    client: TestClient,
     picture: Callable[..., bytes],
     tmp_path: Path,
     tally: Tally,
