@@ -66,7 +66,7 @@ async def form_of(request: Request) -> AsyncIterator[FormData]:
     Raises:
         InvalidRequest: not what its header says.
     """
-    # Other encodings can take a minute for a megabyte, or fail in ways of their own.
+    # Some encodings take time by the square of the length, others fail in ways of their own.
     _, options = parse_options_header(request.headers.get("content-type", ""))
     if options.get(b"charset", b"utf-8").lower() not in (b"utf-8", b"utf8", b"us-ascii"):
         raise InvalidRequest("Send the form in UTF-8.")
