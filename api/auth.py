@@ -12,6 +12,7 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.errors import RateLimited, Unauthenticated
+from api.hosts import check_neighbour
 from api.requests import add_headers
 from api.services import Services, ServicesDep
 from jobs.errors import StoreUnavailable
@@ -44,10 +45,12 @@ def admit(request: Request, services: ServicesDep, bearer: Bearer) -> Admitted:
 
     Raises:
         Unauthenticated: it has none although one is needed.
+        Forbidden: none is needed, and it comes from a foreign web page.
         KeyRefused: it has one that is not valid.
         RateLimited: the key has made too many requests.
     """
     if not services.keys.configured() and may_be_open(services.settings):
+        check_neighbour(request, services.settings)
         return Admitted(EVERYBODY)
     if bearer is None:
         raise Unauthenticated("Send a key: `Authorization: Bearer baret_sk_…`.")

@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi import Request
 from pydantic_core import from_json
+from python_multipart.multipart import parse_options_header
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
 from starlette.types import Message
@@ -19,6 +20,12 @@ from jobs.pictures import MAX_BYTES
 
 MULTIPART = "multipart/form-data"
 JSON = "application/json"
+
+# Names, list items and objects of one JSON text. Each needs one of the signs that are counted, and
+# a request that fills every field to its bound with nothing but these signs has some 22,000.
+MOST_VALUES = 25_000
+_SIGNS = (b",", b":", b"[", b"{")
+MOST_FIELDS = 64  # of a form, its picture apart
 
 SLACK = 1024 * 1024  # for everything that is not the picture
 # base64 makes four bytes of three.
@@ -89,7 +96,11 @@ async def form_of(request: Request) -> AsyncIterator[FormData]:
     Raises:
         InvalidRequest: not what its header says.
     """
-    form = await request.form(max_files=1, max_fields=64)
+    # Some encodings take time by the square of the length, others fail in ways of their own.
+    _, options = parse_options_header(request.headers.get("content-type", ""))
+    if options.get(b"charset", b"utf-8").lower() not in (b"utf-8", b"utf8", b"us-ascii"):
+        raise InvalidRequest("Send the form in UTF-8.")
+    form = await request.form(max_files=1, max_fields=MOST_FIELDS)
     try:
         yield form
     finally:
@@ -106,12 +117,16 @@ async def json_of(request: Request) -> Any:
 
 
 def parse_json(text: bytes | str) -> Any:
-    """JSON as the RFC has it: no NaN, no lone surrogates, no nesting beyond reason.
+    """JSON as the RFC has it: no NaN, no lone surrogates, neither deep nor many beyond reason.
 
     Raises:
         InvalidRequest: it is not that.
     """
+    data = text.encode(errors="replace") if isinstance(text, str) else text
+    if sum(map(data.count, _SIGNS)) > MOST_VALUES:
+        # Small values grow a hundredfold in memory, and each may be an error to tell of.
+        raise InvalidRequest(f"A request has at most {MOST_VALUES} values.")
     try:
-        return from_json(text, allow_inf_nan=False)
+        return from_json(data, allow_inf_nan=False)
     except (ValueError, RecursionError) as error:
         raise InvalidRequest(f"This is no well-formed JSON: {error}.") from error

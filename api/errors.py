@@ -2,6 +2,7 @@
 
 ApiError
 ├── Unauthenticated       no key, although one is needed
+├── Forbidden             a web page that may not speak for the service's user
 ├── RateLimited           the key has made too many requests
 ├── InvalidRequest        the body, or the cursor, cannot be read
 ├── ValidationFailed      fields are missing, unknown or out of range
@@ -27,6 +28,10 @@ class ApiError(Exception):
 
 class Unauthenticated(ApiError):
     """No key was sent, although one is needed."""
+
+
+class Forbidden(ApiError):
+    """A web page from elsewhere makes a browser call a service that asks for no key."""
 
 
 class RateLimited(ApiError):

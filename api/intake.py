@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from api.asked import Asked, EditAsked, ImageAsked
 from api.auth import EVERYBODY, Admitted
 from api.errors import AboutField, about_field
+from api.hosts import base_url
 from api.services import Services
 from jobs.addresses import check_url
 from jobs.errors import (
@@ -36,6 +37,8 @@ from jobs.queue import signal_waiting
 from jobs.schema import InputPicture, Model, Params, Submission
 
 INPUT = "input"  # the name of an edit's own picture in the picture store
+
+_BREAKS = b" \t\r\n"
 _DATA_URI = re.compile(r"data:[^,]{0,200},")
 
 log = get_logger("baret.api")
@@ -69,7 +72,7 @@ async def take_in(
         id=new_edit_id(),
         created_at=datetime.now(UTC),
         caller=admitted.caller,
-        base_url=str(request.base_url).rstrip("/"),
+        base_url=base_url(request, services.settings),
         prompt=fields.prompt,
         model=model.id,
         params=Params.resolve(fields.params, model.presets),
@@ -157,8 +160,8 @@ async def _named_picture(image: ImageAsked, services: Services, caller: str) -> 
 def _decoded(text: str) -> bytes:
     """The bytes of base64 text, with or without a data URI's prefix and line breaks."""
     prefix = _DATA_URI.match(text)
-    payload = "".join(text[prefix.end() if prefix else 0 :].split())
     try:
+        payload = text[prefix.end() if prefix else 0 :].encode("ascii").translate(None, _BREAKS)
         return base64.b64decode(payload, validate=True)
     except (binascii.Error, ValueError) as error:
         raise PictureInvalid("This is no base64; encode the file's bytes.") from error

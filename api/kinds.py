@@ -39,6 +39,13 @@ UNAUTHENTICATED = Kind(
     "service's operator makes keys with `baret keys create`.",
     headers={"WWW-Authenticate": "Bearer"},
 )
+FORBIDDEN = Kind(
+    403,
+    "forbidden",
+    "This may not be asked from here",
+    "A service without keys answers no web pages of others, and only under its address or the name "
+    "in BARET_PUBLIC_URL. Make a key, and send it.",
+)
 NOT_FOUND = Kind(
     404,
     "not_found",
@@ -148,6 +155,7 @@ UNAVAILABLE = Kind(
 
 KINDS: dict[type[Exception], Kind] = {
     api_errors.Unauthenticated: UNAUTHENTICATED,
+    api_errors.Forbidden: FORBIDDEN,
     api_errors.RateLimited: RATE_LIMITED,
     api_errors.InvalidRequest: INVALID_REQUEST,
     api_errors.ValidationFailed: VALIDATION_ERROR,

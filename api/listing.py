@@ -1,7 +1,9 @@
-"""Pages of a caller's edits: filters, and cursors that say nothing of what they hold."""
+"""Pages of a caller's edits: filters, and cursors that nobody else can make or use."""
 
 import base64
 import binascii
+import hashlib
+import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -18,6 +20,9 @@ from jobs.store import EditStore
 
 # A filter that fits nothing must not read a caller's whole history in one request.
 MOST_LOOKED_AT = 1000
+
+_ID_BYTES = 16
+_SIGNATURE_BYTES = 17  # 136 bits; with the id a whole number of base64's groups, so no padding
 
 
 class Page(BaseModel):
@@ -64,15 +69,42 @@ class Wanted:
         )
 
 
-def page_of(
-    store: EditStore, caller: str, *, wanted: Wanted, limit: int, cursor: str | None
-) -> tuple[list[Record], str | None]:
-    """At most `limit` edits after the cursor, and the cursor that follows them.
+class Cursors:
+    """Makes and reads cursors: the id of a page's last edit, signed for its caller."""
 
-    Raises:
-        InvalidRequest: the cursor is not one that was given out.
-    """
-    before = _read_cursor(cursor) if cursor is not None else None
+    def __init__(self, secret: bytes):
+        self._secret = secret
+
+    def make(self, caller: str, edit_id: str) -> str:
+        """The cursor of the page that follows an edit."""
+        place = bytes.fromhex(edit_id.removeprefix("edit_"))
+        message = place + caller.encode()  # the first is always as long
+        signature = hmac.new(self._secret, message, hashlib.sha256).digest()[:_SIGNATURE_BYTES]
+        return base64.urlsafe_b64encode(place + signature).decode()
+
+    def read(self, caller: str, cursor: str) -> str:
+        """The edit that a page follows.
+
+        Raises:
+            InvalidRequest: the cursor was not given out to this caller.
+        """
+        try:
+            edit_id = f"edit_{base64.urlsafe_b64decode(cursor)[:_ID_BYTES].hex()}"
+        except (binascii.Error, ValueError):
+            edit_id = ""
+        # Compared as it was made: base64 has several spellings of the same bytes.
+        ours = is_edit_id(edit_id) and hmac.compare_digest(
+            self.make(caller, edit_id).encode(), cursor.encode(errors="replace")
+        )
+        if not ours:
+            raise InvalidRequest("This cursor was not given out; begin without one.")
+        return edit_id
+
+
+def page_of(
+    store: EditStore, caller: str, *, wanted: Wanted, limit: int, before: str | None
+) -> tuple[list[Record], str | None]:
+    """At most `limit` edits before the id, and the last one looked at, where more follow it."""
     found: list[Record] = []
     last = None
     records = store.newest_first(caller, before=before)
@@ -83,18 +115,4 @@ def page_of(
             if len(found) == limit:
                 break
     more = last is not None and next(records, None) is not None
-    return found, _make_cursor(last) if more and last else None
-
-
-def _make_cursor(edit_id: str) -> str:
-    return base64.urlsafe_b64encode(bytes.fromhex(edit_id.removeprefix("edit_"))).decode()
-
-
-def _read_cursor(cursor: str) -> str:
-    try:
-        edit_id = "edit_" + base64.urlsafe_b64decode(cursor).hex()
-    except (binascii.Error, ValueError):
-        edit_id = ""
-    if not is_edit_id(edit_id):
-        raise InvalidRequest("This cursor was not given out; begin without one.")
-    return edit_id
+    return found, last if more else None

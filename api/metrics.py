@@ -12,6 +12,10 @@ from starlette.types import Scope
 
 from jobs.figures import Figures, Watch
 
+# Whoever calls may make methods up; each label of them would be kept for good.
+KNOWN_METHODS = frozenset(
+    {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"}
+)
 UNROUTED = "none"  # requests for what there is not: their paths are anybody's
 
 
@@ -19,6 +23,12 @@ def route_of(scope: Scope) -> str:
     """The route that answers, as its pattern."""
     route: str = getattr(scope.get("route"), "path", UNROUTED)
     return route
+
+
+def method_of(scope: Scope) -> str:
+    """The method, if HTTP knows it."""
+    method: str = scope["method"]
+    return method if method in KNOWN_METHODS else "other"
 
 
 class Metrics:
@@ -38,7 +48,7 @@ class Metrics:
 
     def count(self, scope: Scope, status: int, seconds: float) -> None:
         """Take in an answered request."""
-        self._requests.labels(scope["method"], route_of(scope), str(status)).observe(seconds)
+        self._requests.labels(method_of(scope), route_of(scope), str(status)).observe(seconds)
 
 
 class _OfEdits:

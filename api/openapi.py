@@ -342,7 +342,7 @@ def _with_keys(operation: dict[str, Any]) -> None:
     """What keys bring to an operation that asks for one."""
     operation["security"].append({})  # a service without any key asks for none
     answers = operation["responses"]
-    for status, answer in _problems("unauthenticated", "rate_limited").items():
+    for status, answer in _problems("unauthenticated", "forbidden", "rate_limited").items():
         answers.setdefault(str(status), answer)
     for status, answer in answers.items():
         if status != str(HTTPStatus.UNAUTHORIZED):

@@ -13,8 +13,8 @@ from api.errors import AboutField, ApiError, ValidationFailed
 from api.kinds import FRAMEWORK_KINDS, INVALID_REQUEST, KINDS, Kind
 from api.validation import query_errors
 from jobs.errors import JobsError
-from jobs.keys import redact
 from jobs.problems import make_problem
+from jobs.redaction import redacted
 from jobs.schema import FieldError
 
 MEDIA_TYPE = "application/problem+json"
@@ -32,12 +32,13 @@ def problem_response(
 ) -> JSONResponse:
     """The answer that tells a problem; `retry_after` takes the place of the kind's own."""
     problem = make_problem(kind.code, kind.title, status=kind.status, detail=detail)
-    problem.instance = redact(request.scope.get("raw_path", b"").decode("ascii", "replace"))
+    problem.instance = request.scope.get("raw_path", b"").decode("ascii", "replace")
     problem.errors = errors
+    told = problem.model_dump(exclude_none=True)
     seconds = retry_after or kind.retry_after
     retry = {} if seconds is None else {"Retry-After": str(seconds)}
     return JSONResponse(
-        problem.model_dump(exclude_none=True),
+        redacted(told),  # names of fields are the caller's, who may have mistaken a key for one
         kind.status,
         headers={**kind.headers, **(headers or {}), **retry},
         media_type=MEDIA_TYPE,

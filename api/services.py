@@ -11,6 +11,7 @@ from celery import Celery
 from fastapi import Depends, Request
 
 from api.body import Pace
+from api.listing import Cursors
 from api.room import Room
 from jobs.connection import connect
 from jobs.decoding import Decoding
@@ -67,6 +68,11 @@ class Services:
             StoreUnavailable: Redis does not answer.
         """
         return LinkSigner(self.store.secret("links"))
+
+    @cached_property
+    def cursors(self) -> Cursors:
+        """Signs cursors; as `signer`."""
+        return Cursors(self.store.secret("cursors"))
 
     def default_of(self, models: Iterable[str]) -> str | None:
         """The model that a request gets that names none: the configured one, else the first."""

@@ -2,6 +2,7 @@
 
 from fastapi import Request
 
+from api.hosts import base_url
 from api.services import Services
 from jobs.eta import eta_seconds
 from jobs.present import present
@@ -14,7 +15,7 @@ def shown(services: Services, request: Request, record: Record) -> Edit:
     return present(
         record,
         signer=services.signer,
-        base_url=str(request.base_url).rstrip("/"),
+        base_url=base_url(request, services.settings),
         queue_position=outlook.position if outlook else None,
         eta_seconds=eta_seconds(record, outlook) if outlook else None,
     )

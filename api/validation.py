@@ -8,6 +8,8 @@ from pydantic import ValidationError
 
 from jobs.schema import FieldError
 
+MOST_OF_A_NAME = 512  # characters: those that metadata's names may have
+
 _WORDS = {"extra_forbidden": "There is no such field.", "missing": "This field is required."}
 
 # Errors that say "not this branch of the union"; another branch's error is more to the point.
@@ -15,8 +17,9 @@ _WRONG_BRANCH = ("list_type", "float_type", "float_parsing")
 
 
 def pointer(path: Iterable[str | int]) -> str:
-    """A JSON pointer (RFC 6901)."""
-    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
+    """A JSON pointer (RFC 6901). Names that no request should have are cut short."""
+    names = (str(step)[:MOST_OF_A_NAME] for step in path)
+    return "".join("/" + name.replace("~", "~0").replace("/", "~1") for name in names)
 
 
 def body_errors(error: ValidationError, body: dict[str, Any], under: set[str]) -> list[FieldError]:

@@ -43,7 +43,7 @@ def _stack(settings: Settings) -> Stack:
         host=settings.host,
         port=settings.port,
         data=settings.data_dir.absolute(),
-        redis_url=settings.redis_url,
+        redis_url=settings.redis_url.get_secret_value(),
         samples=SAMPLES if settings.model == "zoo" else None,
     )
 

@@ -1,6 +1,8 @@
 """Pictures in an object store: a local folder by default, S3, GCS or Azure by URL.
 
 Keys are `<edit id>/<name>`; `obstore` writes aside and renames, so nothing half-written is read.
+Every part of a key is a plain word (`_key`), so that no caller's text leads anywhere else, whatever
+the layers above let through.
 """
 
 import hashlib
@@ -29,6 +31,24 @@ class Kept(NamedTuple):
     modified: datetime
 
 
+# A part of a key: of ids and digests, with an extension where it is a picture's. No `.` begins it.
+_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
+MOST_PARTS = 6
+
+
+def _key(*texts: str) -> str:
+    """The key, or the prefix of whole parts, that the texts make together.
+
+    Raises:
+        ValueError: it is none, such as an empty one, which would name everything there is.
+    """
+    key = "/".join(texts)
+    parts = key.split("/")
+    if len(parts) > MOST_PARTS or not all(_PART.fullmatch(part) for part in parts):
+        raise ValueError(f"No key of the picture store: {key[:200]!r}")
+    return key
+
+
 def inversions_of(submission: Submission) -> str:
     """The prefix of what a caller's edits keep of a picture beside themselves."""
     caller = hashlib.sha256(submission.caller.encode()).hexdigest()[:32]
@@ -45,6 +65,7 @@ class PictureFiles:
 
     Raises:
         StoreUnavailable: from any method, when the store does not answer or is full.
+        ValueError: from any method, where a name is none that this service gives.
     """
 
     def __init__(self, url: str):
@@ -58,22 +79,25 @@ class PictureFiles:
 
     def put(self, edit_id: str, name: str, data: bytes) -> None:
         """Write a picture whole, or not at all."""
+        key = _key(edit_id, name)
         try:
-            obstore.put(self._store, f"{edit_id}/{name}", data)
+            obstore.put(self._store, key, data)
         except (BaseError, OSError) as error:
             raise StoreUnavailable("The picture store cannot be written.") from error
 
     def get(self, edit_id: str, name: str) -> bytes | None:
         """The picture's bytes; None where there is none."""
+        key = _key(edit_id, name)
         try:
-            return bytes(obstore.get(self._store, f"{edit_id}/{name}").bytes())
-        except (FileNotFoundError, ValueError):  # ValueError: the name leads out of the store
+            return bytes(obstore.get(self._store, key).bytes())
+        except FileNotFoundError:
             return None
         except (BaseError, OSError) as error:
             raise StoreUnavailable("The picture store does not answer.") from error
 
     def delete(self, prefix: str) -> None:
-        """Delete every picture of an edit, or whatever else lies under a prefix."""
+        """Delete every picture of an edit, or whatever else lies under a prefix of whole parts."""
+        prefix = _key(prefix)
         try:
             for batch in obstore.list(self._store, prefix=prefix):
                 obstore.delete(self._store, [meta["path"] for meta in batch])
@@ -81,7 +105,8 @@ class PictureFiles:
             raise StoreUnavailable("The picture store does not answer.") from error
 
     def list(self, prefix: str) -> list[Kept]:
-        """What lies under a prefix, the oldest first."""
+        """What lies under a prefix of whole parts, the oldest first."""
+        prefix = _key(prefix)
         try:
             found = [
                 Kept(meta["path"].removeprefix(f"{prefix}/"), meta["size"], meta["last_modified"])
@@ -94,8 +119,9 @@ class PictureFiles:
 
     def delete_one(self, edit_id: str, name: str) -> None:
         """Delete one; nothing happens where there is none."""
+        key = _key(edit_id, name)
         try:
-            obstore.delete(self._store, f"{edit_id}/{name}")
+            obstore.delete(self._store, key)
         except FileNotFoundError:
             pass
         except (BaseError, OSError) as error:

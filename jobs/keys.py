@@ -28,11 +28,6 @@ def is_key(text: str) -> bool:
     return bool(_FORM.fullmatch(text)) and _checksum(text[:-CHECKSUM]) == text[-CHECKSUM:]
 
 
-def redact(text: str) -> str:
-    """The text with every key in it, whole or not, made unreadable."""
-    return re.sub(rf"{PREFIX}\w+", f"{PREFIX}…", text)
-
-
 def _checksum(start: str) -> str:
     number = zlib.crc32(start.encode())
     digits = ""

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
-from jobs.keys import redact
+from jobs.redaction import redact
 
+_TRACES = ("exception", "stack")
 QUIET = ("httpx", "httpcore", "celery.app.trace", "uvicorn.access", "PIL")
 
 
@@ -37,10 +38,11 @@ def configure_logs(*, level: str, form: str, part: str) -> None:
         ]
     else:
         renderer = [
+            _on_one_line,
             structlog.dev.ConsoleRenderer(
                 colors=sys.stderr.isatty(),
                 exception_formatter=structlog.dev.plain_traceback,
-            )
+            ),
         ]
 
     def name_the_part(_: object, __: str, event: EventDict) -> EventDict:
@@ -65,7 +67,7 @@ def configure_logs(*, level: str, form: str, part: str) -> None:
                 name_the_part,
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 *renderer,
-                # A key that someone put where none belongs, such as in an address.
+                # Last, so that it sees what libraries say and tracebacks too.
                 lambda _, __, line: redact(str(line)),
             ],
         )
@@ -75,6 +77,17 @@ def configure_logs(*, level: str, form: str, part: str) -> None:
     root.setLevel(level.upper())
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _on_one_line(_: object, __: str, event: EventDict) -> EventDict:
+    """Escape what could end a line or speak to a terminal: a caller's text forges no line.
+
+    JSON does so by itself. Tracebacks keep their lines.
+    """
+    for name, value in event.items():
+        if isinstance(value, str) and not value.isprintable() and name not in _TRACES:
+            event[name] = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in value)
+    return event
 
 
 def get_logger(name: str) -> FilteringBoundLogger:

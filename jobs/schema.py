@@ -301,7 +301,9 @@ class Submission(Strict):
     id: str
     created_at: datetime
     caller: str
-    base_url: str = Field(description="the address the caller used, for links in webhooks")
+    base_url: str = Field(
+        description="the service's public address, else the one the caller used, for webhooks"
+    )
     prompt: str
     model: str
     params: Params

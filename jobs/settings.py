@@ -1,14 +1,25 @@
 """The configuration of every process, read once at its door and documented only here."""
 
+import os
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+)
 
 from jobs.schema import KEEP_SECONDS
+
+# Where Docker and Kubernetes put secrets: a file each, named as the variable.
+SECRETS_DIR = Path("/run/secrets")
 
 REDIS_URL_FILE = "redis.url"  # in the data folder, written by the one-machine stack
 
@@ -16,12 +27,27 @@ Network = IPv4Network | IPv6Network
 
 
 class Settings(BaseSettings):
-    """Environment variables `BARET_…` (and `REDIS_URL`), or a `.env` file beside the process."""
+    """Environment variables `BARET_…` (and `REDIS_URL`), or a `.env` file beside the process, or
+    files in /run/secrets (`BARET_SECRETS_DIR`) of the same names; the first that has it counts.
 
-    model_config = SettingsConfigDict(env_prefix="BARET_", env_file=".env", extra="ignore")
+    Neither what is printed of it nor what is said of a wrong value holds a secret.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="BARET_",
+        env_file=".env",
+        extra="ignore",
+        hide_input_in_errors=True,  # a password may have been put into the wrong variable
+    )
 
     host: str = Field("127.0.0.1", description="address the API listens on")
     port: int = Field(8000, description="port the API listens on")
+    public_url: str = Field(
+        "",
+        description="address under which callers know the service, such as "
+        "https://photos.example: every address in answers and webhooks begins with it; unset: what "
+        "each request's Host header says",
+    )
     trusted_network: bool = Field(
         False,
         description="listen beyond loopback without any key, because a firewall or a container "
@@ -45,8 +71,8 @@ class Settings(BaseSettings):
     store_url: str = Field(
         "", description="object store of the pictures: a folder under the data folder, or s3://…"
     )
-    redis_url: str = Field(
-        "",
+    redis_url: SecretStr = Field(
+        SecretStr(""),
         validation_alias="REDIS_URL",
         description="unset: the Valkey that the one-machine stack runs",
     )
@@ -105,9 +131,51 @@ class Settings(BaseSettings):
     @field_validator("allow_networks", mode="before")
     @classmethod
     def _split_networks(cls, value: object) -> object:
-        if isinstance(value, str):
+        if not isinstance(value, str):
+            return value
+        try:
             return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
+        except ValueError:
+            raise ValueError("Give networks such as 10.1.0.0/16, separated by commas.") from None
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        whole = parts.scheme in ("http", "https") and parts.hostname
+        if value and (not whole or parts.username or parts.query or parts.fragment):
+            raise ValueError("Give http:// or https:// with a host, and nothing after the path.")
+        return value.rstrip("/")
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_redis(cls, value: SecretStr) -> SecretStr:
+        url = value.get_secret_value()
+        try:
+            parts = urlsplit(url)
+            whole = parts.scheme in ("redis", "rediss", "unix") and parts.port != 0
+        except ValueError:  # it quotes what it cannot read
+            whole = False
+        if url and not whole:
+            raise ValueError(
+                "Give redis://, rediss:// or unix://; percent-encode `/`, `?`, `#` and `@` in the "
+                "password."
+            )
         return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read files of secrets too, where there is a folder of them."""
+        folder = Path(os.environ.get("BARET_SECRETS_DIR") or SECRETS_DIR)
+        files = (SecretsSettingsSource(settings_cls, folder),) if folder.is_dir() else ()
+        return (init_settings, env_settings, dotenv_settings, *files)
 
     @cached_property
     def pictures_url(self) -> str:
@@ -124,8 +192,8 @@ class Settings(BaseSettings):
         Raises:
             RuntimeError: neither is there; the message says what to set.
         """
-        if self.redis_url:
-            return self.redis_url
+        if url := self.redis_url.get_secret_value():
+            return url
         note = self.data_dir / REDIS_URL_FILE
         if note.is_file():
             return note.read_text().strip()

@@ -268,7 +268,7 @@ class Runner:
         started = time.perf_counter()
         record, data = attempt.patiently(Stage.LOADING, 0.0, lambda: self._load(attempt.claim))
         attempt.trace.asked(record.submission.traceparent, record.queued_at)
-        log.info("started", prompt=record.submission.prompt, model=self._model)
+        log.info("started", model=self._model)  # what its caller wrote is in the record alone
         decode = partial(self._decoding.decode, data)
         picture = attempt.patiently(Stage.LOADING, 0.0, decode)
         loading = time.perf_counter() - started

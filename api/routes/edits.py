@@ -81,11 +81,11 @@ def list_edits(
 ) -> Page:
     """Your edits, the newest first."""
     wanted = Wanted.of(request, status)
-    records, next_cursor = page_of(
-        services.store, caller, wanted=wanted, limit=limit, cursor=cursor
-    )
+    before = services.cursors.read(caller, cursor) if cursor is not None else None
+    records, last = page_of(services.store, caller, wanted=wanted, limit=limit, before=before)
     return Page(
-        data=[shown(services, request, record) for record in records], next_cursor=next_cursor
+        data=[shown(services, request, record) for record in records],
+        next_cursor=services.cursors.make(caller, last) if last else None,
     )
 
 

@@ -228,10 +228,20 @@ class Service:
 
 
 @contextmanager
-def running_service(data: Path, *, within: Sequence[str] = ()) -> Iterator[Service]:
-    """A service without a worker yet; nothing of it is left afterwards."""
+def running_service(
+    data: Path, *, within: Sequence[str] = (), **settings: str
+) -> Iterator[Service]:
+    """A service without a worker yet; nothing of it is left afterwards.
+
+    Args:
+        data: a folder of its own.
+        within: the beginning of every command line.
+        settings: environment variables that differ; `{redis}` stands for Redis's authority.
+    """
     with ValkeyServer(data_dir=data / "valkey", save="", appendonly="no") as server:
-        service = Service(data, f"{server.connection_url}/0", within=within)
+        authority = server.connection_url.removeprefix("redis://")
+        settings = {name: text.format(redis=authority) for name, text in settings.items()}
+        service = Service(data, f"redis://{authority}/0", within=within, **settings)
         try:
             service.start()
             yield service

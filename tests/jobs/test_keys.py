@@ -6,8 +6,9 @@ import zlib
 
 import pytest
 
-from jobs.keys import PREFIX, id_of, is_key, new_key, redact
+from jobs.keys import PREFIX, id_of, is_key, new_key
 from jobs.logs import configure_logs, get_logger
+from jobs.redaction import redact
 
 # A whole beginning, without its checksum.
 KNOWN = "baret_sk_00000000000000000000000000000000"
