@@ -87,7 +87,10 @@ class PictureFiles:
 
     def get(self, edit_id: str, name: str) -> bytes | None:
         """The picture's bytes; None where there is none."""
-        key = _key(edit_id, name)
+        try:
+            key = _key(edit_id, name)
+        except ValueError:  # nothing is kept under such a name, whatever a record says
+            return None
         try:
             return bytes(obstore.get(self._store, key).bytes())
         except FileNotFoundError:

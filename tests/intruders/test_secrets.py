@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from jobs.connection import connect
 from jobs.logs import configure_logs, get_logger
 from jobs.settings import Settings
-from jobs.store import connect
 
 REDIS_PASSWORD = "hunter2-of-redis"
 

@@ -184,7 +184,7 @@ def test_damaged_deliveries_hold_up_no_other(
         claim = store.claim("zoo")
         assert claim is not None
         store.finish(claim, EditStatus.FAILED, error={"code": "model_error"})
-    lane = f"baret:deliveries:due:{HOOK.removesuffix('/hook')}"
+    lane = f"baret:deliveries:due:local {HOOK.removesuffix('/hook')}"
     ids = [one.decode() for one in raw.zrange(lane, 0, -1)]
     *damaged, good = [f"baret:delivery:{one}" for one in ids]
     raw.hset(damaged[0], "type", "edit.evil")

@@ -70,6 +70,7 @@ def told(submission: Submission, letter: str = "x") -> dict[str, Any]:
         edit_id=submission.id,
         type=WebhookEvent.SUCCEEDED,
         url="https://hooks.example",
+        caller="local",
         receiver="https://hooks.example",
         created_at=NOW,
         tries=1,

@@ -1,0 +1,110 @@
+"""The API killed while clients submit, wait and follow; disks that are full."""
+
+import json
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.faults.ledger import Ledger
+from tests.faults.report import Report
+from tests.faults.stack import Stack, running_stack
+from tests.worker.receiver import Receiver
+from tests.worker.waiting import until
+
+
+def follow(stack: Stack, edit_id: str, ids: list[str], kinds: list[str]) -> None:
+    """Follow an edit to its end as an EventSource does: it comes back with the last id it saw."""
+    while "done" not in kinds:
+        headers = {"last-event-id": ids[-1]} if ids else {}
+        try:
+            with stack.http.stream(
+                "GET", f"/v1/edits/{edit_id}/events", headers=headers, timeout=10
+            ) as answer:
+                for line in answer.iter_lines():
+                    if line.startswith("id: "):
+                        ids.append(line[4:])
+                    elif line.startswith("event: "):
+                        kinds.append(line[7:])
+        except httpx.TransportError:
+            time.sleep(0.1)
+
+
+def test_clients_go_on_where_they_were_when_the_api_is_killed(
+    stack: Stack, ledger: Ledger, report: Report
+) -> None:
+    followed = ledger.submit(metadata={"pace": "0.3"})
+    ids: list[str] = []
+    kinds: list[str] = []
+    follower = threading.Thread(target=follow, args=(stack, followed, ids, kinds))
+    follower.start()
+    submitter = threading.Thread(target=lambda: ledger.submit_many(30, at_once=3))
+    submitter.start()
+    for _ in range(3):
+        time.sleep(0.4)
+        stack.kill(stack.api)
+        stack.start_api()
+    submitter.join()
+    found = ledger.settle()
+    follower.join(60)
+    report.add("`kill -9` of the API during uploads, waits and streams", 3, found)
+    assert found.ended == {"succeeded": 31}
+    assert ids == sorted(set(ids), key=lambda one: tuple(map(int, one.split("-"))))  # none twice
+    assert len(ids) == len(stack.redis.xrange(f"baret:events:{followed}"))  # none left out
+    assert kinds[-1] == "done"
+
+
+def test_a_picture_without_an_edit_goes_by_itself(stack: Stack, photo: bytes) -> None:
+    edit_id = "edit_" + "0" * 32
+    stack.store.expect(edit_id)
+    stack.files.put(edit_id, "input", photo)  # and here the process was killed
+    stack.redis.zadd("baret:erased", {edit_id: 1})  # an hour later
+    until(lambda: stack.files.get(edit_id, "input") is None, "the picture to be gone")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of two megabytes."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("mounting a small disk needs root")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)  # noqa: S607 - whichever is first
+
+
+def test_edits_wait_for_a_full_disk_and_nothing_half_written_is_served(
+    small_disk: Path, tmp_path: Path, photo: bytes, receiver: Receiver, report: Report
+) -> None:
+    store = {"BARET_STORE_URL": small_disk.as_uri(), "BARET_INVERSION_CACHE_MB": "0"}
+    with running_stack(tmp_path / "s", workers=1, **store) as stack:
+        ledger = Ledger(stack, photo, receiver)
+        slow = ledger.submit(metadata={"pace": "0.1"})
+        stack.runs(slow)
+        filler = small_disk / "filler"
+        with filler.open("wb") as file:
+            try:
+                while file.write(b"\0" * 4096):
+                    file.flush()
+            except OSError:
+                pass
+        answer = stack.http.post("/v1/edits", data={"prompt": "a cat"}, files={"image": photo})
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+        missing = stack.http.get("/readyz").json()["errors"]
+        assert [one["pointer"] for one in missing] == ["/store"]
+        (worker,) = stack.workers
+        worker.says("waiting for what it needs", edit=slow)
+        assert stack.edit(slow)["status"] == "running"
+        assert stack.http.get(f"/v1/edits/{slow}/image").status_code == 409
+        filler.unlink()
+        found = ledger.settle()
+        report.add("disk full while an edit runs", 1, found)
+        assert found.ended == {"succeeded": 1} and found.attempts == 1
+        assert worker.lives
+        names = {path.name for path in (small_disk / slow).iterdir()}
+        assert names == {"input", "1-output-0.png"}, json.dumps(sorted(names))

@@ -1,0 +1,123 @@
+"""Redis killed, away, hanging, full, and with a clock that jumps."""
+
+import signal
+import time
+
+import pytest
+
+from tests.faults.ledger import Ledger
+from tests.faults.report import Report
+from tests.faults.stack import Stack
+from tests.worker.waiting import until
+
+QUICKLY = 6.0  # seconds in which every request is answered, whatever Redis does
+AGAIN = 30.0  # seconds after Redis's return in which a new edit is started
+
+
+def assert_unavailable(stack: Stack, path: str) -> None:
+    started = time.monotonic()
+    answer = stack.http.get(path)
+    assert answer.status_code == 503, answer.text
+    assert answer.json()["code"] == "unavailable"
+    assert int(answer.headers["retry-after"]) > 0
+    assert time.monotonic() - started < QUICKLY
+
+
+def assert_consuming_again(ledger: Ledger, stack: Stack) -> None:
+    started = time.monotonic()
+    edit_id = ledger.submit()
+    until(lambda: stack.edit(edit_id)["started_at"], "a new edit to be started", within=AGAIN)
+    assert time.monotonic() - started < AGAIN
+
+
+@pytest.mark.parametrize("times", [1, pytest.param(5, marks=pytest.mark.slow)])
+def test_what_was_accepted_outlives_a_kill_of_redis(
+    stack: Stack, ledger: Ledger, report: Report, times: int
+) -> None:
+    for _ in range(times):
+        ledger.submit_many(4, metadata={"pace": "0.05"})
+        stack.valkey.kill()  # at once after the last 202
+        stack.valkey.start()
+    assert_consuming_again(ledger, stack)
+    found = ledger.settle()
+    report.add("`kill -9` of Redis, started again at once", times, found)
+    assert found.ended == {"succeeded": 4 * times + 1}
+
+
+@pytest.mark.parametrize("away", [4, pytest.param(60, marks=pytest.mark.slow)])
+def test_everybody_comes_back_after_redis_was_away(
+    stack: Stack, ledger: Ledger, report: Report, away: int
+) -> None:
+    ids = ledger.submit_many(4, metadata={"pace": "0.1"})
+    stack.runs(ids[0])
+    stack.valkey.kill()
+    until_then = time.monotonic() + away
+    for path in (f"/v1/edits/{ids[0]}", "/v1/edits", "/readyz", f"/v1/edits/{ids[0]}/events"):
+        assert_unavailable(stack, path)
+    assert stack.http.get("/healthz").is_success
+    time.sleep(max(0.0, until_then - time.monotonic()))
+    stack.valkey.start()
+    assert_consuming_again(ledger, stack)
+    found = ledger.settle()
+    report.add(f"Redis away for {away} s", 1, found)
+    assert found.ended == {"succeeded": 5}
+    assert found.attempts == 5  # nobody was lost, so nothing was run again
+
+
+def test_a_redis_that_hangs_holds_nobody_up(stack: Stack, ledger: Ledger, report: Report) -> None:
+    ids = ledger.submit_many(4, metadata={"pace": "0.1"})
+    stack.runs(ids[0])
+    stack.valkey.send(signal.SIGSTOP)
+    try:
+        for path in (f"/v1/edits/{ids[0]}", "/v1/edits", "/readyz", f"/v1/edits/{ids[0]}?wait=30"):
+            assert_unavailable(stack, path)
+        started = time.monotonic()
+        for _ in range(50):
+            assert_unavailable(stack, "/v1/edits")
+        assert time.monotonic() - started < 50 * QUICKLY / 10  # most are refused at once
+    finally:
+        stack.valkey.send(signal.SIGCONT)
+    assert_consuming_again(ledger, stack)
+    found = ledger.settle()
+    report.add("Redis hangs (SIGSTOP)", 1, found)
+    assert found.ended == {"succeeded": 5}
+
+
+def test_a_full_redis_refuses_new_edits_and_lets_running_ones_end(
+    stack: Stack, ledger: Ledger, report: Report, photo: bytes
+) -> None:
+    ids = ledger.submit_many(2, metadata={"pace": "0.1"})
+    until(lambda: all(stack.edit(one)["status"] == "running" for one in ids), "both to run")
+    stack.redis.config_set("maxmemory", 1_000_000)
+    try:
+        answer = stack.http.post("/v1/edits", data={"prompt": "a cat"}, files={"image": photo})
+        assert answer.status_code == 503, answer.text
+        assert answer.json()["code"] == "unavailable"
+        for one in ids:
+            assert stack.ended(one)["status"] == "succeeded"
+        time.sleep(3)
+        assert all(worker.lives for worker in stack.workers)
+    finally:
+        stack.redis.config_set("maxmemory", 0)
+    assert_consuming_again(ledger, stack)
+    found = ledger.settle()
+    report.add("Redis full (`noeviction`)", 1, found)
+    assert found.ended == {"succeeded": 3}
+
+
+@pytest.mark.parametrize("hours", [1, pytest.param(-1, marks=pytest.mark.slow)])
+def test_a_clock_that_jumps_runs_nothing_twice_and_forgets_nothing(
+    stack: Stack, ledger: Ledger, report: Report, hours: int
+) -> None:
+    # A jump of Redis's clock is the same as its leases' times moved the other way.
+    ids = ledger.submit_many(2, metadata={"pace": "0.2"})
+    until(lambda: all(stack.edit(one)["status"] == "running" for one in ids), "both to run")
+    for one, until_ms in stack.redis.zrange("baret:running", 0, -1, withscores=True):
+        stack.redis.zadd("baret:running", {one: until_ms - hours * 3_600_000})
+    if hours < 0:  # then a worker is lost: its lease must not last for an hour
+        stack.kill(stack.workers[0])
+        stack.have_workers(2)
+    found = ledger.settle()
+    report.add(f"the clock jumps by {hours:+} h", 1, found)
+    assert found.ended == {"succeeded": 2}
+    assert found.gap < 30

@@ -1,0 +1,123 @@
+"""Workers that are killed, hang, run out of memory or are told to leave."""
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.faults.ledger import Ledger
+from tests.faults.report import Report
+from tests.faults.stack import Stack, running_stack
+from tests.worker.receiver import Receiver
+from tests.worker.waiting import until
+
+STAGES = ("loading", "inverting", "tuning", "editing", "decoding", "written", "finished")
+NEXT_ATTEMPT = 30.0  # seconds: the issue's bound
+
+
+def test_an_edit_whose_worker_is_killed_at_any_stage_ends_exactly_once(
+    stack: Stack, ledger: Ledger, report: Report
+) -> None:
+    with stack.tended() as dead:
+        for stage in STAGES:
+            harm = {"harm": "kill", "at": stage, "attempts": "1"}
+            ledger.submit(f"a cat {stage}", inner_steps=1, metadata=harm)
+        ledger.submit_many(6)
+        found = ledger.settle()
+    assert len(dead) == len(STAGES)
+    report.add("`kill -9` of a worker, once at each stage", len(dead), found)
+    assert found.ended == {"succeeded": len(STAGES) + 6}
+    # Killed after its record was finished, it needs no other attempt.
+    assert found.attempts == found.edits + len(STAGES) - 1
+    assert found.gap < NEXT_ATTEMPT
+
+
+@pytest.mark.slow  # tests/e2e/test_lost_workers.py does it once, with its lease moved
+def test_a_worker_that_hangs_and_wakes_publishes_nothing(
+    stack: Stack, ledger: Ledger, report: Report
+) -> None:
+    asleep = []
+    for stage in ("editing", "written"):
+        ledger.submit(metadata={"harm": "stop", "at": stage, "attempts": "1"})
+        until(lambda: [one for one in stack.workers if one.stopped], "a worker to hang")
+        asleep += [one for one in stack.workers if one.stopped]
+        stack.workers = [one for one in stack.workers if not one.stopped]
+        stack.have_workers(2)
+    try:
+        first = ledger.settle()  # the others have run both
+    finally:
+        for worker in asleep:
+            worker.send(signal.SIGCONT)
+    for worker in asleep:
+        late = worker.says("ended", status="stale: another attempt has it")
+        assert late["edit"] in ledger.accepted
+        worker.stop()
+    found = ledger.settle()
+    report.add("a worker hangs and wakes after its lease", len(asleep), found)
+    assert found.ended == first.ended == {"succeeded": 2}
+    assert found.gap < NEXT_ATTEMPT
+
+
+def test_an_edit_that_kills_its_worker_fails_and_hurts_nobody_else(
+    tmp_path: Path, photo: bytes, receiver: Receiver, report: Report
+) -> None:
+    # Several edits in flight in one worker: each death takes those beside it along.
+    with running_stack(tmp_path / "s", workers=1, BARET_CONCURRENCY="4") as stack:
+        ledger = Ledger(stack, photo, receiver)
+        with stack.tended(1) as dead:
+            slow = {"pace": "0.1"}
+            poison = ledger.submit(metadata=slow | {"harm": "kill", "at": "editing"})
+            ledger.submit_many(7, metadata=slow)
+            found = ledger.settle(within=150)
+        report.add("a poison edit among others in flight, `kill -9` at each attempt", 3, found)
+        assert len(dead) == 3
+        assert found.ended == {"succeeded": 7, "failed": 1}
+        assert stack.edit(poison)["error"]["code"] == "worker_lost"
+
+
+def test_a_device_without_room_is_asked_for_less(
+    stack: Stack, ledger: Ledger, report: Report
+) -> None:
+    ledger.submit(metadata={"most_rows": "4"}, inner_steps=1)
+    hopeless = ledger.submit(metadata={"most_rows": "0"})
+    ledger.submit_many(3)
+    found = ledger.settle()
+    report.add("out of memory on the device", 2, found)
+    assert found.ended == {"succeeded": 4, "failed": 1}
+    assert stack.edit(hopeless)["error"]["code"] == "out_of_memory"
+    assert all(worker.lives for worker in stack.workers)
+
+
+def test_a_rolling_deploy_loses_nothing_and_costs_no_attempt(
+    stack: Stack, ledger: Ledger, report: Report
+) -> None:
+    ledger.submit_many(12, metadata={"pace": "0.1"})
+    for old in list(stack.workers):
+        stack.start_worker().says("consuming")
+        old.send(signal.SIGTERM)
+        assert old.ends() == 0
+        ledger.submit_many(4, metadata={"pace": "0.1"})
+    stack.restart_api()
+    found = ledger.settle()
+    report.add("SIGTERM of every worker and of the API, one after another", 3, found)
+    assert found.ended == {"succeeded": 20}
+    assert found.attempts == 20  # what was handed back does not count
+
+
+def test_messages_that_come_many_times_run_nothing_twice(
+    stack: Stack, ledger: Ledger, report: Report
+) -> None:
+    copies = 5
+    second = stack.start_housekeeper()
+    try:
+        ids = ledger.submit_many(8, metadata={"pace": "0.05"})
+        stack.signal(ids, copies)
+        stack.kill(stack.workers[0])
+        stack.have_workers(2)
+        found = ledger.settle()
+    finally:
+        second.stop()
+    report.add(
+        "messages delivered many times, two housekeepers, a worker killed", copies * len(ids), found
+    )
+    assert found.ended == {"succeeded": 8}
