@@ -5,6 +5,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -87,12 +88,9 @@ def test_edits_wait_for_a_full_disk_and_nothing_half_written_is_served(
         slow = ledger.submit(metadata={"pace": "0.1"})
         stack.runs(slow)
         filler = small_disk / "filler"
-        with filler.open("wb") as file:
-            try:
-                while file.write(b"\0" * 4096):
-                    file.flush()
-            except OSError:
-                pass
+        with filler.open("wb", buffering=0) as file, suppress(OSError):
+            while True:
+                file.write(b"\0" * 4096)
         answer = stack.http.post("/v1/edits", data={"prompt": "a cat"}, files={"image": photo})
         assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
         missing = stack.http.get("/readyz").json()["errors"]

@@ -78,7 +78,7 @@ def test_an_edit_that_kills_its_worker_fails_and_hurts_nobody_else(
 def test_a_device_without_room_is_asked_for_less(
     stack: Stack, ledger: Ledger, report: Report
 ) -> None:
-    ledger.submit(metadata={"most_rows": "4"}, inner_steps=1)
+    ledger.submit(metadata={"most_rows": "5"}, inner_steps=1)
     hopeless = ledger.submit(metadata={"most_rows": "0"})
     ledger.submit_many(3)
     found = ledger.settle()
