@@ -6,12 +6,13 @@ ARGS ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help install dev run test test-slow lint audit audited check requirements clean
+.PHONY: help install dev run test test-slow faults lint audit audited check requirements clean
 
 help:
 	@echo "make run        install, start everything on this machine, make a sample edit, serve"
 	@echo "make test       all tests but those of minutes and those for a GPU"
 	@echo "make test-slow  the tests of minutes"
+	@echo "make faults     break the running service in every way, about half an hour"
 	@echo "make check      lint, types, import directions, known vulnerabilities and tests"
 	@echo "make lint       check without tests and vulnerabilities"
 	@echo "make audit      known vulnerabilities in what is pinned; needs the internet"
@@ -27,6 +28,10 @@ test: dev
 
 test-slow: dev
 	.venv/bin/python -m pytest -m "slow and not gpu" $(ARGS)
+
+faults: dev
+	mkdir -p build
+	BARET_FAULTS_REPORT=build/faults.md .venv/bin/python -m pytest -m "not gpu" tests/faults $(ARGS)
 
 lint: dev
 	.venv/bin/ruff check
