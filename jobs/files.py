@@ -7,9 +7,9 @@ the layers above let through.
 
 import hashlib
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import obstore
@@ -21,6 +21,13 @@ from jobs.ids import is_edit_id
 from jobs.schema import Submission
 
 _INVERSIONS = re.compile(r"_inversions/[0-9a-f]{32}/[0-9a-f]{64}")
+
+if TYPE_CHECKING:  # at run time obstore has no such names
+    from obstore.store import ClientConfig, RetryConfig
+
+# obstore's own retries go on for three minutes: those who can wait do so themselves.
+_CLIENT: "ClientConfig" = {"connect_timeout": "3s", "timeout": "30s"}
+_RETRY: "RetryConfig" = {"max_retries": 3, "retry_timeout": timedelta(seconds=10)}
 
 
 class Kept(NamedTuple):
@@ -75,7 +82,7 @@ class PictureFiles:
             folder = Path(unquote(urlsplit(url).path))
             self._store = LocalStore(folder, mkdir=True, automatic_cleanup=True)
         else:
-            self._store = from_url(url)
+            self._store = from_url(url, client_options=_CLIENT, retry_config=_RETRY)
 
     def put(self, edit_id: str, name: str, data: bytes) -> None:
         """Write a picture whole, or not at all."""

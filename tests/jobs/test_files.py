@@ -1,4 +1,5 @@
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -45,3 +46,21 @@ def test_a_folder_that_cannot_be_written_is_our_own_error(tmp_path: Path) -> Non
     folder.write_bytes(b"")
     with pytest.raises(StoreUnavailable):
         files.check_writable()
+
+
+def test_an_object_store_that_is_down_is_our_own_error_soon(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, text in {
+        "AWS_ENDPOINT": "http://127.0.0.1:1",
+        "AWS_ALLOW_HTTP": "true",
+        "AWS_ACCESS_KEY_ID": "someone",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, text)
+    files = PictureFiles("s3://pictures")
+    started = time.monotonic()
+    with pytest.raises(StoreUnavailable):
+        files.put("edit_1", "input", b"x")
+    assert time.monotonic() - started < 15
