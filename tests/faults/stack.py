@@ -50,7 +50,7 @@ class Stack(Service):
         """`settings` are environment variables of every process."""
         self.valkey = Valkey(data)
         self.valkey.start()
-        super().__init__(data, self.valkey.url, worker="tests.faults.worker", **settings)
+        super().__init__(data, self.valkey.url, worker="tests.faults.stub", **settings)
 
     def kill(self, process: Process) -> None:
         """`kill -9`."""

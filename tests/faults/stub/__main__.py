@@ -1,8 +1,9 @@
-"""`python -m tests.faults.worker`: a worker with a small UNet, which comes to harm on request.
+"""`python -m tests.faults.stub`: a worker with a small UNet, which comes to harm on request.
 
-Everything but the UNet is the product's own. An edit's metadata say what befalls its worker:
-`harm` ("kill", "stop", "error"), `at` (where), `attempts` (the first so many; all without), and
-`pace`, seconds that each of its steps takes at least. Where: a stage, "written" (its pictures
+A package, because the processes that decode pictures run any other main program again, and torch
+with it. Everything but the UNet is the product's own. An edit's metadata say what befalls its
+worker: `harm` ("kill", "stop", "error"), `at` (where), `attempts` (the first so many; all without),
+and `pace`, seconds that each of its steps takes at least. Where: a stage, "written" (its pictures
 are stored, its record is not) or "finished" (its record is).
 """
 
