@@ -182,6 +182,7 @@ def _submit(
     except JobsError:
         with suppress(StoreUnavailable):
             services.files.delete(submission.id)
+            services.store.confirm_erased(submission.id)
         raise
     try:
         signal_waiting(services.celery, submission.model, submission.id)

@@ -94,6 +94,8 @@ def redis_errors() -> Iterator[None]:
     except redis.RedisError as error:
         if "WRONGTYPE" in str(error):
             raise _damaged(error) from error
+        if isinstance(error, redis.OutOfMemoryError):
+            raise StoreUnavailable("Redis is full; tell the service's operator.") from error
         raise StoreUnavailable("Redis does not answer; try again in a few seconds.") from error
     except UNREADABLE as error:
         raise _damaged(error) from error

@@ -28,22 +28,6 @@ def configure_logs(*, level: str, form: str, part: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
     ]
-    renderer: list[Processor]
-    if form == "json":
-        # Without local variables: they hold what callers sent.
-        traces = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
-        renderer = [
-            structlog.processors.ExceptionRenderer(traces),
-            structlog.processors.JSONRenderer(),
-        ]
-    else:
-        renderer = [
-            _on_one_line,
-            structlog.dev.ConsoleRenderer(
-                colors=sys.stderr.isatty(),
-                exception_formatter=structlog.dev.plain_traceback,
-            ),
-        ]
 
     def name_the_part(_: object, __: str, event: EventDict) -> EventDict:
         event["part"] = part
@@ -66,7 +50,7 @@ def configure_logs(*, level: str, form: str, part: str) -> None:
             processors=[
                 name_the_part,
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *renderer,
+                *_renderers(form),
                 # Last, so that it sees what libraries say and tracebacks too.
                 lambda _, __, line: redact(str(line)),
             ],
@@ -77,6 +61,23 @@ def configure_logs(*, level: str, form: str, part: str) -> None:
     root.setLevel(level.upper())
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _renderers(form: str) -> list[Processor]:
+    if form == "json":
+        # Without local variables: they hold what callers sent.
+        traces = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+        return [
+            structlog.processors.ExceptionRenderer(traces),
+            structlog.processors.JSONRenderer(),
+        ]
+    return [
+        _on_one_line,
+        structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(),
+            exception_formatter=structlog.dev.plain_traceback,
+        ),
+    ]
 
 
 def _on_one_line(_: object, __: str, event: EventDict) -> EventDict:

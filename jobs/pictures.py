@@ -33,7 +33,8 @@ _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1", b
 _ACCEPTED = "JPEG, PNG, WebP, HEIC/HEIF and AVIF are accepted."
 
 # EXIF's orientations but 1. ImageOps.exif_transpose would write the rest of the EXIF anew, and
-# raise whatever it finds there that cannot be written.
+# raise whatever it finds there that cannot be written. `baret` has its own: it is a library that
+# knows nothing of the service, and the service reads pictures where there is no torch.
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,

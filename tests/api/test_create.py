@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from fastapi.testclient import TestClient
 from httpx import Response
 
 from api.app import create_app
+from jobs.connection import connect
+from jobs.errors import StoreUnavailable
 from jobs.files import PictureFiles
 from jobs.queue import queue_name
 from jobs.schema import EditStatus
@@ -242,3 +245,33 @@ def test_a_form_that_is_json_inside_json_is_equal_to_a_form(
     image = {"base64": base64.b64encode(picture()).decode()}
     flat = client.post("/v1/edits", json={"prompt": "x", "image": image, **params}).json()
     assert form["params"] == flat["params"]
+
+
+class Losing(EditStore):
+    """Accepts an edit, and its answer is lost on the way."""
+
+    def submit(self, *args: Any, **kwargs: Any) -> None:
+        super().submit(*args, **kwargs)
+        raise StoreUnavailable("Redis does not answer.")
+
+
+def test_an_edit_whose_acceptance_could_not_be_learned_keeps_its_picture(
+    client: TestClient, post: Post, store: EditStore, settings: Settings, redis_url: str
+) -> None:
+    app: Any = client.app
+    with connect(redis_url) as redis:
+        app.state.services = replace(app.state.services, store=Losing(redis))
+        assert post().status_code == 503
+    claim = store.claim("zoo")  # for it was accepted all the same
+    assert claim is not None
+    assert PictureFiles(settings.pictures_url).get(claim.id, "input") is not None
+
+
+def test_an_edit_that_is_refused_leaves_no_picture_and_nothing_to_delete(
+    post: Post, store: EditStore, settings: Settings
+) -> None:
+    answers = [post().status_code for _ in range(7)]  # five may wait
+    assert answers[-1] == 503
+    kept = {path.parent.name for path in Path(settings.data_dir).rglob("input")}
+    assert len(kept) == answers.count(202)
+    assert store.take_erased() is None

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import redis
 
-from jobs.connection import connect
+from jobs.connection import Scripts, connect
 from jobs.errors import (
     EditNotFound,
     IdempotencyInProgress,
@@ -106,3 +106,31 @@ def test_of_many_at_once_one_holds_the_key(redis_url: str) -> None:
 
     with ThreadPoolExecutor(10) as pool:
         assert sum(pool.map(take, range(50))) == 1
+
+
+def test_a_key_is_held_for_longer_while_its_request_goes_on(
+    idempotency: Idempotency, client: redis.Redis
+) -> None:
+    hold = held(idempotency)
+    key = f"baret:idempotency:{hold.name}"
+    client.pexpire(key, 1000)
+    idempotency.renew(hold)
+    assert client.ttl(key) > TAKING_SECONDS / 2
+
+
+def test_renewing_late_does_not_shorten_what_was_accepted(
+    idempotency: Idempotency, client: redis.Redis, store: EditStore, submission: Make
+) -> None:
+    hold = held(idempotency)
+    store.submit(submission(caller="ann"), limit=10, hold=hold)
+    idempotency.renew(hold)
+    assert client.ttl(f"baret:idempotency:{hold.name}") > REPLAY_SECONDS / 2
+
+
+def test_a_request_that_takes_its_key_again_has_it(
+    idempotency: Idempotency, client: redis.Redis
+) -> None:
+    # As where the answer was lost and the client library sends the command again.
+    hold = held(idempotency)
+    arguments = (hold.name, "b", hold.token, TAKING_SECONDS * 1000)
+    assert Scripts(client).run("take_idempotency", *arguments) == ["held"]

@@ -18,7 +18,7 @@ from jobs.errors import (
     TooManyInFlight,
 )
 from jobs.schema import LEGAL_MOVES, EditStatus, Model, Result, Stage, Submission
-from jobs.store import MAX_ATTEMPTS, Claim, EditStore
+from jobs.store import LEASE_SECONDS, MAX_ATTEMPTS, Claim, EditStore
 
 Make = Callable[..., Submission]
 
@@ -414,3 +414,28 @@ def test_a_result_from_before_there_were_warnings_has_none(
     result = store.get(claim.id).result
     assert result is not None
     assert result.warnings == []
+
+
+def test_a_lease_written_before_the_clock_went_back_lasts_no_longer_than_any(
+    store: EditStore, submission: Make, redis_url: str
+) -> None:
+    store.submit(submission(), limit=10)
+    claim = store.claim("zoo")
+    assert claim is not None
+    with redis.Redis.from_url(redis_url) as client:
+        in_an_hour = (int(client.time()[0]) + 3600) * 1000
+        client.zadd("baret:running", {claim.id: in_an_hour})
+        assert store.lapse(LOST) == []
+        left = client.zscore("baret:running", claim.id) - int(client.time()[0]) * 1000
+    assert left < (LEASE_SECONDS + 2) * 1000
+
+
+def test_pictures_are_expected_until_their_edit_is_accepted(
+    store: EditStore, submission: Make, redis_url: str
+) -> None:
+    accepted, given_up = submission(), submission()
+    for one in (accepted, given_up):
+        store.expect(one.id)
+    store.submit(accepted, limit=10)
+    with redis.Redis.from_url(redis_url, decode_responses=True) as client:
+        assert client.zrange("baret:erased", 0, -1) == [given_up.id]

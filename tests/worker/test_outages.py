@@ -64,7 +64,7 @@ def test_a_finished_edit_waits_for_redis_and_is_published(
 class Flaky(PictureFiles):
     """Does not answer so many times when `fails` ("get" or "put") is called."""
 
-    def __init__(self, url: str, *, fails: str, times: int = 1):
+    def __init__(self, url: str, *, fails: str, times: int):
         super().__init__(url)
         self._fails, self._times = fails, times
 
@@ -82,18 +82,28 @@ class Flaky(PictureFiles):
         super().put(edit_id, name, data)
 
 
+Without = Callable[..., Runner]
+
+
+@pytest.fixture
+def runner_without(
+    make_runner: Callable[..., Runner], editor: WatchedEditor, tmp_path: Path
+) -> Without:
+    """A runner whose picture store does not answer at first: `runner_without("get", times=1)`."""
+
+    def make(fails: str, *, times: int, patience: float = 60) -> Runner:
+        files = Flaky((tmp_path / "pictures").as_uri(), fails=fails, times=times)
+        return make_runner(editor, files=files, patience=patience)
+
+    return make
+
+
 @pytest.mark.parametrize("fails", ["get", "put"])
 def test_an_edit_waits_for_a_picture_store_that_does_not_answer(
-    fails: str,
-    store: EditStore,
-    submit: Submit,
-    make_runner: Callable[..., Runner],
-    editor: WatchedEditor,
-    tmp_path: Path,
+    fails: str, store: EditStore, submit: Submit, runner_without: Without, editor: WatchedEditor
 ) -> None:
     edit_id = submit()
-    flaky = Flaky((tmp_path / "pictures").as_uri(), fails=fails)
-    make_runner(editor, files=flaky).run_next()
+    runner_without(fails, times=1).run_next()
     record = store.get(edit_id)
     assert (record.status, record.attempt) == (EditStatus.SUCCEEDED, 1)
     assert editor.steps.count("inverting") < 2 * QUICK["num_inference_steps"]  # not done again
@@ -101,16 +111,10 @@ def test_an_edit_waits_for_a_picture_store_that_does_not_answer(
 
 @pytest.mark.parametrize("fails", ["get", "put"])
 def test_an_edit_fails_and_says_why_when_the_picture_store_stays_away(
-    fails: str,
-    store: EditStore,
-    submit: Submit,
-    make_runner: Callable[..., Runner],
-    editor: WatchedEditor,
-    tmp_path: Path,
+    fails: str, store: EditStore, submit: Submit, runner_without: Without
 ) -> None:
     edit_id = submit()
-    gone = Flaky((tmp_path / "pictures").as_uri(), fails=fails, times=1000)
-    make_runner(editor, files=gone, patience=1).run_next()
+    runner_without(fails, times=1000, patience=1).run_next()
     record = store.get(edit_id)
     assert record.status is EditStatus.FAILED and record.error is not None
     assert record.error["code"] == "model_error"
@@ -118,14 +122,10 @@ def test_an_edit_fails_and_says_why_when_the_picture_store_stays_away(
 
 
 def test_an_edit_that_waits_for_a_store_is_handed_back_when_its_worker_leaves(
-    store: EditStore,
-    submit: Submit,
-    make_runner: Callable[..., Runner],
-    editor: WatchedEditor,
-    tmp_path: Path,
+    store: EditStore, submit: Submit, runner_without: Without
 ) -> None:
     edit_id = submit()
-    runner = make_runner(editor, files=Flaky((tmp_path / "p").as_uri(), fails="get", times=1000))
+    runner = runner_without("get", times=1000)
     threading.Timer(0.5, runner.leave).start()
     runner.run_next()
     record = store.get(edit_id)
