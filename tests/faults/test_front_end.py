@@ -35,6 +35,16 @@ def follow(stack: Stack, edit_id: str, ids: list[str], kinds: list[str]) -> None
             time.sleep(0.1)
 
 
+def wait_for(stack: Stack, edit_id: str, found: list[str]) -> None:
+    """Wait for an edit as a poller does: whatever breaks, it asks for the same id again."""
+    while not found:
+        with suppress(httpx.TransportError):
+            edit = stack.http.get(f"/v1/edits/{edit_id}", params={"wait": 30}).json()
+            if edit["completed_at"]:
+                found.append(edit["status"])
+        time.sleep(0.1)
+
+
 def test_clients_go_on_where_they_were_when_the_api_is_killed(
     stack: Stack, ledger: Ledger, report: Report
 ) -> None:
@@ -43,6 +53,9 @@ def test_clients_go_on_where_they_were_when_the_api_is_killed(
     kinds: list[str] = []
     follower = threading.Thread(target=follow, args=(stack, followed, ids, kinds))
     follower.start()
+    waited: list[str] = []
+    waiter = threading.Thread(target=wait_for, args=(stack, followed, waited))
+    waiter.start()
     submitter = threading.Thread(target=lambda: ledger.submit_many(30, at_once=3))
     submitter.start()
     for _ in range(3):
@@ -52,11 +65,13 @@ def test_clients_go_on_where_they_were_when_the_api_is_killed(
     submitter.join()
     found = ledger.settle()
     follower.join(60)
+    waiter.join(60)
     report.add("`kill -9` of the API during uploads, waits and streams", 3, found)
     assert found.ended == {"succeeded": 31}
     assert ids == sorted(set(ids), key=lambda one: tuple(map(int, one.split("-"))))  # none twice
     assert len(ids) == len(stack.redis.xrange(f"baret:events:{followed}"))  # none left out
     assert kinds[-1] == "done"
+    assert waited == ["succeeded"]
 
 
 def test_a_picture_without_an_edit_goes_by_itself(stack: Stack, photo: bytes) -> None:
@@ -106,3 +121,25 @@ def test_edits_wait_for_a_full_disk_and_nothing_half_written_is_served(
         assert worker.lives
         names = {path.name for path in (small_disk / slow).iterdir()}
         assert names == {"input", "1-output-0.png"}, json.dumps(sorted(names))
+
+
+def test_edits_wait_for_a_picture_store_that_is_away(
+    tmp_path: Path, photo: bytes, receiver: Receiver, report: Report
+) -> None:
+    with running_stack(tmp_path / "s", workers=1, BARET_INVERSION_CACHE_MB="0") as stack:
+        ledger = Ledger(stack, photo, receiver)
+        slow = ledger.submit(metadata={"pace": "0.1"})
+        stack.runs(slow)
+        pictures, away = stack.data / "pictures", stack.data / "away"
+        pictures.rename(away)
+        pictures.touch()  # in the place of the folder: nothing can be read or written
+        answer = stack.http.post("/v1/edits", data={"prompt": "a cat"}, files={"image": photo})
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+        (worker,) = stack.workers
+        worker.says("waiting for what it needs", edit=slow)
+        assert stack.edit(slow)["status"] == "running"
+        pictures.unlink()
+        away.rename(pictures)
+        found = ledger.settle()
+        report.add("picture store away while an edit runs", 1, found)
+        assert found.ended == {"succeeded": 1} and found.attempts == 1

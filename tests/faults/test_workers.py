@@ -1,7 +1,9 @@
 """Workers that are killed, hang, run out of memory or are told to leave."""
 
 import signal
+import threading
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -91,12 +93,12 @@ def test_a_device_without_room_is_asked_for_less(
 def test_a_rolling_deploy_loses_nothing_and_costs_no_attempt(
     stack: Stack, ledger: Ledger, report: Report
 ) -> None:
-    ledger.submit_many(12, metadata={"pace": "0.1"})
+    ledger.submit_many(12, metadata={"pace": "0.04"})
     for old in list(stack.workers):
         stack.start_worker().says("consuming")
         old.send(signal.SIGTERM)
         assert old.ends() == 0
-        ledger.submit_many(4, metadata={"pace": "0.1"})
+        ledger.submit_many(4, metadata={"pace": "0.04"})
     stack.restart_api()
     found = ledger.settle()
     report.add("SIGTERM of every worker and of the API, one after another", 3, found)
@@ -121,3 +123,22 @@ def test_messages_that_come_many_times_run_nothing_twice(
         "messages delivered many times, two housekeepers, a worker killed", copies * len(ids), found
     )
     assert found.ended == {"succeeded": 8}
+
+
+def test_a_webhook_under_way_when_its_housekeeper_is_killed_keeps_its_id(
+    stack: Stack, ledger: Ledger, report: Report, receiver: Receiver
+) -> None:
+    edit_id = ledger.submit()
+    (path,) = {urlsplit(stack.store.get(edit_id).submission.params.webhook_url or "").path}
+    receiver.held[path] = threading.Event()  # the receiver has it, and has not answered
+    until(lambda: receiver.at(path), "the webhook to be under way")
+    stack.kill(stack.housekeeper)
+    receiver.held.pop(path).set()
+    stack.start_housekeeper()
+    for lane in ("baret:deliveries:lanes", *stack.redis.keys("baret:deliveries:due:*")):
+        for member in stack.redis.zrange(lane, 0, -1):
+            stack.redis.zadd(lane, {member: 1})  # its lease of a minute is over
+    found = ledger.settle()
+    report.add("`kill -9` of the housekeeper between record and webhook", 1, found)
+    told = [one.headers["webhook-id"] for one in receiver.at(path)]
+    assert len(told) == 2 and len(set(told)) == 1
