@@ -1,6 +1,7 @@
 """What every test can use: a real Valkey, emptied before each test, and pictures to send."""
 
 import io
+import logging
 import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -26,6 +27,16 @@ from jobs.schema import (
     Submission,
 )
 from jobs.store import EditStore
+
+
+@pytest.fixture(autouse=True)
+def logs_as_they_were() -> Iterator[None]:
+    """A test that sets up logs sends those of later tests nowhere: its stderr is closed by then."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture(scope="session")

@@ -52,9 +52,9 @@ def test_an_edit_shows_how_long_it_will_take_once_others_have_ended(
     for position, edit_id in enumerate((second, third)):
         place, eta = shown(edit_id)
         assert place == position
-        assert 0.2 * (position + 1) <= eta <= 2 * (position + 1)
+        assert 0.2 * (position + 1) <= eta <= 20 * (position + 1)
     assert store.claim("zoo") is not None
-    assert 0.1 <= shown(second)[1] <= 2
+    assert 0.1 <= shown(second)[1] <= 20
     listed = client.get("/v1/edits").json()["data"]
     assert [edit["queue_position"] for edit in listed] == [0, None, None]
     assert all(edit["eta_seconds"] > 0 for edit in listed[:2])

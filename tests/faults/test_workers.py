@@ -3,7 +3,6 @@
 import signal
 import threading
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -128,9 +127,9 @@ def test_messages_that_come_many_times_run_nothing_twice(
 def test_a_webhook_under_way_when_its_housekeeper_is_killed_keeps_its_id(
     stack: Stack, ledger: Ledger, report: Report, receiver: Receiver
 ) -> None:
-    edit_id = ledger.submit()
-    (path,) = {urlsplit(stack.store.get(edit_id).submission.params.webhook_url or "").path}
-    receiver.held[path] = threading.Event()  # the receiver has it, and has not answered
+    path = "/held"
+    receiver.held[path] = threading.Event()  # the receiver gets it, and does not answer
+    ledger.submit(webhook_url=receiver.url + path)
     until(lambda: receiver.at(path), "the webhook to be under way")
     stack.kill(stack.housekeeper)
     receiver.held.pop(path).set()

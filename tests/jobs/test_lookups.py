@@ -63,10 +63,10 @@ def test_hanging_lookups_leave_the_loops_own_threads_free(hanging: Resolver) -> 
         tasks = [asyncio.create_task(look(NAME)) for _ in range(100)]
         await asyncio.sleep(0.1)
         assert hanging.calls == 100
-        await asyncio.wait_for(asyncio.to_thread(time.sleep, 0), 1)
+        await asyncio.wait_for(asyncio.to_thread(time.sleep, 0), 10)
         for task in tasks:
             task.cancel()
 
     started = time.monotonic()
     asyncio.run(scene())  # and its end waits for none of them
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20

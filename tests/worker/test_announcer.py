@@ -53,7 +53,7 @@ def test_a_model_is_live_from_start_to_stop(store: EditStore, model: Model) -> N
     assert store.live_models() == {}
     announcer.start()
     try:
-        until(lambda: store.live_models() == {"zoo": model}, "the announcement", within=5)
+        until(lambda: store.live_models() == {"zoo": model}, "the announcement")
     finally:
         announcer.stop()
     assert store.live_models() == {}

@@ -29,7 +29,7 @@ class Room:
     def run(self, claim: Claim, wait: Wait) -> None:
         wait()
         self.inside.append(claim.id)
-        self.done[claim.id].wait(10)
+        self.done[claim.id].wait(60)
         self.inside.remove(claim.id)
 
     def enter(self, door: Door, threads: int) -> None:

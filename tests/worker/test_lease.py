@@ -12,7 +12,7 @@ from jobs.store import LEASE_SECONDS, Claim, EditStore
 from tests.worker.waiting import until
 from worker.lease import Lease
 
-PATIENCE = LEASE_SECONDS / 4 + 3  # a renewal, and time for a busy machine
+PATIENCE = LEASE_SECONDS / 4 + 10  # a renewal, and time for a busy machine
 
 
 @pytest.fixture
@@ -67,4 +67,4 @@ def test_a_lease_that_went_to_another_attempt_is_noted_and_not_fought_for(
 def test_leaving_the_with_ends_at_once(store: EditStore, claim: Claim) -> None:
     with Lease(store, claim):
         started = time.monotonic()
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < LEASE_SECONDS / 4  # not only with its next renewal
