@@ -6,7 +6,6 @@ edit, a key or a delivery, but must not take the rest of the service along.
 
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from redis.backoff import ExponentialWithJitterBackoff
 from redis.retry import Retry
 
 from jobs.errors import StoreDamaged, StoreUnavailable
+from jobs.fuse import Fuse
 from jobs.logs import get_logger
 from jobs.schema import LEGAL_MOVES
 
@@ -35,17 +35,13 @@ _MOVES = json.dumps({a: dict.fromkeys(to, True) for a, to in LEGAL_MOVES.items()
 
 
 class _Retry(Retry):
-    """Tries again where a connection broke; where no answer came in time, nobody asks for a while.
-
-    A server that hangs would otherwise hold every caller, one after another, for as long as its
-    time-out is. All connections of a client share it.
-    """
+    """Tries again where a connection broke; a client's connections share a fuse."""
 
     def __init__(self) -> None:
         super().__init__(
             ExponentialWithJitterBackoff(base=0.05, cap=0.5), 3, (redis.ConnectionError,)
         )
-        self._asked_again_at = 0.0
+        self._fuse = Fuse(timeout=TIMEOUT_SECONDS, rest=REST_SECONDS)
         self._this_thread = threading.local()
 
     def __deepcopy__(self, memo: object) -> "_Retry":
@@ -56,20 +52,17 @@ class _Retry(Retry):
         """What `do` gives."""
         if getattr(self._this_thread, "asks", False):  # connecting is a call within a call
             return super().call_with_retry(do, *args, **kwargs)
-        now = time.monotonic()
-        if self._asked_again_at:
-            if now < self._asked_again_at:
-                raise redis.TimeoutError("not asked: it did not answer in time just now")
-            self._asked_again_at = now + TIMEOUT_SECONDS  # one asks, the others wait for that
+        if not self._fuse.lets_ask():
+            raise redis.TimeoutError("not asked: it did not answer in time just now")
         self._this_thread.asks = True
         try:
             answer = super().call_with_retry(do, *args, **kwargs)
         except redis.TimeoutError:
-            self._asked_again_at = time.monotonic() + REST_SECONDS
+            self._fuse.blow()
             raise
         finally:
             self._this_thread.asks = False
-        self._asked_again_at = 0.0
+        self._fuse.mend()
         return answer
 
 

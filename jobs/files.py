@@ -7,8 +7,12 @@ the layers above let through.
 
 import hashlib
 import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
+from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -17,6 +21,7 @@ from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
 
 from jobs.errors import StoreUnavailable
+from jobs.fuse import Fuse
 from jobs.ids import is_edit_id
 from jobs.schema import Submission
 
@@ -25,9 +30,19 @@ _INVERSIONS = re.compile(r"_inversions/[0-9a-f]{32}/[0-9a-f]{64}")
 if TYPE_CHECKING:  # at run time obstore has no such names
     from obstore.store import ClientConfig, RetryConfig
 
-# obstore's own retries go on for three minutes: those who can wait do so themselves.
-_CLIENT: "ClientConfig" = {"connect_timeout": "3s", "timeout": "30s"}
-_RETRY: "RetryConfig" = {"max_retries": 3, "retry_timeout": timedelta(seconds=10)}
+TIMEOUT_SECONDS = 10.0  # that a store may take for one request: 25 MB at 20 Mbit/s
+REST_SECONDS = 5.0  # that a store which did not answer in time is not asked again
+AT_ONCE = 16  # operations of a process; a store that hangs must not take every thread
+PLACE_SECONDS = 1.0  # that one waits for the end of others
+
+# An address with http:// is its operator's own choice. obstore's own retries would go on for three
+# minutes: those who can wait do so themselves.
+_CLIENT: "ClientConfig" = {
+    "connect_timeout": "3s",
+    "timeout": timedelta(seconds=TIMEOUT_SECONDS),
+    "allow_http": True,
+}
+_RETRY: "RetryConfig" = {"max_retries": 3, "retry_timeout": timedelta(seconds=TIMEOUT_SECONDS)}
 
 
 class Kept(NamedTuple):
@@ -83,14 +98,14 @@ class PictureFiles:
             self._store = LocalStore(folder, mkdir=True, automatic_cleanup=True)
         else:
             self._store = from_url(url, client_options=_CLIENT, retry_config=_RETRY)
+        self._fuse = Fuse(timeout=TIMEOUT_SECONDS, rest=REST_SECONDS)
+        self._places = BoundedSemaphore(AT_ONCE)
 
     def put(self, edit_id: str, name: str, data: bytes) -> None:
         """Write a picture whole, or not at all."""
         key = _key(edit_id, name)
-        try:
+        with self._asking("The picture store cannot be written."):
             obstore.put(self._store, key, data)
-        except (BaseError, OSError) as error:
-            raise StoreUnavailable("The picture store cannot be written.") from error
 
     def get(self, edit_id: str, name: str) -> bytes | None:
         """The picture's bytes; None where there is none."""
@@ -98,45 +113,59 @@ class PictureFiles:
             key = _key(edit_id, name)
         except ValueError:  # nothing is kept under such a name, whatever a record says
             return None
-        try:
+        with suppress(FileNotFoundError), self._asking():
             return bytes(obstore.get(self._store, key).bytes())
-        except FileNotFoundError:
-            return None
-        except (BaseError, OSError) as error:
-            raise StoreUnavailable("The picture store does not answer.") from error
+        return None
 
     def delete(self, prefix: str) -> None:
         """Delete every picture of an edit, or whatever else lies under a prefix of whole parts."""
         prefix = _key(prefix)
-        try:
+        with self._asking():
             for batch in obstore.list(self._store, prefix=prefix):
                 obstore.delete(self._store, [meta["path"] for meta in batch])
-        except (BaseError, OSError) as error:
-            raise StoreUnavailable("The picture store does not answer.") from error
 
     def list(self, prefix: str) -> list[Kept]:
         """What lies under a prefix of whole parts, the oldest first."""
         prefix = _key(prefix)
-        try:
+        with self._asking():
             found = [
                 Kept(meta["path"].removeprefix(f"{prefix}/"), meta["size"], meta["last_modified"])
                 for batch in obstore.list(self._store, prefix=prefix)
                 for meta in batch
             ]
-        except (BaseError, OSError) as error:
-            raise StoreUnavailable("The picture store does not answer.") from error
         return sorted(found, key=lambda kept: kept.modified)
 
     def delete_one(self, edit_id: str, name: str) -> None:
         """Delete one; nothing happens where there is none."""
         key = _key(edit_id, name)
-        try:
+        with suppress(FileNotFoundError), self._asking():
             obstore.delete(self._store, key)
-        except FileNotFoundError:
-            pass
-        except (BaseError, OSError) as error:
-            raise StoreUnavailable("The picture store does not answer.") from error
 
     def check_writable(self) -> None:
         """Raise unless a small object can be written."""
         self.put("_ready", "probe", b"ready")
+
+    @contextmanager
+    def _asking(self, otherwise: str = "The picture store does not answer.") -> Iterator[None]:
+        """What goes wrong inside is our own error; few wait at once, and few of those for nothing.
+
+        Raises:
+            StoreUnavailable: with what it means.
+            FileNotFoundError: passed on.
+        """
+        if not self._fuse.lets_ask() or not self._places.acquire(timeout=PLACE_SECONDS):
+            raise StoreUnavailable(otherwise)
+        started, failed = time.monotonic(), False
+        try:
+            yield
+        except FileNotFoundError:
+            raise
+        except (BaseError, OSError) as error:
+            failed = True
+            raise StoreUnavailable(otherwise) from error
+        finally:
+            self._places.release()
+            if failed and time.monotonic() - started >= TIMEOUT_SECONDS:
+                self._fuse.blow()
+            else:
+                self._fuse.mend()

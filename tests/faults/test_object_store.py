@@ -1,0 +1,76 @@
+"""The pictures in S3, and the server killed or hanging while edits run."""
+
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from jobs.files import TIMEOUT_SECONDS
+from tests.faults.ledger import Ledger
+from tests.faults.report import Report
+from tests.faults.stack import Stack, running_stack
+from tests.s3 import S3, running_s3
+from tests.worker.waiting import until
+
+MANY = 60  # more than the API has threads
+
+
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
+    with running_s3(tmp_path_factory.mktemp("s3")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def shared_stack(s3: S3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    data = tmp_path_factory.mktemp("stack")
+    with running_stack(data, BARET_INVERSION_CACHE_MB="0", **s3.settings) as stack:
+        yield stack
+
+
+def post(stack: Stack, photo: bytes) -> tuple[int, float]:
+    """The status of a POST, and the seconds it took."""
+    started = time.monotonic()
+    answer = stack.http.post("/v1/edits", data={"prompt": "a cat"}, files={"image": photo})
+    return answer.status_code, time.monotonic() - started
+
+
+@pytest.mark.parametrize("fault", ["killed", "hanging"])
+def test_edits_wait_for_an_object_store(
+    fault: str, s3: S3, stack: Stack, ledger: Ledger, photo: bytes, report: Report
+) -> None:
+    ids = ledger.submit_many(2, metadata={"pace": "0.1"})
+    until(lambda: all(stack.edit(one)["status"] == "running" for one in ids), "both to run")
+    s3.kill() if fault == "killed" else s3.send(signal.SIGSTOP)
+    try:
+        with ThreadPoolExecutor(MANY) as pool:
+            posts = [pool.submit(post, stack, photo) for _ in range(MANY)]
+            while not all(one.done() for one in posts):  # whoever needs no picture is served
+                started = time.monotonic()
+                assert stack.http.get("/v1/edits").is_success
+                assert time.monotonic() - started < TIMEOUT_SECONDS / 2
+                time.sleep(0.2)
+        assert {one.result()[0] for one in posts} == {503}
+        assert max(one.result()[1] for one in posts) < 2 * TIMEOUT_SECONDS
+        status, seconds = post(stack, photo)
+        assert status == 503 and seconds < TIMEOUT_SECONDS / 2
+        missing = stack.http.get("/readyz").json()["errors"]
+        assert [one["pointer"] for one in missing] == ["/store"]
+        for edit_id in ids:
+            until(lambda one=edit_id: waits(stack, one), "it to wait for the store")
+            assert stack.edit(edit_id)["status"] == "running"
+    finally:
+        s3.start() if fault == "killed" else s3.send(signal.SIGCONT)
+    found = ledger.settle()
+    report.add(f"the object store (S3) {fault} while edits run", 1, found)
+    assert found.ended == {"succeeded": 2} and found.attempts == 2
+    for edit_id in ids:
+        names = {path.name for path in (s3.folder / "baret" / edit_id).iterdir()}
+        assert names == {"input", "1-output-0.png"}
+
+
+def waits(stack: Stack, edit_id: str) -> bool:
+    """Whether a worker has said that this edit waits."""
+    return any(one.lines("waiting for what it needs", edit=edit_id) for one in stack.workers)
