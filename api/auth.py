@@ -15,7 +15,7 @@ from api.errors import RateLimited, Unauthenticated
 from api.hosts import check_neighbour
 from api.requests import add_headers
 from api.services import Services, ServicesDep
-from jobs.errors import StoreUnavailable
+from jobs.errors import StoreFull, StoreUnavailable
 from jobs.keyring import ApiKey, Keyring
 from jobs.rates import WINDOW_SECONDS, Allowance
 from jobs.settings import Settings
@@ -72,7 +72,10 @@ CallerDep = Annotated[str, Depends(caller_of)]
 
 def _count(request: Request, services: Services, key: ApiKey) -> None:
     quota = key.requests_per_minute or services.settings.requests_per_minute
-    allowance = services.rates.take(key.id, quota)
+    try:
+        allowance = services.rates.take(key.id, quota)
+    except StoreFull:  # no edit is accepted then, and what reads and frees must go on
+        return
     add_headers(request, rate_headers(allowance))
     if not allowance.allowed:
         raise RateLimited(

@@ -98,9 +98,11 @@ def _model(services: Services, asked: EditAsked) -> Model:
     """The model asked for, else the default one.
 
     Raises:
+        StoreFull: no edit can be accepted, so no picture need be judged.
         NoWorker: no model was ever announced.
         AboutField: this one was not.
     """
+    services.store.check_writable()
     known = services.store.models()
     if not known:
         raise NoWorker("No worker has announced a model yet; start one and try again.")

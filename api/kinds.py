@@ -179,6 +179,7 @@ KINDS: dict[type[Exception], Kind] = {
     jobs_errors.QueueFull: QUEUE_FULL,
     jobs_errors.StoreUnavailable: UNAVAILABLE,
     jobs_errors.DecoderUnavailable: UNAVAILABLE,
+    jobs_errors.StoreFull: UNAVAILABLE,
     jobs_errors.StoreDamaged: UNAVAILABLE,
     jobs_errors.NoWorker: NO_WORKER,
     jobs_errors.UnknownModel: VALIDATION_ERROR,

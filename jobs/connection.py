@@ -16,7 +16,7 @@ import redis
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.retry import Retry
 
-from jobs.errors import StoreDamaged, StoreUnavailable
+from jobs.errors import StoreDamaged, StoreFull, StoreUnavailable
 from jobs.fuse import Fuse
 from jobs.logs import get_logger
 from jobs.schema import LEGAL_MOVES
@@ -88,7 +88,7 @@ def redis_errors() -> Iterator[None]:
         if "WRONGTYPE" in str(error):
             raise _damaged(error) from error
         if isinstance(error, redis.OutOfMemoryError):
-            raise StoreUnavailable("Redis is full; tell the service's operator.") from error
+            raise StoreFull("Redis is full; tell the service's operator.") from error
         raise StoreUnavailable("Redis does not answer; try again in a few seconds.") from error
     except UNREADABLE as error:
         raise _damaged(error) from error
@@ -103,7 +103,7 @@ def _damaged(error: Exception) -> StoreDamaged:
 
 
 # Where Redis has reached its `maxmemory` these are refused; what ends, frees and runs edits is not.
-_REFUSED_WHEN_FULL = ("expect", "submit", "take_idempotency", "preview")
+_REFUSED_WHEN_FULL = ("expect", "submit", "take_idempotency", "preview", "probe")
 
 
 class Scripts:
@@ -121,6 +121,11 @@ class Scripts:
         """What the script returns."""
         return self._scripts[script](args=[_MOVES, *arguments])
 
+    def write(self, *command: str | float) -> Any:
+        """What one command returns, which is let in where Redis is full: it frees, or is small."""
+        return self.run("write", *command)
+
 
 def _head(script: str) -> str:
-    return "" if script in _REFUSED_WHEN_FULL else "#!lua flags=allow-oom\n"
+    # Refused before it begins, not in the middle.
+    return "#!lua\n" if script in _REFUSED_WHEN_FULL else "#!lua flags=allow-oom\n"

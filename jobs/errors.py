@@ -18,6 +18,7 @@ JobsError
 │   ├── KeyUnknown          there is no such API key
 │   └── KeyRevoked          the API key is valid no longer
 ├── StoreUnavailable        Redis or the object store does not answer
+│   ├── StoreFull           Redis has no room for what was to be written
 │   └── StoreDamaged        Redis holds what this service did not write there
 ├── DecoderUnavailable      no process could be started to decode a picture, or none is free
 ├── NoWorker                no worker has ever announced the model
@@ -112,6 +113,10 @@ class StoreUnavailable(JobsError):
 
 class DecoderUnavailable(JobsError):
     """No process could be started to decode a picture, or none became free in time."""
+
+
+class StoreFull(StoreUnavailable):
+    """Redis answers, and has no room for what was to be written."""
 
 
 class StoreDamaged(StoreUnavailable):

@@ -46,8 +46,6 @@ class Idempotency:
     """
 
     def __init__(self, client: redis.Redis):
-        # The library's types cannot say that decode_responses makes every answer text.
-        self._redis: Any = client
         self._run = Scripts(client).run
 
     @redis_errors()
@@ -85,11 +83,7 @@ class Idempotency:
     @redis_errors()
     def keep(self, hold: Hold, answer: dict[str, Any]) -> None:
         """Note the answer of an accepted request, for those that repeat it."""
-        name = f"baret:idempotency:{hold.name}"
-        with self._redis.pipeline(transaction=True) as both:
-            both.hset(name, "answer", json.dumps(answer))
-            both.expire(name, REPLAY_SECONDS)
-            both.execute()
+        self._run("keep_idempotency", hold.name, json.dumps(answer), REPLAY_SECONDS * 1000)
 
     @redis_errors()
     def free(self, hold: Hold) -> None:

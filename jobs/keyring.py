@@ -14,7 +14,7 @@ from typing import Any
 import redis
 from pydantic import BaseModel, Field
 
-from jobs.connection import redis_errors
+from jobs.connection import Scripts, redis_errors
 from jobs.errors import KeyMalformed, KeyRevoked, KeyUnknown
 from jobs.keys import hash_of, id_of, is_key, new_key
 
@@ -54,6 +54,7 @@ class Keyring:
     def __init__(self, client: redis.Redis):
         # The library's types cannot say that decode_responses makes every answer text.
         self._redis: Any = client
+        self._write = Scripts(client).write
 
     @redis_errors()
     def configured(self) -> bool:
@@ -111,7 +112,7 @@ class Keyring:
         """
         self._fields(key_id)
         now = datetime.now(UTC).isoformat()
-        self._redis.hsetnx(f"baret:key:{key_id}", "revoked_at", now)
+        self._write("HSETNX", f"baret:key:{key_id}", "revoked_at", now)
         return self.get(key_id)
 
     @redis_errors()
@@ -131,7 +132,7 @@ class Keyring:
             raise KeyRevoked("The key was revoked.")
         now = datetime.now(UTC)
         if key.last_used_at is None or (now - key.last_used_at).total_seconds() >= USE_SECONDS:
-            self._redis.hset(f"baret:key:{key.id}", "last_used_at", now.isoformat())
+            self._write("HSET", f"baret:key:{key.id}", "last_used_at", now.isoformat())
         return key
 
     def _fields(self, key_id: str) -> dict[str, str]:

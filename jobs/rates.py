@@ -42,6 +42,7 @@ class Rates:
 
         Raises:
             StoreUnavailable: Redis does not answer.
+            StoreFull: it has no room to count.
         """
         item = RateLimitItemPerSecond(quota, WINDOW_SECONDS)
         allowed = self._limiter.hit(item, key_id)

@@ -90,7 +90,8 @@ class EditStore:
     def __init__(self, client: redis.Redis):
         # The library's types cannot say that decode_responses makes every answer text.
         self._redis: Any = client
-        self._run = Scripts(client).run
+        scripts = Scripts(client)
+        self._run, self._write = scripts.run, scripts.write
 
     def close(self) -> None:
         """Give the connections back."""
@@ -100,6 +101,11 @@ class EditStore:
     def ping(self) -> None:
         """Raise unless Redis answers."""
         self._redis.ping()
+
+    @redis_errors()
+    def check_writable(self) -> None:
+        """Raise unless Redis answers and has room for an edit."""
+        self._run("probe")
 
     # --- a caller's side
 
@@ -401,9 +407,9 @@ class EditStore:
     @redis_errors()
     def announce(self, worker: str, model: Model) -> None:
         """Say that a worker with this model loaded is consuming; repeat within 15 s."""
-        self._redis.hset("baret:models", model.id, model.model_dump_json())
+        self._write("HSET", "baret:models", model.id, model.model_dump_json())
         until = now_of(self._redis) + WORKER_SECONDS
-        self._redis.zadd("baret:workers", {f"{worker} {model.id}": until})
+        self._write("ZADD", "baret:workers", until, f"{worker} {model.id}")
 
     @redis_errors()
     def withdraw(self, worker: str, model: Model) -> None:
@@ -424,8 +430,9 @@ class EditStore:
     @redis_errors()
     def secret(self, name: str) -> bytes:
         """A random secret of 32 bytes that all processes share, made when first asked for."""
-        self._redis.set(f"baret:secret:{name}", secrets.token_hex(32), nx=True)
-        return bytes.fromhex(self._redis.get(f"baret:secret:{name}"))
+        key = f"baret:secret:{name}"
+        self._write("SET", key, secrets.token_hex(32), "NX")
+        return bytes.fromhex(self._redis.get(key))
 
 
 def _models(found: dict[str, str]) -> Iterator[tuple[str, Model]]:

@@ -28,7 +28,7 @@ async def healthz() -> Health:
 
 @router.get("/readyz", response_model=Health, **READY)
 def readyz(services: ServicesDep) -> Health:
-    """200 when Redis answers, pictures can be written and a worker with a model consumes."""
+    """200 when Redis has room, pictures can be written and a worker with a model consumes."""
     missing = _missing(services)
     if missing:
         raise NotReady(missing)
@@ -45,11 +45,11 @@ def metrics(request: Request, _: CallerDep) -> Response:
 def _missing(services: Services) -> list[FieldError]:
     missing = []
     try:
-        services.store.ping()
+        services.store.check_writable()
         if not services.store.live_models():
             missing.append(FieldError(pointer="/worker", detail="No worker with a loaded model."))
-    except StoreUnavailable:
-        missing.append(FieldError(pointer="/redis", detail="Redis does not answer."))
+    except StoreUnavailable as error:
+        missing.append(FieldError(pointer="/redis", detail=str(error)))
     try:
         services.files.check_writable()
     except StoreUnavailable:

@@ -1,0 +1,2 @@
+-- Nothing; refused where Redis is full, as whatever begins an edit is.
+return 'ok'
