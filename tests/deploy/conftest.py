@@ -1,18 +1,17 @@
 """Stacks to test, each on a data folder and a port of its own."""
 
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from deploy import ports
 from tests.deploy.running import RunningStack
 
 
 @pytest.fixture
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
+    return ports.free_port()
 
 
 @pytest.fixture

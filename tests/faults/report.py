@@ -12,9 +12,9 @@ HEADING = (
 
 @dataclass
 class Report:
-    """The rows so far."""
+    """One row a fault."""
 
-    rows: list[str] = field(default_factory=list)
+    _rows: list[str] = field(default_factory=list)
 
     def add(self, fault: str, times: int, found: Found) -> None:
         """Note what became of the edits that lived through a fault, and insist that none is gone.
@@ -26,13 +26,21 @@ class Report:
         """
         ended = ", ".join(f"{count} {status}" for status, count in sorted(found.ended.items()))
         gap = f"{found.gap:.1f}" if found.gap else "–"
-        self.rows.append(
+        self._rows.append(
             f"| {fault} | {times} | {found.edits} | {ended} | {len(found.lost)} "
             f"| {len(found.duplicates)} | {found.attempts} | {gap} | {found.longest:.1f} |\n"
         )
         assert found.lost == []
         assert found.duplicates == []
 
+    def rows(self) -> list[str]:
+        """To send them elsewhere."""
+        return self._rows
+
+    def add_rows(self, rows: list[str]) -> None:
+        """From elsewhere."""
+        self._rows += rows
+
     def table(self) -> str:
-        """All of it in Markdown."""
-        return HEADING + "".join(self.rows)
+        """All of it in Markdown, sorted by fault; empty where there is nothing."""
+        return HEADING + "".join(sorted(self._rows)) if self._rows else ""

@@ -1,8 +1,6 @@
 """One running service that the tests attack from outside, and the count of what they tried."""
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
@@ -21,16 +19,13 @@ from tests.api.conftest import (  # noqa: F401 - fixtures, for tests that need n
 )
 from tests.e2e.service import Service, running_service
 from tests.intruders.tally import Tally
-
-_TALLY = Tally()
-
-REPORT = "BARET_INTRUDERS_REPORT"  # names a file that the table is written to
+from tests.tables import TALLY
 
 
 @pytest.fixture(scope="session")
 def tally() -> Tally:
     """Counts bad inputs; the table is shown at the end of the run."""
-    return _TALLY
+    return TALLY
 
 
 @pytest.fixture(scope="session")
@@ -50,12 +45,3 @@ def client(
     store.announce("worker-1", model)
     with TestClient(create_app(settings.model_copy(update={"queue_limit": 1000}))) as client:
         yield client
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if not _TALLY.answers:
-        return
-    terminalreporter.section("bad inputs")
-    terminalreporter.write(_TALLY.table())
-    if path := os.environ.get(REPORT):
-        Path(path).write_text(_TALLY.table())

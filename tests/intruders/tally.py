@@ -23,8 +23,19 @@ class Tally:
         name = _outcome_of(outcome) if isinstance(outcome, int) else outcome
         self.answers.setdefault(kind, Counter())[name] += times
 
+    def rows(self) -> dict[str, dict[str, int]]:
+        """To send them elsewhere."""
+        return {kind: dict(found) for kind, found in self.answers.items()}
+
+    def add_rows(self, rows: dict[str, dict[str, int]]) -> None:
+        """From elsewhere."""
+        for kind, found in rows.items():
+            self.answers.setdefault(kind, Counter()).update(found)
+
     def table(self) -> str:
-        """All of it in Markdown, sorted by kind."""
+        """All of it in Markdown, sorted by kind; empty where there is nothing."""
+        if not self.answers:
+            return ""
         return HEADING + "".join(
             f"| {kind} | {found.total()} | {found['refused']} | {found['served']} "
             f"| {found['5xx']} | {found['crash']} |\n"

