@@ -23,8 +23,12 @@ help:
 run: install
 	@.venv/bin/python -m deploy
 
+# A file's tests stay together, for they share what they have started. ARGS="-n0": one process.
+SIDE_BY_SIDE = -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
 test: dev
-	.venv/bin/python -m pytest -m "not slow and not gpu" --cov --cov-report=term $(ARGS)
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -m "not slow and not gpu" $(SIDE_BY_SIDE) \
+	  --cov --cov-report=term $(ARGS)
 
 test-slow: dev
 	.venv/bin/python -m pytest -m "slow and not gpu" $(ARGS)

@@ -55,7 +55,9 @@ class GuardedProtocol(H11Protocol):
         super().connection_made(transport)
         self._wait_for_head()
         if len(self.connections) > self._patience.connections:
-            next(iter(self._shared.idle)).transport.abort()
+            longest = next(iter(self._shared.idle))
+            del self._shared.idle[longest]  # its loss is told later; who comes next closes another
+            longest.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing more."""

@@ -92,10 +92,18 @@ class Stack(Service):
                 signal_waiting(app, "zoo", edit_id)
         app.close()
 
-    def start_housekeeper(self) -> Process:
-        """Start a housekeeper more."""
+    def start_housekeeper(self) -> None:
+        """Start a housekeeper in the place of one that is dead."""
         self.housekeeper = self._start("worker.housekeeper", "housekeeper")
-        return self.housekeeper
+
+    @contextmanager
+    def second_housekeeper(self) -> Iterator[None]:
+        """Inside, there are two."""
+        second = self._start("worker.housekeeper", "housekeeper")
+        try:
+            yield
+        finally:
+            second.stop()
 
 
 @contextmanager

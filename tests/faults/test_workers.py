@@ -109,15 +109,12 @@ def test_messages_that_come_many_times_run_nothing_twice(
     stack: Stack, ledger: Ledger, report: Report
 ) -> None:
     copies = 5
-    second = stack.start_housekeeper()
-    try:
+    with stack.second_housekeeper():
         ids = ledger.submit_many(8, metadata={"pace": "0.05"})
         stack.signal(ids, copies)
         stack.kill(stack.workers[0])
         stack.have_workers(2)
         found = ledger.settle()
-    finally:
-        second.stop()
     report.add(
         "messages delivered many times, two housekeepers, a worker killed", copies * len(ids), found
     )
