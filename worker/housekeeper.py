@@ -8,7 +8,7 @@ Several may run at once; without torch, so the front end's image serves.
 import asyncio
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -88,28 +88,42 @@ def erase_pictures(store: EditStore, files: PictureFiles) -> None:
         store.confirm_erased(prefix)
 
 
-async def keep(app: Celery, store: EditStore, files: PictureFiles, stop: asyncio.Event) -> None:
-    """Go round until `stop` is set."""
+async def keep(app: Celery, store: EditStore, stop: asyncio.Event) -> None:
+    """Tend the edits until `stop` is set."""
+    leases_count_at = 0.0
 
     def tell(model: str, edit_id: str) -> None:
         signal_waiting(app, model, edit_id)
 
-    chores = (
-        partial(find_unheard, store, tell),
-        partial(expire, store),
-        partial(erase_pictures, store, files),
-    )
-    reachable = True
-    leases_count_at = 0.0
-    while not stop.is_set():
+    async def once() -> list[str | None]:
+        nonlocal leases_count_at
         started = time.monotonic()
         reasons = [await _outage(store.ping)]
         if reasons[0]:  # workers cannot renew their leases either; afterwards they do so first
             leases_count_at = started + LEASE_SECONDS / 2
         elif started >= leases_count_at:
             reasons.append(await _outage(partial(take_back, store, tell)))
-        reasons += [await _outage(chore) for chore in chores]
-        away = next((reason for reason in reasons if reason), None)
+        chores = (partial(find_unheard, store, tell), partial(expire, store))
+        return reasons + [await _outage(chore) for chore in chores]
+
+    await _go_round(once, stop)
+
+
+async def erase(store: EditStore, files: PictureFiles, stop: asyncio.Event) -> None:
+    """Delete pictures until `stop` is set; beside the edits, which wait for no picture store."""
+
+    async def once() -> list[str | None]:
+        return [await _outage(partial(erase_pictures, store, files))]
+
+    await _go_round(once, stop)
+
+
+async def _go_round(once: Callable[[], Awaitable[list[str | None]]], stop: asyncio.Event) -> None:
+    """Do that every `ROUND_SECONDS`; it tells why stores did not answer."""
+    reachable = True
+    while not stop.is_set():
+        started = time.monotonic()
+        away = next((reason for reason in await once() if reason), None)
         if away and reachable:  # said once an outage
             log.warning("a store does not answer; trying on", reason=away)
         reachable = not away
@@ -143,7 +157,8 @@ async def main() -> None:
     async with safe_client(networks, timeout=TIMEOUT) as client:
         sender = Sender(store, HookSecrets(redis), client, networks)
         await asyncio.gather(
-            keep(make_celery(settings.broker_url), store, files, stop),
+            keep(make_celery(settings.broker_url), store, stop),
+            erase(store, files, stop),
             Deliverer(Deliveries(redis), sender).run(stop),
         )
 

@@ -1,5 +1,7 @@
 """What the housekeeper does in a round; its process is driven in tests/e2e."""
 
+import asyncio
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,9 +16,11 @@ from jobs.schema import EditStatus, Model
 from jobs.store import MAX_ATTEMPTS, Claim, EditStore
 from worker.housekeeper import (
     UNHEARD_SECONDS,
+    erase,
     erase_pictures,
     expire,
     find_unheard,
+    keep,
     take_back,
 )
 
@@ -155,3 +159,37 @@ def test_pictures_that_could_not_be_deleted_are_deleted_later(
     erase_pictures(store, files)
     assert files.get(edit_id, "input") is None
     assert store.take_erased() is None
+
+
+def test_a_picture_store_that_hangs_holds_up_no_edit(
+    store: EditStore,
+    submit: Submit,
+    redis_url: str,
+    tmp_path: Path,
+    let_lease_run_out: Callable[[str], None],
+) -> None:
+    hangs = threading.Event()
+
+    class Hanging(PictureFiles):
+        def delete(self, prefix: str) -> None:
+            hangs.wait(60)
+
+    gone, lost = submit(), submit()
+    store.delete(gone, caller="local")
+    assert store.claim("zoo") == Claim(lost, 1)
+    let_lease_run_out(lost)
+
+    async def scene() -> None:
+        stop, app = asyncio.Event(), make_celery(redis_url)
+        house = asyncio.gather(
+            keep(app, store, stop), erase(store, Hanging(tmp_path.as_uri()), stop)
+        )
+        async with asyncio.timeout(30):
+            while store.get(lost).status is not EditStatus.QUEUED:
+                await asyncio.sleep(0.02)
+        stop.set()
+        hangs.set()
+        await house
+        app.close()
+
+    asyncio.run(scene())
