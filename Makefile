@@ -12,7 +12,7 @@ help:
 	@echo "make run        install, start everything on this machine, make a sample edit, serve"
 	@echo "make test       all tests but those of minutes and those for a GPU"
 	@echo "make test-slow  the tests of minutes"
-	@echo "make faults     break the running service in every way, about half an hour"
+	@echo "make faults     break the running service in every way, 20 minutes"
 	@echo "make check      lint, types, import directions, known vulnerabilities and tests"
 	@echo "make lint       check without tests and vulnerabilities"
 	@echo "make audit      known vulnerabilities in what is pinned; needs the internet"
