@@ -431,7 +431,8 @@ class EditStore:
     def secret(self, name: str) -> bytes:
         """A random secret of 32 bytes that all processes share, made when first asked for."""
         key = f"baret:secret:{name}"
-        self._write("SET", key, secrets.token_hex(32), "NX")
+        if not self._redis.exists(key):
+            self._write("SET", key, secrets.token_hex(32), "NX")
         return bytes.fromhex(self._redis.get(key))
 
 

@@ -1,29 +1,30 @@
 """An S3 server on this machine: rclone's, with a folder for its disk, which can be broken."""
 
 import os
-import signal
 import socket
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 from deploy.ports import free_port
-from tests.worker.waiting import PATIENCE, until
+from tests.server import Server
 
 BUCKET = "pictures"
 _KEY, _SECRET = "someone", "a-secret-of-tests"
 
 
-class S3:
+class S3(Server):
     """Its bucket is a folder, so what was written outlives it."""
 
     def __init__(self, disk: Path):
         self.folder = disk / BUCKET
         self.folder.mkdir(parents=True)
         self._port = free_port()
-        self._process: subprocess.Popen[bytes] | None = None
+        rclone = Path(sys.executable).with_name("rclone")
+        serve = ["serve", "s3", "--addr", f"127.0.0.1:{self._port}", "--auth-key"]
+        command = [rclone, *serve, f"{_KEY},{_SECRET}", "--quiet", disk]
+        super().__init__(command, self._listens, env={**os.environ, "RCLONE_CONFIG": os.devnull})
 
     @property
     def settings(self) -> dict[str, str]:
@@ -36,28 +37,7 @@ class S3:
             "AWS_REGION": "us-east-1",
         }
 
-    def start(self) -> None:
-        """Start it, on the folder that it left and at the same address, and wait for it."""
-        rclone = Path(sys.executable).with_name("rclone")
-        serve = ["serve", "s3", "--addr", f"127.0.0.1:{self._port}", "--auth-key"]
-        self._process = subprocess.Popen(
-            [rclone, *serve, f"{_KEY},{_SECRET}", "--quiet", self.folder.parent],
-            env={**os.environ, "RCLONE_CONFIG": os.devnull},
-        )
-        until(self._answers, "the S3 server to answer")
-
-    def send(self, number: signal.Signals) -> None:
-        """Send it a signal."""
-        assert self._process is not None
-        self._process.send_signal(number)
-
-    def kill(self) -> None:
-        """`kill -9`, also when it has been stopped."""
-        self.send(signal.SIGKILL)
-        assert self._process is not None
-        self._process.wait(PATIENCE)
-
-    def _answers(self) -> bool:
+    def _listens(self) -> bool:
         with closing(socket.socket()) as client:
             return client.connect_ex(("127.0.0.1", self._port)) == 0
 

@@ -1,7 +1,6 @@
 """The whole service as processes, Valkey among them, each of which can be broken and mended."""
 
 import signal
-import subprocess
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,37 +9,15 @@ from pathlib import Path
 from deploy import valkey
 from jobs.queue import make_celery, signal_waiting
 from tests.e2e.service import Process, Service
-from tests.worker.waiting import PATIENCE, until
+from tests.server import Server
 
 
-class Valkey:
+class Valkey(Server):
     """The server as the one-machine stack configures it: append-only file, no eviction."""
 
     def __init__(self, data: Path):
-        self._command, self.url = valkey.prepare(data)
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        """Start it, on the data that it left and at the same address, and wait for it."""
-        self._process = subprocess.Popen(self._command.argv, stdin=subprocess.DEVNULL)
-        until(lambda: valkey.answers(self.url), "Valkey to answer")
-
-    def send(self, number: signal.Signals) -> None:
-        """Send it a signal."""
-        assert self._process is not None
-        self._process.send_signal(number)
-
-    def kill(self) -> None:
-        """End it without a chance to write anything."""
-        self.send(signal.SIGKILL)
-        assert self._process is not None
-        self._process.wait(PATIENCE)
-
-    def stop(self) -> None:
-        """End it politely."""
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait(PATIENCE)
+        command, self.url = valkey.prepare(data)
+        super().__init__(command.argv, lambda: valkey.answers(self.url))
 
 
 class Stack(Service):
