@@ -12,6 +12,7 @@ import torch
 from bench.processor import processor_name
 
 SIDES = {"cuda": 16384, "cpu": 2048}  # of the matrices: large enough that only arithmetic counts
+FIRST_SIDE = 256
 TRIES = 10
 
 
@@ -44,17 +45,34 @@ def device_name(device: torch.device) -> str:
     return f"{processor_name()} (CPU)"
 
 
-def ceiling(device: torch.device, dtype: torch.dtype, side: int) -> float:
-    """TFLOP/s of the product of two square matrices; the fastest of some tries."""
+def ceiling(
+    device: torch.device, dtype: torch.dtype, side: int, *, slow_seconds: float = 0.5
+) -> float:
+    """Return the best TFLOP/s of several products of two square matrices.
+
+    Sides double up to `side`. They stop growing once a product takes `slow_seconds`: a CPU without
+    instructions for half precision takes minutes for one that others finish in a moment.
+    """
+    best, tried = 0.0, min(FIRST_SIDE, side)
+    while True:
+        seconds = _product_seconds(device, dtype, tried, slow_seconds)
+        best = max(best, 2 * tried**3 / seconds / 1e12)
+        if tried == side or seconds > slow_seconds:
+            return best
+        tried = min(2 * tried, side)
+
+
+def _product_seconds(device: torch.device, dtype: torch.dtype, side: int, slow: float) -> float:
+    """Return the fastest of some tries; a slow product is tried once."""
     a, b = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
-    seconds = []
-    for _ in range(TRIES):
+    seconds: list[float] = []
+    while len(seconds) < TRIES and (not seconds or seconds[0] < slow):
         synchronize(device)
         started = time.perf_counter()
         a @ b
         synchronize(device)
         seconds.append(time.perf_counter() - started)
-    return 2 * side**3 / min(seconds) / 1e12
+    return min(seconds)
 
 
 def synchronize(device: torch.device) -> None:

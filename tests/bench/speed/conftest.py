@@ -11,8 +11,13 @@ from bench.speed.plan import Plan, Subject
 
 PLAN = Plan(steps=4, inner_steps=2, repeats=1, at_once=(1, 2))
 SMALLER = {
-    "unet": {"block_out_channels": [32] * 4, "sample_size": 16, "cross_attention_dim": 32},
-    "vae": {"block_out_channels": [32] * 4},
+    "unet": {
+        "block_out_channels": [32] * 4,
+        "norm_num_groups": 16,
+        "sample_size": 16,
+        "cross_attention_dim": 32,
+    },
+    "vae": {"block_out_channels": [32] * 4, "norm_num_groups": 16},
     "text_encoder": {
         "hidden_size": 32,
         "intermediate_size": 64,

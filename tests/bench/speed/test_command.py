@@ -39,8 +39,8 @@ def test_random_weights_are_tuned_to_the_end_at_the_size_asked_for(small_configs
 
 def test_peers_run_in_half_precision_on_stable_diffusions_layout(small_configs, tmp_path):
     folder = random_folder(tmp_path / "small", small_configs)
-    given = ("--model", str(folder), "--dtype", "bfloat16", "--steps", "2", "--inner-steps", "1")
-    _run(tmp_path, *given, "--sections", "peers")
+    given = ("--model", str(folder), "--dtype", "bfloat16", "--size", "64")
+    _run(tmp_path, *given, "--steps", "2", "--inner-steps", "1", "--sections", "peers")
     told = json.loads((tmp_path / "speed-small-cpu-bfloat16.json").read_text())
     assert [entry["rows"] > 0 for entry in told["peers"]["entries"]] == [True] * 4
 

@@ -9,6 +9,11 @@ def test_the_ceiling_is_what_a_processor_may_reach():
     assert 1e-5 < ceiling(CPU, torch.float32, 256) < 100
 
 
+def test_a_slow_product_ends_the_search_for_the_ceiling():
+    side = 2**17  # its matrices alone would take 128 GiB
+    assert 1e-5 < ceiling(CPU, torch.float32, side, slow_seconds=0.0) < 100
+
+
 def test_the_machine_says_what_it_is():
     machine = Machine.of(CPU, torch.float32)
     assert machine.name.endswith("(CPU)") and len(machine.name) > len(" (CPU)")
