@@ -1,7 +1,7 @@
 # All commands of the project. Paths are relative, so a checkout may lie anywhere, spaces included.
 
 PYTHON ?= python3
-# More for pytest, such as: make test ARGS="tests/jobs -k lease"
+# More for pytest, such as: make test ARGS="tests/core -k lease"
 ARGS ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
@@ -21,7 +21,7 @@ help:
 	@echo "make clean      remove the environment and caches; pictures in data/ stay"
 
 run: install
-	@.venv/bin/python -m deploy
+	@.venv/bin/python -m deploy.local
 
 # A file's tests stay together, for they share what they have started. ARGS="-n0": one process.
 SIDE_BY_SIDE = -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
@@ -44,11 +44,11 @@ lint: dev
 	.venv/bin/lint-imports
 
 audit: dev
-	.venv/bin/python -m deploy.audit
+	.venv/bin/python -m tools.audit
 
 # Where no advisories can be had (exit code 3) that is said, and nothing fails for it.
 audited: dev
-	.venv/bin/python -m deploy.audit || [ $$? -eq 3 ]
+	.venv/bin/python -m tools.audit || [ $$? -eq 3 ]
 
 check: lint audited test
 
@@ -85,7 +85,7 @@ dev: .venv/.installed-dev
 	  echo "  make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@$(PYTHON) -m venv .venv >/dev/null 2>&1 \
 	  || { $(PYTHON) -m venv --clear --without-pip .venv \
-	       && $(PYTHON) deploy/fetch_pip.py .venv/bin/python; } \
+	       && $(PYTHON) tools/fetch_pip.py .venv/bin/python; } \
 	  || { rm -rf .venv; \
 	       echo "'$(PYTHON)' cannot make a virtual environment. On Debian and Ubuntu, as root:"; \
 	       echo "  apt-get install python3-venv"; exit 1; }

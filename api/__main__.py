@@ -9,10 +9,10 @@ import uvicorn
 
 from api.app import create_app
 from api.auth import check_exposure
-from api.server import Patience, server_config
-from jobs.follow import BLOCK_SECONDS, MAX_WAITERS, Follower
-from jobs.logs import configure_logs, get_logger
-from jobs.settings import Settings
+from api.server.protocol import Patience, server_config
+from core.settings import Settings
+from core.store.events import BLOCK_SECONDS, MAX_WAITERS, Follower
+from core.telemetry.logs import configure_logs, get_logger
 
 # A follower holds two: its client's connection and its own to Redis. The rest is everybody else's.
 OPEN_FILES = 2 * MAX_WAITERS + 1000

@@ -6,17 +6,17 @@ from contextlib import asynccontextmanager
 from anyio import to_thread
 from fastapi import FastAPI
 
-from api.hooks import webhooks
-from api.metrics import Metrics
-from api.openapi import describe, operation_id
-from api.problems import install_problem_handlers
-from api.requests import RequestMiddleware
+from api.openapi.describe import describe, operation_id
+from api.openapi.webhooks import webhooks
+from api.problems.handlers import install_problem_handlers
 from api.routes import deliveries, edits, events, files, health, models, pages
 from api.routes import webhooks as webhook_secret
+from api.server.metrics import Metrics
+from api.server.middleware import RequestMiddleware
 from api.services import make_services
-from jobs.decoding import warm_up
-from jobs.settings import Settings
-from jobs.tracing import Tracer
+from core.images.sandbox import warm_up
+from core.settings import Settings
+from core.telemetry.tracing import Tracer
 
 
 def create_app(settings: Settings, *, tracer: Tracer | None = None) -> FastAPI:

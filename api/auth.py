@@ -11,14 +11,14 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from api.errors import RateLimited, Unauthenticated
-from api.hosts import check_neighbour
-from api.requests import add_headers
+from api.problems.errors import RateLimited, Unauthenticated
+from api.server.middleware import add_headers
+from api.server.origins import check_neighbour
 from api.services import Services, ServicesDep
-from jobs.errors import StoreFull, StoreUnavailable
-from jobs.keyring import ApiKey, Keyring
-from jobs.rates import WINDOW_SECONDS, Allowance
-from jobs.settings import Settings
+from core.access.api_keys import ApiKey, Keyring
+from core.access.rate_limiter import WINDOW_SECONDS, Allowance
+from core.errors import StoreFull, StoreUnavailable
+from core.settings import Settings
 
 EVERYBODY = "local"  # the one caller of a service without keys
 

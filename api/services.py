@@ -10,26 +10,26 @@ from anyio import CapacityLimiter, to_thread
 from celery import Celery
 from fastapi import Depends, Request
 
-from api.body import Pace
-from api.listing import Cursors
-from api.room import Room
-from jobs.connection import connect
-from jobs.decoding import Decoding
-from jobs.deliveries import Deliveries
-from jobs.fetching import Fetcher
-from jobs.figures import Watch
-from jobs.files import PictureFiles
-from jobs.follow import Follower
-from jobs.hook_secrets import HookSecrets
-from jobs.idempotency import Idempotency
-from jobs.keyring import Keyring
-from jobs.links import LinkSigner
-from jobs.marking import Marking
-from jobs.queue import make_celery
-from jobs.rates import Rates
-from jobs.settings import Settings
-from jobs.store import EditStore
-from jobs.tracing import Tracer, make_tracer
+from api.responses.pagination import Cursors
+from api.server.memory_limiter import Room
+from api.submission.body import Pace
+from core.access.api_keys import Keyring
+from core.access.rate_limiter import Rates
+from core.broker.app import make_celery
+from core.images.provenance import Marking
+from core.images.sandbox import Decoding
+from core.images.signed_urls import LinkSigner
+from core.images.storage import PictureFiles
+from core.outbound.fetcher import Fetcher
+from core.settings import Settings
+from core.store.connection import connect
+from core.store.edits import EditStore
+from core.store.events import Follower
+from core.store.idempotency import Idempotency
+from core.store.stats import Watch
+from core.telemetry.tracing import Tracer, make_tracer
+from core.webhooks.queue import Deliveries
+from core.webhooks.secrets import HookSecrets
 
 # So many pictures at once, each within the bounds of `Decoding`. More than there are cores would
 # only take time from the event loop; two at least, so that not all wait for one.

@@ -9,19 +9,19 @@ from PIL import Image
 from torch import Tensor
 
 from baret import images
-from baret.branches import Balance, Branches, Texts, denoise
-from baret.diffusion import StableDiffusion
-from baret.engine import Call, Engine
+from baret.engine.budget import Budget, measure
+from baret.engine.engine import Call, Engine
 from baret.errors import ContentRejected, InversionMismatch
 from baret.heatmaps import heatmaps
-from baret.inversion import TOGETHER, invert, tune
-from baret.matte import shown
-from baret.memory import Budget, measure
+from baret.method.denoising import Balance, Branches, Texts, denoise
+from baret.method.inversion import TOGETHER, invert, tune
+from baret.method.matte import shown
+from baret.method.transition import transition
+from baret.model.stable_diffusion import StableDiffusion
 from baret.options import EditOptions, InversionOptions
 from baret.progress import Course, OnProgress
-from baret.requests import Edit, Where, aside
 from baret.result import EditResult, Inversion, Output, Preview
-from baret.transition import transition
+from baret.unet.requests import Edit, Where, aside
 
 # What the VAE costs beside a row of the UNet, at Stable Diffusion 1.5's size: the floor in
 # docs/method.md.

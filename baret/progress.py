@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from baret.options import InversionOptions
-from baret.requests import Where
 from baret.result import Preview
+from baret.unet.requests import Where
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from baret.errors import BaretError
 from baret.images import Pixels
+from baret.model.prompts import Hint
 from baret.options import InversionOptions
-from baret.prompts import Hint
 
 _FORMAT = "baret-inversion-3"
 _TENSORS = ("pivots", "tuned", "losses", "inner_steps", "reconstruction")

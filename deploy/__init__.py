@@ -1,6 +1,6 @@
 """The one-machine stack: Valkey, housekeeper, worker and API as children of one process.
 
-`python -m deploy` (what `make run` calls) reads from the outside in:
+`python -m deploy.local` (what `make run` calls) reads from the outside in:
 
 - `__main__`: settings and flags in, an exit code out
 - `local`: the stack's life, from the checks before anything starts to the last line

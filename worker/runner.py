@@ -19,11 +19,10 @@ from baret import (
     Progress,
 )
 from baret.heatmaps import attention_sheet
-from jobs.decoding import Decoding
-from jobs.errors import DecoderUnavailable, EditGone, StaleAttempt, StoreUnavailable
-from jobs.files import PictureFiles
-from jobs.logs import about_edit, get_logger
-from jobs.schema import (
+from core.errors import DecoderUnavailable, EditGone, StaleAttempt, StoreUnavailable
+from core.images.sandbox import Decoding
+from core.images.storage import PictureFiles
+from core.schema import (
     EditStatus,
     EditWarning,
     Metrics,
@@ -34,13 +33,14 @@ from jobs.schema import (
     Stage,
     WarningCode,
 )
-from jobs.store import Claim, EditStore
-from jobs.tracing import AttemptTrace, Tracer
-from worker.door import Door, Wait
-from worker.inversions import InversionCache
-from worker.lease import Lease
-from worker.pictures import Encoded, Encoder
-from worker.problems import EditTimeout, problem_of
+from core.store.edits import Claim, EditStore
+from core.telemetry.logs import about_edit, get_logger
+from core.telemetry.tracing import AttemptTrace, Tracer
+from worker.errors import EditTimeout, problem_of
+from worker.heartbeat import Lease
+from worker.inversion_cache import InversionCache
+from worker.isolation import Door, Wait
+from worker.outputs import Encoded, Encoder
 
 log = get_logger(__name__)
 

@@ -4,9 +4,9 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from api.auth import CallerDep
-from api.openapi import LIST_DELIVERIES, REPLAY_DELIVERY
+from api.openapi.describe import LIST_DELIVERIES, REPLAY_DELIVERY
 from api.services import ServicesDep
-from jobs.hooks import WebhookDelivery
+from core.webhooks.schema import WebhookDelivery
 
 router = APIRouter(prefix="/v1/edits/{edit_id}/deliveries", tags=["webhooks"])
 

@@ -11,20 +11,20 @@ from anyio import to_thread
 from fastapi import APIRouter, Header, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from api import openapi as described
-from api.asked import read_asked
 from api.auth import AdmittedDep, CallerDep
-from api.encoding import transcode, wanted_format
-from api.errors import AddressUnknown, NotFinished
-from api.etag import etag_of, matches
-from api.idempotency import Answer, attempt, keep, key_of
-from api.intake import take_in
-from api.listing import Page, Wanted, page_of
+from api.openapi import describe as described
+from api.problems.errors import AddressUnknown, NotFinished
+from api.responses.edit import show, shown
+from api.responses.etag import etag_of, matches
+from api.responses.negotiation import transcode, wanted_format
+from api.responses.pagination import Page, Wanted, page_of
 from api.services import Services, ServicesDep
-from api.shown import show, shown
-from jobs.errors import StoreUnavailable
-from jobs.logs import get_logger
-from jobs.schema import Edit, EditStatus, OutputFormat, Record, StoredPicture
+from api.submission.accept import take_in
+from api.submission.idempotency import Answer, attempt, keep, key_of
+from api.submission.parsing import read_asked
+from core.errors import StoreUnavailable
+from core.schema import Edit, EditStatus, OutputFormat, Record, StoredPicture
+from core.telemetry.logs import get_logger
 
 MAX_WAIT = 60  # seconds
 

@@ -7,12 +7,12 @@ from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from api.auth import CallerDep
-from api.events import as_lines
-from api.openapi import FOLLOW_EDIT
+from api.openapi.describe import FOLLOW_EDIT
+from api.responses.edit import show
+from api.responses.sse import as_lines
 from api.services import ServicesDep
-from api.shown import show
-from jobs.errors import EditGone
-from jobs.schema import Edit
+from core.errors import EditGone
+from core.schema import Edit
 
 router = APIRouter(prefix="/v1/edits", tags=["edits"])
 

@@ -4,9 +4,9 @@ import time
 
 from fastapi import APIRouter, Request, Response
 
-from api.encoding import content_type_of
-from api.errors import AddressUnknown
-from api.openapi import GET_FILE
+from api.openapi.describe import GET_FILE
+from api.problems.errors import AddressUnknown
+from api.responses.negotiation import content_type_of
 from api.services import ServicesDep
 
 router = APIRouter(prefix="/v1/files", tags=["files"])

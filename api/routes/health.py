@@ -5,11 +5,11 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
 from api.auth import CallerDep
-from api.errors import NotReady
-from api.openapi import HEALTH, METRICS, READY
+from api.openapi.describe import HEALTH, METRICS, READY
+from api.problems.errors import NotReady
 from api.services import Services, ServicesDep
-from jobs.errors import StoreUnavailable
-from jobs.schema import FieldError
+from core.errors import StoreUnavailable
+from core.schema import FieldError
 
 router = APIRouter(tags=["health"])
 

@@ -4,9 +4,9 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
 from api.auth import caller_of
-from api.openapi import LIST_MODELS
+from api.openapi.describe import LIST_MODELS
 from api.services import ServicesDep
-from jobs.schema import Model
+from core.schema import Model
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
 

@@ -7,9 +7,9 @@ from fastapi import APIRouter
 from fastapi.responses import FileResponse, HTMLResponse, Response
 from fastapi.staticfiles import StaticFiles
 
-from api.errors import AddressUnknown
-from api.kinds import BY_CODE
-from jobs.problems import EDIT_PROBLEMS
+from api.problems.errors import AddressUnknown
+from api.problems.types import BY_CODE
+from core.problems import EDIT_PROBLEMS
 
 _WEB = Path(__file__).parents[1] / "web"
 

@@ -3,9 +3,9 @@
 from fastapi import APIRouter, Response
 
 from api.auth import CallerDep
-from api.openapi import GET_SECRET, ROTATE_SECRET
+from api.openapi.describe import GET_SECRET, ROTATE_SECRET
 from api.services import ServicesDep
-from jobs.hooks import WebhookSecret
+from core.webhooks.schema import WebhookSecret
 
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
 

@@ -6,7 +6,7 @@ b pictures · n tokens · d text width · h, w latent height and width · T step
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from baret.ddim import guide
+from baret.method.ddim import guide
 from bench.edits.batch import Batch
 from bench.edits.cases import Task
 from bench.edits.metrics import psnr

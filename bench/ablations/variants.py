@@ -12,15 +12,15 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from baret.attention import output, project
-from baret.diffusion import StableDiffusion
 from baret.editor import Editor
 from baret.images import Pixels
-from baret.inversion import invert
+from baret.method.inversion import invert
+from baret.model.stable_diffusion import StableDiffusion
 from baret.options import EditOptions, InversionOptions
-from baret.predictor import Predictor
-from baret.requests import Answer, Edit, Request
 from baret.result import Inversion
+from baret.unet.attention import output, project
+from baret.unet.predictor import Predictor
+from baret.unet.requests import Answer, Edit, Request
 from bench.edits.attention import Layer, processors
 from bench.edits.batch import Batch, Edited
 from bench.edits.lockstep import run_together

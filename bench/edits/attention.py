@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from baret.attention import attention_layers, output, project
+from baret.unet.attention import attention_layers, output, project
 
 PARTS = ("down_blocks", "mid_block", "up_blocks")  # in the order that the signal takes
 

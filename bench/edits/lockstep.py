@@ -10,14 +10,14 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from baret.requests import Answer, Aside, Edit, R, Request, merge, split
+from baret.unet.requests import Answer, Aside, Edit, R, Request, merge, split
 
 STAGES = ("inverting", "tuning", "editing")
 ROWS = 64  # a call is full from here on: with several hundred a CPU's caches no longer hold them
 
 
 class Answers(Protocol):
-    """`baret.predictor.Predictor`, or what stands for it."""
+    """`baret.unet.predictor.Predictor`, or what stands for it."""
 
     def answer(self, request: Request) -> Answer:
         """Answer a request."""

@@ -15,11 +15,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from baret.ddim import Schedule
-from baret.diffusion import StableDiffusion
 from baret.images import Pixels
-from baret.loading import load_pipeline
-from baret.predictor import Predictor
+from baret.method.ddim import Schedule
+from baret.model.loading import load_pipeline
+from baret.model.stable_diffusion import StableDiffusion
+from baret.unet.predictor import Predictor
 
 Pictures = NDArray[np.uint8]  # [b, H, W, 3]
 V = TypeVar("V")

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from baret.ddim import Schedule, guide
-from baret.inversion import invert
+from baret.method.ddim import Schedule, guide
+from baret.method.inversion import invert
 from bench.edits.lockstep import run_together
 from bench.edits.model import BatchModel
 

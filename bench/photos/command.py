@@ -23,7 +23,7 @@ import torch
 from PIL import Image
 
 from baret import BaretError, Editor
-from bench.arguments import positive
+from bench.common.arguments import positive
 from bench.photos import report, sheet
 from bench.photos.datasets import DATASETS, Task, spread
 from bench.photos.errors import PhotosError

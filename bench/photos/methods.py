@@ -13,9 +13,9 @@ from PIL import Image
 from torch import Tensor
 
 from baret import EditOptions, Editor, InversionOptions, Preset, images
-from baret.ddim import Schedule, guide
-from baret.inversion import invert
-from baret.requests import Answer, Edit, Request, Where
+from baret.method.ddim import Schedule, guide
+from baret.method.inversion import invert
+from baret.unet.requests import Answer, Edit, Request, Where
 from bench.photos.datasets import Task
 
 

@@ -18,7 +18,7 @@ import torch
 
 from baret import BaretError
 from baret.options import InversionOptions
-from bench.arguments import positive
+from bench.common.arguments import positive
 from bench.edits.model import BatchModel
 from bench.speed import report
 from bench.speed.fairness import measure_fairness

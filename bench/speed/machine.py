@@ -9,7 +9,7 @@ from typing import Self
 
 import torch
 
-from bench.processor import processor_name
+from bench.common.processor import processor_name
 
 SIDES = {"cuda": 16384, "cpu": 2048}  # of the matrices: large enough that only arithmetic counts
 FIRST_SIDE = 256

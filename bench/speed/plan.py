@@ -10,8 +10,8 @@ from typing import Self
 from PIL import Image
 
 from baret.editor import Editor
-from baret.engine import Call
-from baret.memory import measure
+from baret.engine.budget import measure
+from baret.engine.engine import Call
 from baret.options import EditOptions
 from baret.progress import OnProgress
 from baret.result import EditResult

@@ -9,7 +9,7 @@ import torch
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from baret.loading import CONFIGS, clip_tokenizer
+from baret.model.loading import CONFIGS, clip_tokenizer
 
 SD15 = CONFIGS / "sd1"
 SEED = 0

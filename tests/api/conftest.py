@@ -14,14 +14,14 @@ from fastapi.testclient import TestClient
 from httpx import Response
 
 from api.app import create_app
-from api.server import Patience, server_config
-from jobs.connection import connect
-from jobs.files import PictureFiles
-from jobs.keyring import ApiKey, Keyring, KeyWish
-from jobs.schema import EditStatus, EditWarning, Model, Result, StoredPicture
-from jobs.settings import Settings
-from jobs.store import Claim, EditStore
-from tests.worker.waiting import until
+from api.server.protocol import Patience, server_config
+from core.access.api_keys import ApiKey, Keyring, KeyWish
+from core.images.storage import PictureFiles
+from core.schema import EditStatus, EditWarning, Model, Result, StoredPicture
+from core.settings import Settings
+from core.store.connection import connect
+from core.store.edits import Claim, EditStore
+from tests.support.waiting import until
 
 Picture = Callable[..., bytes]
 

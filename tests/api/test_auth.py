@@ -11,12 +11,12 @@ from httpx import Response
 
 from api.app import create_app
 from api.auth import check_exposure
-from jobs.keyring import ApiKey, Keyring
-from jobs.keys import new_key
-from jobs.logs import configure_logs
-from jobs.settings import Settings
-from jobs.store import EditStore
-from tests.api.test_problems import UNKNOWN, told
+from core.access.api_keys import ApiKey, Keyring
+from core.access.key_format import new_key
+from core.settings import Settings
+from core.store.edits import EditStore
+from core.telemetry.logs import configure_logs
+from tests.api.problems.test_problems import UNKNOWN, told
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - this is what must be refused
 

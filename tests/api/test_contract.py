@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from jobs.schema import Model
-from jobs.settings import Settings
-from jobs.store import WORKER_SECONDS, EditStore
+from core.schema import Model
+from core.settings import Settings
+from core.store.edits import WORKER_SECONDS, EditStore
 from tests.api.conftest import serving
 
 ROOT = Path(__file__).parents[2]

@@ -7,11 +7,11 @@ import redis
 from fastapi.testclient import TestClient
 from httpx import Response
 
-from jobs.deliveries import Deliveries
-from jobs.keyring import ApiKey, Keyring
-from jobs.schema import Model
-from jobs.store import Claim, EditStore
-from tests.api.test_problems import told
+from core.access.api_keys import ApiKey, Keyring
+from core.schema import Model
+from core.store.edits import Claim, EditStore
+from core.webhooks.queue import Deliveries
+from tests.api.problems.test_problems import told
 
 MakeKey = Callable[..., tuple[dict[str, str], ApiKey]]
 Post = Callable[..., Response]

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 import pytest
 
 from api.__main__ import OPEN_FILES, allow_open_files, most_connections
-from jobs.follow import MAX_WAITERS
+from core.store.events import MAX_WAITERS
 
 
 @pytest.fixture

@@ -3,11 +3,11 @@
 import pytest
 
 from api.app import create_app
-from api.kinds import BY_CODE
-from jobs.problems import EDIT_PROBLEMS
-from jobs.schema import Edit, Metrics, ParamsAsked
-from jobs.settings import Settings
-from tests.held_by import rows
+from api.problems.types import BY_CODE
+from core.problems import EDIT_PROBLEMS
+from core.schema import Edit, Metrics, ParamsAsked
+from core.settings import Settings
+from tests.support.doc_tables import rows
 
 TABLE = ("api.md", "## Promises and their tests")
 

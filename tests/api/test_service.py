@@ -13,14 +13,14 @@ from fastapi.testclient import TestClient
 from httpx import Response
 
 from api.app import create_app
-from api.asked import EditAsked
-from api.events import EVENTS
-from api.examples import EDIT, MODEL, QUEUED, REQUEST
-from api.examples import EVENTS as EVENT_EXAMPLES
-from jobs.logs import configure_logs
-from jobs.schema import Edit, Model
-from jobs.settings import Settings
-from jobs.store import EditStore
+from api.openapi.examples import EDIT, MODEL, QUEUED, REQUEST
+from api.openapi.examples import EVENTS as EVENT_EXAMPLES
+from api.responses.sse import EVENTS
+from api.submission.parsing import EditAsked
+from core.schema import Edit, Model
+from core.settings import Settings
+from core.store.edits import EditStore
+from core.telemetry.logs import configure_logs
 
 
 def test_the_models_are_those_with_a_live_worker(
@@ -286,8 +286,8 @@ class Blocked:
             raise ImportError(name + " must not be imported here")
 
 sys.meta_path.insert(0, Blocked())
-import api, client, jobs
-for package in (api, client, jobs):
+import api, cli, core, housekeeper
+for package in (api, cli, core, housekeeper):
     for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from baret import EditOptions, Editor, InversionOptions
-from baret.attention import Injection
-from baret.graphs import PATIENCE, CudaRecorder
 from baret.images import psnr
-from baret.predictor import Predictor
-from baret.requests import Goal, Request, Where
+from baret.unet.attention import Injection
+from baret.unet.cuda_graphs import PATIENCE, CudaRecorder
+from baret.unet.predictor import Predictor
+from baret.unet.requests import Goal, Request, Where
 
 pytestmark = [
     pytest.mark.gpu,

@@ -6,8 +6,8 @@ from PIL import Image
 
 from baret.errors import ImageError
 from baret.images import psnr, to_picture, to_pixels, to_rgb, working_size
-from tests.intruders.crafted import unwritable_exif
-from tests.profiles import BLUE, GREEN, RED, colour_profile
+from tests.support.color_profiles import BLUE, GREEN, RED, colour_profile
+from tests.support.crafted_images import unwritable_exif
 
 
 def gradient(width=48, height=40) -> Image.Image:

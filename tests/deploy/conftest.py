@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy import ports
-from tests.deploy.running import RunningStack
+from deploy.local import ports
+from tests.support.commands import RunningStack
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from tests.deploy.dockerfile import parse
-from tests.deploy.running import ROOT
+from tests.support.commands import ROOT
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]

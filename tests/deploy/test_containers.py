@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.deploy.dockerfile import Image, build, parse
-from tests.deploy.running import ROOT, until
+from tests.support.commands import ROOT, until
 
 MEGABYTE = 10**6
 
@@ -63,7 +63,7 @@ def test_api_image_is_small_and_has_no_torch(
 ) -> None:
     assert "ModuleNotFoundError" in api_image.python("import torch").stderr
     assert (
-        api_image.python("import api.__main__, client.command, worker.housekeeper").returncode == 0
+        api_image.python("import api.__main__, cli.main, housekeeper.maintenance").returncode == 0
     )
     with capsys.disabled():
         print(f"\nAPI image: {api_image.packages_bytes / MEGABYTE:.0f} MB of packages")
@@ -94,8 +94,8 @@ def test_api_image_answers(api_url: str) -> None:
 
 @pytest.mark.slow
 def test_gpu_image_serves_the_bundled_model(tmp_path: Path, redis_url: str) -> None:
-    from jobs.connection import connect
-    from jobs.store import EditStore
+    from core.store.connection import connect
+    from core.store.edits import EditStore
 
     image = build(ROOT / "Dockerfile.gpu", tmp_path, hashed=False)
     client = connect(redis_url)

@@ -1,7 +1,7 @@
 """The page on deployment keeps up with the code."""
 
-from jobs.settings import Settings
-from tests.deploy.running import ROOT
+from core.settings import Settings
+from tests.support.commands import ROOT
 
 
 def test_every_setting_is_in_the_table() -> None:

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.deploy.running import ROOT
 from tests.e2e.conftest import QUICK, SAMPLES
 from tests.e2e.service import Process, Service, running_service
+from tests.support.commands import ROOT
 
 USER = 10001  # as in the Dockerfiles
 CONTAIN = Path(__file__).parent / "contain.sh"
@@ -86,7 +86,7 @@ def test_every_process_runs_without_rights(contained: Service) -> None:
             assert int(status[rights][0], 16) == 0, rights
 
 
-@pytest.mark.parametrize("folder", ["/", "/etc", "/usr", "/mnt", str(ROOT), str(ROOT / "jobs")])
+@pytest.mark.parametrize("folder", ["/", "/etc", "/usr", "/mnt", str(ROOT), str(ROOT / "core")])
 def test_nothing_can_be_written_but_the_data_and_temporary_files(
     folder: str, within: Within
 ) -> None:

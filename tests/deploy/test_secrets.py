@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.running import ROOT
+from tests.support.commands import ROOT
 
 SECRET = "s3cr3t-word"
 ADDRESSES = ("redis://:{}@127.0.0.1:1/0", "nonsense://:{}@host", "redis://:{}@host:noport/0")
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
-@pytest.mark.parametrize("module", ["api", "worker.housekeeper"])
+@pytest.mark.parametrize("module", ["api", "housekeeper.maintenance"])
 def test_the_password_of_redis_is_never_printed(module: str, address: str, tmp_path: Path) -> None:
     settings = {
         "REDIS_URL": address.format(SECRET),

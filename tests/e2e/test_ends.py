@@ -8,8 +8,8 @@ from standardwebhooks import Webhook
 
 from tests.e2e.conftest import LONG, QUICK
 from tests.e2e.service import Process, Service
-from tests.worker.receiver import Receiver
-from tests.worker.waiting import until
+from tests.support.receiver import Receiver
+from tests.support.waiting import until
 
 Submit = Callable[..., str]
 

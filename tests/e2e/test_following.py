@@ -7,10 +7,10 @@ from typing import Any
 
 import httpx
 
-from jobs.store import GRACE_SECONDS
+from core.store.edits import GRACE_SECONDS
 from tests.e2e.conftest import LONG, MIDDLING, QUICK
 from tests.e2e.service import Process, Service
-from tests.worker.waiting import until
+from tests.support.waiting import until
 
 Submit = Callable[..., str]
 Event = dict[str, Any]

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+from housekeeper.maintenance import UNHEARD_SECONDS
 from tests.e2e.conftest import MIDDLING
 from tests.e2e.service import Process, Service
-from tests.worker.receiver import Receiver
-from tests.worker.waiting import until
-from worker.housekeeper import UNHEARD_SECONDS
+from tests.support.receiver import Receiver
+from tests.support.waiting import until
 
 Submit = Callable[..., str]
 
@@ -62,7 +62,7 @@ def test_a_worker_that_is_told_to_leave_hands_its_edit_to_another(
     edit = service.ended(edit_id)
     (other,) = [worker for worker in workers if worker is not leaving]
     assert other.says("ended", edit=edit_id)["status"] == "succeeded"
-    # The attempt that was handed back does not count (jobs/scripts/hand_back.lua).
+    # The attempt that was handed back does not count (core/store/lua/hand_back.lua).
     assert_published_once(service, receiver, edit, by_attempt=1)
     # A message went out with it: neither its lease (12 s) nor the housekeeper (5 s) was waited for.
     taken_over = other.says("started", edit=edit_id)

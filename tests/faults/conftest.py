@@ -12,8 +12,8 @@ from tests.e2e.conftest import SAMPLES
 from tests.faults.ledger import Ledger
 from tests.faults.report import Report
 from tests.faults.stack import Stack, running_stack
-from tests.tables import REPORT
-from tests.worker.receiver import Receiver, running_receiver
+from tests.support.receiver import Receiver, running_receiver
+from tests.support.session_tables import REPORT
 
 
 @pytest.fixture(scope="session")

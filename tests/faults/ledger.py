@@ -15,8 +15,8 @@ import httpx
 
 from tests.e2e.conftest import QUICK
 from tests.e2e.service import Service
-from tests.worker.receiver import Receiver
-from tests.worker.waiting import until
+from tests.support.receiver import Receiver
+from tests.support.waiting import until
 
 Edit = dict[str, Any]
 Told = tuple[float, str, dict[str, Any]]  # when, what kind of event, its data

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from deploy import valkey
-from jobs.queue import make_celery, signal_waiting
+from core.broker.app import make_celery, signal_waiting
+from deploy.local import valkey
 from tests.e2e.service import Process, Service
-from tests.server import Server
+from tests.support.server import Server
 
 
 class Valkey(Server):
@@ -71,12 +71,12 @@ class Stack(Service):
 
     def start_housekeeper(self) -> None:
         """Start a housekeeper in the place of one that is dead."""
-        self.housekeeper = self._start("worker.housekeeper", "housekeeper")
+        self.housekeeper = self._start("housekeeper.maintenance", "housekeeper")
 
     @contextmanager
     def second_housekeeper(self) -> Iterator[None]:
         """Inside, there are two."""
-        second = self._start("worker.housekeeper", "housekeeper")
+        second = self._start("housekeeper.maintenance", "housekeeper")
         try:
             yield
         finally:

@@ -14,8 +14,8 @@ import pytest
 from tests.faults.ledger import Ledger
 from tests.faults.report import Report
 from tests.faults.stack import Stack, running_stack
-from tests.worker.receiver import Receiver
-from tests.worker.waiting import until
+from tests.support.receiver import Receiver
+from tests.support.waiting import until
 
 
 def follow(stack: Stack, edit_id: str, ids: list[str], kinds: list[str]) -> None:

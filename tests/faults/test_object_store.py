@@ -7,12 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from jobs.files import TIMEOUT_SECONDS
+from core.images.storage import TIMEOUT_SECONDS
 from tests.faults.ledger import Ledger
 from tests.faults.report import Report
 from tests.faults.stack import Stack, running_stack
-from tests.s3 import S3, running_s3
-from tests.worker.waiting import until
+from tests.support.s3 import S3, running_s3
+from tests.support.waiting import until
 
 MANY = 60  # more than the API has threads
 

@@ -1,6 +1,6 @@
 """docs/reliability.md keeps up with the tests."""
 
-from tests.held_by import TESTS, rows
+from tests.support.doc_tables import TESTS, rows
 
 TABLE = ("reliability.md", "## Promises")
 

@@ -8,7 +8,7 @@ import pytest
 from tests.faults.ledger import Ledger
 from tests.faults.report import Report
 from tests.faults.stack import Stack
-from tests.worker.waiting import until
+from tests.support.waiting import until
 
 QUICKLY = 6.0  # seconds in which every request is answered, whatever Redis does
 AGAIN = 30.0  # seconds after Redis's return in which a new edit is started

@@ -9,8 +9,8 @@ import pytest
 from tests.faults.ledger import Ledger
 from tests.faults.report import Report
 from tests.faults.stack import Stack, running_stack
-from tests.worker.receiver import Receiver
-from tests.worker.waiting import until
+from tests.support.receiver import Receiver
+from tests.support.waiting import until
 
 STAGES = ("loading", "inverting", "tuning", "editing", "decoding", "written", "finished")
 NEXT_ATTEMPT = 30.0  # seconds: the bound

@@ -10,17 +10,17 @@ import redis
 import torch
 
 from baret import Editor
-from baret.diffusion import StableDiffusion
-from jobs.decoding import Decoding
-from jobs.files import PictureFiles
-from jobs.marking import Marking
-from jobs.schema import Record, Submission
-from jobs.store import EditStore
-from jobs.tracing import Tracer
-from tests.worker.receiver import Receiver, running_receiver
-from tests.worker.watched import WatchedEditor
-from worker.inversions import InversionCache
-from worker.pictures import Encoder
+from baret.model.stable_diffusion import StableDiffusion
+from core.images.provenance import Marking
+from core.images.sandbox import Decoding
+from core.images.storage import PictureFiles
+from core.schema import Record, Submission
+from core.store.edits import EditStore
+from core.telemetry.tracing import Tracer
+from tests.support.receiver import Receiver, running_receiver
+from tests.support.watched_editor import WatchedEditor
+from worker.inversion_cache import InversionCache
+from worker.outputs import Encoder
 from worker.runner import Runner
 
 Make = Callable[..., Submission]

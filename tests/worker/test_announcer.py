@@ -4,9 +4,9 @@ import pytest
 
 from baret import EditOptions, Editor
 from baret.options import PRESETS
-from jobs.schema import Model, ParamsAsked
-from jobs.store import EditStore
-from tests.worker.waiting import until
+from core.schema import Model, ParamsAsked
+from core.store.edits import EditStore
+from tests.support.waiting import until
 from worker.announcer import Announcer, describe
 
 

@@ -1,6 +1,6 @@
 from prometheus_client import REGISTRY
 
-from baret.engine import Call
+from baret.engine.engine import Call
 from worker.metrics import CallMetrics
 
 

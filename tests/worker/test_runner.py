@@ -16,18 +16,18 @@ from PIL import ExifTags, Image, ImageChops, ImageStat
 
 from baret import Editor
 from baret.errors import ImageError, OutOfMemory
-from baret.loading import BUNDLED
-from jobs.decoding import Decoding
-from jobs.errors import EditNotFound
-from jobs.files import PictureFiles
-from jobs.schema import EditStatus, Record, Stage, Submission
-from jobs.store import Claim, EditStore
-from tests.baret.checkers import add_checker
-from tests.intruders import crafted
-from tests.jobs.marks import assert_marked
-from tests.profiles import BLUE, GREEN, RED, colour_profile
-from tests.worker.watched import WatchedEditor
-from worker.housekeeper import erase_pictures
+from baret.model.loading import BUNDLED
+from core.errors import EditNotFound
+from core.images.sandbox import Decoding
+from core.images.storage import PictureFiles
+from core.schema import EditStatus, Record, Stage, Submission
+from core.store.edits import Claim, EditStore
+from housekeeper.maintenance import erase_pictures
+from tests.support import crafted_images as crafted
+from tests.support.color_profiles import BLUE, GREEN, RED, colour_profile
+from tests.support.marks import assert_marked
+from tests.support.safety_checkers import add_checker
+from tests.support.watched_editor import WatchedEditor
 from worker.runner import Runner
 
 Events = Callable[[str], list[tuple[str, dict[str, Any]]]]

@@ -13,10 +13,10 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from api.app import create_app
 from baret.errors import OutOfMemory
-from jobs.otel import OtelTracer
-from jobs.schema import Model, Stage
-from jobs.settings import Settings
-from jobs.store import EditStore
+from core.schema import Model, Stage
+from core.settings import Settings
+from core.store.edits import EditStore
+from core.telemetry.otel import OtelTracer
 from tests.worker.test_runner import Failing
 from worker.runner import Runner
 

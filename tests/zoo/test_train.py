@@ -11,7 +11,7 @@ import pytest
 import torch
 from diffusers import StableDiffusionPipeline
 
-from baret.diffusion import StableDiffusion
+from baret.model.stable_diffusion import StableDiffusion
 from zoo.captions import WORDS, caption
 from zoo.split import training_scene, validation_scene
 from zoo.train import denoiser, export, latents, pictures, vae

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from baret.attention import output, project
+from baret.unet.attention import output, project
 
 
 class MatmulAttention:

@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 
 from baret.images import keep_outside
-from baret.matte import shown
+from baret.method.matte import shown
 from bench.edits.batch import Batch, Edited
 from bench.edits.model import BatchModel
 from bench.edits.peers.ddim import DdimOptions, ddim

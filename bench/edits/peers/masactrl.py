@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from baret.ddim import guide
+from baret.method.ddim import guide
 from bench.edits.attention import Layer, Rows, processors
 from bench.edits.batch import Batch, Edited
 from bench.edits.model import BatchModel

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from baret.ddim import guide
+from baret.method.ddim import guide
 from bench.edits.batch import Batch, Edited
 from bench.edits.model import BatchModel
 from bench.edits.peers.prompt_to_prompt import Captions, PromptToPrompt, denoise_both

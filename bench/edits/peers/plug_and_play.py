@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from baret.ddim import guide
+from baret.method.ddim import guide
 from bench.edits.attention import Layer, Rows, processors
 from bench.edits.batch import Batch, Edited
 from bench.edits.model import BatchModel

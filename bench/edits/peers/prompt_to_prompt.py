@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate, max_pool2d
 
-from baret.attention import PICTURE_QUERIES
-from baret.ddim import guide
+from baret.method.ddim import guide
+from baret.unet.attention import PICTURE_QUERIES
 from bench.edits.attention import Layer, Processor, Rows, Words, processors
 from bench.edits.batch import Batch
 from bench.edits.model import BatchModel

@@ -5,7 +5,7 @@ from typing import Literal
 
 import torch
 
-from baret.ddim import guide
+from baret.method.ddim import guide
 from bench.edits.batch import Batch, Edited
 from bench.edits.model import BatchModel
 from bench.edits.sampling import Texts, Tuned, TuningOptions, denoise, pivots_of, tune

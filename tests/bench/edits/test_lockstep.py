@@ -5,7 +5,7 @@ from PIL import Image
 
 from baret import EditOptions, InversionOptions
 from baret.editor import Editor
-from baret.requests import Answer, Goal, Request, Where
+from baret.unet.requests import Answer, Goal, Request, Where
 from bench.edits.lockstep import run_together
 from bench.edits.ours import baret
 
@@ -58,7 +58,7 @@ class Counting:
 
 
 def _tuning(inner_steps):
-    """As `baret.inversion.tune` asks: an inner loop of a length of its own a timestep."""
+    """As `baret.method.inversion.tune` asks: an inner loop of a length of its own a timestep."""
     latents, text = torch.zeros(1, 4, 1, 1), torch.zeros(1, 2, 3)
     count = len(inner_steps)
     for step, inner in enumerate(inner_steps):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from baret.diffusion import StableDiffusion
+from baret.model.stable_diffusion import StableDiffusion
 from bench.edits.batch import Batch
 from bench.edits.methods import METHODS, at
 from bench.edits.peers.ddim import DdimOptions, ddim

@@ -17,7 +17,7 @@ from transformers import (
     ViTModel,
 )
 
-from baret.loading import BUNDLED
+from baret.model.loading import BUNDLED
 from bench.photos.lpips import backbone
 
 torch.set_num_threads(1)

@@ -1,7 +1,7 @@
 import torch
 from diffusers import UNet2DConditionModel
 
-from baret.diffusion import StableDiffusion
+from baret.model.stable_diffusion import StableDiffusion
 from bench.speed.random_weights import SD15, random_folder, random_pipeline
 
 

@@ -17,13 +17,13 @@ import torch
 from diffusers import UNet2DConditionModel
 
 from baret import Editor
-from baret.diffusion import StableDiffusion
-from baret.memory import measure
-from jobs.connection import connect
-from jobs.schema import EditStatus, Record, Stage
-from jobs.settings import Settings
-from jobs.store import Claim, EditStore
-from worker.service import Parts, serve
+from baret.engine.budget import measure
+from baret.model.stable_diffusion import StableDiffusion
+from core.schema import EditStatus, Record, Stage
+from core.settings import Settings
+from core.store.connection import connect
+from core.store.edits import Claim, EditStore
+from worker.process import Parts, serve
 
 # The bundled UNet's own layout with an eighth of its channels: some milliseconds a call.
 NARROW = {"block_out_channels": (8, 16, 24), "norm_num_groups": 4, "attention_head_dim": 2}

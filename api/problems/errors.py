@@ -1,0 +1,106 @@
+"""The error tree of `api`: what is wrong with a request as such, beside `core.errors`.
+
+ApiError
+├── Unauthenticated       no key, although one is needed
+├── Forbidden             a web page that may not speak for the service's user
+├── RateLimited           the key has made too many requests
+├── InvalidRequest        the body, or the cursor, cannot be read
+├── ValidationFailed      fields are missing, unknown or out of range
+├── BodyTooLarge          more bytes than any accepted picture needs
+├── MediaTypeUnsupported  neither multipart/form-data nor application/json
+├── AddressUnknown        nothing is here: a route, an output, a picture
+├── NotFinished           the edit has no picture yet, or will have none
+├── NotReady              something that the service needs is missing
+├── NoRoom                too many large requests are being read
+└── AboutField            another error, with the place in the request that it is about
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from core.errors import JobsError
+from core.schema import FieldError
+
+
+class ApiError(Exception):
+    """Base of what `api` raises; the message says what to do about it."""
+
+
+class Unauthenticated(ApiError):
+    """No key was sent, although one is needed."""
+
+
+class Forbidden(ApiError):
+    """A web page from elsewhere makes a browser call a service that asks for no key."""
+
+
+class RateLimited(ApiError):
+    """The key has made too many requests; `retry_after` is in whole seconds."""
+
+    def __init__(self, message: str, *, retry_after: int):
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class InvalidRequest(ApiError):
+    """The body, or the cursor, cannot be read."""
+
+
+class ValidationFailed(ApiError):
+    """Fields are missing, unknown or out of range."""
+
+    def __init__(self, errors: Sequence[FieldError]):
+        super().__init__("Correct the fields named in `errors` and send the request again.")
+        self.errors = list(errors)
+
+
+class BodyTooLarge(ApiError):
+    """The body has more bytes than any accepted picture needs."""
+
+
+class MediaTypeUnsupported(ApiError):
+    """The body is neither multipart/form-data nor application/json."""
+
+
+class AddressUnknown(ApiError):
+    """Nothing is at this address."""
+
+
+class NotFinished(ApiError):
+    """The edit has no picture yet, or will have none."""
+
+
+class NotReady(ApiError):
+    """Something that the service needs is missing."""
+
+    def __init__(self, errors: Sequence[FieldError]):
+        missing = ", ".join(error.pointer.strip("/") for error in errors)
+        super().__init__(f"Not ready to run edits; missing: {missing}.")
+        self.errors = list(errors)
+
+
+class NoRoom(ApiError):
+    """The bodies of all requests together take too much memory."""
+
+
+class AboutField(ApiError):
+    """`error`, which is about the place `pointer` in the request."""
+
+    def __init__(self, pointer: str, error: JobsError):
+        super().__init__(str(error))
+        self.error = error
+        self.errors = [FieldError(pointer=pointer, detail=str(error))]
+
+
+@contextmanager
+def about_field(pointer: str, *kinds: type[JobsError]) -> Iterator[None]:
+    """Note the place in the request on errors of these kinds that are raised inside."""
+    try:
+        yield
+    except kinds as error:
+        raise AboutField(pointer, error) from error
+
+
+def field_failure(pointer: str, detail: str) -> ValidationFailed:
+    """One field is wrong."""
+    return ValidationFailed([FieldError(pointer=pointer, detail=detail)])

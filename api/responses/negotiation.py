@@ -1,0 +1,51 @@
+"""Outputs in the encoding that a caller wants."""
+
+import io
+
+from PIL import Image
+
+from core.images.provenance import Marking
+from core.schema import OutputFormat
+
+
+def content_type_of(data: bytes) -> str:
+    """The media type of one of our own pictures, by its header."""
+    with Image.open(io.BytesIO(data)) as picture:
+        return Image.MIME[picture.format or "PNG"]
+
+
+def wanted_format(accept: str, stored: OutputFormat) -> OutputFormat:
+    """The encoding that an `Accept` header prefers; the stored one wins where it is a tie.
+
+    A header that takes none of ours gets the stored one, which RFC 9110 (12.5.1) permits.
+    """
+    weights = _weights(accept)
+
+    def weight(form: OutputFormat) -> float:
+        for name in (form.content_type, "image/*", "*/*"):
+            if name in weights:
+                return weights[name]
+        return 0.0
+
+    choices: tuple[OutputFormat, ...] = (stored, *OutputFormat)
+    return max(choices, key=weight)
+
+
+def _weights(accept: str) -> dict[str, float]:
+    weights = {}
+    for part in accept.lower().split(","):
+        name, _, options = part.partition(";")
+        quality = options.strip().removeprefix("q=") if "q=" in options else "1"
+        try:
+            weights[name.strip()] = float(quality)
+        except ValueError:
+            continue
+    return weights
+
+
+def transcode(
+    data: bytes, form: OutputFormat, *, quality: int, marking: Marking, model: str
+) -> bytes:
+    """The same picture in another encoding, marked anew. Blocks while it decodes and encodes."""
+    with Image.open(io.BytesIO(data)) as picture:
+        return marking.encode(picture, form, quality=quality, model=model)

@@ -1,0 +1,1 @@
+"""The HTTP server beneath the routes: protocol, limits, middleware, metrics."""

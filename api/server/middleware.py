@@ -1,0 +1,152 @@
+"""Around every request: its id, its log line, and a 500 that tells nothing of the inside."""
+
+import re
+import time
+import uuid
+from http import HTTPStatus
+
+import structlog
+from fastapi import Request
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.problems.handlers import problem_response
+from api.problems.types import INTERNAL_ERROR, INVALID_REQUEST
+from api.server.metrics import method_of, route_of
+from core.telemetry.logs import get_logger
+from core.telemetry.redaction import redact
+from core.telemetry.tracing import Answered, Tracer
+
+HEADER = "X-Request-Id"
+
+_ACCEPTED_ID = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)
+# Probes and pictures come often and say little.
+_PROBES = ("/healthz", "/readyz", "/metrics")
+_SILENT = (*_PROBES, "/v1/files/")
+
+MOST_DROPPED = 100_000_000  # bytes of a body that has been answered already
+MOST_LOGGED = 500  # characters of what a caller may make as long as a request's head
+
+_EXTRA = "baret.headers"  # in the scope
+
+log = get_logger("baret.api")
+
+
+def add_headers(request: Request, headers: dict[str, str]) -> None:
+    """Put headers on the request's answer, also where it becomes a problem."""
+    request.scope[_EXTRA].update(headers)
+
+
+class RequestMiddleware:
+    """Gives each request an id (the caller's own, where it is plain text) and logs one line."""
+
+    def __init__(self, app: ASGIApp):
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get(HEADER, "")
+        acceptable = _ACCEPTED_ID.fullmatch(given) and redact(given) == given
+        request_id = given if acceptable else uuid.uuid4().hex
+        tracer: Tracer = scope["app"].state.services.tracer
+        if scope["path"] in _PROBES:
+            tracer = Tracer()
+        with (
+            structlog.contextvars.bound_contextvars(request_id=request_id),
+            tracer.request(method_of(scope), Headers(scope=scope)) as answered,
+        ):
+            await self._serve(scope, receive, send, request_id=request_id, answered=answered)
+
+    async def _serve(
+        self, scope: Scope, receive: Receive, send: Send, *, request_id: str, answered: Answered
+    ) -> None:
+        started = time.monotonic()
+        status = 0
+        extra = scope.setdefault(_EXTRA, {})
+        body = _Body(Headers(scope=scope), receive)
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers[HEADER] = request_id
+                headers.update(extra)
+                if body.may_never_end:
+                    headers["Connection"] = "close"
+            await send(message)
+
+        try:
+            if _is_ambiguous(Headers(scope=scope)):
+                await _refuse_ambiguous(scope, receive, send_with_id)
+            else:
+                await self._app(scope, body.receive, send_with_id)
+        except ClientDisconnect:
+            log.info("the client went away")
+        except Exception:
+            log.exception("unexpected error")
+            if status:  # The answer has begun; only the server can cut it off now.
+                raise
+            problem = problem_response(Request(scope), INTERNAL_ERROR, INTERNAL_ERROR.help)
+            await problem(scope, receive, send_with_id)
+        finally:
+            seconds = time.monotonic() - started
+            scope["app"].state.metrics.count(scope, status, seconds)
+            answered(route_of(scope), status)
+            _log_line(scope, status, seconds)
+
+
+class _Body:
+    """A request's body, and how much of it is still to come.
+
+    The server reads and drops what a client goes on to send after its answer, which is kind to
+    clients that read no answer before they are through, unless they never are.
+    """
+
+    def __init__(self, headers: Headers, receive: Receive):
+        stated = headers.get("content-length", "0")
+        self._bounded = stated.isdecimal() and int(stated[:20]) <= MOST_DROPPED
+        self._bounded &= "transfer-encoding" not in headers
+        self._receive = receive
+        self._ended = False
+
+    async def receive(self) -> Message:
+        """As ASGI has it."""
+        message = await self._receive()
+        self._ended |= not message.get("more_body", False)
+        return message
+
+    @property
+    def may_never_end(self) -> bool:
+        """Whether the rest of it is long, or as long as the client likes."""
+        return not (self._ended or self._bounded)
+
+
+def _is_ambiguous(headers: Headers) -> bool:
+    """Whether proxies may find another end of the body than this server (RFC 9112, 6.3).
+
+    What one of them takes for the body's rest would be the next request, perhaps someone else's.
+    """
+    return "transfer-encoding" in headers and "content-length" in headers
+
+
+async def _refuse_ambiguous(scope: Scope, receive: Receive, send: Send) -> None:
+    detail = "Send `Content-Length` or `Transfer-Encoding`, not both."
+    close = {"Connection": "close"}
+    problem = problem_response(Request(scope), INVALID_REQUEST, detail, headers=close)
+    await problem(scope, receive, send)
+
+
+def _log_line(scope: Scope, status: int, seconds: float) -> None:
+    # As sent, percent-encoded: a path cannot break out of its line.
+    path = scope.get("raw_path", b"")[:MOST_LOGGED].decode("ascii", "replace")
+    if path.startswith(_SILENT):
+        return
+    method = scope["method"][:MOST_LOGGED]
+    # Clients poll: what only looks, and finds, is a line for debugging.
+    say = log.debug if method == "GET" and status < HTTPStatus.BAD_REQUEST else log.info
+    say("request", method=method, path=path, status=status, ms=round(seconds * 1000))

@@ -1,0 +1,1 @@
+"""The steps of a POST, in their order: body, parsing, accept; idempotency around them."""

@@ -1,0 +1,1 @@
+"""Many edits on one device: their requests share calls of the UNet."""

@@ -1,0 +1,1 @@
+"""A Stable Diffusion, loaded from a folder, a file or a hub."""

@@ -1,0 +1,254 @@
+"""Stable Diffusion as the method needs it: text, latents, noise, schedule.
+
+b batch · n tokens · d text width · h, w latent height and width · H, W pixels.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from diffusers import DDIMScheduler
+from torch import Tensor
+
+from baret.errors import UnsupportedModel, memory_errors
+from baret.images import Pixels
+from baret.method.ddim import Schedule
+from baret.model.loading import known_words, load_pipeline
+from baret.model.prompts import Hint, PromptReader
+from baret.model.safety import SafetyChecker, load_safety_checker
+
+PREDICTIONS = ("epsilon", "v_prediction")
+
+
+class StableDiffusion:
+    """A loaded Stable Diffusion 1.x or 2.x, frozen.
+
+    Attributes:
+        device, dtype: where and in what the UNet runs.
+        native_size: pixels on a side of the square it was trained on.
+        multiple: what both sides of a picture must be divisible by.
+        safety_checker: that came with the model, or None.
+        identity: SHA-256 over all weights as loaded, and the prediction type.
+        licence: as the model card says, or "unknown".
+    """
+
+    def __init__(
+        self,
+        pipeline: Any,
+        *,
+        device: torch.device,
+        dtype: torch.dtype,
+        licence: str,
+        known: frozenset[str] = frozenset(),
+        safety_checker: SafetyChecker | None = None,
+    ):
+        """Take the parts of a loaded pipeline; `known` are its words, where they are few.
+
+        Raises:
+            UnsupportedModel: latents of other than 4 channels, another prediction type, a
+                schedule that ends in pure noise, or weights that are missing or no numbers.
+        """
+        self.device, self.dtype, self.licence = device, dtype, licence
+        self.safety_checker = safety_checker
+        self.unet = pipeline.unet
+        self._vae, self._text_encoder = pipeline.vae, pipeline.text_encoder
+        self._tokenizer = pipeline.tokenizer
+        self._scheduler = DDIMScheduler.from_config(pipeline.scheduler.config)
+        self._prediction = self._scheduler.config.prediction_type
+        self._check()
+        self._reader = PromptReader(
+            self._tokenizer.backend_tokenizer, length=self._length, known=known
+        )
+        _check_weights((self._vae, self._text_encoder, self.unet))
+        self.identity = _digest((self._vae, self._text_encoder, self.unet), self._prediction)
+        for module in (self.unet, self._vae, self._text_encoder):
+            module.requires_grad_(False).eval().to(device)
+        # The VAE stays in float32: it bounds how exactly a photo can come back.
+        self._vae.float()
+        self.unet.to(memory_format=torch.channels_last)
+        self._vae.to(memory_format=torch.channels_last)
+        self._alphas = self._scheduler.alphas_cumprod.to(device)
+        self.multiple: int = 2 ** (len(self._vae.config.block_out_channels) - 1)
+        self.native_size: int = self.unet.config.sample_size * self.multiple
+        self.gradient_scale = 4096.0 if dtype == torch.float16 else 1.0
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_path: str,
+        *,
+        device: str = "auto",
+        dtype: str | torch.dtype = "auto",
+        prediction_type: str | None = None,
+        content_check: bool = True,
+    ) -> Self:
+        """Load a bundled model ("zoo"), a diffusers folder, a `.safetensors` file or a hub id.
+
+        Args:
+            name_or_path: which.
+            device: "auto" takes CUDA where there is one.
+            dtype: of UNet and text encoder; "auto" is float16 on CUDA, else float32.
+            prediction_type: for single files of SD 2.x: "epsilon" for the base model.
+            content_check: use the safety checker that a folder or hub id brings along.
+
+        Raises:
+            ModelError: one of its kinds; the message says what to set.
+        """
+        where = torch.device(_auto_device() if device == "auto" else device)
+        what = _dtype(dtype, where)
+        pipeline, folder = load_pipeline(name_or_path, what, prediction_type)
+        known = known_words(folder) if folder else frozenset()
+        checker = None
+        if content_check:
+            checker = load_safety_checker(name_or_path, folder, device=where, dtype=what)
+        return cls(
+            pipeline,
+            device=where,
+            dtype=what,
+            licence=_licence(folder),
+            known=known,
+            safety_checker=checker,
+        )
+
+    def _check(self) -> None:
+        if self.unet.config.in_channels != 4 or self.unet.config.get("addition_embed_type"):
+            raise UnsupportedModel("Only Stable Diffusion 1.x and 2.x for text to image are known.")
+        if self._prediction not in PREDICTIONS:
+            raise UnsupportedModel(f"Prediction type {self._prediction!r} is not known.")
+        if float(self._scheduler.alphas_cumprod[-1]) <= 0:
+            raise UnsupportedModel("A schedule that ends in pure noise cannot be inverted by DDIM.")
+
+    def schedule(self, steps: int) -> Schedule:
+        """The levels that `steps` DDIM steps visit."""
+        config = self._scheduler.config
+        return Schedule.leading(
+            self._scheduler.alphas_cumprod,
+            steps,
+            offset=config.steps_offset,
+            first=float(self._scheduler.final_alpha_cumprod),
+        )
+
+    def tokens(self, prompt: str) -> list[str]:
+        """The text's tokens as the model sees them, without the marks at either end."""
+        return self._reader.tokens(prompt)
+
+    def unknown_words(self, prompt: str) -> tuple[str, ...]:
+        """The words that the model was not trained with, in lower case, in the text's order.
+
+        None for a model without a `words.txt`: it was trained on whatever people write.
+        """
+        return self._reader.unknown_words(prompt)
+
+    def hints(self, prompt: str) -> tuple[Hint, ...]:
+        """Why the model may not show what the text says: unknown words, an end not read."""
+        return self._reader.hints(prompt)
+
+    @property
+    def _length(self) -> int:
+        return int(self._text_encoder.config.max_position_embeddings)
+
+    @torch.no_grad()
+    def embed(self, prompt: str) -> Tensor:
+        """The text's embedding, [n, d] float32; what is beyond the model's length is cut."""
+        ids = self._tokenizer(
+            prompt,
+            padding="max_length",
+            truncation=True,
+            max_length=self._length,
+            return_tensors="pt",
+        ).input_ids
+        embedding: Tensor = self._text_encoder(ids.to(self.device))[0][0]
+        return embedding.float()
+
+    @memory_errors()
+    @torch.no_grad()
+    def encode(self, pixels: Pixels) -> Tensor:
+        """A picture's latent.
+
+        Args:
+            pixels: [H, W, 3] uint8, both sides divisible by `multiple`.
+
+        Returns:
+            z_0, [4, h, w] float32: the mean of the VAE's posterior, scaled.
+        """
+        image = torch.from_numpy(pixels).to(self.device)
+        image = image.permute(2, 0, 1)[None].float() / 127.5 - 1  # [1, 3, H, W], −1…1
+        latents = self._vae.encode(image).latent_dist.mode()[0]
+        scaled: Tensor = latents * self._vae.config.scaling_factor
+        return scaled
+
+    @memory_errors()
+    @torch.no_grad()
+    def decode(self, latents: Tensor) -> Pixels:
+        """The picture of a latent [4, h, w]: [H, W, 3] uint8."""
+        image = self._vae.decode(latents[None] / self._vae.config.scaling_factor).sample[0]
+        image = ((image.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+        pixels: Pixels = image.permute(1, 2, 0).cpu().numpy()
+        return pixels
+
+    def predict_noise(
+        self, latents: Tensor, timesteps: Sequence[int] | Tensor, embeddings: Tensor
+    ) -> Tensor:
+        """ε of rows, [b, 4, h, w] float32; differentiable in the embeddings.
+
+        Args:
+            latents: [b, 4, h, w] float32.
+            timesteps: one a row, [b].
+            embeddings: [b, n, d] float32.
+        """
+        where = torch.as_tensor(timesteps, device=latents.device)
+        output = self.unet(
+            latents.to(self.dtype), where, encoder_hidden_states=embeddings.to(self.dtype)
+        ).sample.float()
+        if self._prediction == "epsilon":
+            noise: Tensor = output
+            return noise
+        # v = √ᾱ ε − √(1−ᾱ) z_0 (arXiv 2202.00512), so ε = √ᾱ v + √(1−ᾱ) z_t.
+        alpha = self._alphas[where].view(-1, 1, 1, 1)
+        converted: Tensor = alpha.sqrt() * output + (1 - alpha).sqrt() * latents
+        return converted
+
+
+def _auto_device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _dtype(dtype: str | torch.dtype, device: torch.device) -> torch.dtype:
+    if isinstance(dtype, torch.dtype):
+        return dtype
+    if dtype == "auto":
+        return torch.float16 if device.type == "cuda" else torch.float32
+    found: torch.dtype = getattr(torch, dtype)
+    return found
+
+
+def _check_weights(modules: Iterable[torch.nn.Module]) -> None:
+    for module in modules:
+        for name, tensor in module.state_dict().items():
+            whole = not tensor.is_meta and bool(torch.isfinite(tensor).all())
+            if not whole:
+                raise UnsupportedModel(
+                    f"{name} of the {type(module).__name__} is missing, or holds what is no finite "
+                    f"number in {tensor.dtype}: fetch the model again, or take another dtype."
+                )
+
+
+def _digest(modules: Iterable[torch.nn.Module], prediction: str) -> str:
+    digest = hashlib.sha256(prediction.encode())
+    for module in modules:
+        for name, tensor in sorted(module.state_dict().items()):
+            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+            digest.update(tensor.detach().contiguous().cpu().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def _licence(folder: Path | None) -> str:
+    """The `license:` of the model card beside the weights."""
+    card = folder / "README.md" if folder else None
+    if card and card.is_file():
+        for line in card.read_text("utf-8").splitlines():
+            if line.startswith("license:"):
+                return line.removeprefix("license:").strip()
+    return "unknown"

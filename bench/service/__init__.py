@@ -1,0 +1,1 @@
+"""Measurements of the running service: overhead, residency and the contact sheet."""

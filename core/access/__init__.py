@@ -1,0 +1,1 @@
+"""API keys, and how many requests each may make."""

@@ -1,0 +1,66 @@
+"""How many requests a key may still make, counted in Redis for all processes together.
+
+The window slides (`limits`' sliding-window counter): an approximation that keeps two counters a
+key and lets nobody through twice as often around the turn of a minute.
+"""
+
+import math
+from dataclasses import dataclass
+
+import redis
+from limits import RateLimitItem, RateLimitItemPerSecond
+from limits.storage import RedisStorage
+from limits.strategies import SlidingWindowCounterRateLimiter
+
+from core.store.connection import redis_errors
+
+WINDOW_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """Where a key stands after a request."""
+
+    allowed: bool
+    quota: int  # requests in any WINDOW_SECONDS
+    remaining: int
+    more_in: int  # seconds until there are more
+
+
+class Rates:
+    """Counts requests. Blocks for milliseconds and is thread-safe."""
+
+    def __init__(self, client: redis.Redis):
+        self._storage = RedisStorage(
+            "redis://", connection_pool=client.connection_pool, key_prefix="baret:rates"
+        )
+        self._limiter = SlidingWindowCounterRateLimiter(self._storage)
+
+    @redis_errors()
+    def take(self, key_id: str, quota: int) -> Allowance:
+        """Count one request of a key, if it may still make one.
+
+        Raises:
+            StoreUnavailable: Redis does not answer.
+            StoreFull: it has no room to count.
+        """
+        item = RateLimitItemPerSecond(quota, WINDOW_SECONDS)
+        allowed = self._limiter.hit(item, key_id)
+        remaining, more_in = self._standing(item, key_id)
+        return Allowance(allowed, quota, remaining if allowed else 0, max(1, math.ceil(more_in)))
+
+    def _standing(self, item: RateLimitItem, key_id: str) -> tuple[int, float]:
+        """How many requests are left, and the seconds until there are more.
+
+        The library's own `get_window_stats` says "now" in a window's first millisecond.
+        """
+        window = item.get_expiry()
+        previous, previous_left, current, current_left = self._storage.get_sliding_window(
+            item.key_for(key_id), window
+        )
+        used = math.floor(previous * previous_left / window) + current
+        more_in = current_left - window  # then this window begins to fade
+        if previous:  # it fades already, one request at a time
+            pace = window / previous
+            more_in = min(more_in, previous_left % pace or pace)
+        return max(0, item.amount - used), more_in

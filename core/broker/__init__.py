@@ -1,0 +1,1 @@
+"""Celery: its application, and a transport that passes our own messages only."""

@@ -1,0 +1,91 @@
+"""Celery: it carries ids to workers, one queue a model. Order and leases are the store's.
+
+A message says "one more edit waits for this model"; the worker that takes it claims the edit
+that has waited longest (docs/decisions/0002-order-lives-in-the-store.md). So a message that is
+lost or delivered twice costs nothing, and one from a stranger is worth no more
+(core/broker/transport.py).
+"""
+
+from ssl import CERT_REQUIRED
+from typing import Any
+
+from celery import Celery
+from celery.app.amqp import AMQP
+from kombu import Connection
+
+from core.broker.transport import RUN_EDIT, Transport
+
+RECONNECT_SECONDS = 4  # at most, between two tries to reach Redis again
+
+
+class _Connection(Connection):  # type: ignore[misc]  # the library ships no types
+    """Tries again often: Celery's own pauses grow to half a minute, and cannot be set."""
+
+    def _ensure_connection(self, *args: Any, **kwargs: Any) -> Any:
+        kwargs |= {"interval_max": min(RECONNECT_SECONDS, kwargs.get("interval_max", 30))}
+        return super()._ensure_connection(*args, **kwargs)
+
+
+class _Amqp(AMQP):  # type: ignore[misc]
+    Connection = _Connection
+
+
+def queue_name(model: str) -> str:
+    """The Celery queue of a model."""
+    return f"edits.{model}"
+
+
+def make_celery(broker_url: str) -> Celery:
+    """The application both sides use, with every setting's reason beside it."""
+    secure = broker_url.startswith("rediss:")
+    app = Celery("baret", broker=broker_url, set_as_current=False, amqp=_Amqp)
+    app.conf.update(
+        # Results live in the store; Celery's own would be a second truth.
+        task_ignore_result=True,
+        result_backend=None,
+        # Messages are data: nothing that can execute is ever unpacked, and a worker reads of them
+        # only what our transport lets through.
+        broker_transport=f"{Transport.__module__}:{Transport.__name__}",
+        # kombu's own default for `rediss://` trusts any certificate; the URL may still say so.
+        broker_use_ssl={"ssl_cert_reqs": CERT_REQUIRED} if secure else None,
+        task_serializer="json",
+        accept_content=["json"],
+        # A message counts as long as its edit runs, so a worker that is stopped gives it back.
+        task_acks_late=True,
+        # A worker takes no message that it has no free place for.
+        worker_prefetch_multiplier=1,
+        # Chords, gossip and events are not used; without them an idle worker is silent.
+        worker_send_task_events=False,
+        task_send_sent_event=False,
+        # Whoever can publish to Redis could end every worker by a broadcast. Who serves what is
+        # in the store (GET /v1/models, /readyz).
+        worker_enable_remote_control=False,
+        # Our own structured logs.
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+        broker_connection_retry_on_startup=True,
+        # A Redis that comes back after minutes finds its workers still trying.
+        broker_connection_max_retries=None,
+        # A message lost on a broken connection must not lie unacknowledged in a running worker.
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        broker_transport_options={
+            # The lease decides when a worker is lost, never a broker's timeout, so nothing of a
+            # message stays in Redis once it was taken: nothing there to be tampered with.
+            "ack_emulation": False,
+            # One list a queue: order is the store's, so priorities say nothing.
+            "priority_steps": [0],
+            # A dead connection is noticed instead of waited for.
+            "socket_timeout": 5,
+            "socket_connect_timeout": 2,
+            "socket_keepalive": True,
+            "health_check_interval": 15,
+        },
+        # On a failed publish the caller learns quickly; the housekeeper sends the message later.
+        task_publish_retry_policy={"max_retries": 2, "interval_start": 0.1, "interval_max": 0.5},
+    )
+    return app
+
+
+def signal_waiting(app: Celery, model: str, edit_id: str) -> None:
+    """Tell one worker of `model` that an edit waits. The id is for its log."""
+    app.send_task(RUN_EDIT, args=[edit_id], queue=queue_name(model))

@@ -1,0 +1,1 @@
+"""Images from callers and for them: inspected, decoded apart, stored, marked and addressed."""

@@ -1,0 +1,130 @@
+"""Which addresses the service may connect to on a caller's word: public ones, and those opened.
+
+The tables are the special-purpose registries of IANA, written out: `is_global` of Python's own
+differs between versions, and knows nothing of what clouds answer at a public-looking address.
+"""
+
+import re
+import socket
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+
+import httpx
+
+from core.errors import AddressNotAllowed
+from core.settings import Network
+
+Address = IPv4Address | IPv6Address
+
+_NOT_PUBLIC_4 = tuple(
+    IPv4Network(text)
+    for text in (
+        "0.0.0.0/8",  # this network, this host
+        "10.0.0.0/8",
+        "100.64.0.0/10",  # shared by carriers; a cloud's metadata at 100.100.100.200
+        "127.0.0.0/8",
+        "168.63.129.16/32",  # the host's agent on Azure, public by its number only
+        "169.254.0.0/16",  # link-local; the metadata of most clouds
+        "172.16.0.0/12",
+        "192.0.0.0/24",  # protocol assignments; a cloud's metadata at 192.0.0.192
+        "192.0.2.0/24",  # documentation
+        "192.31.196.0/24",  # AS112
+        "192.52.193.0/24",  # multicast tunnels
+        "192.88.99.0/24",  # 6to4 relays
+        "192.168.0.0/16",
+        "192.175.48.0/24",  # AS112
+        "198.18.0.0/15",  # benchmarks
+        "198.51.100.0/24",  # documentation
+        "203.0.113.0/24",  # documentation
+        "224.0.0.0/4",  # multicast
+        "240.0.0.0/4",  # reserved, broadcast
+    )
+)
+# All that is public in IPv6 lies in here: no loopback, link-local, unique or site-local address,
+# no multicast, and none that carries an IPv4 one by translation (::/96, ::ffff:0:0:0/96,
+# 64:ff9b:1::/48).
+_UNICAST_6 = IPv6Network("2000::/3")
+_NOT_PUBLIC_6 = tuple(
+    IPv6Network(text)
+    for text in (
+        "2001::/23",  # protocol assignments: Teredo, benchmarks, ORCHID
+        "2001:db8::/32",  # documentation
+        "2002::/16",  # 6to4
+        "3ffe::/16",  # given back
+        "3fff::/20",  # documentation
+    )
+)
+_MAPPED = IPv6Network("::ffff:0:0/96")
+_NAT64 = IPv6Network("64:ff9b::/96")  # what names resolve to where there is IPv6 alone
+_ISATAP = (b"\x00\x00\x5e\xfe", b"\x02\x00\x5e\xfe")
+
+_NAME = re.compile(r"[a-z0-9_.-]{1,253}")
+
+
+def is_allowed(address: Address, networks: Sequence[Network]) -> bool:
+    """Whether an address is public, or lies in a network that was opened by name."""
+    reached = _reached(address)
+    if any(face in network for face in (address, reached) for network in networks):
+        return True
+    return _is_public(reached)
+
+
+def _reached(address: Address) -> Address:
+    """The IPv4 address that is really connected to by way of some IPv6 ones."""
+    if isinstance(address, IPv6Address) and (address in _MAPPED or address in _NAT64):
+        return IPv4Address(address.packed[-4:])
+    return address
+
+
+def _is_public(address: Address) -> bool:
+    if isinstance(address, IPv4Address):
+        return not any(address in network for network in _NOT_PUBLIC_4)
+    if address.scope_id is not None or address not in _UNICAST_6:
+        return False
+    if address.packed[8:12] in _ISATAP and not _is_public(IPv4Address(address.packed[-4:])):
+        return False
+    return not any(address in network for network in _NOT_PUBLIC_6)
+
+
+def check_url(url: str, networks: Sequence[Network]) -> None:
+    """Refuse what can be judged without connecting: scheme, credentials, literal addresses.
+
+    Names are judged when connecting, on the address really used (`core.outbound.client`). The URL
+    is read by the library that connects, so that nothing is understood in two ways.
+
+    Raises:
+        AddressNotAllowed: the URL can never be allowed.
+    """
+    try:
+        parts = httpx.URL(url)
+        host = parts.raw_host.decode("ascii").removesuffix(".")
+    except (httpx.InvalidURL, UnicodeError) as error:
+        raise AddressNotAllowed("The URL cannot be read.") from error
+    if parts.scheme not in ("http", "https") or not host:
+        raise AddressNotAllowed("Give an absolute http:// or https:// URL.")
+    if parts.userinfo:
+        raise AddressNotAllowed("Credentials in the URL are not accepted.")
+    literal = _literal(host)
+    if literal is None and not _NAME.fullmatch(host):
+        raise AddressNotAllowed("The URL cannot be read.")
+    if parts.port is not None and not 0 < parts.port <= 65535:
+        raise AddressNotAllowed("The URL cannot be read.")
+    if literal is not None and not is_allowed(literal, networks):
+        raise AddressNotAllowed(
+            "The URL leads to an address that is not public. "
+            "BARET_ALLOW_NETWORKS opens networks of one's own."
+        )
+
+
+def _literal(host: str) -> Address | None:
+    """The address that a host spells out in any way that resolvers accept, else None."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return IPv4Address("127.0.0.1")
+    try:
+        return ip_address(host)
+    except ValueError:
+        pass
+    try:
+        return IPv4Address(socket.inet_aton(host))  # 127.1, 0x7f000001, 2130706433
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,131 @@
+"""What every class on Redis shares: the connection, its errors in our own words, the scripts.
+
+What Redis holds is trusted no more than a request is: whoever else writes there can spoil an
+edit, a key or a delivery, but must not take the rest of the service along.
+"""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from traceback import extract_tb
+from typing import Any
+
+import redis
+from redis.backoff import ExponentialWithJitterBackoff
+from redis.retry import Retry
+
+from core.circuit_breaker import Fuse
+from core.errors import StoreDamaged, StoreFull, StoreUnavailable
+from core.schema import LEGAL_MOVES
+from core.telemetry.logs import get_logger
+
+log = get_logger(__name__)
+
+TIMEOUT_SECONDS = 2  # to connect, and for an answer
+REST_SECONDS = 1.0  # that a server which did not answer in time is not asked again
+
+# What reading a value raises that is not as this service writes it. pydantic's, json's and the
+# decoding's errors are kinds of ValueError.
+UNREADABLE = (ValueError, TypeError, LookupError, ArithmeticError)
+
+_SCRIPTS = Path(__file__).parent / "lua"
+_MOVES = json.dumps({a: dict.fromkeys(to, True) for a, to in LEGAL_MOVES.items()})
+
+
+class _Retry(Retry):
+    """Tries again where a connection broke; a client's connections share a fuse."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            ExponentialWithJitterBackoff(base=0.05, cap=0.5), 3, (redis.ConnectionError,)
+        )
+        self._fuse = Fuse(timeout=TIMEOUT_SECONDS, rest=REST_SECONDS)
+        self._this_thread = threading.local()
+
+    def __deepcopy__(self, memo: object) -> "_Retry":
+        """Itself: every connection gets a copy of the client's."""
+        return self
+
+    def call_with_retry(self, do: Callable[[], Any], *args: Any, **kwargs: Any) -> Any:
+        """What `do` gives."""
+        if getattr(self._this_thread, "asks", False):  # connecting is a call within a call
+            return super().call_with_retry(do, *args, **kwargs)
+        if not self._fuse.lets_ask():
+            raise redis.TimeoutError("not asked: it did not answer in time just now")
+        self._this_thread.asks = True
+        try:
+            answer = super().call_with_retry(do, *args, **kwargs)
+        except redis.TimeoutError:
+            self._fuse.blow()
+            raise
+        finally:
+            self._this_thread.asks = False
+        self._fuse.mend()
+        return answer
+
+
+def connect(url: str) -> "redis.Redis":
+    """A pooled, thread-safe connection that gives up within seconds instead of hanging."""
+    return redis.Redis.from_url(
+        url,
+        decode_responses=True,
+        encoding_errors="replace",  # one spoilt value must not hide those beside it
+        socket_timeout=TIMEOUT_SECONDS,
+        socket_connect_timeout=TIMEOUT_SECONDS,
+        health_check_interval=15,
+        retry=_Retry(),
+    )
+
+
+@contextmanager
+def redis_errors() -> Iterator[None]:
+    """Used as a decorator: what goes wrong with Redis is our own error, not the library's."""
+    try:
+        yield
+    except redis.RedisError as error:
+        if "WRONGTYPE" in str(error):
+            raise _damaged(error) from error
+        if isinstance(error, redis.OutOfMemoryError):
+            raise StoreFull("Redis is full; tell the service's operator.") from error
+        raise StoreUnavailable("Redis does not answer; try again in a few seconds.") from error
+    except UNREADABLE as error:
+        raise _damaged(error) from error
+
+
+def _damaged(error: Exception) -> StoreDamaged:
+    # The place, not what was there: whoever wrote that shall not write our log.
+    *_, place = extract_tb(error.__traceback__)[:2]
+    where = f"{Path(place.filename).name}:{place.lineno}"
+    log.error("Redis holds what cannot be read", where=where, reason=type(error).__name__)
+    return StoreDamaged("The service's own records are damaged; tell its operator.")
+
+
+# Where Redis has reached its `maxmemory` these are refused; what ends, frees and runs edits is not.
+_REFUSED_WHEN_FULL = ("expect", "submit", "take_idempotency", "preview", "probe")
+
+
+class Scripts:
+    """Every script, each behind the prelude; nothing is sent before one is run."""
+
+    def __init__(self, client: redis.Redis):
+        prelude = (_SCRIPTS / "prelude.lua").read_text()
+        self._scripts = {
+            path.stem: client.register_script(_head(path.stem) + prelude + path.read_text())
+            for path in _SCRIPTS.glob("*.lua")
+            if path.stem != "prelude"
+        }
+
+    def run(self, script: str, *arguments: str | float) -> Any:
+        """What the script returns."""
+        return self._scripts[script](args=[_MOVES, *arguments])
+
+    def write(self, *command: str | float) -> Any:
+        """What one command returns, which is let in where Redis is full: it frees, or is small."""
+        return self.run("write", *command)
+
+
+def _head(script: str) -> str:
+    # Refused before it begins, not in the middle.
+    return "#!lua\n" if script in _REFUSED_WHEN_FULL else "#!lua flags=allow-oom\n"

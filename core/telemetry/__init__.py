@@ -1,0 +1,1 @@
+"""Logs and traces, without anything that a caller sent in confidence."""

@@ -1,0 +1,1 @@
+"""Webhooks: what is due, what they say and what signs them."""

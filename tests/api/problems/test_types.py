@@ -1,0 +1,38 @@
+"""The table from errors to HTTP is whole."""
+
+import pytest
+
+from api.problems import errors as api_errors
+from api.problems.types import BY_CODE, KINDS
+from core import errors as core_errors
+
+# Never reach a caller as they are: a worker's own, and the one that wraps another.
+_INSIDE = {core_errors.StaleAttempt, api_errors.AboutField}
+
+
+# A base of others that is raised itself.
+_BASES = {core_errors.StoreUnavailable}
+
+
+def leaves(base: type[Exception]) -> set[type[Exception]]:
+    below = {leaf for child in base.__subclasses__() for leaf in leaves(child)}
+    return below or {base}
+
+
+def test_every_error_that_can_reach_a_caller_has_its_kind() -> None:
+    raised = leaves(core_errors.JobsError) | leaves(api_errors.ApiError) | _BASES
+    assert raised - _INSIDE == set(KINDS)
+
+
+@pytest.mark.parametrize("code", sorted(BY_CODE))
+def test_every_kind_says_what_to_do_and_those_that_pass_say_when(code: str) -> None:
+    kind = BY_CODE[code]
+    assert kind.title
+    assert kind.help.endswith(".")
+    passes = kind.status in (429, 503) or code == "idempotency_in_progress"
+    assert (kind.retry_after is not None) == passes
+
+
+def test_kinds_of_one_code_are_one_kind() -> None:
+    for kind in KINDS.values():
+        assert BY_CODE[kind.code] is kind

@@ -1,0 +1,81 @@
+from collections.abc import Callable
+from typing import Any
+
+from fastapi.testclient import TestClient
+from httpx import Response
+from prometheus_client.parser import text_string_to_metric_families
+
+from api.app import create_app
+from core.schema import EditStatus
+from core.settings import Settings
+
+Post = Callable[..., Response]
+
+
+def samples(client: TestClient, **headers: str) -> dict[tuple[str, ...], float]:
+    """(name, label values in the labels' order) → value."""
+    answer = client.get("/metrics", headers=headers)
+    assert answer.status_code == 200, answer.text
+    return {
+        (sample.name, *(sample.labels[label] for label in sorted(sample.labels))): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+
+
+def test_queues_and_workers_are_told_by_model(client: TestClient, post: Post) -> None:
+    before = samples(client)
+    assert before["baret_workers", "zoo"] == 1
+    assert before["baret_queue_edits", "zoo"] == before["baret_queue_oldest_seconds", "zoo"] == 0
+    post()
+    post()
+    after = samples(client)
+    assert after["baret_queue_edits", "zoo"] == 2
+    assert 0 <= after["baret_queue_oldest_seconds", "zoo"] < 60
+
+
+def test_edits_are_counted_by_how_they_end(
+    client: TestClient, post: Post, finish: Callable[..., Any]
+) -> None:
+    post()
+    post()
+    finish()
+    finish(EditStatus.FAILED, error={"code": "model_error"})
+    client.post(f"/v1/edits/{post().json()['id']}/cancel")
+    told = samples(client)
+    ended = {key[2]: value for key, value in told.items() if key[0] == "baret_edits_total"}
+    assert ended == {"succeeded": 1, "failed": 1, "canceled": 1}
+
+
+def test_webhooks_that_wait_are_told_for_all_receivers(client: TestClient, post: Post) -> None:
+    assert samples(client)["baret_webhooks_due",] == 0
+    for port in (9, 10, 10):
+        edit = post(webhook_url=f"http://127.0.0.1:{port}/hook").json()
+        client.post(edit["urls"]["cancel"])
+    assert samples(client)["baret_webhooks_due",] == 3
+
+
+def test_requests_are_timed_by_route_and_status_never_by_path(client: TestClient) -> None:
+    client.get("/v1/edits")
+    client.get("/v1/edits/edit_made_up")
+    client.get("/nowhere/at/all")
+    told = samples(client)
+    name = "baret_http_request_seconds_count"
+    assert told[name, "GET", "/v1/edits", "200"] == 1
+    assert told[name, "GET", "/v1/edits/{edit_id}", "404"] == 1
+    assert told[name, "GET", "none", "404"] == 1
+    assert not any("made_up" in label for key in told for label in key)
+
+
+def test_a_service_with_keys_tells_its_figures_to_those_who_have_one(
+    client: TestClient, make_key: Callable[..., Any]
+) -> None:
+    headers, _ = make_key()
+    assert client.get("/metrics").status_code == 401
+    assert samples(client, **headers)["baret_workers", "zoo"] == 1
+
+
+def test_without_redis_it_is_a_problem_like_any_other(settings_without_redis: Settings) -> None:
+    with TestClient(create_app(settings_without_redis)) as client:
+        answer = client.get("/metrics")
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")

@@ -1,0 +1,94 @@
+"""`baret keys` as an operator calls it, on a real Valkey."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from core.access.api_keys import Keyring
+from core.access.key_format import id_of, is_key
+from core.errors import KeyRevoked
+from core.store.connection import connect
+
+Done = subprocess.CompletedProcess[str]
+Run = Callable[..., Done]
+
+
+@pytest.fixture
+def baret(redis_url: str, tmp_path: Path) -> Run:
+    """Runs the command, as the script that is installed does."""
+
+    def run(*arguments: str, expected: int = 0, redis: str = redis_url) -> Done:
+        done = subprocess.run(
+            [sys.executable, "-m", "cli", *arguments],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            # Wide, and without colours, wherever the tests run.
+            env={
+                "PATH": "",
+                "COLUMNS": "200",
+                "NO_COLOR": "1",
+                "REDIS_URL": redis,
+                "BARET_DATA_DIR": str(tmp_path),
+                "PYTHONPATH": str(Path(__file__).parents[2]),
+            },
+            check=False,
+        )
+        assert done.returncode == expected, done.stderr
+        assert "Traceback" not in done.stderr
+        return done
+
+    return run
+
+
+@pytest.fixture
+def keys(redis_url: str) -> Iterator[Keyring]:
+    with connect(redis_url) as client:
+        yield Keyring(client)
+
+
+def test_a_key_is_shown_once_alone_on_standard_output(baret: Run, keys: Keyring) -> None:
+    done = baret("keys", "create", "web", "--requests-per-minute", "5", "--edits-in-flight", "2")
+    text = done.stdout.removesuffix("\n")
+    assert is_key(text)
+    key = keys.admit(text)
+    assert (key.name, key.requests_per_minute, key.edits_in_flight) == ("web", 5, 2)
+    assert key.id in done.stderr
+    assert text not in done.stderr + baret("keys", "list").stdout
+
+
+def test_keys_are_listed_as_they_stand(baret: Run, keys: Keyring) -> None:
+    first = id_of(baret("keys", "create", "web").stdout.strip())
+    second = id_of(baret("keys", "create", "web 2", "--replaces", first).stdout.strip())
+    keys.revoke(first)
+    head, *rows = [line.split("  ") for line in baret("keys", "list").stdout.splitlines()]
+    assert head[0].startswith("id")
+    assert [row[0] for row in rows] == [first, second]
+    listed = [json.loads(line) for line in baret("keys", "list", "--json").stdout.splitlines()]
+    assert [one["name"] for one in listed] == ["web", "web 2"]
+    assert [one["caller"] for one in listed] == [first, first]
+    assert [bool(one["revoked_at"]) for one in listed] == [True, False]
+
+
+@pytest.mark.parametrize("by", ["id", "key"])
+def test_a_key_is_revoked_by_its_id_or_by_itself(baret: Run, keys: Keyring, by: str) -> None:
+    text = baret("keys", "create", "web").stdout.strip()
+    done = baret("keys", "revoke", id_of(text) if by == "id" else text)
+    assert id_of(text) in done.stdout
+    assert text not in done.stdout + done.stderr
+    with pytest.raises(KeyRevoked):
+        keys.admit(text)
+
+
+def test_what_goes_wrong_is_told_in_a_sentence(baret: Run) -> None:
+    assert "no such key" in baret("keys", "revoke", "key_0", expected=1).stderr
+    assert "no such key" in baret("keys", "create", "x", "--replaces", "key_0", expected=1).stderr
+    gone = baret("keys", "list", expected=1, redis="redis://127.0.0.1:1/0")
+    assert "Redis does not answer" in gone.stderr
+    assert "REDIS_URL" in baret("keys", "list", expected=1, redis="").stderr
+    assert baret("keys", "create", "x", "--edits-in-flight", "0", expected=2)
+    assert "create" in baret("keys", expected=2).stdout

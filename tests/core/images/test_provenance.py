@@ -1,0 +1,118 @@
+"""What outputs say of themselves, and what they must not say."""
+
+import io
+from pathlib import Path
+
+import pytest
+from PIL import ExifTags, Image, ImageCms
+
+from core.images.provenance import Marking
+from core.schema import OutputFormat
+from tests.support.certificates import make_certificate
+from tests.support.marks import SOURCE_TYPE, assert_marked, manifest_of, xmp_of
+
+EVERY = pytest.mark.parametrize("form", list(OutputFormat))
+
+
+def encoded(form: OutputFormat, marking: Marking | None = None, *, model: str = "zoo") -> bytes:
+    picture = Image.linear_gradient("L").resize((96, 48)).convert("RGB")
+    return (marking or Marking()).encode(picture, form, quality=90, model=model)
+
+
+@pytest.fixture
+def signing(tmp_path: Path) -> Marking:
+    certificate, key = make_certificate(tmp_path)
+    return Marking.make(enabled=True, certificate=str(certificate), key=str(key), algorithm="es256")
+
+
+@EVERY
+def test_an_output_says_what_it_is(form: OutputFormat) -> None:
+    assert_marked(encoded(form))
+
+
+@EVERY
+def test_a_models_name_of_any_letters_is_told(form: OutputFormat) -> None:
+    assert_marked(encoded(form, model='a<b>&"ü"/\'c'), 'a<b>&"ü"/\'c')
+
+
+@EVERY
+def test_the_same_picture_gives_the_same_bytes(form: OutputFormat) -> None:
+    assert encoded(form) == encoded(form)
+
+
+@EVERY
+def test_marking_can_be_turned_off(form: OutputFormat) -> None:
+    assert xmp_of(encoded(form, Marking(enabled=False))) == {}
+    off = Marking.make(enabled=False, certificate="/nothing", key="/nothing", algorithm="es256")
+    assert off == Marking(enabled=False)
+
+
+@EVERY
+def test_nothing_of_the_source_is_in_an_output(form: OutputFormat) -> None:
+    source = Image.linear_gradient("L").convert("RGB")
+    exif = Image.Exif()
+    exif[ExifTags.Base.Artist] = "Somebody's name"
+    exif.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitude] = (48.0, 12.0, 30.0)
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    file = io.BytesIO()
+    source.save(
+        file,
+        "JPEG",
+        exif=exif,
+        icc_profile=profile,
+        comment=b"Somebody's note",
+        xmp=b"<x:xmpmeta>Somebody's place</x:xmpmeta>",
+    )
+    opened = Image.open(io.BytesIO(file.getvalue()))
+    assert b"Somebody" in file.getvalue()
+    data = Marking().encode(opened, form, quality=90, model="zoo")
+    picture = Image.open(io.BytesIO(data))
+    picture.load()
+    assert b"Somebody" not in data
+    assert dict(picture.getexif()) == {}
+    assert not {"exif", "icc_profile", "comment"} & picture.info.keys()
+    assert_marked(data)
+
+
+# --- C2PA
+
+
+@EVERY
+def test_with_a_certificate_an_output_carries_a_signed_manifest(
+    form: OutputFormat, signing: Marking
+) -> None:
+    data = encoded(form, signing)
+    assert_marked(data)  # the XMP is still there
+    state, manifest = manifest_of(data, form.content_type)
+    assert state == "Valid"
+    (action,) = manifest["assertions"][0]["data"]["actions"]
+    assert action["digitalSourceType"] == SOURCE_TYPE
+    assert action["softwareAgent"]["name"] == "BARET"
+    assert action["parameters"] == {"model": "zoo"}
+    assert manifest["signature_info"]["issuer"] == "Tests of BARET"
+    assert Image.open(io.BytesIO(data)).size == (96, 48)
+
+
+def test_a_manifest_tells_of_a_changed_picture(signing: Marking) -> None:
+    data = bytearray(encoded(OutputFormat.JPEG, signing))
+    data[-40] ^= 1  # in the picture's own data, behind the manifest
+    state, _ = manifest_of(bytes(data), "image/jpeg")
+    assert state == "Invalid"
+
+
+def test_a_certificate_without_its_key_is_refused(tmp_path: Path) -> None:
+    certificate, key = map(str, make_certificate(tmp_path))
+    for one, two in ((certificate, ""), ("", key)):
+        with pytest.raises(RuntimeError, match="or neither"):
+            Marking.make(enabled=True, certificate=one, key=two, algorithm="es256")
+
+
+def test_what_cannot_sign_is_refused_and_says_what_to_set(tmp_path: Path) -> None:
+    certificate, key = map(str, make_certificate(tmp_path))
+    (tmp_path / "other").mkdir()
+    _, other = map(str, make_certificate(tmp_path / "other"))
+    missing = str(tmp_path / "none")
+    wrong = [(certificate, certificate), (key, key), (missing, key), (certificate, other)]
+    for one, two in wrong:
+        with pytest.raises(RuntimeError, match="BARET_C2PA_KEY"):
+            Marking.make(enabled=True, certificate=one, key=two, algorithm="es256")

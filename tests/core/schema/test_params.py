@@ -1,0 +1,92 @@
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from core.schema import Model, Params, ParamsAsked
+
+
+def test_the_preset_fills_in_what_was_not_given(model: Model) -> None:
+    params = Params.resolve(ParamsAsked(preset="style"), model.presets)
+    assert params.interpolation == 0.7
+    assert params.self_attention_until == 0.4
+    assert params.cross_attention_until == 0.6
+
+
+def test_what_was_given_wins_over_the_preset(model: Model) -> None:
+    asked = ParamsAsked(interpolation=0.0, cross_attention_until=1)
+    params = Params.resolve(asked, model.presets)
+    assert (params.interpolation, params.cross_attention_until) == (0.0, 1)
+    assert params.self_attention_until == 0.4
+
+
+def test_each_interpolation_is_one_output_in_the_order_asked(model: Model) -> None:
+    one = Params.resolve(ParamsAsked(interpolation=0.3), model.presets)
+    many = Params.resolve(ParamsAsked(interpolation=[0.9, 0.1]), model.presets)
+    assert one.interpolations == (0.3,)
+    assert many.interpolations == (0.9, 0.1)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"interpolation": -0.01},
+        {"interpolation": 1.01},
+        {"interpolation": float("nan")},
+        {"interpolation": []},
+        {"interpolation": [0.1] * 9},
+        {"self_attention_until": 2},
+        {"self_attention_until": -0.1},
+        {"cross_attention_until": 1.1},
+        {"cross_attention_until": -0.1},
+        {"num_inference_steps": 9},
+        {"num_inference_steps": 101},
+        {"num_inference_steps": 10.5},
+        {"guidance_scale": 0.9},
+        {"guidance_scale": 20.1},
+        {"guidance_scale": float("inf")},
+        {"inner_steps": -1},
+        {"inner_steps": 51},
+        {"seed": -1},
+        {"seed": 2**32},
+        {"quality": 0},
+        {"quality": 101},
+        {"output_format": "gif"},
+        {"preset": "magic"},
+        {"webhook_events": []},
+        {"webhook_events": ["edit.exploded"]},
+        {"webhook_url": "https://x.example/" + "y" * 2048},
+        {"steps": 50},
+    ],
+)
+def test_what_is_out_of_range_or_unknown_is_refused(asked: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        ParamsAsked(**asked)
+
+
+# docs/api.md, "Parameters": both ends of each range, and every name.
+ACCEPTED: dict[str, list[Any]] = {
+    "preset": ["auto", "non_rigid", "object", "style", "background"],
+    "interpolation": [0, 1, [0.5], [i / 7 for i in range(8)]],
+    "self_attention_until": [0, 1],
+    "cross_attention_until": [0, 1],
+    "num_inference_steps": [10, 100],
+    "guidance_scale": [1, 20],
+    "inner_steps": [0, 50],
+    "seed": [0, 2**32 - 1],
+    "output_format": ["png", "webp", "jpeg"],
+    "quality": [1, 100],
+    "artifacts": [False, True],
+    "previews": [False, True],
+    "webhook_url": [None, "https://x.example/" + "y" * 2030],
+    "webhook_events": [
+        ["edit.started", "edit.progress", "edit.succeeded", "edit.failed", "edit.canceled"]
+    ],
+}
+
+
+@pytest.mark.parametrize("name", ParamsAsked.model_fields)
+def test_all_that_is_promised_is_accepted(name: str, model: Model) -> None:
+    for value in ACCEPTED[name]:
+        params = Params.resolve(ParamsAsked(**{name: value}), model.presets)
+        assert getattr(params, name) == value

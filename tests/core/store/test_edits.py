@@ -1,0 +1,441 @@
+"""The store's moves, on a real Valkey. Workers here are calls of its worker-side methods."""
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+import pytest
+import redis
+
+from core.errors import (
+    EditNotFound,
+    QueueFull,
+    StaleAttempt,
+    StoreUnavailable,
+    TooManyInFlight,
+)
+from core.schema import LEGAL_MOVES, EditStatus, Model, Result, Stage, Submission
+from core.store.connection import connect
+from core.store.edits import LEASE_SECONDS, MAX_ATTEMPTS, Claim, EditStore
+
+Make = Callable[..., Submission]
+
+LOST = {"code": "worker_lost", "detail": "lost"}
+
+
+def submitted(store: EditStore, made: Submission, *, limit: int = 100) -> str:
+    store.submit(made, limit=limit)
+    return made.id
+
+
+def claimed(store: EditStore, submission: Submission) -> Claim:
+    submitted(store, submission)
+    claim = store.claim(submission.model)
+    assert claim is not None
+    return claim
+
+
+def place(store: EditStore, edit_id: str) -> int | None:
+    outlook = store.outlook(store.get(edit_id))
+    assert outlook is not None
+    return outlook.position
+
+
+def let_lease_run_out(redis_url: str, *edit_ids: str) -> None:
+    """Move leases into the past: waiting 12 s in each test would show no more."""
+    with redis.Redis.from_url(redis_url) as client:
+        client.zadd("baret:running", dict.fromkeys(edit_ids, 1))
+
+
+def test_a_submitted_edit_is_queued_as_it_was_asked(store: EditStore, submission: Make) -> None:
+    made = submission(seed=7, metadata={"a": "b"})
+    record = store.get(submitted(store, made))
+    assert record.submission == made
+    assert (record.status, record.attempt, record.progress) == (EditStatus.QUEUED, 0, 0)
+    assert record.started_at is None
+    assert abs((record.queued_at - datetime.now(UTC)).total_seconds()) < 5
+
+
+def test_a_submission_sent_twice_does_not_undo_what_came_between(
+    store: EditStore, submission: Make
+) -> None:
+    # As the client library does when the connection breaks before the answer.
+    made = submission()
+    claim = claimed(store, made)
+    store.submit(made, limit=100)
+    assert store.report(claim, Stage.EDITING, 0.5) is False
+    assert store.claim(made.model) is None
+
+
+def test_edits_are_claimed_in_the_order_of_their_acceptance(
+    store: EditStore, submission: Make
+) -> None:
+    ids = []
+    for _ in range(3):
+        ids.append(submitted(store, submission()))
+        time.sleep(0.002)  # the order is that of milliseconds
+    assert [place(store, edit_id) for edit_id in ids] == [0, 1, 2]
+    claims = [store.claim("zoo") for _ in range(4)]
+    assert [claim and claim.id for claim in claims] == [*ids, None]
+
+
+def test_a_worker_gets_edits_of_its_own_model_only(store: EditStore, submission: Make) -> None:
+    submitted(store, submission(model="other"))
+    assert store.claim("zoo") is None
+    assert store.claim("other") is not None
+
+
+def test_a_claim_runs_the_edit_under_the_attempts_number(
+    store: EditStore, submission: Make
+) -> None:
+    claim = claimed(store, submission())
+    record = store.get(claim.id)
+    assert (record.status, record.stage, claim.token) == (EditStatus.RUNNING, Stage.LOADING, 1)
+    assert record.started_at is not None
+    assert place(store, claim.id) is None
+
+
+def test_many_workers_never_claim_one_edit_twice(store: EditStore, submission: Make) -> None:
+    ids = {submitted(store, submission()) for _ in range(40)}
+    claims: list[Claim] = []
+
+    def work() -> None:
+        while claim := store.claim("zoo"):
+            claims.append(claim)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(claims) == 40
+    assert {claim.id for claim in claims} == ids
+
+
+def test_progress_never_falls_within_an_attempt(store: EditStore, submission: Make) -> None:
+    claim = claimed(store, submission())
+    seen = []
+    for progress in (0.2, 0.6, 0.4):
+        store.report(claim, Stage.TUNING, progress)
+        seen.append(store.get(claim.id).progress)
+    assert seen == [0.2, 0.6, 0.6]
+
+
+def test_a_new_attempt_begins_at_nothing(
+    store: EditStore, submission: Make, redis_url: str
+) -> None:
+    claim = claimed(store, submission())
+    store.report(claim, Stage.TUNING, 0.6)
+    let_lease_run_out(redis_url, claim.id)
+    store.lapse(LOST)
+    record = store.get(claim.id)
+    assert (record.status, record.progress, record.stage) == (EditStatus.QUEUED, 0, None)
+
+
+@pytest.mark.parametrize("status", [EditStatus.SUCCEEDED, EditStatus.FAILED, EditStatus.CANCELED])
+def test_an_attempt_ends_its_edit(store: EditStore, submission: Make, status: EditStatus) -> None:
+    claim = claimed(store, submission())
+    error = {"code": "model_error"} if status is EditStatus.FAILED else None
+    result = Result() if status is EditStatus.SUCCEEDED else None
+    store.finish(claim, status, result=result, error=error)
+    record = store.get(claim.id)
+    assert (record.status, record.error, record.result) == (status, error, result)
+    assert record.completed_at is not None
+    assert record.stage is None
+    assert record.progress == (1 if status is EditStatus.SUCCEEDED else 0)
+
+
+def test_every_move_out_of_a_final_status_is_refused() -> None:
+    assert {status for status in EditStatus if status.final} == {
+        status for status, to in LEGAL_MOVES.items() if not to
+    }
+    assert EditStatus.SUCCEEDED.final
+    assert not EditStatus.RUNNING.final
+
+
+def test_a_finished_attempt_cannot_speak_again(store: EditStore, submission: Make) -> None:
+    claim = claimed(store, submission())
+    store.finish(claim, EditStatus.SUCCEEDED, result=Result())
+    with pytest.raises(StaleAttempt):
+        store.finish(claim, EditStatus.FAILED, error=LOST)
+    with pytest.raises(StaleAttempt):
+        store.report(claim, Stage.EDITING, 0.5)
+    assert store.get(claim.id).status is EditStatus.SUCCEEDED
+
+
+def test_only_the_attempt_that_holds_the_lease_publishes(
+    store: EditStore, submission: Make, redis_url: str
+) -> None:
+    lost = claimed(store, submission())
+    let_lease_run_out(redis_url, lost.id)
+    assert store.lapse(LOST) == [(lost.id, "zoo", EditStatus.QUEUED)]
+    second = store.claim("zoo")
+    assert second == Claim(lost.id, 2)
+    for speak in (
+        lambda: store.report(lost, Stage.EDITING, 0.9),
+        lambda: store.renew(lost),
+        lambda: store.finish(lost, EditStatus.SUCCEEDED, result=Result()),
+    ):
+        with pytest.raises(StaleAttempt):
+            speak()
+    store.finish(second, EditStatus.SUCCEEDED, result=Result())
+    assert store.get(lost.id).attempt == 2
+
+
+@pytest.mark.parametrize("renewal", ["renew", "report"])
+def test_a_worker_that_speaks_keeps_its_lease(
+    store: EditStore, submission: Make, redis_url: str, renewal: str
+) -> None:
+    claim = claimed(store, submission())
+    let_lease_run_out(redis_url, claim.id)
+    if renewal == "renew":
+        store.renew(claim)
+    else:
+        store.report(claim, Stage.EDITING, 0.1)
+    assert store.lapse(LOST) == []
+
+
+def test_an_edit_that_lost_its_last_attempt_fails(
+    store: EditStore, submission: Make, redis_url: str
+) -> None:
+    edit_id = submitted(store, submission())
+    for attempt in range(1, MAX_ATTEMPTS + 1):
+        assert store.claim("zoo") == Claim(edit_id, attempt)
+        let_lease_run_out(redis_url, edit_id)
+        to = EditStatus.FAILED if attempt == MAX_ATTEMPTS else EditStatus.QUEUED
+        assert store.lapse(LOST) == [(edit_id, "zoo", to)]
+    assert store.get(edit_id).error == LOST
+    assert store.claim("zoo") is None
+
+
+def test_several_housekeepers_take_each_edit_back_once(
+    store: EditStore, submission: Make, redis_url: str
+) -> None:
+    ids = [claimed(store, submission()).id for _ in range(20)]
+    let_lease_run_out(redis_url, *ids)
+    taken: list[str] = []
+    threads = [
+        threading.Thread(target=lambda: taken.extend(edit[0] for edit in store.lapse(LOST)))
+        for _ in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(taken) == sorted(ids)
+    assert all(store.get(edit_id).status is EditStatus.QUEUED for edit_id in ids)
+
+
+def test_an_edit_handed_back_waits_again_uncounted_in_its_old_place(
+    store: EditStore, submission: Make
+) -> None:
+    first = claimed(store, submission())
+    time.sleep(0.002)
+    submitted(store, submission())
+    store.hand_back(first)
+    assert store.get(first.id).attempt == 0
+    assert store.claim("zoo") == Claim(first.id, 1)
+
+
+def test_a_queued_edit_is_canceled_at_once(store: EditStore, submission: Make) -> None:
+    edit_id = submitted(store, submission())
+    assert store.cancel(edit_id, caller="local") is EditStatus.QUEUED
+    assert store.get(edit_id).status is EditStatus.CANCELED
+    assert store.claim("zoo") is None
+
+
+def test_a_running_edit_is_asked_to_stop(store: EditStore, submission: Make) -> None:
+    claim = claimed(store, submission())
+    assert store.report(claim, Stage.EDITING, 0.1) is False
+    store.cancel(claim.id, caller="local")
+    assert store.report(claim, Stage.EDITING, 0.2) is True
+    store.finish(claim, EditStatus.CANCELED)
+    assert store.get(claim.id).status is EditStatus.CANCELED
+
+
+def test_an_edit_canceled_while_its_worker_died_ends_canceled(
+    store: EditStore, submission: Make, redis_url: str
+) -> None:
+    claim = claimed(store, submission())
+    store.cancel(claim.id, caller="local")
+    let_lease_run_out(redis_url, claim.id)
+    assert store.lapse(LOST) == [(claim.id, "zoo", EditStatus.CANCELED)]
+
+
+def test_a_finished_edit_stays_as_it_is_when_canceled(store: EditStore, submission: Make) -> None:
+    claim = claimed(store, submission())
+    store.finish(claim, EditStatus.SUCCEEDED, result=Result())
+    assert store.cancel(claim.id, caller="local") is EditStatus.SUCCEEDED
+    assert store.get(claim.id).status is EditStatus.SUCCEEDED
+
+
+def test_the_queue_of_a_model_has_a_bound(store: EditStore, submission: Make) -> None:
+    submitted(store, submission(), limit=2)
+    submitted(store, submission(), limit=2)
+    refused = submission()
+    with pytest.raises(QueueFull):
+        store.submit(refused, limit=2)
+    with pytest.raises(EditNotFound):
+        store.get(refused.id)
+    submitted(store, submission(model="other"), limit=2)
+    assert store.claim("zoo") is not None
+    submitted(store, submission(), limit=2)
+
+
+def test_a_callers_edits_in_flight_have_a_bound_until_they_end(
+    store: EditStore, submission: Make, redis_url: str
+) -> None:
+    def ask(caller: str = "ann") -> None:
+        store.submit(submission(caller=caller), limit=100, in_flight=2)
+
+    canceled = submission(caller="ann")
+    store.submit(canceled, limit=100, in_flight=2)
+    ask()
+    with pytest.raises(TooManyInFlight):
+        ask()
+    ask("ben")
+    store.cancel(canceled.id, caller="ann")
+    ask()
+    with pytest.raises(TooManyInFlight):
+        ask()
+    claim = store.claim("zoo")
+    assert claim is not None
+    with pytest.raises(TooManyInFlight):  # a running one counts, and so does one of a lost worker
+        ask()
+    let_lease_run_out(redis_url, claim.id)
+    store.lapse(LOST)
+    with pytest.raises(TooManyInFlight):
+        ask()
+    claim = store.claim("zoo")
+    assert claim is not None
+    store.finish(claim, EditStatus.FAILED, error=LOST)
+    ask()
+
+
+def test_who_asks_at_once_gets_no_more_places_than_there_are(
+    store: EditStore, submission: Make
+) -> None:
+    def ask(_: int) -> bool:
+        try:
+            store.submit(submission(caller="ann"), limit=100, in_flight=7)
+        except TooManyInFlight:
+            return False
+        return True
+
+    with ThreadPoolExecutor(10) as pool:
+        assert sum(pool.map(ask, range(40))) == 7
+
+
+def ran_for(redis_url: str, edit_id: str, seconds: float) -> None:
+    """Move an edit's start into the past."""
+    with redis.Redis.from_url(redis_url) as client:
+        client.hincrby(f"baret:edit:{edit_id}", "started_ms", int(-1000 * seconds))
+
+
+def test_when_to_come_again_is_told_by_what_recent_edits_took(
+    store: EditStore, submission: Make, model: Model, redis_url: str
+) -> None:
+    def refused(kind: type[QueueFull] | type[TooManyInFlight], **bounds: int) -> int | None:
+        with pytest.raises(kind) as error:
+            store.submit(submission(caller="ann"), **({"limit": 100} | bounds))
+        return error.value.retry_after
+
+    assert refused(QueueFull, limit=0) is None
+    for seconds in (30, 50):
+        claim = claimed(store, submission())
+        ran_for(redis_url, claim.id, seconds)
+        store.finish(claim, EditStatus.SUCCEEDED, result=Result())
+    assert refused(QueueFull, limit=0) is None  # no worker lives
+    store.announce("worker-1", model)
+    assert refused(QueueFull, limit=0) in (40, 41)
+    store.announce("worker-2", model)
+    assert refused(QueueFull, limit=0) in (20, 21)
+    for caller in ("ben", "ben", "ann"):
+        submitted(store, submission(caller=caller))
+    # Two are before it, two workers share them: it ends with the second round.
+    assert refused(TooManyInFlight, in_flight=1) in (80, 81)
+    for _ in range(4):
+        submitted(store, submission(caller="ben"))
+    for _ in range(4):  # two workers that take two at once
+        store.claim("zoo")
+    assert refused(QueueFull, limit=0) in (10, 11)
+
+
+def test_an_edit_of_another_caller_does_not_exist(store: EditStore, submission: Make) -> None:
+    edit_id = submitted(store, submission(caller="ann"))
+    assert store.get(edit_id, caller="ann").submission.caller == "ann"
+    for ask in (store.get, store.cancel):
+        with pytest.raises(EditNotFound):
+            ask(edit_id, caller="ben")
+    assert list(store.newest_first("ben", before=None)) == []
+
+
+def test_a_listing_is_newest_first_and_goes_on_before_an_id(
+    store: EditStore, submission: Make
+) -> None:
+    ids = [submitted(store, submission(), limit=1000) for _ in range(105)][::-1]
+    found = [record.submission.id for record in store.newest_first("local", before=None)]
+    assert found == ids
+    rest = [record.submission.id for record in store.newest_first("local", before=ids[101])]
+    assert rest == ids[102:]
+
+
+def test_a_model_is_live_while_a_worker_announces_it(store: EditStore, model: Model) -> None:
+    assert store.models() == store.live_models() == {}
+    store.announce("worker-1", model)
+    assert store.live_models() == {"zoo": model}
+    store.withdraw("worker-1", model)
+    assert store.live_models() == {}
+    assert store.models() == {"zoo": model}
+
+
+def test_all_processes_share_a_secret(store: EditStore) -> None:
+    assert store.secret("links") == store.secret("links")
+    assert len(store.secret("links")) == 32
+    assert store.secret("links") != store.secret("webhooks")
+
+
+def test_a_redis_that_is_gone_is_our_own_error() -> None:
+    store = EditStore(connect("redis://127.0.0.1:1/0"))
+    with pytest.raises(StoreUnavailable):
+        store.get("edit_" + "0" * 32)
+
+
+def test_a_result_from_before_there_were_warnings_has_none(
+    store: EditStore, redis_url: str, submission: Make
+) -> None:
+    claim = claimed(store, submission())
+    store.finish(claim, EditStatus.SUCCEEDED, result=Result())
+    old = Result().model_dump_json(exclude={"warnings"})
+    with redis.Redis.from_url(redis_url) as client:
+        client.hset(f"baret:edit:{claim.id}", "result", old)
+    result = store.get(claim.id).result
+    assert result is not None
+    assert result.warnings == []
+
+
+def test_a_lease_written_before_the_clock_went_back_lasts_no_longer_than_any(
+    store: EditStore, submission: Make, redis_url: str
+) -> None:
+    store.submit(submission(), limit=10)
+    claim = store.claim("zoo")
+    assert claim is not None
+    with redis.Redis.from_url(redis_url) as client:
+        in_an_hour = (int(client.time()[0]) + 3600) * 1000
+        client.zadd("baret:running", {claim.id: in_an_hour})
+        assert store.lapse(LOST) == []
+        left = client.zscore("baret:running", claim.id) - int(client.time()[0]) * 1000
+    assert left < (LEASE_SECONDS + 2) * 1000
+
+
+def test_pictures_are_expected_until_their_edit_is_accepted(
+    store: EditStore, submission: Make, redis_url: str
+) -> None:
+    accepted, given_up = submission(), submission()
+    for one in (accepted, given_up):
+        store.expect(one.id)
+    store.submit(accepted, limit=10)
+    with redis.Redis.from_url(redis_url, decode_responses=True) as client:
+        assert client.zrange("baret:erased", 0, -1) == [given_up.id]

@@ -1,0 +1,136 @@
+"""Idempotency keys, on a real Valkey, up to the edit that is accepted under one."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import redis
+
+from core.errors import (
+    EditNotFound,
+    IdempotencyInProgress,
+    IdempotencyMismatch,
+    QueueFull,
+)
+from core.schema import Submission
+from core.store.connection import Scripts, connect
+from core.store.edits import EditStore
+from core.store.idempotency import REPLAY_SECONDS, TAKING_SECONDS, Hold, Idempotency, Replay
+
+Make = Callable[..., Submission]
+
+
+@pytest.fixture
+def client(redis_url: str) -> Iterator[redis.Redis]:
+    with connect(redis_url) as client:
+        yield client
+
+
+@pytest.fixture
+def idempotency(client: redis.Redis) -> Idempotency:
+    return Idempotency(client)
+
+
+def held(idempotency: Idempotency, key: str = "k", *, caller: str = "ann", body: str = "b") -> Hold:
+    found = idempotency.take(caller, key, body=body)
+    assert isinstance(found, Hold)
+    return found
+
+
+def test_a_key_belongs_to_one_request_until_it_ends(idempotency: Idempotency) -> None:
+    hold = held(idempotency)
+    with pytest.raises(IdempotencyInProgress):
+        held(idempotency)
+    with pytest.raises(IdempotencyMismatch):
+        held(idempotency, body="another")
+    idempotency.free(hold)
+    held(idempotency, body="another")
+
+
+def test_keys_of_different_callers_are_different_keys(idempotency: Idempotency) -> None:
+    assert held(idempotency, caller="ann").name != held(idempotency, caller="ben").name
+    held(idempotency, "k\nx", caller="ann")
+    held(idempotency, "x", caller="ann\nk")
+
+
+def test_an_accepted_edit_is_what_a_repetition_gets(
+    idempotency: Idempotency, store: EditStore, submission: Make, client: redis.Redis
+) -> None:
+    hold = held(idempotency)
+    assert client.ttl(f"baret:idempotency:{hold.name}") <= TAKING_SECONDS
+    made = submission()
+    store.submit(made, limit=5, hold=hold)
+    assert idempotency.take("ann", "k", body="b") == Replay(made.id, None)
+    idempotency.free(hold)  # of no effect any more
+    idempotency.keep(hold, {"status": 202})
+    assert idempotency.take("ann", "k", body="b") == Replay(made.id, {"status": 202})
+    with pytest.raises(IdempotencyMismatch):
+        idempotency.take("ann", "k", body="another")
+    assert REPLAY_SECONDS == 24 * 3600
+    assert REPLAY_SECONDS - 5 <= client.ttl(f"baret:idempotency:{hold.name}") <= REPLAY_SECONDS
+
+
+def test_a_refused_edit_leaves_the_key_to_be_freed(
+    idempotency: Idempotency, store: EditStore, submission: Make
+) -> None:
+    hold = held(idempotency)
+    with pytest.raises(QueueFull):
+        store.submit(submission(), limit=0, hold=hold)
+    idempotency.free(hold)
+    held(idempotency)
+
+
+def test_a_request_that_lost_its_key_to_another_makes_no_edit(
+    idempotency: Idempotency, store: EditStore, submission: Make, client: redis.Redis
+) -> None:
+    slow = held(idempotency)
+    client.delete(f"baret:idempotency:{slow.name}")  # what its expiry does
+    quick = held(idempotency)
+    late = submission()
+    with pytest.raises(IdempotencyInProgress):
+        store.submit(late, limit=5, hold=slow)
+    with pytest.raises(EditNotFound):
+        store.get(late.id)
+    idempotency.free(slow)
+    store.submit(submission(), limit=5, hold=quick)
+
+
+def test_of_many_at_once_one_holds_the_key(redis_url: str) -> None:
+    def take(_: int) -> bool:
+        with connect(redis_url) as client:
+            try:
+                held(Idempotency(client))
+            except IdempotencyInProgress:
+                return False
+            return True
+
+    with ThreadPoolExecutor(10) as pool:
+        assert sum(pool.map(take, range(50))) == 1
+
+
+def test_a_key_is_held_for_longer_while_its_request_goes_on(
+    idempotency: Idempotency, client: redis.Redis
+) -> None:
+    hold = held(idempotency)
+    key = f"baret:idempotency:{hold.name}"
+    client.pexpire(key, 1000)
+    idempotency.renew(hold)
+    assert client.ttl(key) > TAKING_SECONDS / 2
+
+
+def test_renewing_late_does_not_shorten_what_was_accepted(
+    idempotency: Idempotency, client: redis.Redis, store: EditStore, submission: Make
+) -> None:
+    hold = held(idempotency)
+    store.submit(submission(caller="ann"), limit=10, hold=hold)
+    idempotency.renew(hold)
+    assert client.ttl(f"baret:idempotency:{hold.name}") > REPLAY_SECONDS / 2
+
+
+def test_a_request_that_takes_its_key_again_has_it(
+    idempotency: Idempotency, client: redis.Redis
+) -> None:
+    # As where the answer was lost and the client library sends the command again.
+    hold = held(idempotency)
+    arguments = (hold.name, "b", hold.token, TAKING_SECONDS * 1000)
+    assert Scripts(client).run("take_idempotency", *arguments) == ["held"]

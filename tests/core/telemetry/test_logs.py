@@ -1,0 +1,39 @@
+import json
+import logging
+
+import pytest
+
+from core.telemetry.logs import about_edit, configure_logs, get_logger
+
+SECRET = "".join(["whsec_", "value"])  # so that the source line itself does not hold it
+
+
+def fail(secret: str) -> None:
+    raise RuntimeError("broken")
+
+
+@pytest.mark.parametrize("form", ["console", "json"])
+def test_a_traceback_names_the_place_but_no_values(form, capsys):
+    configure_logs(level="INFO", form=form, part="worker")
+    try:
+        fail(SECRET)
+    except RuntimeError:
+        get_logger("test").exception("failed")
+    said = capsys.readouterr().err
+    assert "RuntimeError" in said and "broken" in said and "fail" in said
+    assert SECRET not in said
+
+
+def test_an_edits_id_is_on_every_line_inside_also_the_libraries(capsys):
+    configure_logs(level="INFO", form="json", part="worker")
+    with about_edit("edit_1", attempt=2):
+        logging.getLogger("some.library").warning("%s happened", "it")
+    get_logger("test").info("after")
+    inside, after = (json.loads(line) for line in capsys.readouterr().err.splitlines())
+    assert (inside["event"], inside["edit"], inside["attempt"], inside["part"]) == (
+        "it happened",
+        "edit_1",
+        2,
+        "worker",
+    )
+    assert "edit" not in after

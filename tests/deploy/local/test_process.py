@@ -1,0 +1,54 @@
+"""A child's life, with real processes."""
+
+import sys
+import time
+from pathlib import Path
+
+import psutil
+
+from deploy.local.process import Child, Command, how_it_ended
+from tests.support.commands import until
+
+# Starts a process of its own, tells both ids, and does not hear SIGTERM.
+STUBBORN = """
+import os, signal, subprocess, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+below = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
+print(os.getpid(), below.pid, file=open(sys.argv[1], "w"), flush=True)
+time.sleep(300)
+"""
+
+
+def gone(pid: int) -> bool:
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == "zombie"
+
+
+def test_a_stubborn_child_is_killed_with_all_that_it_started(tmp_path: Path) -> None:
+    note = tmp_path / "pids"
+    child = Child(Command("stubborn", [sys.executable, "-c", STUBBORN, str(note)], grace=0.2))
+    until(lambda: note.exists() and note.read_text().endswith("\n"), "its note")
+
+    child.stop()
+
+    for pid in map(int, note.read_text().split()):
+        until(lambda pid=pid: gone(pid), "its end")
+
+
+def test_restarts_come_more_slowly_each_time(tmp_path: Path) -> None:
+    note = tmp_path / "starts"
+    code = f"print(file=open({str(note)!r}, 'a'))"
+    child = Child(Command("short", [sys.executable, "-c", code]))
+    begun = time.monotonic()
+
+    while child.deaths < 3:
+        child.tend()
+        time.sleep(0.01)
+
+    assert time.monotonic() - begun > 0.5 + 1.0
+    assert len(note.read_text()) == 3
+    child.stop()
+
+
+def test_an_end_is_told_in_words() -> None:
+    assert how_it_ended(3) == "exit code 3"
+    assert how_it_ended(-9) == "signal 9 (Killed)"

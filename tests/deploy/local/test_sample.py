@@ -1,0 +1,20 @@
+"""The sample edit, where the service will not make it."""
+
+from pathlib import Path
+
+import httpx
+import pytest
+
+from deploy.local.errors import SampleFailed
+from deploy.local.sample import first_sample, run_sample
+from tests.support.commands import ROOT
+
+
+def test_a_service_with_keys_leaves_the_sample_out(tmp_path: Path) -> None:
+    asking_for_a_key = httpx.MockTransport(lambda _: httpx.Response(401))
+    sample = first_sample(ROOT / "tests" / "deploy" / "local" / "samples")
+    with (
+        httpx.Client(transport=asking_for_a_key, base_url="http://stack") as client,
+        pytest.raises(SampleFailed, match="keys were made"),
+    ):
+        run_sample(client, sample, folder=tmp_path, pause=lambda _: None)

@@ -1,0 +1,178 @@
+"""Webhooks on their way to real receivers."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from ipaddress import ip_network
+from typing import Any
+
+import pytest
+import redis
+
+from core.outbound.client import safe_client
+from core.store.connection import connect
+from core.store.edits import EditStore
+from core.webhooks.queue import Deliveries
+from core.webhooks.secrets import HookSecrets
+from housekeeper.dispatcher import MOST_TO_ONE, Deliverer
+from housekeeper.sender import Sender
+from tests.support.receiver import Receiver, running_receiver
+
+LOOPBACK = (ip_network("127.0.0.0/8"),)
+HOUR = 3600
+
+Scene = Callable[[Deliverer], Coroutine[Any, Any, None]]
+
+
+@pytest.fixture
+def play(
+    store: EditStore, deliveries: Deliveries, hook_secrets: HookSecrets
+) -> Callable[[Scene], None]:
+    """Runs a scene with a deliverer."""
+
+    async def played(scene: Scene) -> None:
+        async with safe_client(LOOPBACK, timeout=10) as client:
+            await scene(Deliverer(deliveries, Sender(store, hook_secrets, client, LOOPBACK)))
+
+    return lambda scene: asyncio.run(played(scene))
+
+
+@pytest.fixture
+def other() -> Iterator[Receiver]:
+    with running_receiver() as running:
+        yield running
+
+
+@pytest.fixture
+def end(store: EditStore, submit: Callable[..., str]) -> Callable[[str], str]:
+    """Ends an edit that tells of it at this URL."""
+
+    def make(url: str) -> str:
+        edit_id = submit(webhook_url=url)
+        store.cancel(edit_id, caller="local")
+        return edit_id
+
+    return make
+
+
+@pytest.fixture
+def due(redis_url: str) -> Iterator[Callable[[], int]]:
+    """How many webhooks are not settled, or due later."""
+    with redis.Redis.from_url(redis_url, decode_responses=True) as client:
+        lanes = "baret:deliveries:lanes"
+        yield lambda: sum(
+            client.zcard(f"baret:deliveries:due:{name}") for name in client.zrange(lanes, 0, -1)
+        )
+
+
+async def until(look: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not look():
+            await asyncio.sleep(0.01)
+
+
+def test_a_slow_receiver_gets_few_at_once_and_delays_no_other(
+    play: Callable[[Scene], None],
+    end: Callable[[str], str],
+    receiver: Receiver,
+    other: Receiver,
+    due: Callable[[], int],
+) -> None:
+    receiver.held["/slow"] = threading.Event()
+    for _ in range(3 * MOST_TO_ONE):
+        end(f"{receiver.url}/slow")
+    for _ in range(3 * MOST_TO_ONE):
+        end(f"{other.url}/quick")
+
+    async def scene(deliverer: Deliverer) -> None:
+        stop = asyncio.Event()
+        running = asyncio.create_task(deliverer.run(stop))
+        await until(lambda: len(other.received) == 3 * MOST_TO_ONE)
+        await until(lambda: len(receiver.received) == MOST_TO_ONE)
+        receiver.held["/slow"].set()
+        await until(lambda: due() == 0)
+        stop.set()
+        await running
+
+    play(scene)
+    assert len(receiver.received) == 3 * MOST_TO_ONE
+
+
+def test_a_receiver_that_is_down_for_three_hours_loses_nothing(
+    play: Callable[[Scene], None],
+    end: Callable[[str], str],
+    receiver: Receiver,
+    due: Callable[[], int],
+    let_time_pass: Callable[[float], None],
+    deliveries: Deliveries,
+) -> None:
+    receiver.answers["/hook"] = (503, {})
+    edits = [end(f"{receiver.url}/hook") for _ in range(6)]
+    tried = 0
+
+    async def passing(deliverer: Deliverer, hours: float) -> None:
+        """Minute by minute, as a deliverer that never sleeps would."""
+        for _ in range(round(hours * 60)):
+            let_time_pass(60)
+            await deliverer.send_due()
+            await settled(deliverer)
+
+    async def settled(deliverer: Deliverer) -> None:
+        def quiet() -> bool:
+            return not deliverer.busy
+
+        await until(quiet)
+        await deliverer.send_due()  # what had no room before
+        await until(quiet)
+
+    async def scene(deliverer: Deliverer) -> None:
+        nonlocal tried
+        await passing(deliverer, 3)
+        tried = len(receiver.received)
+        receiver.answers.clear()
+        assert due() == len(edits)
+        await passing(deliverer, 6)
+        assert due() == 0
+
+    play(scene)
+    # At once, and after 5 s, 5 min, 30 min and 2 h: in three hours five attempts each.
+    assert tried == 5 * len(edits)
+    arrived = [one.headers["webhook-id"] for one in receiver.received[tried:]]
+    assert sorted(arrived) == sorted(deliveries.of(edit)[0].id for edit in edits)
+    assert {len(deliveries.of(edit)[0].attempts) for edit in edits} == {6}
+
+
+def test_attempts_under_way_end_before_it_stops(
+    play: Callable[[Scene], None],
+    end: Callable[[str], str],
+    receiver: Receiver,
+    due: Callable[[], int],
+) -> None:
+    receiver.held["/slow"] = threading.Event()
+    end(f"{receiver.url}/slow")
+
+    async def scene(deliverer: Deliverer) -> None:
+        stop = asyncio.Event()
+        running = asyncio.create_task(deliverer.run(stop))
+        await until(lambda: len(receiver.received) == 1)
+        stop.set()
+        receiver.held["/slow"].set()
+        await running
+
+    play(scene)
+    assert due() == 0
+
+
+def test_without_redis_it_goes_on_trying(hook_secrets: HookSecrets, store: EditStore) -> None:
+    async def scene() -> None:
+        async with safe_client(LOOPBACK, timeout=1) as client:
+            sender = Sender(store, hook_secrets, client, LOOPBACK)
+            deliverer = Deliverer(Deliveries(connect("redis://127.0.0.1:1/0")), sender)
+            stop = asyncio.Event()
+            running = asyncio.create_task(deliverer.run(stop))
+            await asyncio.sleep(0.5)
+            assert not running.done()
+            stop.set()
+            await running
+
+    asyncio.run(scene())

@@ -1,0 +1,195 @@
+"""What the housekeeper does in a round; its process is driven in tests/e2e."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import redis
+
+from core.broker.app import make_celery, queue_name, signal_waiting
+from core.errors import EditExpired, StoreUnavailable
+from core.images.storage import PictureFiles
+from core.schema import EditStatus, Model
+from core.store.edits import MAX_ATTEMPTS, Claim, EditStore
+from housekeeper.maintenance import (
+    UNHEARD_SECONDS,
+    erase,
+    erase_pictures,
+    expire,
+    find_unheard,
+    keep,
+    take_back,
+)
+
+Submit = Callable[..., str]
+Told = list[tuple[str, str]]
+
+
+@pytest.fixture
+def told() -> Told:
+    """(model, id) of every message sent."""
+    return []
+
+
+@pytest.fixture
+def tell(told: Told) -> Callable[[str, str], None]:
+    return lambda model, edit_id: told.append((model, edit_id))
+
+
+def test_the_edit_of_a_lost_worker_waits_again_and_is_told(
+    store: EditStore,
+    submit: Submit,
+    told: Told,
+    tell: Callable[[str, str], None],
+    let_lease_run_out: Callable[[str], None],
+) -> None:
+    edit_id = submit()
+    store.claim("zoo")
+    take_back(store, tell)
+    assert (store.get(edit_id).status, told) == (EditStatus.RUNNING, [])  # its lease still holds
+
+    let_lease_run_out(edit_id)
+    take_back(store, tell)
+    take_back(store, tell)  # the second round finds nothing more to do
+    assert store.get(edit_id).status is EditStatus.QUEUED
+    assert told == [("zoo", edit_id)]
+    assert store.claim("zoo") == Claim(edit_id, 2)
+
+
+def test_after_its_last_attempt_a_lost_edit_fails_and_is_not_told(
+    store: EditStore,
+    submit: Submit,
+    told: Told,
+    tell: Callable[[str, str], None],
+    let_lease_run_out: Callable[[str], None],
+) -> None:
+    edit_id = submit()
+    for _ in range(MAX_ATTEMPTS):
+        assert store.claim("zoo") is not None
+        let_lease_run_out(edit_id)
+        take_back(store, tell)
+    record = store.get(edit_id)
+    assert record.status is EditStatus.FAILED
+    assert record.error is not None
+    assert record.error["code"] == "worker_lost"
+    assert len(told) == MAX_ATTEMPTS - 1
+    assert store.claim("zoo") is None
+
+
+@pytest.fixture
+def unheard(
+    store: EditStore, submit: Submit, model: Model, redis_url: str
+) -> Callable[[float], str]:
+    """Submits an edit that has waited for so many seconds, and whose message was never sent."""
+    store.announce("worker-1", model)
+
+    def make(seconds: float) -> str:
+        edit_id = submit()
+        with redis.Redis.from_url(redis_url) as client:
+            queued = int((time.time() - seconds) * 1000)
+            client.zadd("baret:waiting:zoo", {edit_id: queued})
+        return edit_id
+
+    return make
+
+
+def test_an_edit_whose_message_was_lost_is_told_again(
+    store: EditStore,
+    unheard: Callable[[float], str],
+    told: Told,
+    tell: Callable[[str, str], None],
+) -> None:
+    old = unheard(UNHEARD_SECONDS + 1)
+    unheard(UNHEARD_SECONDS - 4)  # its message may be under way
+    find_unheard(store, tell)
+    assert told == [("zoo", old)]
+    assert store.get(old).status is EditStatus.QUEUED
+
+
+def test_nothing_is_told_beside_a_queue_that_holds_messages(
+    store: EditStore,
+    unheard: Callable[[float], str],
+    told: Told,
+    tell: Callable[[str, str], None],
+    redis_url: str,
+) -> None:
+    old = unheard(UNHEARD_SECONDS + 1)
+    app = make_celery(redis_url)
+    signal_waiting(app, "zoo", old)
+    app.close()
+    assert store.messages(queue_name("zoo")) == 1
+    find_unheard(store, tell)
+    assert told == []
+
+
+def test_an_expired_edit_loses_its_pictures_and_its_record(
+    store: EditStore, submit: Submit, files: PictureFiles, redis_url: str, tmp_path: Path
+) -> None:
+    old, young = submit(), submit()
+    for edit_id in (old, young):
+        store.cancel(edit_id, caller="local")
+    with redis.Redis.from_url(redis_url) as client:
+        client.zadd("baret:expiring", {old: 1})
+    for _ in range(2):  # the second round finds nothing more to do
+        expire(store)
+        erase_pictures(store, files)
+    with pytest.raises(EditExpired):
+        store.get(old)
+    assert store.get(young).status is EditStatus.CANCELED
+    left = [path.relative_to(tmp_path / "pictures") for path in (tmp_path / "pictures").rglob("*")]
+    assert sorted(map(str, left)) == [young, f"{young}/input"]
+
+
+def test_pictures_that_could_not_be_deleted_are_deleted_later(
+    store: EditStore, submit: Submit, files: PictureFiles, redis_url: str
+) -> None:
+    class Away(PictureFiles):
+        def delete(self, edit_id: str) -> None:
+            raise StoreUnavailable("The picture store does not answer.")
+
+    edit_id = submit()
+    store.delete(edit_id, caller="local")
+    with pytest.raises(StoreUnavailable):
+        erase_pictures(store, Away("file:///nowhere"))
+    with redis.Redis.from_url(redis_url) as client:
+        client.zadd("baret:erased", {edit_id: 1})  # its lease has run out
+    erase_pictures(store, files)
+    assert files.get(edit_id, "input") is None
+    assert store.take_erased() is None
+
+
+def test_a_picture_store_that_hangs_holds_up_no_edit(
+    store: EditStore,
+    submit: Submit,
+    redis_url: str,
+    tmp_path: Path,
+    let_lease_run_out: Callable[[str], None],
+) -> None:
+    hangs = threading.Event()
+
+    class Hanging(PictureFiles):
+        def delete(self, prefix: str) -> None:
+            hangs.wait(60)
+
+    gone, lost = submit(), submit()
+    store.delete(gone, caller="local")
+    assert store.claim("zoo") == Claim(lost, 1)
+    let_lease_run_out(lost)
+
+    async def scene() -> None:
+        stop, app = asyncio.Event(), make_celery(redis_url)
+        house = asyncio.gather(
+            keep(app, store, stop), erase(store, Hanging(tmp_path.as_uri()), stop)
+        )
+        async with asyncio.timeout(30):
+            while store.get(lost).status is not EditStatus.QUEUED:
+                await asyncio.sleep(0.02)
+        stop.set()
+        hangs.set()
+        await house
+        app.close()
+
+    asyncio.run(scene())

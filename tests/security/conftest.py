@@ -1,0 +1,47 @@
+"""One running service that the tests attack from outside, and the count of what they tried."""
+
+from collections.abc import Iterator
+
+import pytest
+from fastapi.testclient import TestClient
+
+from api.app import create_app
+from core.schema import Model
+from core.settings import Settings
+from core.store.edits import EditStore
+from tests.api.conftest import (  # noqa: F401 - fixtures, for tests that need no processes
+    bare_client,
+    finish,
+    keys,
+    make_key,
+    post,
+    settings,
+)
+from tests.e2e.service import Service, running_service
+from tests.security.tally import Tally
+from tests.support.session_tables import TALLY
+
+
+@pytest.fixture(scope="session")
+def tally() -> Tally:
+    """Counts bad inputs; the table is shown at the end of the run."""
+    return TALLY
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Front end, housekeeper and no worker yet (`service.have_workers(1)`), on loopback."""
+    with running_service(tmp_path_factory.mktemp("service")) as service:
+        yield service
+
+
+@pytest.fixture
+def client(
+    settings: Settings,  # noqa: F811
+    store: EditStore,
+    model: Model,
+) -> Iterator[TestClient]:
+    """The application in this process; its queue takes all that a test sends."""
+    store.announce("worker-1", model)
+    with TestClient(create_app(settings.model_copy(update={"queue_limit": 1000}))) as client:
+        yield client

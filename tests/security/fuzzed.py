@@ -1,0 +1,79 @@
+"""What became of a mutant: judged, decoded and laid out in a process as the service starts it."""
+
+import io
+import json
+import resource
+import signal
+import time
+from multiprocessing.connection import Connection
+
+from PIL import ImageCms
+
+from core.errors import PictureError
+from core.images import sandbox
+from core.images.inspection import inspect, load_upright
+from core.images.sandbox import Decoding
+from tests.security.mutations import Mutant
+
+
+def outcome(mutant: Mutant, bounds: Decoding) -> dict[str, object]:
+    """`served`, `refused`, `escaped` (an error that is none of ours), `differs` (judged whole, and
+    not decoded so), `time`, or `crash` with the signal; with seconds and MiB."""
+    process, pipe = sandbox._start(look, bounds)
+    started = time.monotonic()
+    try:
+        pipe.send_bytes(mutant.data)
+        if not pipe.poll(bounds.seconds):
+            return {"outcome": "time", "seconds": bounds.seconds}
+        found: dict[str, object] = json.loads(pipe.recv_bytes())
+        return found
+    except (EOFError, OSError):
+        process.join()
+        ended = -(process.exitcode or 0)
+        kind = "time" if ended == signal.SIGXCPU else "crash"
+        return {"outcome": kind, "signal": ended, "seconds": time.monotonic() - started}
+    finally:
+        pipe.close()
+        sandbox._end(process)
+
+
+def look(data: bytes, pipe: Connection) -> None:
+    """In the picture's own process."""
+    started = time.process_time()
+    found = _look(data)
+    found["seconds"] = time.process_time() - started
+    found["mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    pipe.send_bytes(json.dumps(found).encode())
+
+
+def _look(data: bytes) -> dict[str, object]:
+    try:
+        judged = inspect(data)
+    except PictureError as error:
+        return {"outcome": "refused", "why": type(error).__name__}
+    except BaseException as error:
+        return {"outcome": "escaped", "why": repr(error)}
+    try:
+        picture = load_upright(data)
+    except BaseException as error:
+        return {"outcome": "differs", "why": repr(error)}
+    if picture.size != (judged.width, judged.height):
+        return {"outcome": "differs", "why": f"{picture.size}, judged {judged}"}
+    try:
+        _convert(picture)
+    except BaseException as error:
+        return {"outcome": "escaped", "why": repr(error)}
+    return {"outcome": "served"}
+
+
+def _convert(picture: object) -> None:
+    """As `baret.images.to_rgb`, which would bring torch along."""
+    profile = picture.info.get("icc_profile")  # type: ignore[attr-defined]
+    if not profile:
+        return
+    try:
+        given = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        srgb = ImageCms.createProfile("sRGB")
+        ImageCms.profileToProfile(picture, given, srgb, outputMode="RGB")  # type: ignore[arg-type]
+    except (ImageCms.PyCMSError, OSError):
+        return

@@ -1,0 +1,53 @@
+"""An S3 server on this machine: rclone's, with a folder for its disk, which can be broken."""
+
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from deploy.local.ports import free_port
+from tests.support.server import Server
+
+BUCKET = "pictures"
+_KEY, _SECRET = "someone", "a-secret-of-tests"
+
+
+class S3(Server):
+    """Its bucket is a folder, so what was written outlives it."""
+
+    def __init__(self, disk: Path):
+        self.folder = disk / BUCKET
+        self.folder.mkdir(parents=True)
+        self._port = free_port()
+        rclone = Path(sys.executable).with_name("rclone")
+        serve = ["serve", "s3", "--addr", f"127.0.0.1:{self._port}", "--auth-key"]
+        command = [rclone, *serve, f"{_KEY},{_SECRET}", "--quiet", disk]
+        super().__init__(command, self._listens, env={**os.environ, "RCLONE_CONFIG": os.devnull})
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The environment in which its clients find it."""
+        return {
+            "BARET_STORE_URL": f"s3://{BUCKET}/baret",
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self._port}",
+            "AWS_ACCESS_KEY_ID": _KEY,
+            "AWS_SECRET_ACCESS_KEY": _SECRET,
+            "AWS_REGION": "us-east-1",
+        }
+
+    def _listens(self) -> bool:
+        with closing(socket.socket()) as client:
+            return client.connect_ex(("127.0.0.1", self._port)) == 0
+
+
+@contextmanager
+def running_s3(disk: Path) -> Iterator[S3]:
+    """A server that runs while inside."""
+    server = S3(disk)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.kill()

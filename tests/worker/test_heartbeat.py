@@ -1,0 +1,70 @@
+"""A lease kept by its own thread. The store's lease is 12 s, a renewal due every 3 s."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+import redis
+
+from core.errors import StaleAttempt
+from core.schema import EditStatus
+from core.store.edits import LEASE_SECONDS, Claim, EditStore
+from tests.support.waiting import until
+from worker.heartbeat import Lease
+
+PATIENCE = LEASE_SECONDS / 4 + 10  # a renewal, and time for a busy machine
+
+
+@pytest.fixture
+def claim(store: EditStore, submit: Callable[..., str]) -> Claim:
+    submit()
+    claim = store.claim("zoo")
+    assert claim is not None
+    return claim
+
+
+@pytest.fixture
+def lease_ends(redis_url: str) -> Callable[[Claim], float]:
+    """When an attempt's lease runs out, in Redis's ms."""
+
+    def read(claim: Claim) -> float:
+        with redis.Redis.from_url(redis_url) as client:
+            score = client.zscore("baret:running", claim.id)
+        assert isinstance(score, float)
+        return score
+
+    return read
+
+
+def test_a_lease_is_renewed_where_nothing_is_reported(
+    store: EditStore, claim: Claim, lease_ends: Callable[[Claim], float]
+) -> None:
+    before = lease_ends(claim)
+    with Lease(store, claim) as lease:
+        until(lambda: lease_ends(claim) > before, "a renewal", within=PATIENCE)
+        assert not lease.lost
+    assert store.get(claim.id).status is EditStatus.RUNNING
+
+
+def test_a_lease_that_went_to_another_attempt_is_noted_and_not_fought_for(
+    store: EditStore,
+    claim: Claim,
+    let_lease_run_out: Callable[[str], None],
+    lease_ends: Callable[[Claim], float],
+) -> None:
+    with Lease(store, claim) as lease:
+        let_lease_run_out(claim.id)
+        store.lapse({"code": "worker_lost"})
+        other = store.claim("zoo")
+        assert other == Claim(claim.id, 2)
+        before = lease_ends(other)
+        until(lambda: lease.lost, "the loss to be noted", within=PATIENCE)
+        assert lease_ends(other) == before
+    with pytest.raises(StaleAttempt):
+        store.finish(claim, EditStatus.SUCCEEDED)
+
+
+def test_leaving_the_with_ends_at_once(store: EditStore, claim: Claim) -> None:
+    with Lease(store, claim):
+        started = time.monotonic()
+    assert time.monotonic() - started < LEASE_SECONDS / 4  # not only with its next renewal

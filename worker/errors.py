@@ -1,0 +1,29 @@
+"""What went wrong in an edit, as its public `error`: nothing of the inside."""
+
+from typing import Any
+
+from baret.errors import ContentRejected, ImageError, OutOfMemory
+from core.errors import DecoderUnavailable, PictureError, StoreUnavailable
+from core.problems import MODEL_ERROR, edit_problem
+
+
+class EditTimeout(Exception):
+    """The edit ran longer than it may."""
+
+
+_CODES: dict[type[Exception], str] = {
+    OutOfMemory: "out_of_memory",
+    EditTimeout: "timeout",
+    ContentRejected: "content_rejected",
+}
+
+
+def problem_of(error: Exception) -> dict[str, Any]:
+    """The problem object of a failed edit."""
+    detail = None
+    if isinstance(error, (ImageError, PictureError)):
+        detail = f"The picture: {error}"
+    elif isinstance(error, (StoreUnavailable, DecoderUnavailable)):
+        detail = f"{error} The edit waited for it as long as it may; try again later."
+    problem = edit_problem(_CODES.get(type(error), MODEL_ERROR), detail)
+    return problem.model_dump(exclude_none=True)

@@ -1,0 +1,48 @@
+"""Keeping an attempt's lease alive, also where no UNet call reports progress."""
+
+import threading
+from types import TracebackType
+from typing import Self
+
+from core.errors import StaleAttempt, StoreUnavailable
+from core.store.edits import LEASE_SECONDS, Claim, EditStore
+from core.telemetry.logs import get_logger
+
+log = get_logger(__name__)
+
+
+class Lease:
+    """Inside the `with`, a thread renews the lease four times as often as it must.
+
+    A store that does not answer is waited for; a lease that has gone to another attempt is
+    noted in `lost` and not fought for.
+    """
+
+    def __init__(self, store: EditStore, claim: Claim):
+        self._store, self._claim = store, claim
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._renew, name=f"lease {claim.id}", daemon=True)
+        self.lost = False
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _renew(self) -> None:
+        while not self._stop.wait(LEASE_SECONDS / 4):
+            try:
+                self._store.renew(self._claim)
+            except StaleAttempt:
+                self.lost = True
+                return
+            except StoreUnavailable:
+                log.warning("lease not renewed: the store does not answer", edit=self._claim.id)
