@@ -9,7 +9,7 @@ import uvicorn
 
 from api.app import create_app
 from api.auth import check_exposure
-from api.server.protocol import Patience, server_config
+from api.server.protocol import ConnectionLimits, server_config
 from core.settings import Settings
 from core.store.events import BLOCK_SECONDS, MAX_WAITERS, Follower
 from core.telemetry.logs import configure_logs, get_logger
@@ -37,7 +37,7 @@ def main() -> int:
         app,
         host=settings.host,
         port=settings.port,
-        patience=Patience(connections=most_connections()),
+        connection_limits=ConnectionLimits(connections=most_connections()),
         timeout_graceful_shutdown=2 * BLOCK_SECONDS,
     )
     server = _Server(config, app.state.services.follower)

@@ -50,7 +50,7 @@ def create_app(settings: Settings, *, tracer: Tracer | None = None) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.services = services
-    app.state.metrics = Metrics(services.watch)
+    app.state.metrics = Metrics(services.stats)
     app.add_middleware(RequestMiddleware)
     install_problem_handlers(app)
     for part in (edits, events, deliveries, files, models, webhook_secret, health, pages):

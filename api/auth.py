@@ -13,14 +13,14 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.problems.errors import RateLimited, Unauthenticated
 from api.server.middleware import add_headers
-from api.server.origins import check_neighbour
+from api.server.origins import check_origin
 from api.services import Services, ServicesDep
 from core.access.api_keys import ApiKey, Keyring
 from core.access.rate_limiter import WINDOW_SECONDS, Allowance
 from core.errors import StoreFull, StoreUnavailable
 from core.settings import Settings
 
-EVERYBODY = "local"  # the one caller of a service without keys
+ANONYMOUS = "local"  # the one caller of a service without keys
 
 _bearer = HTTPBearer(
     scheme_name="key",
@@ -33,14 +33,14 @@ Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
 @dataclass(frozen=True)
-class Admitted:
+class Caller:
     """A request that may be served: whose edits it sees, and how many of them may be in flight."""
 
     caller: str
-    most_in_flight: int = 0  # 0: any number
+    max_in_flight: int = 0  # 0: any number
 
 
-def admit(request: Request, services: ServicesDep, bearer: Bearer) -> Admitted:
+def authenticate(request: Request, services: ServicesDep, bearer: Bearer) -> Caller:
     """Check a request's key and count the request.
 
     Raises:
@@ -50,24 +50,24 @@ def admit(request: Request, services: ServicesDep, bearer: Bearer) -> Admitted:
         RateLimited: the key has made too many requests.
     """
     if not services.keys.configured() and may_be_open(services.settings):
-        check_neighbour(request, services.settings)
-        return Admitted(EVERYBODY)
+        check_origin(request, services.settings)
+        return Caller(ANONYMOUS)
     if bearer is None:
         raise Unauthenticated("Send a key: `Authorization: Bearer baret_sk_…`.")
-    key = services.keys.admit(bearer.credentials)
+    key = services.keys.authenticate(bearer.credentials)
     _count(request, services, key)
-    return Admitted(key.caller, key.edits_in_flight or services.settings.edits_per_key)
+    return Caller(key.caller, key.edits_in_flight or services.settings.edits_per_key)
 
 
-AdmittedDep = Annotated[Admitted, Depends(admit)]
+CallerDep = Annotated[Caller, Depends(authenticate)]
 
 
-async def caller_of(admitted: AdmittedDep) -> str:
+async def caller_name(caller: CallerDep) -> str:
     """The caller that a request comes from; async, for else FastAPI takes a thread to call it."""
-    return admitted.caller
+    return caller.caller
 
 
-CallerDep = Annotated[str, Depends(caller_of)]
+CallerNameDep = Annotated[str, Depends(caller_name)]
 
 
 def _count(request: Request, services: Services, key: ApiKey) -> None:
@@ -79,7 +79,7 @@ def _count(request: Request, services: Services, key: ApiKey) -> None:
     add_headers(request, rate_headers(allowance))
     if not allowance.allowed:
         raise RateLimited(
-            f"The key has made {quota} requests within a minute.", retry_after=allowance.more_in
+            f"The key has made {quota} requests within a minute.", retry_after=allowance.resets_in
         )
 
 
@@ -87,7 +87,7 @@ def rate_headers(allowance: Allowance) -> dict[str, str]:
     """Structured fields of draft-ietf-httpapi-ratelimit-headers-11."""
     return {
         "RateLimit-Policy": f'"requests";q={allowance.quota};w={WINDOW_SECONDS}',
-        "RateLimit": f'"requests";r={allowance.remaining};t={allowance.more_in}',
+        "RateLimit": f'"requests";r={allowance.remaining};t={allowance.resets_in}',
     }
 
 

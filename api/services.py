@@ -11,28 +11,28 @@ from celery import Celery
 from fastapi import Depends, Request
 
 from api.responses.pagination import Cursors
-from api.server.memory_limiter import Room
-from api.submission.body import Pace
+from api.server.memory_limiter import MemoryLimiter
+from api.submission.body import BodyTimeouts
 from core.access.api_keys import Keyring
-from core.access.rate_limiter import Rates
+from core.access.rate_limiter import RateLimiter
 from core.broker.app import make_celery
 from core.images.provenance import Marking
-from core.images.sandbox import Decoding
+from core.images.sandbox import DecoderSandbox
 from core.images.signed_urls import LinkSigner
-from core.images.storage import PictureFiles
+from core.images.storage import ImageStorage
 from core.outbound.fetcher import Fetcher
 from core.settings import Settings
 from core.store.connection import connect
 from core.store.edits import EditStore
 from core.store.events import Follower
 from core.store.idempotency import Idempotency
-from core.store.stats import Watch
+from core.store.stats import StatsReader
 from core.telemetry.tracing import Tracer, make_tracer
 from core.webhooks.queue import Deliveries
 from core.webhooks.secrets import HookSecrets
 
-# So many pictures at once, each within the bounds of `Decoding`. More than there are cores would
-# only take time from the event loop; two at least, so that not all wait for one.
+# Images decoded at once, each within the bounds of `DecoderSandbox`. More than there are cores
+# would only take time from the event loop; at least two, so that not all wait for one.
 DECODERS = max(2, min(4, os.cpu_count() or 1))
 
 
@@ -44,19 +44,19 @@ class Services:
     store: EditStore
     deliveries: Deliveries
     hook_secrets: HookSecrets
-    files: PictureFiles
+    files: ImageStorage
     fetcher: Fetcher
     marking: Marking
     follower: Follower
     celery: Celery
     keys: Keyring
-    rates: Rates
+    rates: RateLimiter
     idempotency: Idempotency
-    watch: Watch
-    decoding: Decoding
+    stats: StatsReader
+    decoding: DecoderSandbox
     decoders: CapacityLimiter
-    pace: Pace
-    room: Room
+    body_timeouts: BodyTimeouts
+    memory_limiter: MemoryLimiter
     tracer: Tracer
     decoder_wait: float = 30.0  # seconds that a picture waits for others before it
 
@@ -100,7 +100,7 @@ def make_services(settings: Settings, tracer: Tracer | None = None) -> Services:
         store=EditStore(client),
         deliveries=Deliveries(client),
         hook_secrets=HookSecrets(client),
-        files=PictureFiles(settings.pictures_url),
+        files=ImageStorage(settings.images_url),
         fetcher=Fetcher(settings.allow_networks),
         marking=Marking.make(
             enabled=settings.mark_outputs,
@@ -111,13 +111,13 @@ def make_services(settings: Settings, tracer: Tracer | None = None) -> Services:
         follower=Follower(settings.broker_url),
         celery=make_celery(settings.broker_url),
         keys=Keyring(client),
-        rates=Rates(client),
+        rates=RateLimiter(client),
         idempotency=Idempotency(client),
-        watch=Watch(client),
-        decoding=Decoding(),
+        stats=StatsReader(client),
+        decoding=DecoderSandbox(),
         decoders=CapacityLimiter(DECODERS),
-        pace=Pace(),
-        room=Room(),
+        body_timeouts=BodyTimeouts(),
+        memory_limiter=MemoryLimiter(),
         tracer=tracer or make_tracer(settings.otlp_endpoint, "api"),
     )
 

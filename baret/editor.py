@@ -13,23 +13,23 @@ from baret.engine.budget import Budget, measure
 from baret.engine.engine import Call, Engine
 from baret.errors import ContentRejected, InversionMismatch
 from baret.heatmaps import heatmaps
-from baret.method.denoising import Balance, Branches, Texts, denoise
-from baret.method.inversion import TOGETHER, invert, tune
-from baret.method.matte import shown
+from baret.method.denoising import Branches, DenoisingOptions, Texts, denoise
+from baret.method.inversion import LEVELS_PER_CALL, invert, tune
+from baret.method.matte import alpha_matte
 from baret.method.transition import transition
 from baret.model.stable_diffusion import StableDiffusion
 from baret.options import EditOptions, InversionOptions
-from baret.progress import Course, OnProgress
+from baret.progress import OnProgress, ProgressTracker
 from baret.result import EditResult, Inversion, Output, Preview
-from baret.unet.requests import Edit, Where, aside
+from baret.unet.requests import Routine, StageProgress, on_device
 
 # What the VAE costs beside a row of the UNet, at Stable Diffusion 1.5's size: the floor in
 # docs/method.md.
 ENCODING, DECODING = 1.4, 3.1
 # A safety checker (CLIP ViT-L/14 on 224 pixels) is a tenth of a row of 64×64, by its operations.
-CHECKING = 400
-MOST_AT_ONCE = 16  # edits: more would only make each of them slower
-_AT_THE_END = Where("decoding", 0, 0.0)
+SAFETY_CHECK_COST = 400
+MAX_AT_ONCE = 16  # edits: more would only make each of them slower
+_AT_THE_END = StageProgress("decoding", 0, 0.0)
 
 
 class Editor:
@@ -94,7 +94,9 @@ class Editor:
         """Do what a first edit would wait for: on CUDA its calls are recorded."""
         if self.model.device.type == "cuda":
             grey = Image.new("RGB", (self.model.native_size,) * 2, "grey")
-            options = EditOptions(inversion=InversionOptions(num_inference_steps=2 * TOGETHER))
+            options = EditOptions(
+                inversion=InversionOptions(num_inference_steps=2 * LEVELS_PER_CALL)
+            )
             for _ in range(2):
                 self.edit(grey, "", options)
 
@@ -104,8 +106,10 @@ class Editor:
         model = self.model
         if model.device.type == "cpu":
             return 1
-        rows = self.engine.budget.gradient_places // (model.native_size // model.multiple) ** 2
-        return max(1, min(MOST_AT_ONCE, rows // TOGETHER))
+        rows = (
+            self.engine.budget.gradient_latent_pixels // (model.native_size // model.multiple) ** 2
+        )
+        return max(1, min(MAX_AT_ONCE, rows // LEVELS_PER_CALL))
 
     def invert(
         self,
@@ -130,8 +134,8 @@ class Editor:
             OutOfMemory: the device has no room.
         """
         options = options or InversionOptions()
-        course = Course(options, 0, on_progress, self._skipped(source, prompt, options))
-        return self.engine.run(self._inversion(source, prompt, options), course.before_call)
+        tracker = ProgressTracker(options, 0, on_progress, self._skipped(source, prompt, options))
+        return self.engine.run(self._inversion(source, prompt, options), tracker.before_call)
 
     def edit(
         self,
@@ -158,12 +162,12 @@ class Editor:
             OutOfMemory: the device has no room.
         """
         options = options or EditOptions()
-        course = self._course(source, prompt, options, on_progress)
-        return self.engine.run(self._edit(source, prompt, options, course), course.before_call)
+        tracker = self._course(source, prompt, options, on_progress)
+        return self.engine.run(self._edit(source, prompt, options, tracker), tracker.before_call)
 
     def editing(
         self, source: Image.Image | Inversion, prompt: str, options: EditOptions | None = None
-    ) -> Edit[EditResult]:
+    ) -> Routine[EditResult]:
         """The whole of `edit` as a generator, for who runs several at once.
 
         Its `seconds` are of decoding alone: what passes between requests is the runner's.
@@ -177,9 +181,9 @@ class Editor:
         prompt: str,
         options: EditOptions,
         on_progress: OnProgress | None,
-    ) -> Course:
+    ) -> ProgressTracker:
         skipped = self._skipped(source, prompt, options.inversion)
-        return Course(options.inversion, len(options.interpolations), on_progress, skipped)
+        return ProgressTracker(options.inversion, len(options.interpolations), on_progress, skipped)
 
     def _skipped(
         self, source: Image.Image | Inversion, prompt: str, options: InversionOptions
@@ -208,18 +212,18 @@ class Editor:
         source: Image.Image | Inversion,
         prompt: str,
         options: EditOptions,
-        course: Course,
-    ) -> Edit[EditResult]:
+        tracker: ProgressTracker,
+    ) -> Routine[EditResult]:
         inversion = yield from self._inversion(source, prompt, options.inversion)
         branches = []
         for eta in options.interpolations:
-            branches.append((yield from self._denoise(inversion, eta, options, course)))
-            course.parts_done += 1
-        return (yield from self._decode(inversion, branches, options, course))
+            branches.append((yield from self._denoise(inversion, eta, options, tracker)))
+            tracker.parts_done += 1
+        return (yield from self._decode(inversion, branches, options, tracker))
 
     def _inversion(
         self, source: Image.Image | Inversion, prompt: str, options: InversionOptions
-    ) -> Edit[Inversion]:
+    ) -> Routine[Inversion]:
         """The inversion for a prompt, as far as it is not there."""
         if isinstance(source, Image.Image):
             photo = images.to_rgb(source)
@@ -230,22 +234,24 @@ class Editor:
         pivots = source.pivots.to(self.model.device)
         return (yield from self._tune(source.photo, pivots, prompt, options))
 
-    def _pivots(self, photo: Image.Image, steps: int) -> Edit[Tensor]:
+    def _pivots(self, photo: Image.Image, steps: int) -> Routine[Tensor]:
         """z*_0…z*_T of a photo, [T + 1, 4, h, w]."""
-        model, reading = self.model, Where("inverting", 0, 0.0)
+        model, reading = self.model, StageProgress("inverting", 0, 0.0)
         size = images.working_size(*photo.size, area=model.native_size**2, multiple=model.multiple)
         pixels = images.to_pixels(photo, size)
-        places = size[0] * size[1] / model.multiple**2
-        clean = yield from aside(reading, lambda: model.encode(pixels), ENCODING * places)
-        uncond = yield from aside(reading, lambda: model.embed(""), 0)
+        latent_pixels = size[0] * size[1] / model.multiple**2
+        clean = yield from on_device(
+            reading, lambda: model.encode(pixels), ENCODING * latent_pixels
+        )
+        uncond = yield from on_device(reading, lambda: model.embed(""), 0)
         return (yield from invert(clean, uncond, model.schedule(steps)))
 
     def _tune(
         self, photo: images.Pixels, pivots: Tensor, prompt: str, options: InversionOptions
-    ) -> Edit[Inversion]:
+    ) -> Routine[Inversion]:
         """The text tuned to a photo [H, W, 3] by its pivots."""
         schedule = self.model.schedule(options.num_inference_steps)
-        target, uncond = yield from self._read(prompt, Where("tuning", 0, 0.0))
+        target, uncond = yield from self._read(prompt, StageProgress("tuning", 0, 0.0))
         tuning = yield from tune(pivots, target, uncond, schedule, options)
         return Inversion(
             photo=photo,
@@ -260,24 +266,24 @@ class Editor:
             dtype=self._dtype,
         )
 
-    def _read(self, prompt: str, where: Where) -> Edit[tuple[Tensor, Tensor]]:
+    def _read(self, prompt: str, where: StageProgress) -> Routine[tuple[Tensor, Tensor]]:
         """c and ∅, [n, d] each."""
         embed = self.model.embed
-        return (yield from aside(where, lambda: (embed(prompt), embed("")), 0))
+        return (yield from on_device(where, lambda: (embed(prompt), embed("")), 0))
 
     def _denoise(
-        self, inversion: Inversion, eta: float, options: EditOptions, course: Course
-    ) -> Edit[Branches]:
+        self, inversion: Inversion, eta: float, options: EditOptions, tracker: ProgressTracker
+    ) -> Routine[Branches]:
         model, (tau_s, tau_c) = self.model, options.windows
         tuned = inversion.tuned.to(model.device)
-        target, uncond = yield from self._read(inversion.prompt, Where("editing", 0, 0.0))
+        target, uncond = yield from self._read(inversion.prompt, StageProgress("editing", 0, 0.0))
         texts = Texts(
             uncond=uncond,
             target=target,
             tuned=tuned,
             transition=transition(tuned, target, eta, options.interpolation_end),
         )
-        balance = Balance(
+        balance = DenoisingOptions(
             self_attention_until=tau_s,
             cross_attention_until=tau_c,
             guidance_scale=options.inversion.guidance_scale,
@@ -290,11 +296,11 @@ class Editor:
         schedule = model.schedule(options.inversion.num_inference_steps)
         pivots = inversion.pivots.to(model.device)
 
-        def show(where: Where, clean: Tensor) -> Edit[None]:
+        def show(where: StageProgress, clean: Tensor) -> Routine[None]:
             pixels = yield from self._pixels(clean, where)
             picture = Image.fromarray(pixels)
             if not (yield from self._refused(picture, where)):
-                course.preview = Preview(eta, picture)
+                tracker.preview = Preview(eta, picture)
 
         asked = show if options.previews else None
         return (yield from denoise(pivots, texts, schedule, balance, asked))
@@ -304,8 +310,8 @@ class Editor:
         inversion: Inversion,
         branches: list[Branches],
         options: EditOptions,
-        course: Course,
-    ) -> Edit[EditResult]:
+        tracker: ProgressTracker,
+    ) -> Routine[EditResult]:
         rebuilt = yield from self._pixels(inversion.reconstruction)
         coded = rebuilt  # the photo through the VAE: what that loses does not count as a change
         if not torch.equal(inversion.reconstruction, inversion.pivots[0]):
@@ -314,7 +320,7 @@ class Editor:
         for eta, branch in zip(options.interpolations, branches, strict=True):
             outputs.append((yield from self._output(inversion, eta, branch, coded)))
         photo = Image.fromarray(inversion.photo)
-        course.book()
+        tracker.record_time()
         return EditResult(
             outputs=tuple(outputs),
             reconstruction=images.to_picture(rebuilt, inversion.size),
@@ -322,14 +328,14 @@ class Editor:
                 rebuilt, images.to_pixels(photo, (rebuilt.shape[1], rebuilt.shape[0]))
             ),
             inversion=inversion,
-            inversion_reused=course.reused,
-            seconds=course.seconds,
+            inversion_reused=tracker.reused,
+            seconds=tracker.seconds,
             hints=self.model.hints(inversion.prompt),
         )
 
     def _output(
         self, inversion: Inversion, eta: float, branches: Branches, coded: images.Pixels
-    ) -> Edit[Output]:
+    ) -> Routine[Output]:
         size = inversion.size
         moved, attention = None, None
         if branches.transition is not None:
@@ -341,26 +347,30 @@ class Editor:
         pixels = yield from self._pixels(branches.edit)
         picture = images.to_picture(pixels, size)
         if branches.mask is not None:
-            share = shown(pixels, coded, place=pixels.shape[0] // branches.edit.shape[-2])
+            share = alpha_matte(
+                pixels, coded, latent_pixel_size=pixels.shape[0] // branches.edit.shape[-2]
+            )
             picture = images.keep_outside(picture, inversion.photo, share)
         if (yield from self._refused(picture)):
             raise ContentRejected("The model's safety checker refuses what this edit shows.")
         return Output(eta, picture, moved, attention or ())
 
-    def _refused(self, picture: Image.Image, where: Where = _AT_THE_END) -> Edit[bool]:
+    def _refused(self, picture: Image.Image, where: StageProgress = _AT_THE_END) -> Routine[bool]:
         """Whether the model's own safety checker, where it has one, refuses a picture."""
         checker = self.model.safety_checker
         if checker is None:
             return False
-        return (yield from aside(where, lambda: checker.refuses(picture), CHECKING))
+        return (yield from on_device(where, lambda: checker.refuses(picture), SAFETY_CHECK_COST))
 
-    def _pixels(self, latents: Tensor, where: Where = _AT_THE_END) -> Edit[images.Pixels]:
+    def _pixels(
+        self, latents: Tensor, where: StageProgress = _AT_THE_END
+    ) -> Routine[images.Pixels]:
         """The picture of a latent."""
-        model, places = self.model, latents.shape[-2] * latents.shape[-1]
+        model, latent_pixels = self.model, latents.shape[-2] * latents.shape[-1]
         return (
-            yield from aside(
+            yield from on_device(
                 where,
                 lambda: model.decode(latents.to(model.device)),
-                DECODING * places,
+                DECODING * latent_pixels,
             )
         )

@@ -21,14 +21,14 @@ def words_of(tokens: list[str]) -> list[tuple[str, list[int]]]:
     """Join byte-pair tokens into words: (word, its tokens' positions in the embedding)."""
     words: list[tuple[str, list[int]]] = []
     text = ""
-    places: list[int] = []
+    latent_pixels: list[int] = []
     for place, token in enumerate(tokens, start=1):  # position 0 is the start mark
-        text, places = text + token, [*places, place]
+        text, latent_pixels = text + token, [*latent_pixels, place]
         if text.endswith("</w>"):
-            words.append((text.removesuffix("</w>"), places))
-            text, places = "", []
-    if places:
-        words.append((text, places))
+            words.append((text.removesuffix("</w>"), latent_pixels))
+            text, latent_pixels = "", []
+    if latent_pixels:
+        words.append((text, latent_pixels))
     return words
 
 
@@ -47,8 +47,8 @@ def heatmaps(
     bright = Image.fromarray(photo)
     shaded = bright.point(lambda value: value * _SHADE)
     pictures = []
-    for word, places in words_of(tokens):
-        heat = maps[:, places].mean(1).reshape(height, width).cpu().numpy()
+    for word, latent_pixels in words_of(tokens):
+        heat = maps[:, latent_pixels].mean(1).reshape(height, width).cpu().numpy()
         heat = (heat - heat.min()) / max(float(heat.max() - heat.min()), 1e-12)
         mask = Image.fromarray((heat * 255).astype(np.uint8)).resize(
             bright.size, Image.Resampling.BICUBIC

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from baret.options import InversionOptions
 from baret.result import Preview
-from baret.unet.requests import Where
+from baret.unet.requests import StageProgress
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ OnProgress = Callable[[Progress], None]
 
 
 @dataclass
-class Course:
+class ProgressTracker:
     """One edit's progress and timings. Stages weigh what they cost in UNet rows, roughly."""
 
     options: InversionOptions
@@ -41,20 +41,20 @@ class Course:
         """Whether the edit alone is left to do."""
         return "tuning" in self.skipped
 
-    def before_call(self, where: Where) -> None:
+    def before_call(self, where: StageProgress) -> None:
         """For the engine, before whatever it is asked for."""
-        self.book()
+        self.record_time()
         self.stage = where.stage
-        self.tell(where.stage, where.step, where.done)
+        self.report(where.stage, where.step, where.done)
 
-    def book(self) -> None:
+    def record_time(self) -> None:
         """Put the time since the last call down to the stage it was spent on."""
         now = time.perf_counter()
         if self.stage is not None:
             self.seconds[self.stage] = self.seconds.get(self.stage, 0.0) + now - self.since
         self.since = now
 
-    def tell(self, stage: str, step: int, done: float) -> None:
+    def report(self, stage: str, step: int, done: float) -> None:
         """Tell the caller, the share of the stage put in its place in the whole."""
         if self.on_progress is None:
             return

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from core.access.api_keys import ApiKey, Keyring, KeyWish
+from core.access.api_keys import ApiKey, Keyring, NewApiKey
 from core.access.key_format import PREFIX, id_of
 from core.settings import Settings
 from core.store.connection import connect
@@ -34,7 +34,7 @@ def create(
     edits_in_flight: Limit = None,
 ) -> None:
     """Make a key and print it, alone, on standard output. It cannot be shown again."""
-    wish = KeyWish(name, replaces, requests_per_minute, edits_in_flight)
+    wish = NewApiKey(name, replaces, requests_per_minute, edits_in_flight)
     text, key = _keyring().create(wish)
     typer.echo(text)
     typer.echo(f"{key.id} ({key.name}). Keep the key: it is not shown again.", err=True)

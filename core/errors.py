@@ -1,7 +1,7 @@
 """The error tree of `core`. It knows nothing of HTTP; `api.problems.handlers` maps it to statuses.
 
 JobsError
-├── EditGone
+├── EditUnavailable
 │   ├── EditNotFound        no such edit (or another caller's)
 │   └── EditExpired         it was kept as long as was promised, and is gone
 ├── DeliveryNotFound        no such webhook delivery of the edit
@@ -24,11 +24,11 @@ JobsError
 ├── NoWorker                no worker has ever announced the model
 ├── UnknownModel            workers are there, but not for the model asked for
 ├── SourceNotFound          the edit named as a source is not there any more
-├── PictureError
-│   ├── PictureInvalid      cannot be read, truncated, animated
-│   ├── PictureTooLarge     too many bytes or pixels
-│   ├── PictureUnsupported  not one of the accepted formats
-│   └── PictureOutOfRange   readable, but too small or too elongated
+├── InputImageError
+│   ├── InvalidImage      cannot be read, truncated, animated
+│   ├── ImageTooLarge     too many bytes or pixels
+│   ├── UnsupportedImage  not one of the accepted formats
+│   └── ImageOutOfRange   readable, but too small or too elongated
 └── FetchError
     ├── AddressNotAllowed   a URL that leads, or may lead, inside
     └── FetchFailed         the other side did not deliver
@@ -39,15 +39,15 @@ class JobsError(Exception):
     """Base of what `core` raises; the message says what to do about it."""
 
 
-class EditGone(JobsError):
+class EditUnavailable(JobsError):
     """Base of why there is no edit to show."""
 
 
-class EditNotFound(EditGone):
+class EditNotFound(EditUnavailable):
     """No edit of this caller has this id."""
 
 
-class EditExpired(EditGone):
+class EditExpired(EditUnavailable):
     """The edit was kept as long as was promised."""
 
 
@@ -135,23 +135,23 @@ class SourceNotFound(JobsError):
     """The edit named as `source` does not exist or has no picture any more."""
 
 
-class PictureError(JobsError):
+class InputImageError(JobsError):
     """Base of what can be wrong with a picture."""
 
 
-class PictureInvalid(PictureError):
+class InvalidImage(InputImageError):
     """The bytes are not one whole still picture."""
 
 
-class PictureTooLarge(PictureError):
+class ImageTooLarge(InputImageError):
     """More bytes or pixels than accepted."""
 
 
-class PictureUnsupported(PictureError):
+class UnsupportedImage(InputImageError):
     """Not one of the accepted formats, judged by content."""
 
 
-class PictureOutOfRange(PictureError):
+class ImageOutOfRange(InputImageError):
     """Readable, but smaller or more elongated than the method works on."""
 
 

@@ -3,10 +3,10 @@
 from datetime import UTC, datetime
 
 from core.images.signed_urls import LINK_SECONDS, LinkSigner
-from core.schema import Artifacts, Edit, Metrics, Output, Record, Result, StoredPicture, Urls
+from core.schema import Artifacts, Edit, Metrics, Output, Record, Result, StoredImage, Urls
 
 
-def present(
+def edit_resource(
     record: Record,
     *,
     signer: LinkSigner,
@@ -28,7 +28,7 @@ def present(
     home = f"{base_url}/v1/edits/{submission.id}"
     seconds = _link_seconds(record)
 
-    def address(picture: StoredPicture) -> str:
+    def address(picture: StoredImage) -> str:
         return base_url + signer.path(submission.id, picture.name, seconds=seconds)
 
     artifacts = {kind: address(picture) for kind, picture in result.artifacts.items()}

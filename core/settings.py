@@ -178,7 +178,7 @@ class Settings(BaseSettings):
         return (init_settings, env_settings, dotenv_settings, *files)
 
     @cached_property
-    def pictures_url(self) -> str:
+    def images_url(self) -> str:
         """Where pictures are kept, as a URL that `obstore` understands."""
         if self.store_url:
             return self.store_url

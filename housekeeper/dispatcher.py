@@ -11,9 +11,9 @@ from housekeeper.sender import Sender
 
 log = get_logger("housekeeper")
 
-MOST_AT_ONCE = 96  # below the 100 connections that the client opens
-MOST_TO_ONE = 4  # at once to one receiver, so that one that is slow leaves room for the others
-MOST_OF_ONE = 24  # of one caller, once half of all are taken: receivers are named at no cost
+MAX_AT_ONCE = 96  # below the 100 connections that the client opens
+MAX_TO_ONE = 4  # at once to one receiver, so that one that is slow leaves room for the others
+MAX_OF_ONE = 24  # of one caller, once half of all are taken: receivers are named at no cost
 LOOK_SECONDS = 0.2  # between two looks for what is due
 PARTING_SECONDS = 3.0  # for attempts under way when it is told to stop
 
@@ -54,7 +54,7 @@ class Deliverer:
 
     async def send_due(self) -> None:
         """Start every delivery that is due and has room."""
-        while len(self._under_way) < MOST_AT_ONCE:
+        while len(self._under_way) < MAX_AT_ONCE:
             delivery = await asyncio.to_thread(self._deliveries.take, self._busy())
             if delivery is None:
                 return
@@ -66,10 +66,10 @@ class Deliverer:
         """Receivers and callers that have all they may have under way."""
         under_way = self._under_way.values()
         receivers = Counter(delivery.receiver for delivery in under_way)
-        busy = [receiver for receiver, count in receivers.items() if count >= MOST_TO_ONE]
-        if len(under_way) >= MOST_AT_ONCE // 2:
+        busy = [receiver for receiver, count in receivers.items() if count >= MAX_TO_ONE]
+        if len(under_way) >= MAX_AT_ONCE // 2:
             callers = Counter(delivery.caller for delivery in under_way)
-            busy += [caller for caller, count in callers.items() if count >= MOST_OF_ONE]
+            busy += [caller for caller, count in callers.items() if count >= MAX_OF_ONE]
         return busy
 
     async def _send(self, delivery: Delivery) -> None:

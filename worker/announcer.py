@@ -5,7 +5,7 @@ import threading
 from baret import EditOptions, Editor
 from baret.options import PRESETS
 from core.errors import StoreUnavailable
-from core.schema import Model, Params, ParamsAsked, Preset, PresetValues, Size
+from core.schema import Model, Params, ParamsInput, Preset, PresetValues, Size
 from core.store.edits import WORKER_SECONDS, EditStore
 from core.telemetry.logs import get_logger
 
@@ -18,7 +18,7 @@ def describe(editor: Editor, name: str) -> Model:
         Preset(preset.value): PresetValues(**values._asdict()) for preset, values in PRESETS.items()
     }
     size = editor.model.native_size
-    defaults = Params.resolve(ParamsAsked(preset=Preset(EditOptions().preset.value)), presets)
+    defaults = Params.resolve(ParamsInput(preset=Preset(EditOptions().preset.value)), presets)
     return Model(
         id=name,
         native_size=Size(width=size, height=size),

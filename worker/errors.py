@@ -3,7 +3,7 @@
 from typing import Any
 
 from baret.errors import ContentRejected, ImageError, OutOfMemory
-from core.errors import DecoderUnavailable, PictureError, StoreUnavailable
+from core.errors import DecoderUnavailable, InputImageError, StoreUnavailable
 from core.problems import MODEL_ERROR, edit_problem
 
 
@@ -21,7 +21,7 @@ _CODES: dict[type[Exception], str] = {
 def problem_of(error: Exception) -> dict[str, Any]:
     """The problem object of a failed edit."""
     detail = None
-    if isinstance(error, (ImageError, PictureError)):
+    if isinstance(error, (ImageError, InputImageError)):
         detail = f"The picture: {error}"
     elif isinstance(error, (StoreUnavailable, DecoderUnavailable)):
         detail = f"{error} The edit waited for it as long as it may; try again later."

@@ -11,7 +11,7 @@ from core.telemetry.logs import get_logger
 log = get_logger(__name__)
 
 
-class Lease:
+class LeaseRenewer:
     """Inside the `with`, a thread renews the lease four times as often as it must.
 
     A store that does not answer is waited for; a lease that has gone to another attempt is

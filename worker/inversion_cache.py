@@ -15,7 +15,7 @@ from baret import BaretError, Inversion, InversionOptions
 from baret.images import to_rgb
 from baret.model.stable_diffusion import StableDiffusion
 from core.errors import StoreUnavailable
-from core.images.storage import PictureFiles, inversions_of
+from core.images.storage import ImageStorage, inversions_of
 from core.schema import Submission
 from core.telemetry.logs import get_logger
 
@@ -27,7 +27,7 @@ NO_PHOTO = np.zeros((1, 1, 3), np.uint8)  # the picture itself is kept once, wit
 class InversionCache:
     """What one model has inverted. It never fails an edit: what cannot be kept or read is not."""
 
-    def __init__(self, files: PictureFiles, model: StableDiffusion, *, most_bytes: int):
+    def __init__(self, files: ImageStorage, model: StableDiffusion, *, most_bytes: int):
         """Keep in a store.
 
         Args:

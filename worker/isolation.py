@@ -11,7 +11,7 @@ from core.store.edits import Claim
 Wait = Callable[[], None]
 
 
-class Door:
+class SuspectIsolation:
     """One for all threads of a worker."""
 
     def __init__(self) -> None:

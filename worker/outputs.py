@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from PIL import Image
 
 from core.images.provenance import Marking
-from core.schema import OutputFormat, StoredPicture
+from core.schema import OutputFormat, StoredImage
 
 SMALL_SIDE = 96  # pixels of a preview
 SMALL_QUALITY = 60
@@ -18,7 +18,7 @@ class Encoded:
     """A picture's bytes and what the record says of them."""
 
     data: bytes
-    stored: StoredPicture
+    stored: StoredImage
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Encoder:
             interpolation: of an output; None for artifacts.
         """
         data = self.marking.encode(picture, form, quality=quality, model=self.model)
-        stored = StoredPicture(
+        stored = StoredImage(
             name=f"{name}.{form.value}",
             interpolation=interpolation,
             width=picture.width,

@@ -25,7 +25,7 @@ from core.broker.transport import RUN_EDIT
 from core.errors import StoreUnavailable
 from core.images.provenance import Marking
 from core.images.sandbox import warm_up
-from core.images.storage import PictureFiles
+from core.images.storage import ImageStorage
 from core.settings import Settings
 from core.store.connection import connect
 from core.store.edits import EditStore
@@ -59,7 +59,7 @@ class Parts:
     store: Callable[[Settings], EditStore] = lambda settings: EditStore(
         connect(settings.broker_url)
     )
-    files: Callable[[Settings], PictureFiles] = lambda settings: PictureFiles(settings.pictures_url)
+    files: Callable[[Settings], ImageStorage] = lambda settings: ImageStorage(settings.images_url)
 
 
 def serve(settings: Settings, parts: Parts) -> None:

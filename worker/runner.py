@@ -19,9 +19,9 @@ from baret import (
     Progress,
 )
 from baret.heatmaps import attention_sheet
-from core.errors import DecoderUnavailable, EditGone, StaleAttempt, StoreUnavailable
-from core.images.sandbox import Decoding
-from core.images.storage import PictureFiles
+from core.errors import DecoderUnavailable, EditUnavailable, StaleAttempt, StoreUnavailable
+from core.images.sandbox import DecoderSandbox
+from core.images.storage import ImageStorage
 from core.schema import (
     EditStatus,
     EditWarning,
@@ -37,9 +37,9 @@ from core.store.edits import Claim, EditStore
 from core.telemetry.logs import about_edit, get_logger
 from core.telemetry.tracing import AttemptTrace, Tracer
 from worker.errors import EditTimeout, problem_of
-from worker.heartbeat import Lease
+from worker.heartbeat import LeaseRenewer
 from worker.inversion_cache import InversionCache
-from worker.isolation import Door, Wait
+from worker.isolation import SuspectIsolation, Wait
 from worker.outputs import Encoded, Encoder
 
 log = get_logger(__name__)
@@ -65,7 +65,7 @@ class _Attempt:
 
     claim: Claim
     store: EditStore
-    lease: Lease
+    lease: LeaseRenewer
     encoder: Encoder
     leaving: threading.Event
     trace: AttemptTrace
@@ -134,7 +134,7 @@ class Runner:
         self,
         editor: Editor,
         store: EditStore,
-        files: PictureFiles,
+        files: ImageStorage,
         *,
         inversions: InversionCache,
         encoder: Encoder,
@@ -143,7 +143,7 @@ class Runner:
         signal: Callable[[str], None],
         patience: float = STORE_PATIENCE,
         tracer: Tracer | None = None,
-        decoding: Decoding = Decoding(),  # noqa: B008
+        decoding: DecoderSandbox = DecoderSandbox(),  # noqa: B008
     ):
         """Take what an edit needs.
 
@@ -164,7 +164,7 @@ class Runner:
         self._inversions, self._encoder = inversions, encoder
         self._model, self._timeout, self._signal = model, timeout, signal
         self._patience, self._tracer = patience, tracer or Tracer()
-        self._decoding, self._door = decoding, Door()
+        self._decoding, self._door = decoding, SuspectIsolation()
         self._leaving = threading.Event()
 
     def leave(self) -> None:
@@ -189,14 +189,14 @@ class Runner:
             trace = self._tracer.attempt(claim.id, claim.token, self._model)
             status = "not published"
             try:
-                with Lease(self._store, claim) as lease:
+                with LeaseRenewer(self._store, claim) as lease:
                     wait()
                     status = self._run(claim, lease, trace)
             finally:
                 trace.ended(status)
             log.info("ended", status=status, seconds=round(time.monotonic() - started, 2))
 
-    def _run(self, claim: Claim, lease: Lease, trace: AttemptTrace) -> str:
+    def _run(self, claim: Claim, lease: LeaseRenewer, trace: AttemptTrace) -> str:
         """Run a claimed edit and publish its end: the status published, or why none was."""
         attempt = _Attempt(
             claim,
@@ -216,7 +216,7 @@ class Runner:
             self._store.hand_back(claim)
             self._signal(claim.id)
             return "handed back"
-        except (StaleAttempt, EditGone):
+        except (StaleAttempt, EditUnavailable):
             return self._lost(claim)
         except Exception as error:
             log.exception("failed")
@@ -248,14 +248,14 @@ class Runner:
                 if self._leaving.is_set() or time.monotonic() > end:
                     log.warning("not published: the store does not answer")
                     return "not published"
-                log.warning("not published yet: the store does not answer", again_in=STORE_PAUSE)
+                log.warning("not published yet: the store does not answer", retry_after=STORE_PAUSE)
             self._leaving.wait(STORE_PAUSE)
 
     def _lost(self, claim: Claim) -> str:
         """Why the lease was lost; what this attempt may have written of a deleted edit goes."""
         try:
             self._store.get(claim.id)
-        except EditGone:
+        except EditUnavailable:
             with suppress(StoreUnavailable):  # the housekeeper deletes them too
                 self._files.delete(claim.id)
             return "stale: the edit was deleted"

@@ -25,9 +25,9 @@ from api.problems.handlers import MEDIA_TYPE
 from api.problems.types import BY_CODE
 from api.responses.sse import EVENTS, RETRY_MS
 from api.submission.idempotency import FORM, HEADER, REPLAYED
-from api.submission.parsing import EditAsked, ImageAsked
+from api.submission.parsing import CreateEditRequest, ImageInput
 from core.problems import EDIT_PROBLEMS, make_problem
-from core.schema import Edit, ParamsAsked, Problem
+from core.schema import Edit, ParamsInput, Problem
 
 _REF = "#/components/schemas/{model}"
 _PICTURE = {"type": "string", "format": "binary"}
@@ -77,8 +77,8 @@ def _header(description: str, example: str | int) -> dict[str, Any]:
 
 def _form_schema() -> dict[str, Any]:
     """The multipart body: the JSON body's fields, with the picture as a file."""
-    ref = _REF.format(model="EditAsked")
-    names = EditAsked.model_fields.keys() - {"image"}
+    ref = _REF.format(model="CreateEditRequest")
+    names = CreateEditRequest.model_fields.keys() - {"image"}
     properties = {name: {"$ref": f"{ref}/properties/{name}"} for name in sorted(names)}
     params = {"type": "string", "description": "any parameters, as JSON text"}
     return {
@@ -99,7 +99,7 @@ _CREATE_BODY = {
             },
         },
         "application/json": {
-            "schema": {"$ref": _REF.format(model="EditAsked")},
+            "schema": {"$ref": _REF.format(model="CreateEditRequest")},
             "example": REQUEST,
         },
     },
@@ -318,16 +318,16 @@ def describe(app: FastAPI) -> dict[str, Any]:
             webhooks=app.webhooks.routes,
         )
         schemas = document["components"]["schemas"]
-        for model in (EditAsked, Problem):
+        for model in (CreateEditRequest, Problem):
             _add(schemas, model, "validation")
         for told in EVENTS.values():
             _add(schemas, told, "serialization")
-        schemas["EditAsked"]["properties"]["params"] = {
-            "$ref": _REF.format(model=ParamsAsked.__name__),
+        schemas["CreateEditRequest"]["properties"]["params"] = {
+            "$ref": _REF.format(model=ParamsInput.__name__),
             "description": "parameters may stand here or beside it, none in both places",
         }
-        schemas[ParamsAsked.__name__] = ParamsAsked.model_json_schema(ref_template=_REF)
-        schemas[ParamsAsked.__name__].pop("$defs", None)
+        schemas[ParamsInput.__name__] = ParamsInput.model_json_schema(ref_template=_REF)
+        schemas[ParamsInput.__name__].pop("$defs", None)
         _tell_what_is_always_there(schemas)
         _complete_examples(document, schemas)
         for operations in document["paths"].values():
@@ -351,7 +351,7 @@ def _with_keys(operation: dict[str, Any]) -> None:
 
 def _tell_what_is_always_there(schemas: dict[str, Any]) -> None:
     """What pydantic cannot know: fields with a default are left out of questions only."""
-    asked = {EditAsked.__name__, ImageAsked.__name__, ParamsAsked.__name__}
+    asked = {CreateEditRequest.__name__, ImageInput.__name__, ParamsInput.__name__}
     for name in schemas.keys() - asked - _LEFT_OUT.keys():
         if "properties" in schemas[name]:
             schemas[name]["required"] = list(schemas[name]["properties"])

@@ -11,8 +11,8 @@ ApiError
 ├── AddressUnknown        nothing is here: a route, an output, a picture
 ├── NotFinished           the edit has no picture yet, or will have none
 ├── NotReady              something that the service needs is missing
-├── NoRoom                too many large requests are being read
-└── AboutField            another error, with the place in the request that it is about
+├── Overloaded                too many large requests are being read
+└── FieldProblem            another error, with the place in the request that it is about
 """
 
 from collections.abc import Iterator, Sequence
@@ -79,11 +79,11 @@ class NotReady(ApiError):
         self.errors = list(errors)
 
 
-class NoRoom(ApiError):
+class Overloaded(ApiError):
     """The bodies of all requests together take too much memory."""
 
 
-class AboutField(ApiError):
+class FieldProblem(ApiError):
     """`error`, which is about the place `pointer` in the request."""
 
     def __init__(self, pointer: str, error: JobsError):
@@ -93,12 +93,12 @@ class AboutField(ApiError):
 
 
 @contextmanager
-def about_field(pointer: str, *kinds: type[JobsError]) -> Iterator[None]:
+def blame_field(pointer: str, *kinds: type[JobsError]) -> Iterator[None]:
     """Note the place in the request on errors of these kinds that are raised inside."""
     try:
         yield
     except kinds as error:
-        raise AboutField(pointer, error) from error
+        raise FieldProblem(pointer, error) from error
 
 
 def field_failure(pointer: str, detail: str) -> ValidationFailed:

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from core.schema import FieldError
 
-MOST_OF_A_NAME = 512  # characters: those that metadata's names may have
+MAX_OF_A_NAME = 512  # characters: those that metadata's names may have
 
 _WORDS = {"extra_forbidden": "There is no such field.", "missing": "This field is required."}
 
@@ -18,7 +18,7 @@ _WRONG_BRANCH = ("list_type", "float_type", "float_parsing")
 
 def pointer(path: Iterable[str | int]) -> str:
     """A JSON pointer (RFC 6901). Names that no request should have are cut short."""
-    names = (str(step)[:MOST_OF_A_NAME] for step in path)
+    names = (str(step)[:MAX_OF_A_NAME] for step in path)
     return "".join("/" + name.replace("~", "~0").replace("/", "~1") for name in names)
 
 

@@ -9,9 +9,9 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from api.problems.errors import AboutField, ApiError, ValidationFailed
+from api.problems.errors import ApiError, FieldProblem, ValidationFailed
 from api.problems.field_errors import query_errors
-from api.problems.types import FRAMEWORK_KINDS, INVALID_REQUEST, KINDS, Kind
+from api.problems.types import FRAMEWORK_PROBLEM_TYPES, INVALID_REQUEST, PROBLEM_TYPES, ProblemType
 from core.errors import JobsError
 from core.problems import make_problem
 from core.schema import FieldError
@@ -23,7 +23,7 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 def problem_response(
     request: Request,
-    kind: Kind,
+    kind: ProblemType,
     detail: str,
     *,
     errors: list[FieldError] | None = None,
@@ -49,8 +49,8 @@ def _expected(request: Request, error: Exception) -> JSONResponse:
     """Our own errors, by the table."""
     errors = getattr(error, "errors", None)
     retry_after = getattr(error, "retry_after", None)
-    told = error.error if isinstance(error, AboutField) else error
-    kind = next(KINDS[cls] for cls in type(told).__mro__ if cls in KINDS)
+    told = error.error if isinstance(error, FieldProblem) else error
+    kind = next(PROBLEM_TYPES[cls] for cls in type(told).__mro__ if cls in PROBLEM_TYPES)
     return problem_response(request, kind, str(told), errors=errors, retry_after=retry_after)
 
 
@@ -63,7 +63,7 @@ def _bad_query(request: Request, error: Exception) -> JSONResponse:
 def _framework(request: Request, error: Exception) -> JSONResponse:
     """What the router and the multipart parser refuse."""
     told = cast(HTTPException, error)
-    kind = FRAMEWORK_KINDS.get(told.status_code, INVALID_REQUEST)
+    kind = FRAMEWORK_PROBLEM_TYPES.get(told.status_code, INVALID_REQUEST)
     # The parser's own words help; the router's ("Not Found") say nothing.
     detail = kind.help if told.detail == HTTPStatus(told.status_code).phrase else told.detail
     headers = dict(told.headers or {})

@@ -5,26 +5,26 @@ from fastapi import Request
 from api.server.origins import base_url
 from api.services import Services
 from core.schema import Edit, Record
-from core.serializer import present
+from core.serializer import edit_resource
 from core.store.estimates import eta_seconds
 
 
-def shown(services: Services, request: Request, record: Record) -> Edit:
+def render_edit(services: Services, request: Request, record: Record) -> Edit:
     """The resource. Blocks to ask Redis while the edit has not ended."""
-    outlook = None if record.status.final else services.store.outlook(record)
-    return present(
+    queue_snapshot = None if record.status.final else services.store.queue_snapshot(record)
+    return edit_resource(
         record,
         signer=services.signer,
         base_url=base_url(request, services.settings),
-        queue_position=outlook.position if outlook else None,
-        eta_seconds=eta_seconds(record, outlook) if outlook else None,
+        queue_position=queue_snapshot.position if queue_snapshot else None,
+        eta_seconds=eta_seconds(record, queue_snapshot) if queue_snapshot else None,
     )
 
 
-def show(services: Services, request: Request, edit_id: str, caller: str) -> Edit:
+def load_edit(services: Services, request: Request, edit_id: str, caller: str) -> Edit:
     """The resource of this id.
 
     Raises:
-        EditGone: one of its kinds.
+        EditUnavailable: one of its kinds.
     """
-    return shown(services, request, services.store.get(edit_id, caller=caller))
+    return render_edit(services, request, services.store.get(edit_id, caller=caller))

@@ -19,7 +19,7 @@ from core.schema import Edit, EditStatus, FieldError, Record
 from core.store.edits import EditStore
 
 # A filter that fits nothing must not read a caller's whole history in one request.
-MOST_LOOKED_AT = 1000
+MAX_LOOKED_AT = 1000
 
 _ID_BYTES = 16
 _SIGNATURE_BYTES = 17  # 136 bits; with the id a whole number of base64's groups, so no padding
@@ -37,7 +37,7 @@ class Page(BaseModel):
 
 
 @dataclass(frozen=True)
-class Wanted:
+class EditFilter:
     """Which edits a page is to hold."""
 
     status: EditStatus | None
@@ -101,14 +101,14 @@ class Cursors:
         return edit_id
 
 
-def page_of(
-    store: EditStore, caller: str, *, wanted: Wanted, limit: int, before: str | None
+def fetch_page(
+    store: EditStore, caller: str, *, wanted: EditFilter, limit: int, before: str | None
 ) -> tuple[list[Record], str | None]:
     """At most `limit` edits before the id, and the last one looked at, where more follow it."""
     found: list[Record] = []
     last = None
     records = store.newest_first(caller, before=before)
-    for record in islice(records, MOST_LOOKED_AT):
+    for record in islice(records, MAX_LOOKED_AT):
         last = record.submission.id
         if wanted.fits(record):
             found.append(record)

@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from api.auth import CallerDep
+from api.auth import CallerNameDep
 from api.openapi.describe import LIST_DELIVERIES, REPLAY_DELIVERY
 from api.services import ServicesDep
 from core.webhooks.schema import WebhookDelivery
@@ -18,7 +18,7 @@ class Deliveries(BaseModel):
 
 
 @router.get("", response_model=Deliveries, **LIST_DELIVERIES)
-def list_deliveries(edit_id: str, services: ServicesDep, caller: CallerDep) -> Deliveries:
+def list_deliveries(edit_id: str, services: ServicesDep, caller: CallerNameDep) -> Deliveries:
     """What was sent to the edit's webhook, when, with what answer, and what is still due."""
     services.store.get(edit_id, caller=caller)
     return Deliveries(data=services.deliveries.of(edit_id))
@@ -28,7 +28,7 @@ def list_deliveries(edit_id: str, services: ServicesDep, caller: CallerDep) -> D
     "/{delivery_id}/replay", status_code=202, response_model=WebhookDelivery, **REPLAY_DELIVERY
 )
 def replay_delivery(
-    edit_id: str, delivery_id: str, services: ServicesDep, caller: CallerDep
+    edit_id: str, delivery_id: str, services: ServicesDep, caller: CallerNameDep
 ) -> WebhookDelivery:
     """Send a delivery again, now, whatever came of it; its schedule begins anew."""
     services.store.get(edit_id, caller=caller)

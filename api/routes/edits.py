@@ -11,19 +11,19 @@ from anyio import to_thread
 from fastapi import APIRouter, Header, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from api.auth import AdmittedDep, CallerDep
+from api.auth import CallerDep, CallerNameDep
 from api.openapi import describe as described
 from api.problems.errors import AddressUnknown, NotFinished
-from api.responses.edit import show, shown
+from api.responses.edit import load_edit, render_edit
 from api.responses.etag import etag_of, matches
 from api.responses.negotiation import transcode, wanted_format
-from api.responses.pagination import Page, Wanted, page_of
+from api.responses.pagination import EditFilter, Page, fetch_page
 from api.services import Services, ServicesDep
-from api.submission.accept import take_in
-from api.submission.idempotency import Answer, attempt, keep, key_of
-from api.submission.parsing import read_asked
+from api.submission.accept import accept_edit
+from api.submission.idempotency import Answer, attempt, key_of, store_response
+from api.submission.parsing import parse_submission
 from core.errors import StoreUnavailable
-from core.schema import Edit, EditStatus, OutputFormat, Record, StoredPicture
+from core.schema import Edit, EditStatus, OutputFormat, Record, StoredImage
 from core.telemetry.logs import get_logger
 
 MAX_WAIT = 60  # seconds
@@ -36,23 +36,25 @@ _WAIT = re.compile(r'(?:^|,)\s*wait\s*=\s*"?(\d{1,9})"?\s*(?:[,;]|$)', re.IGNORE
 
 
 @router.post("", status_code=202, response_model=Edit, **described.CREATE_EDIT)
-async def create_edit(request: Request, services: ServicesDep, admitted: AdmittedDep) -> Response:
+async def create_edit(request: Request, services: ServicesDep, admitted: CallerDep) -> Response:
     """Ask for an edit: a picture and the sentence that should describe it afterwards."""
     key = key_of(request)
-    with services.room.held() as held:
-        asked = await read_asked(request, services.pace, held)
-        async with attempt(services, caller=admitted.caller, key=key, asked=asked) as this:
+    with services.memory_limiter.reservation() as reservation:
+        parsed = await parse_submission(request, services.body_timeouts, reservation)
+        async with attempt(services, caller=admitted.caller, key=key, parsed=parsed) as this:
             if this.answer is not None:
                 return this.answer.response(replayed=True)
             if this.replay is not None:
                 edit_id = this.replay.edit_id
             else:
-                edit_id = await take_in(asked, request, services, admitted=admitted, hold=this.hold)
-            asked.drop_picture()
-            held.release()
+                edit_id = await accept_edit(
+                    parsed, request, services, admitted=admitted, lock=this.lock
+                )
+            parsed.drop_picture()
+            reservation.release()
             answer = await _answer(request, services, edit_id, admitted.caller)
-    if this.hold is not None:
-        await keep(services, this.hold, answer)
+    if this.lock is not None:
+        await store_response(services, this.lock, answer)
     return answer.response(replayed=this.replay is not None)
 
 
@@ -61,7 +63,7 @@ async def _answer(request: Request, services: Services, edit_id: str, caller: st
     wait = _preferred_wait(request)
     if wait:
         await services.follower.until_final(edit_id, wait)
-    edit = await run_in_threadpool(show, services, request, edit_id, caller)
+    edit = await run_in_threadpool(load_edit, services, request, edit_id, caller)
     return Answer(
         status=201 if wait and edit.status.final else 202,
         headers={"Location": edit.urls.self}
@@ -74,17 +76,17 @@ async def _answer(request: Request, services: Services, edit_id: str, caller: st
 def list_edits(
     request: Request,
     services: ServicesDep,
-    caller: CallerDep,
+    caller: CallerNameDep,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     cursor: str | None = None,
     status: EditStatus | None = None,
 ) -> Page:
     """Your edits, the newest first."""
-    wanted = Wanted.of(request, status)
+    wanted = EditFilter.of(request, status)
     before = services.cursors.read(caller, cursor) if cursor is not None else None
-    records, last = page_of(services.store, caller, wanted=wanted, limit=limit, before=before)
+    records, last = fetch_page(services.store, caller, wanted=wanted, limit=limit, before=before)
     return Page(
-        data=[shown(services, request, record) for record in records],
+        data=[render_edit(services, request, record) for record in records],
         next_cursor=services.cursors.make(caller, last) if last else None,
     )
 
@@ -95,7 +97,7 @@ async def get_edit(
     response: Response,
     edit_id: str,
     services: ServicesDep,
-    caller: CallerDep,
+    caller: CallerNameDep,
     wait: Annotated[int, Query(ge=0, le=MAX_WAIT, description="seconds")] = 0,
     if_none_match: Annotated[str, Header(description="`ETag` of an earlier answer")] = "",
 ) -> Edit | Response:
@@ -104,7 +106,7 @@ async def get_edit(
     if wait and not record.status.final:
         await services.follower.until_final(edit_id, wait)
         record = await run_in_threadpool(services.store.get, edit_id, caller=caller)
-    edit = await run_in_threadpool(shown, services, request, record)
+    edit = await run_in_threadpool(render_edit, services, request, record)
     etag = etag_of(record, edit.queue_position, now=time.time())
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
     if matches(if_none_match, etag):
@@ -114,14 +116,16 @@ async def get_edit(
 
 
 @router.post("/{edit_id}/cancel", response_model=Edit, **described.CANCEL_EDIT)
-def cancel_edit(request: Request, edit_id: str, services: ServicesDep, caller: CallerDep) -> Edit:
+def cancel_edit(
+    request: Request, edit_id: str, services: ServicesDep, caller: CallerNameDep
+) -> Edit:
     """Cancel a queued edit at once, a running one within a denoising step; else change nothing."""
     services.store.cancel(edit_id, caller=caller)
-    return show(services, request, edit_id, caller)
+    return load_edit(services, request, edit_id, caller)
 
 
 @router.delete("/{edit_id}", status_code=204, **described.DELETE_EDIT)
-def delete_edit(edit_id: str, services: ServicesDep, caller: CallerDep) -> None:
+def delete_edit(edit_id: str, services: ServicesDep, caller: CallerNameDep) -> None:
     """Delete an edit with its pictures; one that has not ended is canceled first."""
     services.store.delete(edit_id, caller=caller)
     with suppress(StoreUnavailable):  # the housekeeper tries until none is left
@@ -133,7 +137,7 @@ def delete_edit(edit_id: str, services: ServicesDep, caller: CallerDep) -> None:
 async def get_image(
     edit_id: str,
     services: ServicesDep,
-    caller: CallerDep,
+    caller: CallerNameDep,
     interpolation: Annotated[float | None, Query(description="default: the first output")] = None,
     form: Annotated[
         OutputFormat | None, Query(alias="format", description="default: by `Accept`")
@@ -170,7 +174,7 @@ def _preferred_wait(request: Request) -> int:
     return min(int(found[1]), MAX_WAIT) if found else 0
 
 
-def _output(record: Record, interpolation: float | None) -> StoredPicture:
+def _output(record: Record, interpolation: float | None) -> StoredImage:
     if record.status is not EditStatus.SUCCEEDED or record.result is None:
         raise NotFinished(f"The edit is {record.status}; a succeeded one has pictures.")
     for picture in record.result.outputs:

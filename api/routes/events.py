@@ -6,12 +6,12 @@ from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
-from api.auth import CallerDep
+from api.auth import CallerNameDep
 from api.openapi.describe import FOLLOW_EDIT
-from api.responses.edit import show
+from api.responses.edit import load_edit
 from api.responses.sse import as_lines
 from api.services import ServicesDep
-from core.errors import EditGone
+from core.errors import EditUnavailable
 from core.schema import Edit
 
 router = APIRouter(prefix="/v1/edits", tags=["edits"])
@@ -22,7 +22,7 @@ async def follow_edit(
     request: Request,
     edit_id: str,
     services: ServicesDep,
-    caller: CallerDep,
+    caller: CallerNameDep,
     last_event_id: Annotated[
         str, Header(description="id of the last event received: only later ones are sent")
     ] = "",
@@ -34,8 +34,8 @@ async def follow_edit(
 
     async def ended() -> Edit | None:
         try:
-            return await run_in_threadpool(show, services, request, edit_id, caller)
-        except EditGone:
+            return await run_in_threadpool(load_edit, services, request, edit_id, caller)
+        except EditUnavailable:
             return None
 
     events = services.follower.events(edit_id, after=last_event_id)

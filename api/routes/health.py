@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
-from api.auth import CallerDep
+from api.auth import CallerNameDep
 from api.openapi.describe import HEALTH, METRICS, READY
 from api.problems.errors import NotReady
 from api.services import Services, ServicesDep
@@ -36,7 +36,7 @@ def readyz(services: ServicesDep) -> Health:
 
 
 @router.get("/metrics", response_class=Response, **METRICS)
-def metrics(request: Request, _: CallerDep) -> Response:
+def metrics(request: Request, _: CallerNameDep) -> Response:
     """What Prometheus scrapes: requests, queues, workers, edits by end, seconds by stage."""
     told = generate_latest(request.app.state.metrics.registry)
     return Response(told, media_type=CONTENT_TYPE_LATEST)

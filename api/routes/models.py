@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
-from api.auth import caller_of
+from api.auth import caller_name
 from api.openapi.describe import LIST_MODELS
 from api.services import ServicesDep
 from core.schema import Model
@@ -17,7 +17,7 @@ class Models(BaseModel):
     data: list[Model]
 
 
-@router.get("", response_model=Models, dependencies=[Depends(caller_of)], **LIST_MODELS)
+@router.get("", response_model=Models, dependencies=[Depends(caller_name)], **LIST_MODELS)
 def list_models(services: ServicesDep) -> Models:
     """The models that have a live worker; a request that names none gets the default one."""
     live = services.store.live_models()

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from starlette.types import Scope
 
-from core.store.stats import Figures, Watch
+from core.store.stats import ServiceStats, StatsReader
 
 # Whoever calls may make methods up; each label of them would be kept for good.
 KNOWN_METHODS = frozenset(
@@ -34,7 +34,7 @@ def method_of(scope: Scope) -> str:
 class Metrics:
     """One application's metrics."""
 
-    def __init__(self, watch: Watch):
+    def __init__(self, stats: StatsReader):
         """Watch a service."""
         self.registry = CollectorRegistry()
         self._requests = Histogram(
@@ -44,7 +44,7 @@ class Metrics:
             registry=self.registry,
             buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
         )
-        self.registry.register(_OfEdits(watch))
+        self.registry.register(_OfEdits(stats))
 
     def count(self, scope: Scope, status: int, seconds: float) -> None:
         """Take in an answered request."""
@@ -54,8 +54,8 @@ class Metrics:
 class _OfEdits:
     """Looks into Redis whenever it is asked."""
 
-    def __init__(self, watch: Watch):
-        self._watch = watch
+    def __init__(self, stats: StatsReader):
+        self._watch = stats
 
     def describe(self) -> Iterator[Metric]:
         """Nothing beforehand: Redis may not be there yet."""
@@ -67,10 +67,10 @@ class _OfEdits:
         Raises:
             StoreUnavailable: Redis does not answer.
         """
-        return _families(self._watch.look())
+        return _families(self._watch.read())
 
 
-def _families(figures: Figures) -> Iterator[Metric]:
+def _families(figures: ServiceStats) -> Iterator[Metric]:
     for name, about, values in (
         ("baret_queue_edits", "Edits that wait.", [q.waiting for q in figures.queues]),
         (

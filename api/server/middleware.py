@@ -25,8 +25,8 @@ _ACCEPTED_ID = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)
 _PROBES = ("/healthz", "/readyz", "/metrics")
 _SILENT = (*_PROBES, "/v1/files/")
 
-MOST_DROPPED = 100_000_000  # bytes of a body that has been answered already
-MOST_LOGGED = 500  # characters of what a caller may make as long as a request's head
+MAX_DROPPED = 100_000_000  # bytes of a body that has been answered already
+MAX_LOGGED = 500  # characters of what a caller may make as long as a request's head
 
 _EXTRA = "baret.headers"  # in the scope
 
@@ -109,7 +109,7 @@ class _Body:
 
     def __init__(self, headers: Headers, receive: Receive):
         stated = headers.get("content-length", "0")
-        self._bounded = stated.isdecimal() and int(stated[:20]) <= MOST_DROPPED
+        self._bounded = stated.isdecimal() and int(stated[:20]) <= MAX_DROPPED
         self._bounded &= "transfer-encoding" not in headers
         self._receive = receive
         self._ended = False
@@ -143,10 +143,10 @@ async def _refuse_ambiguous(scope: Scope, receive: Receive, send: Send) -> None:
 
 def _log_line(scope: Scope, status: int, seconds: float) -> None:
     # As sent, percent-encoded: a path cannot break out of its line.
-    path = scope.get("raw_path", b"")[:MOST_LOGGED].decode("ascii", "replace")
+    path = scope.get("raw_path", b"")[:MAX_LOGGED].decode("ascii", "replace")
     if path.startswith(_SILENT):
         return
-    method = scope["method"][:MOST_LOGGED]
+    method = scope["method"][:MAX_LOGGED]
     # Clients poll: what only looks, and finds, is a line for debugging.
     say = log.debug if method == "GET" and status < HTTPStatus.BAD_REQUEST else log.info
     say("request", method=method, path=path, status=status, ms=round(seconds * 1000))

@@ -23,7 +23,7 @@ def base_url(request: Request, settings: Settings) -> str:
     return settings.public_url or str(request.base_url).rstrip("/")
 
 
-def check_neighbour(request: Request, settings: Settings) -> None:
+def check_origin(request: Request, settings: Settings) -> None:
     """Refuse what foreign web pages make browsers send to a service without keys.
 
     Raises:

@@ -20,7 +20,7 @@ from core.problems import make_problem
 
 
 @dataclass(frozen=True)
-class Patience:
+class ConnectionLimits:
     """What a connection may take; bodies have theirs in `api.submission.body`."""
 
     head_seconds: float = 15.0  # until a request's head is whole, also for the next one
@@ -36,7 +36,7 @@ class Patience:
 class _Shared:
     """What all connections of a server know; both begin with who has waited longest."""
 
-    patience: Patience
+    connection_limits: ConnectionLimits
     idle: "dict[GuardedProtocol, None]" = field(default_factory=dict)  # wait for a request
     unread: "dict[GuardedProtocol, None]" = field(default_factory=dict)  # for their client
 
@@ -46,7 +46,7 @@ class GuardedProtocol(H11Protocol):
 
     def __init__(self, *args: Any, shared: _Shared, **named: Any):
         super().__init__(*args, **named)
-        self._shared, self._patience = shared, shared.patience
+        self._shared, self._patience = shared, shared.connection_limits
         self._head_timer: asyncio.TimerHandle | None = None
         self._unread_timer: asyncio.TimerHandle | None = None
 
@@ -151,7 +151,12 @@ class GuardedProtocol(H11Protocol):
 
 
 def server_config(
-    app: FastAPI, *, host: str, port: int, patience: Patience | None = None, **more: Any
+    app: FastAPI,
+    *,
+    host: str,
+    port: int,
+    connection_limits: ConnectionLimits | None = None,
+    **more: Any,
 ) -> uvicorn.Config:
     """How uvicorn serves the application.
 
@@ -170,7 +175,7 @@ def server_config(
         access_log=False,  # `api.server.middleware` writes one line a request
         # Proxy headers are believed from loopback, or from where FORWARDED_ALLOW_IPS says.
         proxy_headers=True,
-        http=partial(GuardedProtocol, shared=_Shared(patience or Patience())),  # type: ignore[arg-type]
+        http=partial(GuardedProtocol, shared=_Shared(connection_limits or ConnectionLimits())),  # type: ignore[arg-type]
         ws="none",
         **more,
     )

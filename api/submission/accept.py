@@ -10,21 +10,21 @@ from anyio import fail_after, to_thread
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
-from api.auth import EVERYBODY, Admitted
-from api.problems.errors import AboutField, about_field
+from api.auth import ANONYMOUS, Caller
+from api.problems.errors import FieldProblem, blame_field
 from api.server.origins import base_url
 from api.services import Services
-from api.submission.parsing import Asked, EditAsked, ImageAsked
+from api.submission.parsing import CreateEditRequest, ImageInput, ParsedSubmission
 from core.broker.app import signal_waiting
 from core.errors import (
     AddressNotAllowed,
     DecoderUnavailable,
-    EditGone,
+    EditUnavailable,
     FetchError,
+    InputImageError,
+    InvalidImage,
     JobsError,
     NoWorker,
-    PictureError,
-    PictureInvalid,
     SourceNotFound,
     StoreUnavailable,
     UnknownModel,
@@ -32,8 +32,8 @@ from core.errors import (
 from core.ids import new_edit_id
 from core.images.inspection import MAX_BYTES
 from core.outbound.ip_policy import check_url
-from core.schema import InputPicture, Model, Params, Submission
-from core.store.idempotency import Hold
+from core.schema import InputImage, Model, Params, Submission
+from core.store.idempotency import IdempotencyLock
 from core.telemetry.logs import about_edit, get_logger
 
 INPUT = "input"  # the name of an edit's own picture in the picture store
@@ -44,8 +44,13 @@ _DATA_URI = re.compile(r"data:[^,]{0,200},")
 log = get_logger("baret.api")
 
 
-async def take_in(
-    asked: Asked, request: Request, services: Services, *, admitted: Admitted, hold: Hold | None
+async def accept_edit(
+    parsed: ParsedSubmission,
+    request: Request,
+    services: Services,
+    *,
+    admitted: Caller,
+    lock: IdempotencyLock | None,
 ) -> str:
     """Accept the edit that a POST asks for.
 
@@ -62,12 +67,12 @@ async def take_in(
     Raises:
         ApiError, JobsError: what is wrong with the request, or what stands in the way.
     """
-    fields = asked.fields
+    fields = parsed.fields
     if fields.webhook_url is not None:
-        with about_field("/webhook_url", AddressNotAllowed):
+        with blame_field("/webhook_url", AddressNotAllowed):
             check_url(fields.webhook_url, services.settings.allow_networks)
     model = await run_in_threadpool(_model, services, fields)
-    data, picture = await _picture(asked, services, admitted.caller)
+    data, picture = await _picture(parsed, services, admitted.caller)
     submission = Submission(
         id=new_edit_id(),
         created_at=datetime.now(UTC),
@@ -82,8 +87,8 @@ async def take_in(
         traceparent=services.tracer.traceparent(),
     )
     with about_edit(submission.id):
-        in_flight = admitted.most_in_flight
-        await run_in_threadpool(_submit, services, submission, data, in_flight=in_flight, hold=hold)
+        in_flight = admitted.max_in_flight
+        await run_in_threadpool(_submit, services, submission, data, in_flight=in_flight, lock=lock)
         log.info(
             "accepted",
             caller=admitted.caller,
@@ -94,40 +99,42 @@ async def take_in(
     return submission.id
 
 
-def _model(services: Services, asked: EditAsked) -> Model:
+def _model(services: Services, parsed: CreateEditRequest) -> Model:
     """The model asked for, else the default one.
 
     Raises:
         StoreFull: no edit can be accepted, so no picture need be judged.
         NoWorker: no model was ever announced.
-        AboutField: this one was not.
+        FieldProblem: this one was not.
     """
     services.store.check_writable()
     known = services.store.models()
     if not known:
         raise NoWorker("No worker has announced a model yet; start one and try again.")
-    name = services.settings.model_name if asked.model is None else asked.model
-    if asked.model is None and name not in known:
+    name = services.settings.model_name if parsed.model is None else parsed.model
+    if parsed.model is None and name not in known:
         # As GET /v1/models says: where the configured model is unknown, a live one is the default.
         name = services.default_of(services.store.live_models()) or name
     if name not in known:
         names = ", ".join(sorted(known))
-        raise AboutField("/model", UnknownModel(f"No worker serves this model. Known: {names}."))
+        raise FieldProblem("/model", UnknownModel(f"No worker serves this model. Known: {names}."))
     return known[name]
 
 
-async def _picture(asked: Asked, services: Services, caller: str) -> tuple[bytes, InputPicture]:
-    if asked.fields.source is not None:
-        with about_field("/source", SourceNotFound):
-            return await run_in_threadpool(_source, services, asked.fields.source, caller)
-    with about_field("/image", PictureError):
-        data = asked.upload or b""
-        if asked.fields.image is not None:
-            data = await _named_picture(asked.fields.image, services, caller)
+async def _picture(
+    parsed: ParsedSubmission, services: Services, caller: str
+) -> tuple[bytes, InputImage]:
+    if parsed.fields.source is not None:
+        with blame_field("/source", SourceNotFound):
+            return await run_in_threadpool(_source, services, parsed.fields.source, caller)
+    with blame_field("/image", InputImageError):
+        data = parsed.upload or b""
+        if parsed.fields.image is not None:
+            data = await _named_picture(parsed.fields.image, services, caller)
         return data, await _judged(data, services)
 
 
-async def _judged(data: bytes, services: Services) -> InputPicture:
+async def _judged(data: bytes, services: Services) -> InputImage:
     """What is waited for is a free decoder; decoding itself is not cut short, but bounded."""
     try:
         with fail_after(services.decoder_wait):
@@ -138,12 +145,12 @@ async def _judged(data: bytes, services: Services) -> InputPicture:
         raise DecoderUnavailable("Too many pictures wait to be judged. Try again.") from error
 
 
-def _source(services: Services, edit_id: str, caller: str) -> tuple[bytes, InputPicture]:
+def _source(services: Services, edit_id: str, caller: str) -> tuple[bytes, InputImage]:
     """The picture of an earlier edit: it was judged then."""
     message = "No edit of yours with a picture has this id."
     try:
         record = services.store.get(edit_id, caller=caller)
-    except EditGone as error:
+    except EditUnavailable as error:
         raise SourceNotFound(message) from error
     data = services.files.get(edit_id, INPUT)
     if data is None:
@@ -151,10 +158,10 @@ def _source(services: Services, edit_id: str, caller: str) -> tuple[bytes, Input
     return data, record.submission.input
 
 
-async def _named_picture(image: ImageAsked, services: Services, caller: str) -> bytes:
+async def _named_picture(image: ImageInput, services: Services, caller: str) -> bytes:
     if image.url is not None:
-        key = None if caller == EVERYBODY else caller
-        with about_field("/image/url", FetchError):
+        key = None if caller == ANONYMOUS else caller
+        with blame_field("/image/url", FetchError):
             return await services.fetcher.fetch(image.url, max_bytes=MAX_BYTES, key=key)
     return await run_in_threadpool(_decoded, image.base64 or "")
 
@@ -166,25 +173,30 @@ def _decoded(text: str) -> bytes:
         payload = text[prefix.end() if prefix else 0 :].encode("ascii").translate(None, _BREAKS)
         return base64.b64decode(payload, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise PictureInvalid("This is no base64; encode the file's bytes.") from error
+        raise InvalidImage("This is no base64; encode the file's bytes.") from error
 
 
 def _submit(
-    services: Services, submission: Submission, data: bytes, *, in_flight: int, hold: Hold | None
+    services: Services,
+    submission: Submission,
+    data: bytes,
+    *,
+    in_flight: int,
+    lock: IdempotencyLock | None,
 ) -> None:
     """Picture first, so that a quick worker finds it; then record and queue, then signal."""
-    services.store.expect(submission.id)
+    services.store.reserve_upload(submission.id)
     services.files.put(submission.id, INPUT, data)
     try:
         services.store.submit(
-            submission, limit=services.settings.queue_limit, in_flight=in_flight, hold=hold
+            submission, limit=services.settings.queue_limit, in_flight=in_flight, lock=lock
         )
     except StoreUnavailable:
-        raise  # it may have been accepted: its picture stays until that is known (`expect`)
+        raise  # it may have been accepted: its picture stays until that is known (`reserve_upload`)
     except JobsError:
         with suppress(StoreUnavailable):
             services.files.delete(submission.id)
-            services.store.confirm_erased(submission.id)
+            services.store.confirm_deletion(submission.id)
         raise
     try:
         signal_waiting(services.celery, submission.model, submission.id)

@@ -15,7 +15,7 @@ from starlette.datastructures import FormData
 from starlette.types import Message
 
 from api.problems.errors import BodyTooLarge, InvalidRequest, MediaTypeUnsupported
-from api.server.memory_limiter import Held
+from api.server.memory_limiter import Reservation
 from core.images.inspection import MAX_BYTES
 
 MULTIPART = "multipart/form-data"
@@ -23,9 +23,9 @@ JSON = "application/json"
 
 # Names, list items and objects of one JSON text. Each needs one of the signs that are counted, and
 # a request that fills every field to its bound with nothing but these signs has some 22,000.
-MOST_VALUES = 25_000
+MAX_VALUES = 25_000
 _SIGNS = (b",", b":", b"[", b"{")
-MOST_FIELDS = 64  # of a form, its picture apart
+MAX_FIELDS = 64  # of a form, its picture apart
 
 SLACK = 1024 * 1024  # for everything that is not the picture
 # base64 makes four bytes of three.
@@ -33,7 +33,7 @@ BOUNDS = {MULTIPART: MAX_BYTES + SLACK, JSON: MAX_BYTES * 4 // 3 + SLACK}
 
 
 @dataclass(frozen=True)
-class Pace:
+class BodyTimeouts:
     """How slowly a body may come: a dripping one holds a connection, memory and files."""
 
     pause_seconds: float = 20.0  # most between two parts
@@ -41,13 +41,15 @@ class Pace:
     bytes_a_second: int = 32 * 1024  # … for so many bytes: 11 minutes for the largest picture
 
 
-def bounded(request: Request, pace: Pace, held: Held) -> tuple[str, Request]:
+def bounded(
+    request: Request, body_timeouts: BodyTimeouts, reservation: Reservation
+) -> tuple[str, Request]:
     """The body's media type, and the request with its body under that type's bound.
 
     Raises:
         MediaTypeUnsupported: neither multipart nor JSON.
         BodyTooLarge: by its own statement; the returned request raises it while being read.
-        InvalidRequest, NoRoom: only from the returned request, where its body comes too slowly, or
+        InvalidRequest, Overloaded: only from the returned request, if its body comes too slowly or
             there is no room for it.
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -62,9 +64,14 @@ def bounded(request: Request, pace: Pace, held: Held) -> tuple[str, Request]:
 
     async def receive() -> Message:
         nonlocal read
-        left = started + pace.grace_seconds + read / pace.bytes_a_second - time.monotonic()
+        left = (
+            started
+            + body_timeouts.grace_seconds
+            + read / body_timeouts.bytes_a_second
+            - time.monotonic()
+        )
         try:
-            async with asyncio.timeout(min(left, pace.pause_seconds)):
+            async with asyncio.timeout(min(left, body_timeouts.pause_seconds)):
                 message = await request.receive()
         except TimeoutError as error:
             raise _too_slow(read) from error
@@ -72,7 +79,7 @@ def bounded(request: Request, pace: Pace, held: Held) -> tuple[str, Request]:
         read += size
         if read > bound:
             raise _too_large(bound)
-        held.take(size)
+        reservation.take(size)
         return message
 
     return media_type, Request(request.scope, receive)
@@ -100,7 +107,7 @@ async def form_of(request: Request) -> AsyncIterator[FormData]:
     _, options = parse_options_header(request.headers.get("content-type", ""))
     if options.get(b"charset", b"utf-8").lower() not in (b"utf-8", b"utf8", b"us-ascii"):
         raise InvalidRequest("Send the form in UTF-8.")
-    form = await request.form(max_files=1, max_fields=MOST_FIELDS)
+    form = await request.form(max_files=1, max_fields=MAX_FIELDS)
     try:
         yield form
     finally:
@@ -123,9 +130,9 @@ def parse_json(text: bytes | str) -> Any:
         InvalidRequest: it is not that.
     """
     data = text.encode(errors="replace") if isinstance(text, str) else text
-    if sum(map(data.count, _SIGNS)) > MOST_VALUES:
+    if sum(map(data.count, _SIGNS)) > MAX_VALUES:
         # Small values grow a hundredfold in memory, and each may be an error to tell of.
-        raise InvalidRequest(f"A request has at most {MOST_VALUES} values.")
+        raise InvalidRequest(f"A request has at most {MAX_VALUES} values.")
     try:
         return from_json(data, allow_inf_nan=False)
     except (ValueError, RecursionError) as error:

@@ -16,9 +16,9 @@ from starlette.concurrency import run_in_threadpool
 
 from api.problems.errors import InvalidRequest
 from api.services import Services
-from api.submission.parsing import Asked
+from api.submission.parsing import ParsedSubmission
 from core.errors import StoreDamaged, StoreUnavailable
-from core.store.idempotency import TAKING_SECONDS, Hold, Replay
+from core.store.idempotency import TAKING_SECONDS, IdempotencyLock, Replay
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
@@ -46,7 +46,7 @@ _ANSWER = TypeAdapter(Answer)
 class Attempt:
     """A POST with or without a key: one that holds it, or one that repeats another."""
 
-    hold: Hold | None = None
+    lock: IdempotencyLock | None = None
     replay: Replay | None = None
 
     @property
@@ -74,7 +74,7 @@ def key_of(request: Request) -> str | None:
 
 @asynccontextmanager
 async def attempt(
-    services: Services, *, caller: str, key: str | None, asked: Asked
+    services: Services, *, caller: str, key: str | None, parsed: ParsedSubmission
 ) -> AsyncIterator[Attempt]:
     """Hold the key while inside; what goes wrong there, before an edit is accepted, frees it.
 
@@ -84,37 +84,37 @@ async def attempt(
     if key is None:
         yield Attempt()
         return
-    body = await run_in_threadpool(fingerprint, asked)
-    found = await run_in_threadpool(services.idempotency.take, caller, key, body=body)
+    body = await run_in_threadpool(fingerprint, parsed)
+    found = await run_in_threadpool(services.idempotency.acquire, caller, key, body=body)
     if isinstance(found, Replay):
         yield Attempt(replay=found)
         return
     renewal = asyncio.create_task(_renew(services, found))
     try:
-        yield Attempt(hold=found)
+        yield Attempt(lock=found)
     except BaseException:
         with suppress(StoreUnavailable):  # then the key frees itself after a while
-            await run_in_threadpool(services.idempotency.free, found)
+            await run_in_threadpool(services.idempotency.release, found)
         raise
     finally:
         renewal.cancel()
 
 
-async def _renew(services: Services, hold: Hold) -> None:
+async def _renew(services: Services, lock: IdempotencyLock) -> None:
     while True:
         await asyncio.sleep(TAKING_SECONDS / 3)
         with suppress(StoreUnavailable):
-            await run_in_threadpool(services.idempotency.renew, hold)
+            await run_in_threadpool(services.idempotency.renew, lock)
 
 
-async def keep(services: Services, hold: Hold, answer: Answer) -> None:
+async def store_response(services: Services, lock: IdempotencyLock, answer: Answer) -> None:
     """Note the answer. Where that fails, the edit itself answers those that repeat the request."""
     with suppress(StoreUnavailable):
-        await run_in_threadpool(services.idempotency.keep, hold, vars(answer))
+        await run_in_threadpool(services.idempotency.store_response, lock, vars(answer))
 
 
-def fingerprint(asked: Asked) -> str:
+def fingerprint(parsed: ParsedSubmission) -> str:
     """A hash of what a body asks for: its fields and its file, not how they were put together."""
-    fields = asked.fields.model_dump(mode="json", exclude_defaults=True)
-    upload = hashlib.sha256(asked.upload).hexdigest() if asked.upload is not None else None
+    fields = parsed.fields.model_dump(mode="json", exclude_defaults=True)
+    upload = hashlib.sha256(parsed.upload).hexdigest() if parsed.upload is not None else None
     return hashlib.sha256(json.dumps([fields, upload], sort_keys=True).encode()).hexdigest()

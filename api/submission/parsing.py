@@ -10,17 +10,17 @@ from starlette.datastructures import FormData, UploadFile
 
 from api.problems.errors import InvalidRequest, ValidationFailed, field_failure
 from api.problems.field_errors import body_errors, pointer
-from api.server.memory_limiter import Held
-from api.submission.body import MULTIPART, Pace, bounded, form_of, json_of, parse_json
-from core.schema import FieldError, Metadata, ParamsAsked, Prompt, Strict
+from api.server.memory_limiter import Reservation
+from api.submission.body import MULTIPART, BodyTimeouts, bounded, form_of, json_of, parse_json
+from core.schema import FieldError, Metadata, ParamsInput, Prompt, Strict
 
 # Form fields that hold JSON text. `interpolation` does too where it is a list.
 _JSON_FIELDS = ("metadata", "params", "webhook_events")
 
-MOST_ERRORS = 32  # told of one request
+MAX_ERRORS = 32  # told of one request
 
 
-class ImageAsked(Strict):
+class ImageInput(Strict):
     """A picture in a JSON body: one of its fields."""
 
     url: Annotated[str, StringConstraints(max_length=2048)] | None = Field(
@@ -35,11 +35,11 @@ class ImageAsked(Strict):
         return self
 
 
-class EditAsked(ParamsAsked):
+class CreateEditRequest(ParamsInput):
     """The fields of a POST, those of `params` among them."""
 
     prompt: Prompt
-    image: ImageAsked | None = Field(None, description="exactly one of `image` and `source`")
+    image: ImageInput | None = Field(None, description="exactly one of `image` and `source`")
     source: str | None = Field(
         None, description="id of an earlier edit of yours, whose picture is taken again"
     )
@@ -47,16 +47,16 @@ class EditAsked(ParamsAsked):
     metadata: Metadata = Field(default_factory=dict, description="your own, flat")
 
     @property
-    def params(self) -> ParamsAsked:
+    def params(self) -> ParamsInput:
         """The parameters alone."""
-        return ParamsAsked(**self.model_dump(include=set(ParamsAsked.model_fields)))
+        return ParamsInput(**self.model_dump(include=set(ParamsInput.model_fields)))
 
 
 @dataclass
-class Asked:
+class ParsedSubmission:
     """A validated request; `upload` is the file part of a multipart body."""
 
-    fields: EditAsked
+    fields: CreateEditRequest
     upload: bytes | None
 
     def drop_picture(self) -> None:
@@ -74,14 +74,16 @@ class _Body:
     errors: list[FieldError] = field(default_factory=list)
 
 
-async def read_asked(request: Request, pace: Pace, held: Held) -> Asked:
+async def parse_submission(
+    request: Request, body_timeouts: BodyTimeouts, reservation: Reservation
+) -> ParsedSubmission:
     """Read and validate a POST's body.
 
     Raises:
-        MediaTypeUnsupported, BodyTooLarge, InvalidRequest, NoRoom: the body cannot be taken.
+        MediaTypeUnsupported, BodyTooLarge, InvalidRequest, Overloaded: the body cannot be taken.
         ValidationFailed: it can, but names every field that is wrong.
     """
-    media_type, request = bounded(request, pace, held)
+    media_type, request = bounded(request, body_timeouts, reservation)
     if media_type == MULTIPART:
         async with form_of(request) as form:
             body = await _form_body(form)
@@ -91,7 +93,7 @@ async def read_asked(request: Request, pace: Pace, held: Held) -> Asked:
             raise field_failure("", "Give a JSON object.")
         body = _Body(fields)
     # In a thread: millions of wrong fields fit into a body.
-    return Asked(await run_in_threadpool(_validated, body), body.upload)
+    return ParsedSubmission(await run_in_threadpool(_validated, body), body.upload)
 
 
 async def _form_body(form: FormData) -> _Body:
@@ -120,25 +122,25 @@ def _form_value(name: str, text: str) -> Any:
     return text
 
 
-def _validated(body: _Body) -> EditAsked:
+def _validated(body: _Body) -> CreateEditRequest:
     fields, under_params, misplaced = _flat(body.fields)
     errors = [*body.errors, *misplaced, *_picture_errors(body)]
-    asked = None
+    parsed = None
     try:
-        asked = EditAsked.model_validate(fields)
+        parsed = CreateEditRequest.model_validate(fields)
     except ValidationError as error:
         errors += body_errors(error, fields, under_params)
     told: dict[str, FieldError] = {}
     for wrong in errors:
         told.setdefault(wrong.pointer, wrong)  # the first thing wrong with a field is enough
-    if asked is None or told:
-        raise ValidationFailed(list(told.values())[:MOST_ERRORS])
-    return asked
+    if parsed is None or told:
+        raise ValidationFailed(list(told.values())[:MAX_ERRORS])
+    return parsed
 
 
 def _flat(body: dict[str, Any]) -> tuple[dict[str, Any], set[str], list[FieldError]]:
     """The body with the fields of `params` among its own, and the names of those."""
-    known = ParamsAsked.model_fields.keys()
+    known = ParamsInput.model_fields.keys()
     outer = {name: value for name, value in body.items() if name != "params"}
     inner = body.get("params", {})
     if not isinstance(inner, dict):

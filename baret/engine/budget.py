@@ -16,7 +16,7 @@ from torch.autograd.graph import saved_tensors_hooks
 
 from baret.unet.requests import Request
 
-MOST_ROWS = 64  # of native size: with several hundred a CPU's caches no longer hold them
+MAX_ROWS = 64  # of native size: with several hundred a CPU's caches no longer hold them
 SHARE = 0.7  # of what is free that calls may take: the rest is the VAE's and other threads'
 
 
@@ -24,27 +24,31 @@ SHARE = 0.7  # of what is free that calls may take: the rest is the VAE's and ot
 class Budget:
     """Most places of a call; without values, no limit."""
 
-    places: int = sys.maxsize
-    gradient_places: int = sys.maxsize  # of a call with gradients, which keeps its activations
+    latent_pixels: int = sys.maxsize
+    gradient_latent_pixels: int = (
+        sys.maxsize
+    )  # of a call with gradients, which keeps its activations
 
-    def holds(self, places: int, *, gradient: bool) -> bool:
+    def holds(self, latent_pixels: int, *, gradient: bool) -> bool:
         """Whether so many fit into a call."""
-        return places <= (self.gradient_places if gradient else self.places)
+        return latent_pixels <= (self.gradient_latent_pixels if gradient else self.latent_pixels)
 
     def parts(self, request: Request) -> list[Request]:
         """A request as calls that fit, where its rows can be told apart."""
-        most = self.gradient_places if request.goal else self.places
-        count = max(1, most * len(request) // request.places)  # rows a call
+        most = self.gradient_latent_pixels if request.goal else self.latent_pixels
+        count = max(1, most * len(request) // request.latent_pixels)  # rows a call
         if request.coupled or count >= len(request):
             return [request]
         return [request.rows(start, start + count) for start in range(0, len(request), count)]
 
     def halved(self, request: Request) -> Self:
         """What to try after the device had no room for a request in the parts it was in."""
-        tried = max(part.places for part in self.parts(request)) // 2
+        tried = max(part.latent_pixels for part in self.parts(request)) // 2
         if request.goal:
-            return type(self)(self.places, max(1, min(self.gradient_places // 2, tried)))
-        return type(self)(max(1, min(self.places // 2, tried)), self.gradient_places)
+            return type(self)(
+                self.latent_pixels, max(1, min(self.gradient_latent_pixels // 2, tried))
+            )
+        return type(self)(max(1, min(self.latent_pixels // 2, tried)), self.gradient_latent_pixels)
 
 
 class Measurable(Protocol):
@@ -73,7 +77,7 @@ def measure(model: Measurable) -> Budget:
     side = model.native_size // model.multiple
     tried = min(side, max(16, side // 2))  # smaller, for speed; as deep as UNets halve it
     forth, back = (_peak if model.device.type == "cuda" else _kept)(model, tried)
-    room, most = SHARE * _free(model.device), MOST_ROWS * side**2
+    room, most = SHARE * _free(model.device), MAX_ROWS * side**2
     return Budget(min(most, int(room / forth * tried**2)), min(most, int(room / back * tried**2)))
 
 

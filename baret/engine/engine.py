@@ -13,11 +13,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from baret.engine.budget import Budget
-from baret.engine.scheduler import Asked, Guest, Turns
+from baret.engine.scheduler import FairScheduler, PendingRequest, Session
 from baret.errors import OutOfMemory
 from baret.unet.cuda_graphs import CudaRecorder
 from baret.unet.predictor import NoisePredictor, Predictor
-from baret.unet.requests import Answer, Aside, Edit, R, Request, Where, joined, merge, split
+from baret.unet.requests import (
+    Answer,
+    DeviceTask,
+    R,
+    Request,
+    Routine,
+    StageProgress,
+    joined,
+    merge,
+    split,
+)
 
 PATIENCE = 0.1  # of the last call's time: how long edits that are between requests are waited for
 
@@ -56,7 +66,7 @@ class Engine:
         self._predictor = Predictor(model, record)
         self._budget = budget
         self._on_call = on_call
-        self._turns = Turns()
+        self._turns = FairScheduler()
         self._changed = threading.Condition()  # guards the turns
         self._last = 0.0  # seconds of the last call
         # One thread: CUDA graphs and OpenMP's teams belong to the thread that made them.
@@ -67,7 +77,7 @@ class Engine:
         """What fits into a call: less than at first once the device had no room."""
         return self._budget
 
-    def run(self, edit: Edit[R], before_call: Callable[[Where], None]) -> R:
+    def run(self, edit: Routine[R], before_call: Callable[[StageProgress], None]) -> R:
         """Run an edit to its end, beside those of other threads.
 
         Args:
@@ -78,25 +88,25 @@ class Engine:
             OutOfMemory: the device has no room.
         """
         with self._changed:
-            guest = self._turns.enter()
+            session = self._turns.enter()
         try:
             request = next(edit)
             while True:
                 before_call(request.where)
-                request = edit.send(self._ask(guest, request))
+                request = edit.send(self._ask(session, request))
         except StopIteration as stop:
             result: R = stop.value
             return result
         finally:
             with self._changed:
-                self._turns.leave(guest)
+                self._turns.leave(session)
                 self._changed.notify()
             edit.close()
 
-    def _ask(self, guest: Guest, request: Request | Aside) -> Any:
-        asked = Asked(request)
+    def _ask(self, session: Session, request: Request | DeviceTask) -> Any:
+        asked = PendingRequest(request)
         with self._changed:
-            guest.asked = asked
+            session.asked = asked
             self._changed.notify()
         # Every request brings a turn; where an earlier one has served it, this one finds less.
         self._device.submit(self._turn)
@@ -110,7 +120,7 @@ class Engine:
         if asked:
             self._serve(asked)
 
-    def _serve(self, asked: Sequence[Asked]) -> None:
+    def _serve(self, asked: Sequence[PendingRequest]) -> None:
         """Answer some together; each for itself where that fails, for one may be at fault."""
         try:
             answers = self._answers(asked)
@@ -124,10 +134,10 @@ class Engine:
         for one, answer in zip(asked, answers, strict=True):
             one.answer.set_result(answer)
 
-    def _answers(self, asked: Sequence[Asked]) -> Sequence[Any]:
+    def _answers(self, asked: Sequence[PendingRequest]) -> Sequence[Any]:
         requests = [one.request for one in asked if isinstance(one.request, Request)]
         if not requests:
-            return [one.request.work() for one in asked if isinstance(one.request, Aside)]
+            return [one.request.work() for one in asked if isinstance(one.request, DeviceTask)]
         merged = merge(requests)
         parts = self._budget.parts(merged)
         try:
@@ -139,7 +149,7 @@ class Engine:
             return self._answers(asked)
         return split(joined(answers), requests)
 
-    def _call(self, part: Request, asked: Sequence[Asked]) -> Answer:
+    def _call(self, part: Request, asked: Sequence[PendingRequest]) -> Answer:
         started = time.perf_counter()
         answer = self._predictor.answer(part)
         self._last = time.perf_counter() - started

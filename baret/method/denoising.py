@@ -14,15 +14,15 @@ import torch
 from torch import Tensor
 
 from baret.method.ddim import Schedule, guide
-from baret.method.mask import Keeper
+from baret.method.mask import ChangeMask
 from baret.unet.attention import AttentionRecorder, Injection, Recording
-from baret.unet.requests import Answer, Edit, Request, Where
+from baret.unet.requests import Answer, Request, Routine, StageProgress
 
 TRANSITION, EDIT = "transition", "edit"
 PREVIEW_EVERY = 5  # steps: at 50 of them the VAE costs a tenth of what the UNet does
 
 # Given how far the edit is and the clean latent that it predicts, [4, h, w].
-Show = Callable[[Where, Tensor], Edit[None]]
+PreviewHook = Callable[[StageProgress, Tensor], Routine[None]]
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Texts:
 
 
 @dataclass(frozen=True)
-class Balance:
+class DenoisingOptions:
     """When BAM injects, as shares of the steps from the noisiest on, and what else is wanted."""
 
     self_attention_until: float  # τ_s
@@ -63,9 +63,9 @@ def denoise(
     pivots: Tensor,
     texts: Texts,
     schedule: Schedule,
-    balance: Balance,
-    show: Show | None = None,
-) -> Edit[Branches]:
+    balance: DenoisingOptions,
+    show: PreviewHook | None = None,
+) -> Routine[Branches]:
     """Denoise edit and transition from the same noise, each guided, BAM in the edit branch.
 
     A branch is left out as soon as nothing needs it any more. The reconstruction stays on the
@@ -82,7 +82,7 @@ def denoise(
     latents = {EDIT: pivots[-1], TRANSITION: pivots[-1]}
     recorder = AttentionRecorder() if balance.record_attention else None
     recordings = () if recorder is None else (Recording(0, recorder),)
-    keeper = None if balance.keep is None else Keeper(pivots, schedule, balance.keep)
+    keeper = None if balance.keep is None else ChangeMask(pivots, schedule, balance.keep)
     for level in range(count, 0, -1):
         done = count - level
         balanced_self = done < round(balance.self_attention_until * count)
@@ -101,7 +101,7 @@ def denoise(
             asked.append(pivots[level][None])
             embeddings.append(tuned)
         answer: Answer = yield Request(
-            Where("editing", done, done / count),
+            StageProgress("editing", done, done / count),
             torch.cat(asked),
             (schedule.timestep(level),) * len(embeddings),
             torch.stack(embeddings),
@@ -114,10 +114,10 @@ def denoise(
         stepped = schedule.step(rows, noise, level=level)
         latents.update(zip(guided, stepped, strict=True))
         if keeper is not None:
-            keeper.watch(rows[0], noise[0], level=level)  # the edit is the first row
-            latents[EDIT] = keeper.hold(latents[EDIT], level=level - 1)
+            keeper.observe(rows[0], noise[0], level=level)  # the edit is the first row
+            latents[EDIT] = keeper.apply(latents[EDIT], level=level - 1)
         if show is not None and level > 1 and (done + 1) % PREVIEW_EVERY == 0:
-            where = Where("editing", done + 1, (done + 1) / count)
+            where = StageProgress("editing", done + 1, (done + 1) / count)
             yield from show(where, schedule.clean(rows[0], noise[0], level=level))
     return Branches(
         latents[EDIT],
@@ -127,7 +127,7 @@ def denoise(
     )
 
 
-def _scales(guided: int, share: float, balance: Balance) -> Tensor:
+def _scales(guided: int, share: float, balance: DenoisingOptions) -> Tensor:
     """w of each guided branch when a share of the steps is done, the edit's first, [b, 1, 1, 1].
 
     The edit branch's falls as the square of what is left: layout, decided early, needs guidance;

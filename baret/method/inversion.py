@@ -11,9 +11,11 @@ from torch import Tensor
 
 from baret.method.ddim import Schedule, guide
 from baret.options import InversionOptions
-from baret.unet.requests import Answer, Edit, Goal, Request, Where
+from baret.unet.requests import Answer, NoiseTarget, Request, Routine, StageProgress
 
-TOGETHER = 10  # timesteps tuned in one call: enough to fill a GPU, few enough to be stopped soon
+LEVELS_PER_CALL = (
+    10  # timesteps tuned in one call: enough to fill a GPU, few enough to be stopped soon
+)
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Tuning:
     reconstruction: Tensor  # [4, h, w] float32, where denoising with c_t ends
 
 
-def invert(clean: Tensor, uncond: Tensor, schedule: Schedule) -> Edit[Tensor]:
+def invert(clean: Tensor, uncond: Tensor, schedule: Schedule) -> Routine[Tensor]:
     """DDIM inversion at guidance 1 with the empty text.
 
     With the empty text the pivots are the picture's alone and serve every text asked of it; they
@@ -42,7 +44,7 @@ def invert(clean: Tensor, uncond: Tensor, schedule: Schedule) -> Edit[Tensor]:
     """
     pivots = [clean]
     for level in range(1, len(schedule) + 1):
-        where = Where("inverting", level - 1, (level - 1) / len(schedule))
+        where = StageProgress("inverting", level - 1, (level - 1) / len(schedule))
         latents = pivots[-1][None]
         timesteps = (schedule.timestep(level),)
         answer: Answer = yield Request(where, latents, timesteps, uncond[None])
@@ -52,7 +54,7 @@ def invert(clean: Tensor, uncond: Tensor, schedule: Schedule) -> Edit[Tensor]:
 
 def tune(
     pivots: Tensor, target: Tensor, uncond: Tensor, schedule: Schedule, options: InversionOptions
-) -> Edit[Tuning]:
+) -> Routine[Tuning]:
     """Tune c_t at every timestep so that the guided step lands on the pivot below.
 
     min ‖z*_{t−1} − step(z, ε(∅) + w(ε(c_t) − ε(∅)))‖² by Adam. ε(∅) is predicted once a timestep.
@@ -70,7 +72,7 @@ def tune(
 
 def _side_by_side(
     pivots: Tensor, target: Tensor, uncond: Tensor, schedule: Schedule, options: InversionOptions
-) -> Edit[Tuning]:
+) -> Routine[Tuning]:
     """Every timestep by itself: z is its pivot, c_t starts at c. Not in the paper.
 
     With the offset d_t = z*_{t−1} − step(z*_t, …) added after each step, denoising with c_t passes
@@ -78,8 +80,8 @@ def _side_by_side(
     """
     count = len(schedule)
     found: list[_Tuned] = []
-    for start in range(count, 0, -TOGETHER):
-        levels = tuple(range(start, max(0, start - TOGETHER), -1))
+    for start in range(count, 0, -LEVELS_PER_CALL):
+        levels = tuple(range(start, max(0, start - LEVELS_PER_CALL), -1))
         stage = _Levels(levels, pivots[list(levels)], pivots, schedule, options)
         begin = [target] * len(levels)
         if options.inner_steps:
@@ -92,7 +94,7 @@ def _side_by_side(
 
 def _one_after_another(
     pivots: Tensor, target: Tensor, uncond: Tensor, schedule: Schedule, options: InversionOptions
-) -> Edit[Tuning]:
+) -> Routine[Tuning]:
     """The paper's form: from T down, z is where the steps before led; c_t starts at c_{t+1}."""
     latents, embedding = pivots[-1:], target
     found: list[_Tuned] = []
@@ -172,12 +174,12 @@ class _Levels:
     schedule: Schedule
     options: InversionOptions
 
-    def predict(self, texts: Sequence[Tensor], part: float) -> Edit[Tensor]:
+    def predict(self, texts: Sequence[Tensor], part: float) -> Routine[Tensor]:
         """ε of every row with its text, k × [n, d]; `part` of the work on these levels is done."""
         answer: Answer = yield self._request(range(len(self.levels)), texts, part)
         return answer.noise
 
-    def tune(self, start: Sequence[Tensor], unconditional: Tensor) -> Edit[list[_Tuned]]:
+    def tune(self, start: Sequence[Tensor], unconditional: Tensor) -> Routine[list[_Tuned]]:
         """The inner loops, beginning at k × [n, d]; who has arrived leaves the calls.
 
         Args:
@@ -203,17 +205,21 @@ class _Levels:
         return [loop.end() for loop in loops]
 
     def _request(
-        self, rows: Sequence[int], texts: Sequence[Tensor], part: float, goal: Goal | None = None
+        self,
+        rows: Sequence[int],
+        texts: Sequence[Tensor],
+        part: float,
+        goal: NoiseTarget | None = None,
     ) -> Request:
         """Some rows with their texts, of all k; the goal is all rows'."""
         count, chosen = len(self.schedule), list(rows)
         step = count - self.levels[0]
         return Request(
-            Where("tuning", step, (step + part * len(self.levels)) / count),
+            StageProgress("tuning", step, (step + part * len(self.levels)) / count),
             self.latents[chosen],
             tuple(self.schedule.timestep(self.levels[row]) for row in chosen),
             torch.stack([texts[row] for row in chosen]),
-            goal=None if goal is None else Goal(goal.noise[chosen], goal.weight[chosen]),
+            goal=None if goal is None else NoiseTarget(goal.noise[chosen], goal.weight[chosen]),
         )
 
     def land(self, noise: Tensor, unconditional: Tensor) -> Tensor:
@@ -221,7 +227,7 @@ class _Levels:
         guided = guide(unconditional, noise, self.options.guidance_scale)
         return self.schedule.step_each(self.latents, guided, levels=self.levels)
 
-    def goal(self, unconditional: Tensor) -> Goal:
+    def goal(self, unconditional: Tensor) -> NoiseTarget:
         """The ε(c_t) with which the guided step lands on the pivots below.
 
         The step is linear in ε and guidance in ε(c_t), so the squared distance from the pivot is
@@ -230,4 +236,4 @@ class _Levels:
         w = self.options.guidance_scale
         below = self.pivots[[level - 1 for level in self.levels]]
         guided, taken = self.schedule.noise_between_each(self.latents, below, levels=self.levels)
-        return Goal(unconditional + (guided - unconditional) / w, (w * taken).square())
+        return NoiseTarget(unconditional + (guided - unconditional) / w, (w * taken).square())

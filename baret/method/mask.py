@@ -15,11 +15,11 @@ from torch.nn.functional import avg_pool2d, pad
 
 from baret.method.ddim import Schedule
 
-FREE = 0.5  # share of the steps, from the noisiest, in which nothing is held
-UNTOLD = 1e-4  # of a latent's unit variance: below it the edit is still the photo
+FREE_SHARE = 0.5  # share of the steps, from the noisiest, in which nothing is held
+MIN_DEPARTURE = 1e-4  # of a latent's unit variance: below it the edit is still the photo
 
 
-class Keeper:
+class ChangeMask:
     """Watches where an edit departs from the photo, then holds the rest to it.
 
     Attributes:
@@ -30,10 +30,10 @@ class Keeper:
         """Keep the photo of these pivots, [T + 1, 4, h, w]; thresholds as in `change_mask`."""
         self._pivots, self._schedule, self._thresholds = pivots, schedule, thresholds
         self._departed = torch.zeros_like(pivots[0, 0])
-        self._last = len(schedule) - max(1, round(FREE * len(schedule))) + 1  # level watched
+        self._last = len(schedule) - max(1, round(FREE_SHARE * len(schedule))) + 1  # level watched
         self.mask: Tensor | None = None
 
-    def watch(self, latents: Tensor, noise: Tensor, *, level: int) -> None:
+    def observe(self, latents: Tensor, noise: Tensor, *, level: int) -> None:
         """Take in what the edit predicts at a level: latents and guided ε, [4, h, w] each."""
         if self.mask is not None:
             return
@@ -46,7 +46,7 @@ class Keeper:
         if level <= self._last:
             self.mask = change_mask(relative(self._departed), *self._thresholds)
 
-    def hold(self, latents: Tensor, *, level: int) -> Tensor:
+    def apply(self, latents: Tensor, *, level: int) -> Tensor:
         """The edit's latents [4, h, w] at a level, on the pivots where the photo is kept."""
         if self.mask is None:
             return latents
@@ -58,7 +58,7 @@ def relative(departed: Tensor) -> Tensor:
     field = pad(departed[None, None], (1, 1, 1, 1), mode="replicate")
     smooth = avg_pool2d(field, 3, stride=1)[0, 0]
     peak = smooth.max()
-    return smooth / peak if peak > UNTOLD else torch.ones_like(smooth)
+    return smooth / peak if peak > MIN_DEPARTURE else torch.ones_like(smooth)
 
 
 def change_mask(change: Tensor, keep_below: float, change_above: float) -> Tensor:

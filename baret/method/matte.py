@@ -19,7 +19,7 @@ SOLID = (0.5, 0.8)  # of the strongest nearby: a thing of the edit's own begins 
 FLOOR = 0.03  # of the range: colours nearer than this are the same
 
 
-def shown(edited: Pixels, photo: Pixels, *, place: int) -> Share:
+def alpha_matte(edited: Pixels, photo: Pixels, *, latent_pixel_size: int) -> Share:
     """How much of the edit is shown where: 0 takes the photo, 1 the edit, [H, W].
 
     Where the two pictures look alike, the photo. Well inside of where they differ, the edit. At the
@@ -36,19 +36,19 @@ def shown(edited: Pixels, photo: Pixels, *, place: int) -> Share:
     edit, source = (
         torch.from_numpy(p.astype(np.float32) / 255).permute(2, 0, 1) for p in (edited, photo)
     )
-    near = 2 * place - 1
+    near = 2 * latent_pixel_size - 1
     apart = (edit - source).abs().amax(0, keepdim=True)
-    differs = (_mean(apart, place + 1 | 1) > UNSEEN).float()
-    inside = -_most(-differs, near)
+    differs = (_mean(apart, latent_pixel_size + 1 | 1) > UNSEEN).float()
+    inside = -_local_max(-differs, near)
     kept = 1 - differs
     weight = _mean(kept, near)
     beside = _mean(source * kept, near) / weight.clamp(min=1e-6)  # the colour of what is kept
     old = (source - beside).abs().amax(0, keepdim=True)
     new = (edit - beside).abs().amax(0, keepdim=True)
     gone = 0.5 + 0.5 * (old - new) / (old + new + FLOOR)
-    stands = _mean(new, place - 1 | 1)
+    stands = _mean(new, latent_pixel_size - 1 | 1)
     solid = (
-        (stands / _most(stands, near).clamp(min=1e-6) - SOLID[0]) / (SOLID[1] - SOLID[0])
+        (stands / _local_max(stands, near).clamp(min=1e-6) - SOLID[0]) / (SOLID[1] - SOLID[0])
     ).clamp(0, 1)
     border = torch.where(weight > 0, torch.maximum(gone, solid), torch.ones_like(gone))
     share: Share = torch.maximum(inside, differs * border)[0].numpy()
@@ -61,6 +61,6 @@ def _mean(field: Tensor, side: int) -> Tensor:
     return avg_pool2d(wide, side, stride=1)[0]
 
 
-def _most(field: Tensor, side: int) -> Tensor:
+def _local_max(field: Tensor, side: int) -> Tensor:
     """The most in a square of odd side around each pixel, [c, H, W]."""
     return max_pool2d(field[None], side, stride=1, padding=side // 2)[0]

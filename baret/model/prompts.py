@@ -12,7 +12,7 @@ _WORD = re.compile(rf"[^\s{_APOSTROPHES}](\S*[^\s{_APOSTROPHES}])?")
 _MARKS = 2  # of the model's length: one before the text, one after it
 
 # A text may be long and foreign throughout; a hint stays short.
-_MOST_WORDS, _MOST_QUOTED = 20, 5  # listed; in a sentence
+_MAX_WORDS, _MAX_QUOTED = 20, 5  # listed; in a sentence
 _LONGEST = 40  # characters of a word, or of the end of a text
 
 
@@ -103,13 +103,13 @@ def _in_word(char: str) -> bool:
 
 
 def _quoted(words: tuple[str, ...]) -> str:
-    quoted = ", ".join(f"“{word}”" for word in _short(words)[:_MOST_QUOTED])
-    more = len(words) - _MOST_QUOTED
+    quoted = ", ".join(f"“{word}”" for word in _short(words)[:_MAX_QUOTED])
+    more = len(words) - _MAX_QUOTED
     return f"{quoted} and {more} more" if more > 0 else quoted
 
 
 def _short(words: tuple[str, ...]) -> tuple[str, ...]:
-    first = words[:_MOST_WORDS]
+    first = words[:_MAX_WORDS]
     return tuple(w if len(w) <= _LONGEST else w[: _LONGEST - 1] + "…" for w in first)
 
 

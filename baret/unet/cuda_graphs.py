@@ -28,8 +28,8 @@ class Record(Protocol):
 # Rows are padded up to one of these, so that few graphs serve all requests. The small ones are what
 # a lone edit asks for; beyond, a quarter is wasted at most.
 BUCKETS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48, 64)
-MOST = 64  # graphs kept; the one that has not been used for longest goes
-PATIENCE = 2  # times a shape is called as it is, before it is worth a graph
+MAX_GRAPHS = 64  # graphs kept; the one that has not been used for longest goes
+WARMUP_CALLS = 2  # times a shape is called as it is, before it is worth a graph
 
 
 def padded(rows: int) -> int:
@@ -44,7 +44,7 @@ class _Graph(Generic[I, O]):
     replay: Callable[[], None]
 
 
-class Replayed(Generic[I, O]):
+class GraphCache(Generic[I, O]):
     """A function of a tuple of tensors, replayed where the shapes have been seen before."""
 
     def __init__(self, function: Callable[[I], O], record: Record):
@@ -59,7 +59,7 @@ class Replayed(Generic[I, O]):
         key = tuple(None if one is None else (one.shape, one.dtype) for one in given)
         if key not in self._graphs:
             self._seen[key] = self._seen.get(key, 0) + 1
-            if self._seen[key] <= PATIENCE:
+            if self._seen[key] <= WARMUP_CALLS:
                 return self._function(given)
             self._keep(key, given)
         graph = self._graphs[key]
@@ -74,7 +74,7 @@ class Replayed(Generic[I, O]):
         own = _copy(given)
         outputs, replay = self._record(lambda: self._function(own))
         self._graphs[key] = _Graph(own, outputs, replay)
-        if len(self._graphs) > MOST:
+        if len(self._graphs) > MAX_GRAPHS:
             self._graphs.popitem(last=False)
 
 

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from baret.errors import memory_errors
 from baret.unet.attention import Recording, attention_layers, balanced_attention
-from baret.unet.cuda_graphs import Record, Replayed, padded
-from baret.unet.requests import Answer, Goal, Request, merge, split
+from baret.unet.cuda_graphs import GraphCache, Record, padded
+from baret.unet.requests import Answer, NoiseTarget, Request, merge, split
 
 
 class NoisePredictor(Protocol):
@@ -54,7 +54,7 @@ class Predictor:
         """
         self._model = model
         self._layers = attention_layers(model.unet)
-        self._replayed = None if record is None else Replayed(self._call, record)
+        self._replayed = None if record is None else GraphCache(self._call, record)
 
     @memory_errors()
     def answer(self, request: Request) -> Answer:
@@ -93,7 +93,7 @@ class Predictor:
             with torch.enable_grad():
                 texts = embeddings.detach().requires_grad_(True)
                 noise = predict(latents, timesteps, texts)
-                losses = Goal(goal, weight).losses(noise)
+                losses = NoiseTarget(goal, weight).losses(noise)
                 # Half-precision gradients of a mean over a whole latent underflow unscaled.
                 scale = self._model.gradient_scale
                 (gradient,) = torch.autograd.grad(losses.sum() * scale, texts)

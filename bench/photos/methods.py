@@ -15,7 +15,7 @@ from torch import Tensor
 from baret import EditOptions, Editor, InversionOptions, Preset, images
 from baret.method.ddim import Schedule, guide
 from baret.method.inversion import invert
-from baret.unet.requests import Answer, Edit, Request, Where
+from baret.unet.requests import Answer, Request, Routine, StageProgress
 from bench.photos.datasets import Task
 
 
@@ -107,12 +107,12 @@ class Ddim:
         return images.to_picture(model.decode(edited), rgb.size)
 
 
-def _denoise(noise: Tensor, texts: Tensor, schedule: Schedule, scale: float) -> Edit[Tensor]:
+def _denoise(noise: Tensor, texts: Tensor, schedule: Schedule, scale: float) -> Routine[Tensor]:
     """Guided DDIM from z_T [4, h, w] to z_0; texts are c and ∅, [2, n, d]."""
     latents = noise[None]
     for level in range(len(schedule), 0, -1):
         done = len(schedule) - level
-        where = Where("editing", done, done / len(schedule))
+        where = StageProgress("editing", done, done / len(schedule))
         rows = latents.expand(2, -1, -1, -1)  # [2, 4, h, w]
         timesteps = (schedule.timestep(level),) * 2
         answer: Answer = yield Request(where, rows, timesteps, texts)
@@ -121,7 +121,7 @@ def _denoise(noise: Tensor, texts: Tensor, schedule: Schedule, scale: float) -> 
     return latents[0]
 
 
-def _unheard(where: Where) -> None:
+def _unheard(where: StageProgress) -> None:
     """Progress is told edit by edit, not call by call."""
 
 

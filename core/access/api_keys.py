@@ -35,7 +35,7 @@ class ApiKey(BaseModel):
 
 
 @dataclass(frozen=True)
-class KeyWish:
+class NewApiKey:
     """What a new key is to be: a name for people, a key whose edits it sees, limits of its own."""
 
     name: str
@@ -62,7 +62,7 @@ class Keyring:
         return bool(self._redis.exists("baret:keys"))
 
     @redis_errors()
-    def create(self, wish: KeyWish) -> tuple[str, ApiKey]:
+    def create(self, wish: NewApiKey) -> tuple[str, ApiKey]:
         """Make a key.
 
         Returns:
@@ -116,7 +116,7 @@ class Keyring:
         return self.get(key_id)
 
     @redis_errors()
-    def admit(self, text: str) -> ApiKey:
+    def authenticate(self, text: str) -> ApiKey:
         """The record of a key that may be used, noting that it is.
 
         Raises:

@@ -24,10 +24,10 @@ class Allowance:
     allowed: bool
     quota: int  # requests in any WINDOW_SECONDS
     remaining: int
-    more_in: int  # seconds until there are more
+    resets_in: int  # seconds until there are more
 
 
-class Rates:
+class RateLimiter:
     """Counts requests. Blocks for milliseconds and is thread-safe."""
 
     def __init__(self, client: redis.Redis):
@@ -46,8 +46,8 @@ class Rates:
         """
         item = RateLimitItemPerSecond(quota, WINDOW_SECONDS)
         allowed = self._limiter.hit(item, key_id)
-        remaining, more_in = self._standing(item, key_id)
-        return Allowance(allowed, quota, remaining if allowed else 0, max(1, math.ceil(more_in)))
+        remaining, resets_in = self._standing(item, key_id)
+        return Allowance(allowed, quota, remaining if allowed else 0, max(1, math.ceil(resets_in)))
 
     def _standing(self, item: RateLimitItem, key_id: str) -> tuple[int, float]:
         """How many requests are left, and the seconds until there are more.
@@ -59,8 +59,8 @@ class Rates:
             item.key_for(key_id), window
         )
         used = math.floor(previous * previous_left / window) + current
-        more_in = current_left - window  # then this window begins to fade
+        resets_in = current_left - window  # then this window begins to fade
         if previous:  # it fades already, one request at a time
             pace = window / previous
-            more_in = min(more_in, previous_left % pace or pace)
-        return max(0, item.amount - used), more_in
+            resets_in = min(resets_in, previous_left % pace or pace)
+        return max(0, item.amount - used), resets_in

@@ -26,13 +26,13 @@ from core.telemetry.logs import get_logger
 log = get_logger(__name__)
 
 RUN_EDIT = "baret.run_edit"
-MOST_BYTES = 16 * 1024  # of a message; ours have about 1 kB
+MAX_BYTES = 16 * 1024  # of a message; ours have about 1 kB
 QUIET_SECONDS = 1.0  # between two lines about dropped messages, however many there are
 
 
 def only_ours(item: bytes, queue: str) -> bytes | None:
     """A message of ours, written anew from its edit's id; None for whatever else it is."""
-    if len(item) > MOST_BYTES:
+    if len(item) > MAX_BYTES:
         return None
     try:
         told = json.loads(item)

@@ -9,12 +9,12 @@ import pillow_heif
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
 from core.errors import (
-    PictureInvalid,
-    PictureOutOfRange,
-    PictureTooLarge,
-    PictureUnsupported,
+    ImageOutOfRange,
+    ImageTooLarge,
+    InvalidImage,
+    UnsupportedImage,
 )
-from core.schema import InputPicture
+from core.schema import InputImage
 
 MAX_BYTES = 20 * 1024 * 1024
 MAX_PIXELS = 50_000_000
@@ -52,25 +52,25 @@ def check_kind(data: bytes) -> None:
     """Refuse what needs no look inside: too many bytes, or the first ones of no accepted format.
 
     Raises:
-        PictureInvalid: there are none.
-        PictureTooLarge: more than 20 MB.
-        PictureUnsupported: not one of the accepted formats.
+        InvalidImage: there are none.
+        ImageTooLarge: more than 20 MB.
+        UnsupportedImage: not one of the accepted formats.
     """
     if not data:
-        raise PictureInvalid("The picture is empty.")
+        raise InvalidImage("The picture is empty.")
     if len(data) > MAX_BYTES:
-        raise PictureTooLarge(f"The picture has {len(data)} bytes; at most {MAX_BYTES} are taken.")
+        raise ImageTooLarge(f"The picture has {len(data)} bytes; at most {MAX_BYTES} are taken.")
     if not _starts_as_accepted(data):
-        raise PictureUnsupported(f"This is no picture of a known kind. {_ACCEPTED}")
+        raise UnsupportedImage(f"This is no picture of a known kind. {_ACCEPTED}")
 
 
 def open_picture(data: bytes) -> Image.Image:
     """Open a picture without decoding its pixels.
 
     Raises:
-        PictureTooLarge: more than 20 MB or 50 megapixels.
-        PictureUnsupported: not one of the accepted formats, by content.
-        PictureInvalid: its header cannot be read, or it is animated.
+        ImageTooLarge: more than 20 MB or 50 megapixels.
+        UnsupportedImage: not one of the accepted formats, by content.
+        InvalidImage: its header cannot be read, or it is animated.
     """
     check_kind(data)
     try:
@@ -79,15 +79,15 @@ def open_picture(data: bytes) -> Image.Image:
             warnings.simplefilter("ignore")
             picture = Image.open(io.BytesIO(data), formats=tuple(CONTENT_TYPES))
     except Image.DecompressionBombError as error:
-        raise PictureTooLarge(f"At most {MAX_PIXELS} pixels are taken.") from error
+        raise ImageTooLarge(f"At most {MAX_PIXELS} pixels are taken.") from error
     except UnidentifiedImageError as error:
         if _looks_accepted(data):
-            raise PictureInvalid("The picture's header cannot be read; send it whole.") from error
-        raise PictureUnsupported(f"This is no picture of a known kind. {_ACCEPTED}") from error
+            raise InvalidImage("The picture's header cannot be read; send it whole.") from error
+        raise UnsupportedImage(f"This is no picture of a known kind. {_ACCEPTED}") from error
     except Exception as error:  # whatever a codec raises on a broken header
-        raise PictureInvalid("The picture's header cannot be read; send it whole.") from error
+        raise InvalidImage("The picture's header cannot be read; send it whole.") from error
     if picture.width * picture.height > MAX_PIXELS:
-        raise PictureTooLarge(
+        raise ImageTooLarge(
             f"The picture has {picture.width}×{picture.height} pixels; "
             f"at most {MAX_PIXELS} in all are taken."
         )
@@ -96,23 +96,23 @@ def open_picture(data: bytes) -> Image.Image:
         # the first one, at which it stands, is the photo.
         picture.format = "JPEG"
     elif getattr(picture, "n_frames", 1) > 1:
-        raise PictureInvalid("The picture is animated; send a single frame.")
+        raise InvalidImage("The picture is animated; send a single frame.")
     return picture
 
 
-def inspect(data: bytes) -> InputPicture:
+def inspect(data: bytes) -> InputImage:
     """Judge a picture: header first, then all of its data, to see that nothing is missing.
 
     Raises:
-        PictureError: one of its kinds, as `open_picture`; also PictureOutOfRange where the
+        InputImageError: one of its kinds, as `open_picture`; also ImageOutOfRange where the
             picture is under 32 pixels on a side or more elongated than 4:1.
     """
     picture = open_picture(data)
     sides = picture.size
     if min(sides) < MIN_SIDE:
-        raise PictureOutOfRange(f"Each side must have at least {MIN_SIDE} pixels.")
+        raise ImageOutOfRange(f"Each side must have at least {MIN_SIDE} pixels.")
     if max(sides) > MAX_ASPECT * min(sides):
-        raise PictureOutOfRange("The aspect ratio must lie between 1:4 and 4:1.")
+        raise ImageOutOfRange("The aspect ratio must lie between 1:4 and 4:1.")
     # A JPEG's data is all read at an eighth of its size too, where nothing but the pixels is
     # left out: half the time, a 64th of the memory. Other formats are decoded as they are.
     picture.draft(None, (1, 1))
@@ -120,7 +120,7 @@ def inspect(data: bytes) -> InputPicture:
     _try_profile(picture)
     # Only now: a PNG that is asked for its EXIF reads its pixels, and what it raises is lost.
     width, height = reversed(sides) if _orientation(picture) in (5, 6, 7, 8) else sides
-    return InputPicture(
+    return InputImage(
         width=width,
         height=height,
         content_type=CONTENT_TYPES[picture.format or ""],
@@ -132,7 +132,7 @@ def load_upright(data: bytes) -> Image.Image:
     """The whole picture, turned as EXIF says, its palette applied.
 
     Raises:
-        PictureError: as `open_picture`, and where it is truncated or broken.
+        InputImageError: as `open_picture`, and where it is truncated or broken.
     """
     picture = open_picture(data)
     _load(picture)
@@ -148,9 +148,9 @@ def _load(picture: Image.Image) -> None:
     try:
         picture.load()
     except Exception as error:  # whatever a codec raises on broken bytes
-        raise PictureInvalid("The picture cannot be decoded; it is truncated or broken.") from error
+        raise InvalidImage("The picture cannot be decoded; it is truncated or broken.") from error
     if picture.mode in ("P", "PA") and picture.palette is None:
-        raise PictureInvalid("The picture cannot be shown; its palette is missing.")
+        raise InvalidImage("The picture cannot be shown; its palette is missing.")
 
 
 def _try_profile(picture: Image.Image) -> None:

@@ -20,9 +20,9 @@ from typing import Any
 
 from PIL import Image
 
-from core.errors import DecoderUnavailable, PictureError, PictureInvalid
+from core.errors import DecoderUnavailable, InputImageError, InvalidImage
 from core.images.inspection import MAX_BYTES, MAX_PIXELS, check_kind, inspect, load_upright
-from core.schema import InputPicture
+from core.schema import InputImage
 
 MAX_NOTE = 2**16  # bytes of JSON
 
@@ -30,13 +30,13 @@ _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload([__name__, "core.images.codecs"])
 # `multiprocessing` keeps lists of processes that no lock of its own guards.
 _LOCK = threading.Lock()
-_ERRORS = {kind.__name__: kind for kind in PictureError.__subclasses__()}
+_ERRORS = {kind.__name__: kind for kind in InputImageError.__subclasses__()}
 
 Work = Callable[[bytes, Connection], None]
 
 
 @dataclass(frozen=True)
-class Decoding:
+class DecoderSandbox:
     """What one picture's process may take. The defaults are measured: docs/architecture.md.
 
     Two kinds of time are bounded, since a process may compute for long or stand still for long.
@@ -46,22 +46,22 @@ class Decoding:
     cpu_seconds: int = 10
     seconds: float = 30.0
 
-    def inspect(self, data: bytes) -> InputPicture:
+    def inspect(self, data: bytes) -> InputImage:
         """`core.images.inspection.inspect`, apart. Blocks.
 
         Raises:
-            PictureError: as it does; PictureInvalid too where the process had to be ended.
+            InputImageError: as it does; InvalidImage too where the process had to be ended.
             DecoderUnavailable: no process could be started.
         """
         check_kind(data)
         (note,) = self._apart(_inspect, data)
-        return InputPicture.model_validate_json(note)
+        return InputImage.model_validate_json(note)
 
     def decode(self, data: bytes) -> Image.Image:
         """The whole picture, upright, with its colour profile and none of its other metadata.
 
         Raises:
-            PictureError, DecoderUnavailable: as `inspect`.
+            InputImageError, DecoderUnavailable: as `inspect`.
         """
         check_kind(data)
         note, profile, pixels = self._apart(_decode, data, MAX_BYTES, 4 * MAX_PIXELS)
@@ -86,7 +86,7 @@ class Decoding:
             _raise_what_is_told(note)
             return [note, *(pipe.recv_bytes(size) for size in sizes)]
         except (EOFError, OSError) as error:
-            raise PictureInvalid(
+            raise InvalidImage(
                 "The picture takes more time or memory to decode than one may. Save it anew, "
                 "in another format, and send that."
             ) from error
@@ -99,12 +99,12 @@ class Decoding:
 def warm_up() -> None:
     """Start the process that others are forked from; else the first picture waits for it."""
     with suppress(DecoderUnavailable):
-        process, pipe = _start(_inspect, Decoding())
+        process, pipe = _start(_inspect, DecoderSandbox())
         pipe.close()
         _end(process)
 
 
-def _start(work: Work, bounds: Decoding) -> tuple[ForkServerProcess, Connection]:
+def _start(work: Work, bounds: DecoderSandbox) -> tuple[ForkServerProcess, Connection]:
     try:
         ours, theirs = _CONTEXT.Pipe()
         with theirs:
@@ -135,21 +135,21 @@ def _raise_what_is_told(note: bytes) -> None:
 # What follows runs in the picture's own process.
 
 
-def _main(work: Work, pipe: Connection, bounds: Decoding) -> None:
+def _main(work: Work, pipe: Connection, bounds: DecoderSandbox) -> None:
     import core.images.codecs  # noqa: F401, PLC0415 - loaded already where it could be; nowhere else
 
     _bind(bounds)
     try:
         work(pipe.recv_bytes(MAX_BYTES), pipe)
-    except PictureError as error:
+    except InputImageError as error:
         _tell(pipe, error=type(error).__name__, message=str(error))
     except (EOFError, OSError):
         return  # nobody listens
     except Exception:  # whatever a codec raises
-        _tell(pipe, error="PictureInvalid", message="The picture cannot be read; it is broken.")
+        _tell(pipe, error="InvalidImage", message="The picture cannot be read; it is broken.")
 
 
-def _bind(bounds: Decoding) -> None:
+def _bind(bounds: DecoderSandbox) -> None:
     with suppress(OSError):  # where the machine's memory ends all the same, this process does first
         Path("/proc/self/oom_score_adj").write_text("1000")
     for kind, most in (

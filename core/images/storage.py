@@ -20,7 +20,7 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
 
-from core.circuit_breaker import Fuse
+from core.circuit_breaker import CircuitBreaker
 from core.errors import StoreUnavailable
 from core.ids import is_edit_id
 from core.schema import Submission
@@ -31,7 +31,7 @@ if TYPE_CHECKING:  # at run time obstore has no such names
     from obstore.store import ClientConfig, RetryConfig
 
 TIMEOUT_SECONDS = 10.0  # that a store may take for one request: 25 MB at 20 Mbit/s
-REST_SECONDS = 5.0  # that a store which did not answer in time is not asked again
+OPEN_SECONDS = 5.0  # that a store which did not answer in time is not asked again
 AT_ONCE = 16  # operations of a process; a store that hangs must not take every thread
 PLACE_SECONDS = 1.0  # that one waits for the end of others
 
@@ -45,7 +45,7 @@ _CLIENT: "ClientConfig" = {
 _RETRY: "RetryConfig" = {"max_retries": 3, "retry_timeout": timedelta(seconds=TIMEOUT_SECONDS)}
 
 
-class Kept(NamedTuple):
+class StoredObject(NamedTuple):
     """A file in the store."""
 
     name: str  # under the prefix asked for
@@ -55,7 +55,7 @@ class Kept(NamedTuple):
 
 # A part of a key: of ids and digests, with an extension where it is a picture's. No `.` begins it.
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
-MOST_PARTS = 6
+MAX_PARTS = 6
 
 
 def _key(*texts: str) -> str:
@@ -66,7 +66,7 @@ def _key(*texts: str) -> str:
     """
     key = "/".join(texts)
     parts = key.split("/")
-    if len(parts) > MOST_PARTS or not all(_PART.fullmatch(part) for part in parts):
+    if len(parts) > MAX_PARTS or not all(_PART.fullmatch(part) for part in parts):
         raise ValueError(f"No key of the picture store: {key[:200]!r}")
     return key
 
@@ -82,7 +82,7 @@ def holds_one_edits_pictures(prefix: str) -> bool:
     return is_edit_id(prefix) or _INVERSIONS.fullmatch(prefix) is not None
 
 
-class PictureFiles:
+class ImageStorage:
     """Bytes by edit and name.
 
     Raises:
@@ -98,7 +98,7 @@ class PictureFiles:
             self._store = LocalStore(folder, mkdir=True, automatic_cleanup=True)
         else:
             self._store = from_url(url, client_options=_CLIENT, retry_config=_RETRY)
-        self._fuse = Fuse(timeout=TIMEOUT_SECONDS, rest=REST_SECONDS)
+        self._breaker = CircuitBreaker(timeout=TIMEOUT_SECONDS, open_seconds=OPEN_SECONDS)
         self._places = BoundedSemaphore(AT_ONCE)
 
     def put(self, edit_id: str, name: str, data: bytes) -> None:
@@ -124,12 +124,14 @@ class PictureFiles:
             for batch in obstore.list(self._store, prefix=prefix):
                 obstore.delete(self._store, [meta["path"] for meta in batch])
 
-    def list(self, prefix: str) -> list[Kept]:
+    def list(self, prefix: str) -> list[StoredObject]:
         """What lies under a prefix of whole parts, the oldest first."""
         prefix = _key(prefix)
         with self._asking():
             found = [
-                Kept(meta["path"].removeprefix(f"{prefix}/"), meta["size"], meta["last_modified"])
+                StoredObject(
+                    meta["path"].removeprefix(f"{prefix}/"), meta["size"], meta["last_modified"]
+                )
                 for batch in obstore.list(self._store, prefix=prefix)
                 for meta in batch
             ]
@@ -153,7 +155,7 @@ class PictureFiles:
             StoreUnavailable: with what it means.
             FileNotFoundError: passed on.
         """
-        if not self._fuse.lets_ask() or not self._places.acquire(timeout=PLACE_SECONDS):
+        if not self._breaker.allow() or not self._places.acquire(timeout=PLACE_SECONDS):
             raise StoreUnavailable(otherwise)
         started, failed = time.monotonic(), False
         try:
@@ -166,6 +168,6 @@ class PictureFiles:
         finally:
             self._places.release()
             if failed and time.monotonic() - started >= TIMEOUT_SECONDS:
-                self._fuse.blow()
+                self._breaker.record_timeout()
             else:
-                self._fuse.mend()
+                self._breaker.reset()

@@ -14,8 +14,8 @@ from core.outbound.ip_policy import Address, is_allowed
 from core.outbound.resolver import Lookups
 from core.settings import Network
 
-MOST_BEFORE_ANSWER = 128 * 1024  # bytes from a request to the end of its answer's head
-MOST_ADDRESSES = 8  # tried of one name
+MAX_BEFORE_ANSWER = 128 * 1024  # bytes from a request to the end of its answer's head
+MAX_ADDRESSES = 8  # tried of one name
 STEP_SECONDS = 2.0  # for an address that has others after it
 CONNECTIONS = 100
 LOOKUPS = 256  # threads; as many as hang where every connection waits for a name without a server
@@ -26,7 +26,7 @@ class Connection(httpcore.AsyncNetworkStream):
 
     def __init__(self, stream: httpcore.AsyncNetworkStream):
         self._stream = stream
-        self._left = MOST_BEFORE_ANSWER
+        self._left = MAX_BEFORE_ANSWER
 
     def allow(self, most: int) -> None:
         """Let as many bytes come: what is left of a head is read already."""
@@ -46,7 +46,7 @@ class Connection(httpcore.AsyncNetworkStream):
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """As the library has it; a request begins a new count."""
-        self._left = MOST_BEFORE_ANSWER
+        self._left = MAX_BEFORE_ANSWER
         await self._stream.write(buffer, timeout)
 
     async def aclose(self) -> None:
@@ -100,7 +100,7 @@ class _Connector(httpcore.AsyncNetworkBackend):
                 allowed = [one for one in found if is_allowed(one, self._networks)]
                 if not allowed:
                     raise AddressNotAllowed("The URL leads to an address that is not public.")
-                return Connection(await self._first(allowed[:MOST_ADDRESSES], port))
+                return Connection(await self._first(allowed[:MAX_ADDRESSES], port))
         except TimeoutError as error:
             raise httpcore.ConnectTimeout("The name or its address does not answer.") from error
         except OSError as error:

@@ -22,7 +22,7 @@ OF_ONE_KEY = 4
 LOOKUPS = 4 * AT_ONCE
 
 # Each part costs the same however few bytes are in it: these make 400 bytes a part of 20 MB.
-MOST_PARTS = 50_000
+MAX_PARTS = 50_000
 FRAMING = 1.25  # bytes on the wire for one of the picture, in chunks …
 SLACK = 4096  # … and for a small one
 
@@ -95,7 +95,7 @@ class Fetcher:
                 parts.append(part)
                 if left < 0:
                     raise _too_much(max_bytes)
-                if len(parts) > MOST_PARTS:
+                if len(parts) > MAX_PARTS:
                     raise FetchFailed("The URL delivers the picture in too small parts.")
                 await asyncio.sleep(0)  # many parts may lie ready: let others have their turn
             return b"".join(parts)

@@ -101,7 +101,7 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class ParamsAsked(Strict):
+class ParamsInput(Strict):
     """Parameters as a caller gives them; `None` is filled in by the preset."""
 
     preset: Preset = Preset.AUTO
@@ -134,7 +134,7 @@ class PresetValues(Strict):
     cross_attention_until: Unit
 
 
-class Params(ParamsAsked):
+class Params(ParamsInput):
     """Parameters with every default filled in, as stored and shown."""
 
     interpolation: Unit | Annotated[list[Unit], Field(min_length=1, max_length=8)]
@@ -142,7 +142,7 @@ class Params(ParamsAsked):
     cross_attention_until: Unit
 
     @classmethod
-    def resolve(cls, asked: ParamsAsked, presets: dict[Preset, PresetValues]) -> Self:
+    def resolve(cls, asked: ParamsInput, presets: dict[Preset, PresetValues]) -> Self:
         """Fill in what the preset decides; what was given wins."""
         values = presets[asked.preset].model_dump() | asked.model_dump(exclude_none=True)
         return cls.model_validate(values)
@@ -160,7 +160,7 @@ class Params(ParamsAsked):
         return self.num_inference_steps * rows
 
 
-class InputPicture(Strict):
+class InputImage(Strict):
     """The picture as understood: EXIF-rotated."""
 
     width: int
@@ -181,7 +181,7 @@ class Output(Strict):
     bytes: int
 
 
-class StoredPicture(Strict):
+class StoredImage(Strict):
     """A picture in the object store: an output before its address is signed, or an artifact."""
 
     name: str
@@ -284,7 +284,7 @@ class Edit(Strict):
     model: str
     params: Params
     metadata: dict[str, str]
-    input: InputPicture
+    input: InputImage
     outputs: list[Output] = Field(default_factory=list)
     artifacts: Artifacts | None = None
     warnings: list[EditWarning] = Field(
@@ -308,7 +308,7 @@ class Submission(Strict):
     model: str
     params: Params
     metadata: dict[str, str]
-    input: InputPicture
+    input: InputImage
     keep_seconds: float = Field(KEEP_SECONDS, description="from its end until it expires")
     traceparent: str | None = Field(None, description="the request's span, where traces are kept")
 
@@ -316,8 +316,8 @@ class Submission(Strict):
 class Result(Strict):
     """What a worker hands in with the final status."""
 
-    outputs: list[StoredPicture] = Field(default_factory=list)
-    artifacts: dict[str, StoredPicture] = Field(default_factory=dict)
+    outputs: list[StoredImage] = Field(default_factory=list)
+    artifacts: dict[str, StoredImage] = Field(default_factory=dict)
     warnings: list[EditWarning] = Field(default_factory=list)
     metrics: Metrics = Field(default_factory=Metrics)
 

@@ -16,7 +16,7 @@ import redis
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.retry import Retry
 
-from core.circuit_breaker import Fuse
+from core.circuit_breaker import CircuitBreaker
 from core.errors import StoreDamaged, StoreFull, StoreUnavailable
 from core.schema import LEGAL_MOVES
 from core.telemetry.logs import get_logger
@@ -24,7 +24,7 @@ from core.telemetry.logs import get_logger
 log = get_logger(__name__)
 
 TIMEOUT_SECONDS = 2  # to connect, and for an answer
-REST_SECONDS = 1.0  # that a server which did not answer in time is not asked again
+OPEN_SECONDS = 1.0  # that a server which did not answer in time is not asked again
 
 # What reading a value raises that is not as this service writes it. pydantic's, json's and the
 # decoding's errors are kinds of ValueError.
@@ -41,7 +41,7 @@ class _Retry(Retry):
         super().__init__(
             ExponentialWithJitterBackoff(base=0.05, cap=0.5), 3, (redis.ConnectionError,)
         )
-        self._fuse = Fuse(timeout=TIMEOUT_SECONDS, rest=REST_SECONDS)
+        self._breaker = CircuitBreaker(timeout=TIMEOUT_SECONDS, open_seconds=OPEN_SECONDS)
         self._this_thread = threading.local()
 
     def __deepcopy__(self, memo: object) -> "_Retry":
@@ -52,17 +52,17 @@ class _Retry(Retry):
         """What `do` gives."""
         if getattr(self._this_thread, "asks", False):  # connecting is a call within a call
             return super().call_with_retry(do, *args, **kwargs)
-        if not self._fuse.lets_ask():
+        if not self._breaker.allow():
             raise redis.TimeoutError("not asked: it did not answer in time just now")
         self._this_thread.asks = True
         try:
             answer = super().call_with_retry(do, *args, **kwargs)
         except redis.TimeoutError:
-            self._fuse.blow()
+            self._breaker.record_timeout()
             raise
         finally:
             self._this_thread.asks = False
-        self._fuse.mend()
+        self._breaker.reset()
         return answer
 
 
@@ -103,7 +103,7 @@ def _damaged(error: Exception) -> StoreDamaged:
 
 
 # Where Redis has reached its `maxmemory` these are refused; what ends, frees and runs edits is not.
-_REFUSED_WHEN_FULL = ("expect", "submit", "take_idempotency", "preview", "probe")
+_REFUSED_WHEN_FULL = ("reserve_upload", "submit", "acquire_idempotency", "preview", "probe")
 
 
 class Scripts:

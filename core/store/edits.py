@@ -28,8 +28,8 @@ from pydantic import TypeAdapter
 
 from core.errors import (
     EditExpired,
-    EditGone,
     EditNotFound,
+    EditUnavailable,
     IdempotencyInProgress,
     QueueFull,
     StaleAttempt,
@@ -47,9 +47,9 @@ from core.schema import (
     Submission,
 )
 from core.store.connection import UNREADABLE, Scripts, redis_errors
-from core.store.estimates import Outlook, recent_runs
-from core.store.idempotency import REPLAY_SECONDS, Hold
-from core.store.presence import now_of, running, serving
+from core.store.estimates import QueueSnapshot, recent_runs
+from core.store.idempotency import REPLAY_SECONDS, IdempotencyLock
+from core.store.presence import redis_now, running, serving
 from core.telemetry.logs import get_logger
 
 LEASE_SECONDS = 12.0  # a worker that has not been heard of for this long is lost
@@ -110,16 +110,21 @@ class EditStore:
     # --- a caller's side
 
     @redis_errors()
-    def expect(self, edit_id: str) -> None:
+    def reserve_upload(self, edit_id: str) -> None:
         """Note that a picture is stored for an edit which has not been accepted yet.
 
         Where it never is, because the process was killed in between, its picture goes by itself.
         """
-        self._run("expect", edit_id, int(EXPECTED_SECONDS * 1000))
+        self._run("reserve_upload", edit_id, int(EXPECTED_SECONDS * 1000))
 
     @redis_errors()
     def submit(
-        self, submission: Submission, *, limit: int, in_flight: int = 0, hold: Hold | None = None
+        self,
+        submission: Submission,
+        *,
+        limit: int,
+        in_flight: int = 0,
+        lock: IdempotencyLock | None = None,
     ) -> None:
         """Accept an edit: record and place in the queue in one move.
 
@@ -145,8 +150,8 @@ class EditStore:
             ",".join(params.webhook_events),
             limit,
             in_flight,
-            hold.name if hold else "",
-            hold.token if hold else "",
+            lock.name if lock else "",
+            lock.token if lock else "",
             REPLAY_SECONDS * 1000,
             params.work,
             int(submission.keep_seconds * 1000),
@@ -221,16 +226,16 @@ class EditStore:
         return record
 
     @redis_errors()
-    def outlook(self, record: Record) -> Outlook | None:
+    def queue_snapshot(self, record: Record) -> QueueSnapshot | None:
         """What an edit's queue position and time left follow from; None where it is gone."""
-        found = self._run("outlook", record.submission.id)
-        return Outlook.read(found) if found else None
+        found = self._run("queue_snapshot", record.submission.id)
+        return QueueSnapshot.read(found) if found else None
 
     def newest_first(self, caller: str, *, before: str | None) -> Iterator[Record]:
         """The caller's edits, the newest first, those older than the id `before` where given."""
         while ids := self._ids_before(caller, before):
             for edit_id in ids:
-                with suppress(EditGone, StoreDamaged):
+                with suppress(EditUnavailable, StoreDamaged):
                     yield self.get(edit_id)
             before = ids[-1]
 
@@ -271,7 +276,7 @@ class EditStore:
         Its pictures are the housekeeper's from now on; whoever deletes them sooner does no harm.
 
         Raises:
-            EditGone: one of its kinds; it is not there any more, or is another caller's.
+            EditUnavailable: one of its kinds; it is not there any more, or is another caller's.
         """
         self.get(edit_id, caller=caller)
         self._run("delete", edit_id, int(GRACE_SECONDS * 1000))
@@ -351,20 +356,20 @@ class EditStore:
     # --- the housekeeper's side
 
     @redis_errors()
-    def lapse(self, problem: dict[str, Any]) -> list[tuple[str, str, EditStatus]]:
+    def reclaim_expired_leases(self, problem: dict[str, Any]) -> list[tuple[str, str, EditStatus]]:
         """Take edits back from lost workers; after `MAX_ATTEMPTS` they fail with `problem`.
 
         Returns:
             (id, model, new status) of each edit that was taken back.
         """
         lease = int(LEASE_SECONDS * 1000)
-        lapsed = self._run("lapse", MAX_ATTEMPTS, json.dumps(problem), lease)
+        lapsed = self._run("reclaim_expired_leases", MAX_ATTEMPTS, json.dumps(problem), lease)
         return [(edit_id, model, EditStatus(to)) for edit_id, model, to in lapsed]
 
     @redis_errors()
     def waiting(self, model: str, *, longer_than: float, limit: int) -> list[str]:
         """The ids that have waited for a model longer than so many seconds, oldest first."""
-        until = int((now_of(self._redis) - longer_than) * 1000)
+        until = int((redis_now(self._redis) - longer_than) * 1000)
         ids: list[str] = self._redis.zrange(
             f"baret:waiting:{model}", "-inf", until, byscore=True, offset=0, num=limit
         )
@@ -392,15 +397,15 @@ class EditStore:
         return ids
 
     @redis_errors()
-    def take_erased(self) -> str | None:
+    def claim_deletion(self) -> str | None:
         """Take a prefix of the picture store, an edit's id or a picture's inversions, under which
         everything must be deleted; unconfirmed, it comes again in a minute.
         """
-        prefix: str | None = self._run("take_erased", int(ERASER_LEASE_SECONDS * 1000))
+        prefix: str | None = self._run("claim_deletion", int(ERASER_LEASE_SECONDS * 1000))
         return prefix
 
     @redis_errors()
-    def confirm_erased(self, prefix: str) -> None:
+    def confirm_deletion(self, prefix: str) -> None:
         """Note that nothing is left under the prefix."""
         self._redis.zrem("baret:erased", prefix)
 
@@ -410,7 +415,7 @@ class EditStore:
     def announce(self, worker: str, model: Model) -> None:
         """Say that a worker with this model loaded is consuming; repeat within 15 s."""
         self._write("HSET", "baret:models", model.id, model.model_dump_json())
-        until = now_of(self._redis) + WORKER_SECONDS
+        until = redis_now(self._redis) + WORKER_SECONDS
         self._write("ZADD", "baret:workers", until, f"{worker} {model.id}")
 
     @redis_errors()

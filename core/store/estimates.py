@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from core.schema import EditStatus, Record
 
-TELLING = 0.1  # progress from which on a run says by itself how long it will take
+MIN_PROGRESS = 0.1  # progress from which on a run says by itself how long it will take
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Outlook:
+class QueueSnapshot:
     """What the time until an edit's end follows from."""
 
     now: float  # Redis's clock, as a Unix time
@@ -67,15 +67,15 @@ def _readable(found: Iterable[list[Any]], read: Callable[..., Run]) -> Iterator[
             yield run
 
 
-def eta_seconds(record: Record, outlook: Outlook) -> float | None:
+def eta_seconds(record: Record, snapshot: QueueSnapshot) -> float | None:
     """Seconds until the edit's end, never negative; None where nothing is known."""
-    rate = median(run.seconds / run.work for run in outlook.recent) if outlook.recent else None
+    rate = median(run.seconds / run.work for run in snapshot.recent) if snapshot.recent else None
     work = record.submission.params.work
     if record.status is EditStatus.RUNNING and record.started_at is not None:
-        seconds = max(0.0, outlook.now - record.started_at.timestamp())
+        seconds = max(0.0, snapshot.now - record.started_at.timestamp())
         left = _left(Run(seconds, work, record.progress), rate)
-    elif record.status is EditStatus.QUEUED and rate is not None and outlook.workers:
-        left = _wait(outlook, rate) + rate * work
+    elif record.status is EditStatus.QUEUED and rate is not None and snapshot.workers:
+        left = _wait(snapshot, rate) + rate * work
     else:
         left = None
     return None if left is None else round(left, 1)
@@ -85,13 +85,13 @@ def _left(run: Run, rate: float | None) -> float | None:
     """Of a running edit: what others took, or this one so far where that is more already."""
     if rate is not None:
         return (1 - run.progress) * max(rate * run.work, run.seconds)
-    if run.progress < TELLING:
+    if run.progress < MIN_PROGRESS:
         return None
     return run.seconds * (1 - run.progress) / run.progress
 
 
-def _wait(outlook: Outlook, rate: float) -> float:
+def _wait(snapshot: QueueSnapshot, rate: float) -> float:
     """Until a queued edit is taken: as many run at once as now, each as long as is usual."""
-    left = sorted(_left(run, rate) or 0.0 for run in outlook.running) or [0.0]
-    rounds, place = divmod(outlook.position or 0, len(left))
-    return left[place] + rounds * median(run.seconds for run in outlook.recent)
+    left = sorted(_left(run, rate) or 0.0 for run in snapshot.running) or [0.0]
+    rounds, place = divmod(snapshot.position or 0, len(left))
+    return left[place] + rounds * median(run.seconds for run in snapshot.recent)

@@ -20,7 +20,7 @@ from core.store.connection import TIMEOUT_SECONDS, UNREADABLE
 
 BLOCK_SECONDS = 5
 MAX_WAITERS = 2000  # each holds a connection; Valkey's own bound is 10,000 clients
-MOST_AT_ONCE = 100  # events read in one round trip
+MAX_AT_ONCE = 100  # events read in one round trip
 
 _EVENT_ID = re.compile(r"(\d{1,15})-(\d{1,15})", re.ASCII)
 _START = "0-0"
@@ -131,7 +131,7 @@ class Follower:
         """The next events, waited for so long."""
         key = f"baret:events:{edit_id}"
         block = max(1, int(seconds * 1000))
-        found = await self._redis.xread({key: after}, count=MOST_AT_ONCE, block=block)
+        found = await self._redis.xread({key: after}, count=MAX_AT_ONCE, block=block)
         return [_event(entry) for entry in found[0][1]] if found else []
 
     async def _last(self, edit_id: str) -> Event | None:

@@ -23,7 +23,7 @@ TAKING_SECONDS = 15
 
 
 @dataclass(frozen=True)
-class Hold:
+class IdempotencyLock:
     """A key that this request holds; `token` tells it from others with the same key."""
 
     name: str
@@ -35,7 +35,9 @@ class Replay:
     """What came of the first request."""
 
     edit_id: str
-    answer: dict[str, Any] | None  # as `keep` was given it; None: it is still being written
+    answer: (
+        dict[str, Any] | None
+    )  # as `store_response` was given it; None: it is still being written
 
 
 class Idempotency:
@@ -49,7 +51,7 @@ class Idempotency:
         self._run = Scripts(client).run
 
     @redis_errors()
-    def take(self, caller: str, key: str, *, body: str) -> Hold | Replay:
+    def acquire(self, caller: str, key: str, *, body: str) -> IdempotencyLock | Replay:
         """Hold a caller's key for a request with this body, or learn what came of it before.
 
         Args:
@@ -61,11 +63,11 @@ class Idempotency:
             IdempotencyMismatch: the key was used with another body.
             IdempotencyInProgress: the first request has not been accepted yet.
         """
-        hold = Hold(
+        lock = IdempotencyLock(
             hashlib.sha256(json.dumps([caller, key]).encode()).hexdigest(), secrets.token_hex(16)
         )
         state, *rest = self._run(
-            "take_idempotency", hold.name, body, hold.token, TAKING_SECONDS * 1000
+            "acquire_idempotency", lock.name, body, lock.token, TAKING_SECONDS * 1000
         )
         if state == "mismatch":
             raise IdempotencyMismatch("This Idempotency-Key was used with another body.")
@@ -73,19 +75,19 @@ class Idempotency:
             raise IdempotencyInProgress("The first request with this Idempotency-Key still runs.")
         if state == "accepted":
             return Replay(rest[0], json.loads(rest[1]) if rest[1] else None)
-        return hold
+        return lock
 
     @redis_errors()
-    def renew(self, hold: Hold) -> None:
+    def renew(self, lock: IdempotencyLock) -> None:
         """Hold the key for `TAKING_SECONDS` from now."""
-        self._run("renew_idempotency", hold.name, hold.token, TAKING_SECONDS * 1000)
+        self._run("renew_idempotency", lock.name, lock.token, TAKING_SECONDS * 1000)
 
     @redis_errors()
-    def keep(self, hold: Hold, answer: dict[str, Any]) -> None:
+    def store_response(self, lock: IdempotencyLock, answer: dict[str, Any]) -> None:
         """Note the answer of an accepted request, for those that repeat it."""
-        self._run("keep_idempotency", hold.name, json.dumps(answer), REPLAY_SECONDS * 1000)
+        self._run("store_response", lock.name, json.dumps(answer), REPLAY_SECONDS * 1000)
 
     @redis_errors()
-    def free(self, hold: Hold) -> None:
+    def release(self, lock: IdempotencyLock) -> None:
         """Free the key of a request that failed; one whose edit was accepted keeps it."""
-        self._run("free_idempotency", hold.name, hold.token)
+        self._run("release_idempotency", lock.name, lock.token)

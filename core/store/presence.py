@@ -3,7 +3,7 @@
 from typing import Any
 
 
-def now_of(client: Any) -> float:
+def redis_now(client: Any) -> float:
     """Redis's clock, in seconds: the one that leases, queues and presence are by."""
     seconds, microseconds = client.time()
     return float(seconds) + float(microseconds) / 1e6
@@ -11,7 +11,7 @@ def now_of(client: Any) -> float:
 
 def serving(client: Any) -> list[str]:
     """The models that living workers serve, one name a worker."""
-    living = client.zrange("baret:workers", now_of(client), "+inf", byscore=True)
+    living = client.zrange("baret:workers", redis_now(client), "+inf", byscore=True)
     return [model for member in living if (model := member.partition(" ")[2])]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import redis
 
 from core.store.connection import redis_errors
-from core.store.presence import now_of, running, serving
+from core.store.presence import redis_now, running, serving
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Queue:
 
 
 @dataclass(frozen=True)
-class Figures:
+class ServiceStats:
     """A look at everything."""
 
     queues: tuple[Queue, ...]
@@ -35,7 +35,7 @@ class Figures:
     attempted: dict[str, int]  # "delivered", "pending" (tried again) or "failed" → attempts
 
 
-class Watch:
+class StatsReader:
     """Looks. Its methods block for milliseconds and are thread-safe.
 
     Raises:
@@ -47,9 +47,9 @@ class Watch:
         self._redis: Any = client
 
     @redis_errors()
-    def look(self) -> Figures:
+    def read(self) -> ServiceStats:
         """Now."""
-        return Figures(
+        return ServiceStats(
             tuple(self._queues()),
             {_pair(name): int(count) for name, count in self._redis.hgetall("baret:ended").items()},
             {_pair(name): float(s) for name, s in self._redis.hgetall("baret:spent").items()},
@@ -58,7 +58,7 @@ class Watch:
         )
 
     def _queues(self) -> Iterator[Queue]:
-        now = now_of(self._redis)
+        now = redis_now(self._redis)
         serve, run = serving(self._redis), running(self._redis)
         for model in sorted(self._redis.hkeys("baret:models")):
             first = self._redis.zrange(f"baret:waiting:{model}", 0, 0, withscores=True)

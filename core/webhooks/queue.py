@@ -23,7 +23,7 @@ from core.webhooks.schema import DeliveryAttempt, DeliveryStatus, WebhookDeliver
 log = get_logger(__name__)
 
 LEASE_SECONDS = 60.0  # above the webhook time-out
-MOST_ATTEMPTS = 20  # of a delivery that its log holds
+MAX_LOGGED_ATTEMPTS = 20  # of a delivery that its log holds
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Outcome:
 
     attempt: DeliveryAttempt
     status: DeliveryStatus
-    again_in: float | None = None  # seconds; None: no more attempts
+    retry_after: float | None = None  # seconds; None: no more attempts
     gone: bool = False  # nothing more of this edit is to be sent
 
 
@@ -72,7 +72,7 @@ class Deliveries:
         """
         names = json.dumps(dict.fromkeys(busy, True))
         lease = int(LEASE_SECONDS * 1000)
-        while found := self._run("take_delivery", lease, names):
+        while found := self._run("claim_delivery", lease, names):
             delivery_id, fields, receiver = found
             try:
                 return _delivery(delivery_id, dict(zip(fields[::2], fields[1::2], strict=True)))
@@ -84,7 +84,7 @@ class Deliveries:
     @redis_errors()
     def settle(self, delivery: Delivery, outcome: Outcome) -> None:
         """Note what came of an attempt, and when the next one is due."""
-        again = "" if outcome.again_in is None else int(outcome.again_in * 1000)
+        again = "" if outcome.retry_after is None else int(outcome.retry_after * 1000)
         self._run(
             "settle_delivery",
             delivery.id,
@@ -93,7 +93,7 @@ class Deliveries:
             outcome.status.value,
             again,
             "gone" if outcome.gone else "",
-            MOST_ATTEMPTS,
+            MAX_LOGGED_ATTEMPTS,
         )
 
     @redis_errors()

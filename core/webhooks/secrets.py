@@ -14,7 +14,7 @@ from core.store.connection import Scripts, redis_errors
 from core.webhooks.schema import WebhookSecret
 
 OVERLAP = timedelta(hours=24)
-MOST_SECRETS = 5  # that sign at once, however often a caller rotates
+MAX_SECRETS = 5  # that sign at once, however often a caller rotates
 
 
 class HookSecrets:
@@ -46,13 +46,13 @@ class HookSecrets:
         """(secret, when it ends in ms)."""
         fresh = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
         found = self._run(
-            "hook_secrets",
+            "webhook_secrets",
             caller,
             fresh,
             "rotate" if rotate else "",
             int((now or datetime.now(UTC)).timestamp() * 1000),
             int(OVERLAP.total_seconds() * 1000),
-            MOST_SECRETS,
+            MAX_SECRETS,
         )
         return [(name, float(ends)) for name, ends in zip(found[::2], found[1::2], strict=True)]
 

@@ -10,7 +10,7 @@ from deploy.local.errors import CannotStart
 # address when the server comes back: even its own client's, which by chance has the very port that
 # it asks for, and so is connected to itself.
 _PORTS = range(15_000, 30_000)
-_MOST_TRIES = 100
+_MAX_TRIES = 100
 
 
 def free_port() -> int:
@@ -19,7 +19,7 @@ def free_port() -> int:
     Raises:
         CannotStart: none was found.
     """
-    for port in secrets.SystemRandom().sample(_PORTS, _MOST_TRIES):
+    for port in secrets.SystemRandom().sample(_PORTS, _MAX_TRIES):
         with suppress(OSError):
             socket.create_server(("127.0.0.1", port)).close()
             return port

@@ -10,7 +10,7 @@ from deploy.local.errors import KeepsDying
 from deploy.local.process import Child, Command
 
 TICK_SECONDS = 0.1
-MOST_DEATHS = 4  # of one child, before the stack is ready
+MAX_DEATHS = 4  # of one child, before the stack is ready
 
 Pause = Callable[[float], None]
 """Waits while the children are tended; raises `Stopped` when a signal asks the stack to end."""
@@ -59,7 +59,7 @@ class Supervisor:
             KeepsDying: with what to look at.
         """
         for child in self.children:
-            if child.deaths >= MOST_DEATHS:
+            if child.deaths >= MAX_DEATHS:
                 name, hint = child.command.name, child.command.hint
                 raise KeepsDying(f"{name} keeps ending; its own lines above say why. {hint}")
 

@@ -14,10 +14,10 @@ from fastapi.testclient import TestClient
 from httpx import Response
 
 from api.app import create_app
-from api.server.protocol import Patience, server_config
-from core.access.api_keys import ApiKey, Keyring, KeyWish
-from core.images.storage import PictureFiles
-from core.schema import EditStatus, EditWarning, Model, Result, StoredPicture
+from api.server.protocol import ConnectionLimits, server_config
+from core.access.api_keys import ApiKey, Keyring, NewApiKey
+from core.images.storage import ImageStorage
+from core.schema import EditStatus, EditWarning, Model, Result, StoredImage
 from core.settings import Settings
 from core.store.connection import connect
 from core.store.edits import Claim, EditStore
@@ -74,7 +74,7 @@ def post(client: TestClient, picture: Picture) -> Callable[..., Response]:
 @pytest.fixture
 def finish(store: EditStore, settings: Settings, picture: Picture) -> Callable[..., Claim]:
     """Does a worker's part for the edit that has waited longest."""
-    files = PictureFiles(settings.pictures_url)
+    files = ImageStorage(settings.images_url)
 
     def work(
         status: EditStatus = EditStatus.SUCCEEDED,
@@ -94,11 +94,11 @@ def finish(store: EditStore, settings: Settings, picture: Picture) -> Callable[.
         store.finish(claim, status, result=result, error=error)
         return claim
 
-    def write(claim: Claim, number: int, interpolation: float) -> StoredPicture:
+    def write(claim: Claim, number: int, interpolation: float) -> StoredImage:
         data = picture(size=(64, 64 + number))
         name = f"output-{number}.png"
         files.put(claim.id, name, data)
-        return StoredPicture(
+        return StoredImage(
             name=name,
             interpolation=interpolation,
             width=64,
@@ -122,7 +122,7 @@ def make_key(keys: Keyring) -> Callable[..., tuple[dict[str, str], ApiKey]]:
     """Makes a key: `headers, key = make_key("ann", requests_per_minute=5)`."""
 
     def make(name: str = "ann", **wishes: Any) -> tuple[dict[str, str], ApiKey]:
-        text, key = keys.create(KeyWish(name, **wishes))
+        text, key = keys.create(NewApiKey(name, **wishes))
         return {"Authorization": f"Bearer {text}"}, key
 
     return make
@@ -130,14 +130,17 @@ def make_key(keys: Keyring) -> Callable[..., tuple[dict[str, str], ApiKey]]:
 
 @contextmanager
 def serving(
-    settings: Settings, *, app: FastAPI | None = None, patience: Patience | None = None
+    settings: Settings,
+    *,
+    app: FastAPI | None = None,
+    connection_limits: ConnectionLimits | None = None,
 ) -> Iterator[str]:
     """The application behind a real server, on a free port of loopback: its address."""
     config = server_config(
         app or create_app(settings),
         host="127.0.0.1",
         port=0,
-        patience=patience,
+        connection_limits=connection_limits,
         timeout_graceful_shutdown=1,
     )
     server = uvicorn.Server(config)

@@ -5,7 +5,7 @@ import pytest
 from api.app import create_app
 from api.problems.types import BY_CODE
 from core.problems import EDIT_PROBLEMS
-from core.schema import Edit, Metrics, ParamsAsked
+from core.schema import Edit, Metrics, ParamsInput
 from core.settings import Settings
 from tests.support.doc_tables import rows
 
@@ -28,6 +28,6 @@ def operations(settings: Settings) -> list[str]:
 
 def test_no_operation_field_parameter_or_code_is_missing(operations: list[str]) -> None:
     promises = "\n".join(row.said[0] for row in rows(*TABLE))
-    named = [*operations, *Edit.model_fields, *Metrics.model_fields, *ParamsAsked.model_fields]
+    named = [*operations, *Edit.model_fields, *Metrics.model_fields, *ParamsInput.model_fields]
     named += [*BY_CODE, *EDIT_PROBLEMS]
     assert [name for name in named if f"`{name}`" not in promises] == []

@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from httpx import Response
 
 from api.app import create_app
-from core.images.storage import PictureFiles
+from core.images.storage import ImageStorage
 from core.settings import Settings
 from core.store.edits import EditStore
 
@@ -135,6 +135,6 @@ def test_the_picture_store_being_away_does_not_keep_an_edit(
     folder.rmdir()
     folder.write_text("a file where a folder was")
     assert client.delete(f"/v1/edits/{edit_id}").status_code == 204
-    assert edit_id in iter(store.take_erased, None)
+    assert edit_id in iter(store.claim_deletion, None)
     folder.unlink()
-    PictureFiles(settings.pictures_url).delete(edit_id)
+    ImageStorage(settings.images_url).delete(edit_id)

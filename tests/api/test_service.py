@@ -16,7 +16,7 @@ from api.app import create_app
 from api.openapi.examples import EDIT, MODEL, QUEUED, REQUEST
 from api.openapi.examples import EVENTS as EVENT_EXAMPLES
 from api.responses.sse import EVENTS
-from api.submission.parsing import EditAsked
+from api.submission.parsing import CreateEditRequest
 from core.schema import Edit, Model
 from core.settings import Settings
 from core.store.edits import EditStore
@@ -163,7 +163,7 @@ def test_the_examples_are_what_they_show() -> None:
         EVENTS[kind].model_validate(data)
     assert {kind for _, kind, _ in EVENT_EXAMPLES} == set(EVENTS)
     flat = {name: value for name, value in REQUEST.items() if name != "params"}
-    EditAsked.model_validate(flat | REQUEST["params"])
+    CreateEditRequest.model_validate(flat | REQUEST["params"])
 
 
 # --- pages

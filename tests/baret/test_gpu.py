@@ -11,7 +11,7 @@ from baret.images import psnr
 from baret.unet.attention import Injection
 from baret.unet.cuda_graphs import PATIENCE, CudaRecorder
 from baret.unet.predictor import Predictor
-from baret.unet.requests import Goal, Request, Where
+from baret.unet.requests import NoiseTarget, Request, StageProgress
 
 pytestmark = [
     pytest.mark.gpu,
@@ -40,12 +40,12 @@ def test_a_recorded_call_answers_as_a_plain_one(goal, injected):
         torch.manual_seed(seed)
         latents = torch.randn(5, 4, 16, 16, device="cuda")
         request = Request(
-            Where("editing", 0, 0.0),
+            StageProgress("editing", 0, 0.0),
             latents,
             tuple(range(1, 6)),
             model.embed("a dog").expand(5, -1, -1),
             Injection((1, 1, 2, 3, 4), (0, 2, 2, 3, 4)) if injected else None,
-            goal=Goal(latents, torch.ones(5, device="cuda")) if goal else None,
+            goal=NoiseTarget(latents, torch.ones(5, device="cuda")) if goal else None,
         )
         expected, answer = plain.answer(request), recorded.answer(request)
         torch.testing.assert_close(answer.noise, expected.noise, atol=1e-4, rtol=1e-3)

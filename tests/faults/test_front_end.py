@@ -76,7 +76,7 @@ def test_clients_go_on_where_they_were_when_the_api_is_killed(
 
 def test_a_picture_without_an_edit_goes_by_itself(stack: Stack, photo: bytes) -> None:
     edit_id = "edit_" + "0" * 32
-    stack.store.expect(edit_id)
+    stack.store.reserve_upload(edit_id)
     stack.files.put(edit_id, "input", photo)  # and here the process was killed
     stack.redis.zadd("baret:erased", {edit_id: 1})  # an hour later
     until(lambda: stack.files.get(edit_id, "input") is None, "the picture to be gone")

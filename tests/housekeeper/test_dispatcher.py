@@ -14,7 +14,7 @@ from core.store.connection import connect
 from core.store.edits import EditStore
 from core.webhooks.queue import Deliveries
 from core.webhooks.secrets import HookSecrets
-from housekeeper.dispatcher import MOST_TO_ONE, Deliverer
+from housekeeper.dispatcher import MAX_TO_ONE, Deliverer
 from housekeeper.sender import Sender
 from tests.support.receiver import Receiver, running_receiver
 
@@ -79,23 +79,23 @@ def test_a_slow_receiver_gets_few_at_once_and_delays_no_other(
     due: Callable[[], int],
 ) -> None:
     receiver.held["/slow"] = threading.Event()
-    for _ in range(3 * MOST_TO_ONE):
+    for _ in range(3 * MAX_TO_ONE):
         end(f"{receiver.url}/slow")
-    for _ in range(3 * MOST_TO_ONE):
+    for _ in range(3 * MAX_TO_ONE):
         end(f"{other.url}/quick")
 
     async def scene(deliverer: Deliverer) -> None:
         stop = asyncio.Event()
         running = asyncio.create_task(deliverer.run(stop))
-        await until(lambda: len(other.received) == 3 * MOST_TO_ONE)
-        await until(lambda: len(receiver.received) == MOST_TO_ONE)
+        await until(lambda: len(other.received) == 3 * MAX_TO_ONE)
+        await until(lambda: len(receiver.received) == MAX_TO_ONE)
         receiver.held["/slow"].set()
         await until(lambda: due() == 0)
         stop.set()
         await running
 
     play(scene)
-    assert len(receiver.received) == 3 * MOST_TO_ONE
+    assert len(receiver.received) == 3 * MAX_TO_ONE
 
 
 def test_a_receiver_that_is_down_for_three_hours_loses_nothing(

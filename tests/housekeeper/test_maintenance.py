@@ -11,7 +11,7 @@ import redis
 
 from core.broker.app import make_celery, queue_name, signal_waiting
 from core.errors import EditExpired, StoreUnavailable
-from core.images.storage import PictureFiles
+from core.images.storage import ImageStorage
 from core.schema import EditStatus, Model
 from core.store.edits import MAX_ATTEMPTS, Claim, EditStore
 from housekeeper.maintenance import (
@@ -19,9 +19,9 @@ from housekeeper.maintenance import (
     erase,
     erase_pictures,
     expire,
-    find_unheard,
     keep,
-    take_back,
+    reclaim_edits,
+    resend_lost_messages,
 )
 
 Submit = Callable[..., str]
@@ -48,12 +48,12 @@ def test_the_edit_of_a_lost_worker_waits_again_and_is_told(
 ) -> None:
     edit_id = submit()
     store.claim("zoo")
-    take_back(store, tell)
+    reclaim_edits(store, tell)
     assert (store.get(edit_id).status, told) == (EditStatus.RUNNING, [])  # its lease still holds
 
     let_lease_run_out(edit_id)
-    take_back(store, tell)
-    take_back(store, tell)  # the second round finds nothing more to do
+    reclaim_edits(store, tell)
+    reclaim_edits(store, tell)  # the second round finds nothing more to do
     assert store.get(edit_id).status is EditStatus.QUEUED
     assert told == [("zoo", edit_id)]
     assert store.claim("zoo") == Claim(edit_id, 2)
@@ -70,7 +70,7 @@ def test_after_its_last_attempt_a_lost_edit_fails_and_is_not_told(
     for _ in range(MAX_ATTEMPTS):
         assert store.claim("zoo") is not None
         let_lease_run_out(edit_id)
-        take_back(store, tell)
+        reclaim_edits(store, tell)
     record = store.get(edit_id)
     assert record.status is EditStatus.FAILED
     assert record.error is not None
@@ -104,7 +104,7 @@ def test_an_edit_whose_message_was_lost_is_told_again(
 ) -> None:
     old = unheard(UNHEARD_SECONDS + 1)
     unheard(UNHEARD_SECONDS - 4)  # its message may be under way
-    find_unheard(store, tell)
+    resend_lost_messages(store, tell)
     assert told == [("zoo", old)]
     assert store.get(old).status is EditStatus.QUEUED
 
@@ -121,12 +121,12 @@ def test_nothing_is_told_beside_a_queue_that_holds_messages(
     signal_waiting(app, "zoo", old)
     app.close()
     assert store.messages(queue_name("zoo")) == 1
-    find_unheard(store, tell)
+    resend_lost_messages(store, tell)
     assert told == []
 
 
 def test_an_expired_edit_loses_its_pictures_and_its_record(
-    store: EditStore, submit: Submit, files: PictureFiles, redis_url: str, tmp_path: Path
+    store: EditStore, submit: Submit, files: ImageStorage, redis_url: str, tmp_path: Path
 ) -> None:
     old, young = submit(), submit()
     for edit_id in (old, young):
@@ -144,9 +144,9 @@ def test_an_expired_edit_loses_its_pictures_and_its_record(
 
 
 def test_pictures_that_could_not_be_deleted_are_deleted_later(
-    store: EditStore, submit: Submit, files: PictureFiles, redis_url: str
+    store: EditStore, submit: Submit, files: ImageStorage, redis_url: str
 ) -> None:
-    class Away(PictureFiles):
+    class Away(ImageStorage):
         def delete(self, edit_id: str) -> None:
             raise StoreUnavailable("The picture store does not answer.")
 
@@ -158,7 +158,7 @@ def test_pictures_that_could_not_be_deleted_are_deleted_later(
         client.zadd("baret:erased", {edit_id: 1})  # its lease has run out
     erase_pictures(store, files)
     assert files.get(edit_id, "input") is None
-    assert store.take_erased() is None
+    assert store.claim_deletion() is None
 
 
 def test_a_picture_store_that_hangs_holds_up_no_edit(
@@ -170,7 +170,7 @@ def test_a_picture_store_that_hangs_holds_up_no_edit(
 ) -> None:
     hangs = threading.Event()
 
-    class Hanging(PictureFiles):
+    class Hanging(ImageStorage):
         def delete(self, prefix: str) -> None:
             hangs.wait(60)
 

@@ -13,7 +13,7 @@ from core.schema import (
     Metrics,
     Record,
     Result,
-    StoredPicture,
+    StoredImage,
     Submission,
     WarningCode,
     WebhookEvent,
@@ -29,8 +29,8 @@ ETAS = [i / 7 for i in range(8)]  # the most outputs that an edit can have
 DEAR = "\x01"
 
 
-def picture(name: str, interpolation: float | None = None) -> StoredPicture:
-    return StoredPicture(
+def picture(name: str, interpolation: float | None = None) -> StoredImage:
+    return StoredImage(
         name=name,
         interpolation=interpolation,
         width=4096,

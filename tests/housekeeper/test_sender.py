@@ -22,7 +22,7 @@ from core.store.edits import EditStore
 from core.webhooks.queue import Deliveries, Delivery, Outcome
 from core.webhooks.schema import DeliveryError, DeliveryStatus
 from core.webhooks.secrets import HookSecrets
-from housekeeper.sender import TIMEOUT, Sender, again_in
+from housekeeper.sender import TIMEOUT, Sender, retry_after
 from tests.support.receiver import Received, Receiver
 
 OPEN = (ip_network("127.0.0.0/8"),)
@@ -35,9 +35,9 @@ PAUSES = [5, 5 * MINUTE, 30 * MINUTE] + [hours * HOUR for hours in (2, 5, 10, 14
 
 @pytest.mark.parametrize("answer", [None, httpx.Response(500), httpx.Response(302)])
 def test_the_pauses_follow_the_schedule_and_end(answer: httpx.Response | None) -> None:
-    pauses = [again_in(tries, answer) for tries in range(1, 10)]
+    pauses = [retry_after(tries, answer) for tries in range(1, 10)]
     assert pauses == [pytest.approx(pause, rel=0.1) for pause in PAUSES]
-    assert again_in(10, answer) is None
+    assert retry_after(10, answer) is None
 
 
 def test_a_receiver_has_fifteen_seconds() -> None:
@@ -45,26 +45,26 @@ def test_a_receiver_has_fifteen_seconds() -> None:
 
 
 def test_pauses_differ_so_that_receivers_are_not_met_by_all_at_once() -> None:
-    assert len({again_in(1, None) for _ in range(20)}) > 1
+    assert len({retry_after(1, None) for _ in range(20)}) > 1
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299, 410])
 def test_success_and_gone_are_not_tried_again(status: int) -> None:
-    assert again_in(1, httpx.Response(status)) is None
+    assert retry_after(1, httpx.Response(status)) is None
 
 
 @pytest.mark.parametrize("status", [301, 400, 401, 404, 408, 409, 429, 500, 503])
 def test_every_other_answer_is_tried_again(status: int) -> None:
-    assert again_in(1, httpx.Response(status)) is not None
+    assert retry_after(1, httpx.Response(status)) is not None
 
 
 def test_a_longer_pause_that_the_receiver_wants_is_kept() -> None:
-    assert again_in(1, httpx.Response(503, headers={"retry-after": "900"})) == 900
+    assert retry_after(1, httpx.Response(503, headers={"retry-after": "900"})) == 900
 
 
 def test_a_date_that_the_receiver_wants_is_kept() -> None:
     date = format_datetime(datetime.now(UTC) + timedelta(minutes=15), usegmt=True)
-    pause = again_in(1, httpx.Response(503, headers={"retry-after": date}))
+    pause = retry_after(1, httpx.Response(503, headers={"retry-after": date}))
     assert pause == pytest.approx(15 * MINUTE, abs=2)  # a date has whole seconds
 
 
@@ -72,12 +72,12 @@ def test_a_date_that_the_receiver_wants_is_kept() -> None:
     "wanted", ["0", "-5", "soon", "", "Fri, 31 Dec 1999 23:59:59 GMT", "Mon, 1 Jan 0000 00:00"]
 )
 def test_a_shorter_or_unreadable_wish_changes_nothing(wanted: str) -> None:
-    pause = again_in(1, httpx.Response(503, headers={"retry-after": wanted}))
+    pause = retry_after(1, httpx.Response(503, headers={"retry-after": wanted}))
     assert pause == pytest.approx(5, rel=0.1)
 
 
 def test_no_receiver_delays_its_webhook_beyond_the_longest_pause() -> None:
-    assert again_in(1, httpx.Response(503, headers={"retry-after": "9" * 12})) == 24 * HOUR
+    assert retry_after(1, httpx.Response(503, headers={"retry-after": "9" * 12})) == 24 * HOUR
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ def test_the_edit_is_told_signed(
     due = delivery()
     outcome = send(due)
     assert told(outcome) == (204, DeliveryStatus.DELIVERED)
-    assert outcome.again_in is None
+    assert outcome.retry_after is None
     (one,) = receiver.received
     body = verified(one, hook_secrets.current("local").secret)
     assert body["type"] == "edit.succeeded"
@@ -186,7 +186,7 @@ def test_a_second_attempt_has_the_same_id_and_a_valid_signature(
     first = delivery()
     outcome = send(first)
     assert told(outcome) == (500, DeliveryStatus.PENDING)
-    assert outcome.again_in == pytest.approx(5, rel=0.1)
+    assert outcome.retry_after == pytest.approx(5, rel=0.1)
     deliveries.settle(first, outcome)
 
     receiver.answers.clear()
@@ -216,7 +216,7 @@ def test_gone_is_the_end(delivery: Callable[..., Delivery], send: Send, receiver
     receiver.answers["/hook"] = (410, {})
     outcome = send(delivery())
     assert told(outcome) == (410, DeliveryStatus.FAILED)
-    assert (outcome.again_in, outcome.gone) == (None, True)
+    assert (outcome.retry_after, outcome.gone) == (None, True)
 
 
 def test_progress_is_tried_once(
@@ -224,7 +224,7 @@ def test_progress_is_tried_once(
 ) -> None:
     receiver.answers["/hook"] = (503, {})
     outcome = send(replace(delivery(), type=WebhookEvent.PROGRESS, tries=0))
-    assert (told(outcome), outcome.again_in) == ((503, DeliveryStatus.FAILED), None)
+    assert (told(outcome), outcome.retry_after) == ((503, DeliveryStatus.FAILED), None)
 
 
 def test_an_edit_that_is_gone_is_not_told(
@@ -264,14 +264,14 @@ def test_a_receiver_that_is_not_there_is_tried_again(
 ) -> None:
     outcome = send(delivery("http://127.0.0.1:1/"))
     assert told(outcome) == (DeliveryError.UNREACHABLE, DeliveryStatus.PENDING)
-    assert outcome.again_in == pytest.approx(5, rel=0.1)
+    assert outcome.retry_after == pytest.approx(5, rel=0.1)
 
 
 @pytest.mark.parametrize("host", ["a" * 64 + ".example", "a..example", "xn--a.example"])
 def test_a_name_that_cannot_be_resolved_is_tried_again(
     host: str, delivery: Callable[..., Delivery], send: Send
 ) -> None:
-    assert send(delivery(f"http://{host}/hook")).again_in == pytest.approx(5, rel=0.1)
+    assert send(delivery(f"http://{host}/hook")).retry_after == pytest.approx(5, rel=0.1)
 
 
 def test_a_receiver_that_does_not_end_its_answer_is_given_up_and_tried_again(
@@ -279,7 +279,7 @@ def test_a_receiver_that_does_not_end_its_answer_is_given_up_and_tried_again(
 ) -> None:
     outcome = send(delivery(dripping), timeout=0.5)
     assert told(outcome) == (DeliveryError.TIMEOUT, DeliveryStatus.PENDING)
-    assert outcome.again_in == pytest.approx(5, rel=0.1)
+    assert outcome.retry_after == pytest.approx(5, rel=0.1)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from core.images.sandbox import Decoding, warm_up
+from core.images.sandbox import DecoderSandbox, warm_up
 from tests.security.fuzzed import outcome
 from tests.security.mutations import Mutant, mutant, seeds
 
@@ -39,7 +39,12 @@ class Found:
 class Fuzzing:
     """Runs mutants and counts what became of them."""
 
-    def __init__(self, seed: int, bounds: Decoding = Decoding(), out: Path | None = None):  # noqa: B008
+    def __init__(
+        self,
+        seed: int,
+        bounds: DecoderSandbox = DecoderSandbox(),  # noqa: B008
+        out: Path | None = None,
+    ):
         self.found: defaultdict[str, Found] = defaultdict(Found)
         self.findings: list[str] = []
         self._seed, self._bounds, self._out = seed, bounds, out

@@ -9,14 +9,14 @@ from multiprocessing.connection import Connection
 
 from PIL import ImageCms
 
-from core.errors import PictureError
+from core.errors import InputImageError
 from core.images import sandbox
 from core.images.inspection import inspect, load_upright
-from core.images.sandbox import Decoding
+from core.images.sandbox import DecoderSandbox
 from tests.security.mutations import Mutant
 
 
-def outcome(mutant: Mutant, bounds: Decoding) -> dict[str, object]:
+def outcome(mutant: Mutant, bounds: DecoderSandbox) -> dict[str, object]:
     """`served`, `refused`, `escaped` (an error that is none of ours), `differs` (judged whole, and
     not decoded so), `time`, or `crash` with the signal; with seconds and MiB."""
     process, pipe = sandbox._start(look, bounds)
@@ -49,7 +49,7 @@ def look(data: bytes, pipe: Connection) -> None:
 def _look(data: bytes) -> dict[str, object]:
     try:
         judged = inspect(data)
-    except PictureError as error:
+    except InputImageError as error:
         return {"outcome": "refused", "why": type(error).__name__}
     except BaseException as error:
         return {"outcome": "escaped", "why": repr(error)}

@@ -15,7 +15,7 @@ from httpx import Response
 
 from core.access.api_keys import ApiKey
 from core.ids import new_edit_id
-from core.images.storage import PictureFiles
+from core.images.storage import ImageStorage
 from tests.security.tally import Tally
 
 Post = Callable[..., Response]
@@ -275,7 +275,7 @@ def test_names_that_a_caller_gives_are_no_paths(
 
 def test_the_picture_store_takes_no_name_that_leads_elsewhere(tmp_path: Path, tally: Tally) -> None:
     (tmp_path / "secret").write_bytes(b"inside")
-    files = PictureFiles((tmp_path / "pictures").as_uri())
+    files = ImageStorage((tmp_path / "pictures").as_uri())
     files.put("edit_1", "input", b"kept")
     uses: list[Callable[[str], object]] = [
         lambda text: files.put(text, "input", b"x"),
@@ -298,7 +298,7 @@ def test_the_picture_store_takes_no_name_that_leads_elsewhere(tmp_path: Path, ta
 
 
 def test_deleting_an_edit_deletes_none_whose_id_begins_alike(tmp_path: Path) -> None:
-    files = PictureFiles(tmp_path.as_uri())
+    files = ImageStorage(tmp_path.as_uri())
     for edit_id in ("edit_1", "edit_10", "edit_1x", "_inversions/a/1", "_inversions/a/10"):
         files.put(edit_id, "input", b"x")
     files.delete("edit_1")

@@ -11,7 +11,7 @@ import pytest
 from fastapi.testclient import TestClient
 from httpx import Response
 
-from core.access.api_keys import ApiKey, Keyring, KeyWish
+from core.access.api_keys import ApiKey, Keyring, NewApiKey
 from core.access.key_format import PREFIX, hash_of, new_key
 from tests.e2e.conftest import QUICK, SAMPLES
 from tests.e2e.service import Service, running_service
@@ -113,7 +113,7 @@ def test_unknown_and_revoked_keys_are_refused_each_in_one_way(
 ) -> None:
     revoked = []
     for _ in range(3):
-        text, key = keys.create(KeyWish("ann"))
+        text, key = keys.create(NewApiKey("ann"))
         keys.revoke(key.id)
         revoked.append(text)
     for group in ([new_key() for _ in range(10)], revoked):
@@ -131,7 +131,7 @@ def test_a_key_is_found_by_its_hash_and_compared_in_constant_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # What is looked up and compared are hashes: no time tells how much of a key was right.
-    text, key = keys.create(KeyWish("ann"))
+    text, key = keys.create(NewApiKey("ann"))
     compared = []
     compare = hmac.compare_digest
 
@@ -200,7 +200,7 @@ def test_no_secret_is_in_any_log_or_refusal_of_the_running_service(
         running_service(tmp_path, REDIS_URL=redis_url, BARET_LOG_LEVEL="DEBUG") as service,
     ):
         service.have_workers(1)
-        text, key = Keyring(service.redis).create(KeyWish("ann"))
+        text, key = Keyring(service.redis).create(NewApiKey("ann"))
         good = {"Authorization": f"Bearer {text}"}
         refusals = everywhere(service, text)
         secret = service.http.get("/v1/webhooks/secret", headers=good).json()["secret"]

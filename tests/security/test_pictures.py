@@ -14,7 +14,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from api.app import create_app
-from core.images.sandbox import Decoding
+from core.images.sandbox import DecoderSandbox
 from core.schema import Model
 from core.settings import Settings
 from core.store.edits import EditStore
@@ -139,9 +139,9 @@ def test_absurd_metadata_is_passed_over(send: Send, form: str) -> None:
         assert send("absurd metadata", photo(form, icc_profile=profile)) == 202, profile[:40]
 
 
-@pytest.mark.parametrize("bounds", [Decoding(cpu_seconds=1), Decoding(seconds=1)])
+@pytest.mark.parametrize("bounds", [DecoderSandbox(cpu_seconds=1), DecoderSandbox(seconds=1)])
 def test_a_picture_that_ends_its_decoder_is_refused_and_the_next_is_served(
-    app: FastAPI, send: Send, bounds: Decoding
+    app: FastAPI, send: Send, bounds: DecoderSandbox
 ) -> None:
     app.state.services = replace(app.state.services, decoding=bounds)
     # It would compute for minutes.
@@ -152,14 +152,14 @@ def test_a_picture_that_ends_its_decoder_is_refused_and_the_next_is_served(
 def test_a_picture_that_takes_too_much_memory_is_refused_and_the_next_is_served(
     app: FastAPI, send: Send
 ) -> None:
-    app.state.services = replace(app.state.services, decoding=Decoding(memory=160 * 2**20))
+    app.state.services = replace(app.state.services, decoding=DecoderSandbox(memory=160 * 2**20))
     assert send("bombs", photo("AVIF", size=(6000, 6000), speed=10)) == 400
     assert send("bombs", photo("AVIF")) == 202
 
 
 def test_a_bomb_stops_nobody_else(app: FastAPI, send: Send) -> None:
     app.state.services = replace(
-        app.state.services, decoding=Decoding(seconds=3), decoders=CapacityLimiter(2)
+        app.state.services, decoding=DecoderSandbox(seconds=3), decoders=CapacityLimiter(2)
     )
     found: list[int] = []
     bomb = crafted.jpeg_of_many_scans(20_000)
@@ -177,7 +177,7 @@ def test_who_waits_too_long_for_a_decoder_is_told_to_come_again(
 ) -> None:
     app.state.services = replace(
         app.state.services,
-        decoding=Decoding(seconds=3),
+        decoding=DecoderSandbox(seconds=3),
         decoders=CapacityLimiter(1),
         decoder_wait=0.5,
     )

@@ -13,7 +13,7 @@ from core.store.edits import EditStore
 from core.webhooks.queue import Deliveries
 from core.webhooks.schema import DeliveryError
 from core.webhooks.secrets import HookSecrets
-from housekeeper.dispatcher import MOST_AT_ONCE, Deliverer
+from housekeeper.dispatcher import MAX_AT_ONCE, Deliverer
 from housekeeper.sender import Sender
 from tests.security.hostile import NAME, Resolver, listening
 from tests.security.tally import Tally
@@ -117,7 +117,7 @@ def test_a_caller_with_many_slow_receivers_delays_no_other_caller(
     monkeypatch: pytest.MonkeyPatch,
     tally: Tally,
 ) -> None:
-    many = 3 * MOST_AT_ONCE
+    many = 3 * MAX_AT_ONCE
 
     def end_an_edit(caller: str, url: str) -> None:
         edit = submission(caller=caller, webhook_url=url)
@@ -147,5 +147,5 @@ def test_a_caller_with_many_slow_receivers_delays_no_other_caller(
         seconds = asyncio.run(seconds_until(lambda: quick.received))
     tally.count("slow receivers of one caller", "refused", many)
     assert quick.received
-    assert len(slow.connections) <= MOST_AT_ONCE
+    assert len(slow.connections) <= MAX_AT_ONCE
     assert seconds < 20  # he waits for none of hers, which take 30 s each

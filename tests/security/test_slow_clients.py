@@ -16,9 +16,9 @@ import pytest
 from fastapi import FastAPI
 
 from api.app import create_app
-from api.server.memory_limiter import Room
-from api.server.protocol import Patience
-from api.submission.body import Pace
+from api.server.memory_limiter import MemoryLimiter
+from api.server.protocol import ConnectionLimits
+from api.submission.body import BodyTimeouts
 from core.schema import Model
 from core.settings import Settings
 from core.store.edits import EditStore
@@ -31,14 +31,16 @@ WAITING_SECONDS = 30  # for what these clients, which would go on for ever, neve
 CONNECTIONS = 60
 MB = 1024 * 1024
 ROOM = MB
-PATIENCE = Patience(
+PATIENCE = ConnectionLimits(
     head_seconds=HEAD_SECONDS,
     unread_seconds=UNREAD_SECONDS,
     unread_bytes=64 * 1024,
     unread_in_all=40 * MB,
     connections=CONNECTIONS,
 )
-PACE = Pace(pause_seconds=BODY_SECONDS, grace_seconds=2 * BODY_SECONDS, bytes_a_second=1_000_000)
+PACE = BodyTimeouts(
+    pause_seconds=BODY_SECONDS, grace_seconds=2 * BODY_SECONDS, bytes_a_second=1_000_000
+)
 
 POST = b"POST /v1/edits HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 FORM = b"POST /v1/edits HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\n"
@@ -54,14 +56,16 @@ def settings(redis_url: str, tmp_path: Path) -> Settings:
 def app(settings: Settings, store: EditStore, model: Model) -> FastAPI:
     store.announce("worker-1", model)
     made = create_app(settings)
-    made.state.services = replace(made.state.services, pace=PACE, room=Room(ROOM))
+    made.state.services = replace(
+        made.state.services, body_timeouts=PACE, memory_limiter=MemoryLimiter(ROOM)
+    )
     return made
 
 
 @pytest.fixture
 def address(settings: Settings, app: FastAPI) -> Iterator[tuple[str, int]]:
     """A server that is less patient than usual."""
-    with serving(settings, app=app, patience=PATIENCE) as url:
+    with serving(settings, app=app, connection_limits=PATIENCE) as url:
         parts = httpx.URL(url)
         assert parts.port is not None
         yield parts.host, parts.port
@@ -208,8 +212,11 @@ def test_whoever_waits_for_an_edit_takes_no_room(
 
 
 def test_idle_connections_keep_nobody_out(settings: Settings, app: FastAPI, tally: Tally) -> None:
-    patience = replace(PATIENCE, head_seconds=120)  # none of them is closed for its age
-    with serving(settings, app=app, patience=patience) as url, ExitStack() as stack:
+    connection_limits = replace(PATIENCE, head_seconds=120)  # none of them is closed for its age
+    with (
+        serving(settings, app=app, connection_limits=connection_limits) as url,
+        ExitStack() as stack,
+    ):
         address = (httpx.URL(url).host, httpx.URL(url).port)
         idle = [
             stack.enter_context(socket.create_connection(address)) for _ in range(3 * CONNECTIONS)

@@ -7,8 +7,8 @@ from contextlib import ExitStack, suppress
 
 import pytest
 
-from core.images.storage import PictureFiles
-from core.schema import EditStatus, Result, StoredPicture, Submission
+from core.images.storage import ImageStorage
+from core.schema import EditStatus, Result, StoredImage, Submission
 from core.settings import Settings
 from core.store.edits import EditStore
 from tests.security.tally import Tally
@@ -25,8 +25,8 @@ def large(store: EditStore, settings: Settings, submission: Callable[..., Submis
     claim = store.claim("zoo")
     assert claim is not None
     data = bytes(16 * MB)
-    PictureFiles(settings.pictures_url).put(edit.id, "output.png", data)
-    output = StoredPicture(
+    ImageStorage(settings.images_url).put(edit.id, "output.png", data)
+    output = StoredImage(
         name="output.png",
         interpolation=0.7,
         width=64,

@@ -8,12 +8,12 @@ import redis
 from fastapi.testclient import TestClient
 
 from api.app import create_app
-from core.images.storage import PictureFiles
+from core.images.storage import ImageStorage
 from core.schema import EditStatus, Model, Submission
 from core.settings import Settings
 from core.store.edits import EditStore
 from core.webhooks.queue import Deliveries
-from housekeeper.maintenance import erase_pictures, expire, find_unheard, take_back
+from housekeeper.maintenance import erase_pictures, expire, reclaim_edits, resend_lost_messages
 from tests.api.conftest import settings  # noqa: F401
 from tests.security.tally import Tally
 
@@ -109,7 +109,7 @@ def test_one_damaged_edit_keeps_no_other_from_being_taken_back(
     raw.hdel(f"baret:edit:{bare}", "model", "caller", "attempt")
     raw.zadd("baret:running", dict.fromkeys([bad_type, bad_number, bare, good, "", "no edit"], 1))
 
-    take_back(store, lambda _, edit_id: told.append(edit_id))
+    reclaim_edits(store, lambda _, edit_id: told.append(edit_id))
 
     assert good in told
     assert raw.zcard("baret:running") == 0
@@ -138,7 +138,7 @@ def test_what_waits_and_is_no_edit_is_taken_out_once(
     store.announce("worker-1", model)
     told: list[str] = []
     raw.zadd("baret:waiting:zoo", {"../..": LONG_AGO, "line\nbreak": LONG_AGO})
-    find_unheard(store, lambda _, edit_id: told.append(edit_id))
+    resend_lost_messages(store, lambda _, edit_id: told.append(edit_id))
     assert told == [] and raw.zcard("baret:waiting:zoo") == 0
 
 
@@ -150,7 +150,7 @@ def test_nothing_wider_than_an_edit_is_ever_erased(
     settings: Settings,  # noqa: F811
     tally: Tally,
 ) -> None:
-    files = PictureFiles(settings.pictures_url)
+    files = ImageStorage(settings.images_url)
     kept = f"_inversions/{'a' * 32}/{'b' * 64}"
     for folder in ("edit_" + "0" * 32, kept):
         files.put(folder, "input", b"a picture")
@@ -171,7 +171,7 @@ def test_no_picture_name_leads_out_of_the_store(
     tally: Tally,
 ) -> None:
     (settings.data_dir / "secret").write_text("not a picture")
-    files = PictureFiles(settings.pictures_url)
+    files = ImageStorage(settings.images_url)
     assert files.get("edit_" + "0" * 32, name) is None
     tally.count("picture names that lead out of the store", "refused")
 
@@ -216,7 +216,7 @@ def test_damaged_models_and_workers_hide_no_others(
     assert [one["id"] for one in browser.get("/v1/models").json()["data"]] == ["zoo"]
     assert browser.get("/readyz").status_code in (200, 503)
     assert browser.get(f"/v1/edits/{made.id}").status_code == 200
-    find_unheard(store, lambda *_: None)
+    resend_lost_messages(store, lambda *_: None)
     tally.count("damaged announcements and figures", "served", times=2 * len(JUNK) + 4)
 
 

@@ -12,8 +12,8 @@ import torch
 from baret import Editor
 from baret.model.stable_diffusion import StableDiffusion
 from core.images.provenance import Marking
-from core.images.sandbox import Decoding
-from core.images.storage import PictureFiles
+from core.images.sandbox import DecoderSandbox
+from core.images.storage import ImageStorage
 from core.schema import Record, Submission
 from core.store.edits import EditStore
 from core.telemetry.tracing import Tracer
@@ -47,8 +47,8 @@ def editor(diffusion: StableDiffusion) -> WatchedEditor:
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> PictureFiles:
-    return PictureFiles((tmp_path / "pictures").as_uri())
+def files(tmp_path: Path) -> ImageStorage:
+    return ImageStorage((tmp_path / "pictures").as_uri())
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def sample() -> bytes:
 
 @pytest.fixture
 def submit(
-    store: EditStore, files: PictureFiles, submission: Make, sample: bytes
+    store: EditStore, files: ImageStorage, submission: Make, sample: bytes
 ) -> Callable[..., str]:
     """Submits a quick edit of the sample, as the front end does; names are parameters."""
 
@@ -81,7 +81,7 @@ def signals() -> list[str]:
 
 @pytest.fixture
 def make_runner(
-    store: EditStore, files: PictureFiles, signals: list[str], diffusion: StableDiffusion
+    store: EditStore, files: ImageStorage, signals: list[str], diffusion: StableDiffusion
 ) -> Callable[..., Runner]:
     """Makes a runner: `make_runner(editor, timeout=1)`."""
     inversions = InversionCache(files, diffusion, most_bytes=2**25)
@@ -89,11 +89,11 @@ def make_runner(
     def make(
         editor: Any,
         *,
-        files: PictureFiles = files,
+        files: ImageStorage = files,
         timeout: float = 60,
         patience: float = 60,
         tracer: Tracer | None = None,
-        decoding: Decoding = Decoding(),  # noqa: B008
+        decoding: DecoderSandbox = DecoderSandbox(),  # noqa: B008
     ) -> Runner:
         return Runner(
             editor,

@@ -4,7 +4,7 @@ import pytest
 
 from baret import EditOptions, Editor
 from baret.options import PRESETS
-from core.schema import Model, ParamsAsked
+from core.schema import Model, ParamsInput
 from core.store.edits import EditStore
 from tests.support.waiting import until
 from worker.announcer import Announcer, describe
@@ -27,13 +27,13 @@ def test_the_announced_defaults_are_those_of_the_method(described: Model) -> Non
 
 
 def test_the_announced_defaults_are_those_that_requests_get(described: Model) -> None:
-    asked = ParamsAsked().model_dump(mode="json", exclude_none=True)
+    asked = ParamsInput().model_dump(mode="json", exclude_none=True)
     announced = described.default_parameters
     assert {name: announced[name] for name in asked} == asked
     # What the preset fills in is all that comes on top; a webhook has no default.
     on_top = {"interpolation", "self_attention_until", "cross_attention_until"}
     assert set(announced) == set(asked) | on_top
-    assert set(asked) | on_top | {"webhook_url"} == set(ParamsAsked.model_fields)
+    assert set(asked) | on_top | {"webhook_url"} == set(ParamsInput.model_fields)
 
 
 def test_the_announced_presets_are_those_of_the_method(described: Model) -> None:

@@ -10,7 +10,7 @@ from core.errors import StaleAttempt
 from core.schema import EditStatus
 from core.store.edits import LEASE_SECONDS, Claim, EditStore
 from tests.support.waiting import until
-from worker.heartbeat import Lease
+from worker.heartbeat import LeaseRenewer
 
 PATIENCE = LEASE_SECONDS / 4 + 10  # a renewal, and time for a busy machine
 
@@ -40,7 +40,7 @@ def test_a_lease_is_renewed_where_nothing_is_reported(
     store: EditStore, claim: Claim, lease_ends: Callable[[Claim], float]
 ) -> None:
     before = lease_ends(claim)
-    with Lease(store, claim) as lease:
+    with LeaseRenewer(store, claim) as lease:
         until(lambda: lease_ends(claim) > before, "a renewal", within=PATIENCE)
         assert not lease.lost
     assert store.get(claim.id).status is EditStatus.RUNNING
@@ -52,9 +52,9 @@ def test_a_lease_that_went_to_another_attempt_is_noted_and_not_fought_for(
     let_lease_run_out: Callable[[str], None],
     lease_ends: Callable[[Claim], float],
 ) -> None:
-    with Lease(store, claim) as lease:
+    with LeaseRenewer(store, claim) as lease:
         let_lease_run_out(claim.id)
-        store.lapse({"code": "worker_lost"})
+        store.reclaim_expired_leases({"code": "worker_lost"})
         other = store.claim("zoo")
         assert other == Claim(claim.id, 2)
         before = lease_ends(other)
@@ -65,6 +65,6 @@ def test_a_lease_that_went_to_another_attempt_is_noted_and_not_fought_for(
 
 
 def test_leaving_the_with_ends_at_once(store: EditStore, claim: Claim) -> None:
-    with Lease(store, claim):
+    with LeaseRenewer(store, claim):
         started = time.monotonic()
     assert time.monotonic() - started < LEASE_SECONDS / 4  # not only with its next renewal

@@ -11,7 +11,7 @@ from PIL import Image
 from baret import EditOptions, Editor, Inversion, InversionOptions
 from baret.model.stable_diffusion import StableDiffusion
 from core.errors import StoreUnavailable
-from core.images.storage import PictureFiles
+from core.images.storage import ImageStorage
 from core.schema import Record, Submission
 from tests.support.watched_editor import WatchedEditor
 from worker.inversion_cache import InversionCache
@@ -31,7 +31,7 @@ def inversion(diffusion: StableDiffusion, photo: Image.Image, submission: Any) -
 
 
 @pytest.fixture
-def cache(files: PictureFiles, diffusion: StableDiffusion) -> InversionCache:
+def cache(files: ImageStorage, diffusion: StableDiffusion) -> InversionCache:
     return InversionCache(files, diffusion, most_bytes=MOST)
 
 
@@ -59,7 +59,7 @@ def test_what_was_kept_is_found_whole_and_edits_the_same(
 
 def test_the_photo_itself_is_not_kept_a_second_time(
     cache: InversionCache,
-    files: PictureFiles,
+    files: ImageStorage,
     inversion: Inversion,
     submission: Callable[..., Submission],
 ) -> None:
@@ -102,7 +102,7 @@ def test_another_caller_picture_or_number_of_steps_finds_nothing(
 
 
 def test_a_caller_keeps_no_more_than_allowed_and_others_lose_nothing(
-    files: PictureFiles,
+    files: ImageStorage,
     diffusion: StableDiffusion,
     photo: Image.Image,
     inversion: Inversion,
@@ -119,7 +119,7 @@ def test_a_caller_keeps_no_more_than_allowed_and_others_lose_nothing(
 
 
 def test_nothing_is_kept_where_nothing_may_be(
-    files: PictureFiles,
+    files: ImageStorage,
     diffusion: StableDiffusion,
     photo: Image.Image,
     inversion: Inversion,
@@ -133,7 +133,7 @@ def test_nothing_is_kept_where_nothing_may_be(
 
 def test_what_cannot_be_read_or_written_is_as_if_it_were_not_there(
     cache: InversionCache,
-    files: PictureFiles,
+    files: ImageStorage,
     tmp_path: Path,
     photo: Image.Image,
     inversion: Inversion,
@@ -144,7 +144,7 @@ def test_what_cannot_be_read_or_written_is_as_if_it_were_not_there(
     (tmp_path / "pictures" / "_inversions" / kept.name).write_bytes(b"torn")
     assert cache.find(submission(), photo, OPTIONS) is None
 
-    class Full(PictureFiles):
+    class Full(ImageStorage):
         def put(self, edit_id: str, name: str, data: bytes) -> None:
             raise StoreUnavailable("full")
 

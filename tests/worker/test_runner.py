@@ -18,8 +18,8 @@ from baret import Editor
 from baret.errors import ImageError, OutOfMemory
 from baret.model.loading import BUNDLED
 from core.errors import EditNotFound
-from core.images.sandbox import Decoding
-from core.images.storage import PictureFiles
+from core.images.sandbox import DecoderSandbox
+from core.images.storage import ImageStorage
 from core.schema import EditStatus, Record, Stage, Submission
 from core.store.edits import Claim, EditStore
 from housekeeper.maintenance import erase_pictures
@@ -38,7 +38,7 @@ MakeRunner = Callable[..., Runner]
 LOST = {"code": "worker_lost"}
 
 
-def opened(files: PictureFiles, edit_id: str, name: str) -> Image.Image:
+def opened(files: ImageStorage, edit_id: str, name: str) -> Image.Image:
     data = files.get(edit_id, name)
     assert data is not None
     picture = Image.open(io.BytesIO(data))
@@ -46,7 +46,7 @@ def opened(files: PictureFiles, edit_id: str, name: str) -> Image.Image:
     return picture
 
 
-def picture_names(files: PictureFiles, edit_id: str, attempt: int) -> list[str]:
+def picture_names(files: ImageStorage, edit_id: str, attempt: int) -> list[str]:
     """Which of the names that an attempt could write are there."""
     kinds = ("output-0", "reconstruction", "transition", "attention")
     names = [f"{attempt}-{kind}.png" for kind in kinds]
@@ -54,7 +54,7 @@ def picture_names(files: PictureFiles, edit_id: str, attempt: int) -> list[str]:
 
 
 def test_an_edit_ends_with_the_picture_that_its_record_states(
-    submit: Submit, ended: Ended, files: PictureFiles, sample: bytes
+    submit: Submit, ended: Ended, files: ImageStorage, sample: bytes
 ) -> None:
     edit_id = submit()
     record = ended(edit_id)
@@ -87,7 +87,7 @@ def test_what_an_edit_took_is_told_for_every_stage(submit: Submit, ended: Ended)
 
 def test_the_record_warns_of_unknown_words_and_of_a_prompt_that_was_cut(
     store: EditStore,
-    files: PictureFiles,
+    files: ImageStorage,
     submission: Callable[..., Submission],
     sample: bytes,
     ended: Ended,
@@ -112,7 +112,7 @@ def test_the_record_warns_of_unknown_words_and_of_a_prompt_that_was_cut(
 # The extremes of docs/api.md, and a size that no model works in.
 @pytest.mark.parametrize("size", [(128, 32), (32, 128), (101, 77)])
 def test_an_output_has_the_size_of_its_photo(
-    size: tuple[int, int], submit: Submit, ended: Ended, files: PictureFiles, sample: bytes
+    size: tuple[int, int], submit: Submit, ended: Ended, files: ImageStorage, sample: bytes
 ) -> None:
     edit_id = submit()
     photo = io.BytesIO()
@@ -125,7 +125,7 @@ def test_an_output_has_the_size_of_its_photo(
 
 
 def test_each_interpolation_is_a_picture_in_the_order_asked(
-    submit: Submit, ended: Ended, files: PictureFiles
+    submit: Submit, ended: Ended, files: ImageStorage
 ) -> None:
     # With one inner step the tuned text is not the target text, so η chooses between two.
     edit_id = submit(interpolation=[1.0, 0.0], inner_steps=1)
@@ -137,7 +137,7 @@ def test_each_interpolation_is_a_picture_in_the_order_asked(
 
 
 def test_artifacts_are_there_when_asked_for_only(
-    submit: Submit, ended: Ended, files: PictureFiles
+    submit: Submit, ended: Ended, files: ImageStorage
 ) -> None:
     with_artifacts = submit(artifacts=True)
     result = ended(with_artifacts).result
@@ -156,7 +156,7 @@ def test_artifacts_are_there_when_asked_for_only(
 
 @pytest.mark.parametrize("form", ["png", "webp", "jpeg"])
 def test_an_output_has_the_format_asked_for_and_nothing_of_the_photos_metadata(
-    form: str, submit: Submit, ended: Ended, files: PictureFiles, sample: bytes
+    form: str, submit: Submit, ended: Ended, files: ImageStorage, sample: bytes
 ) -> None:
     photo = io.BytesIO()
     exif = Image.Exif()
@@ -224,7 +224,7 @@ def test_a_running_edit_is_canceled_within_one_unet_call(
     ended: Ended,
     editor: WatchedEditor,
     store: EditStore,
-    files: PictureFiles,
+    files: ImageStorage,
     events: Events,
 ) -> None:
     edit_id = submit()
@@ -263,7 +263,7 @@ def test_an_attempt_whose_lease_went_to_another_publishes_nothing(
     ended: Ended,
     editor: WatchedEditor,
     store: EditStore,
-    files: PictureFiles,
+    files: ImageStorage,
     events: Events,
     let_lease_run_out: Callable[[str], None],
 ) -> None:
@@ -272,7 +272,7 @@ def test_an_attempt_whose_lease_went_to_another_publishes_nothing(
 
     def lose() -> None:
         let_lease_run_out(edit_id)
-        store.lapse(LOST)
+        store.reclaim_expired_leases(LOST)
         other.append(store.claim("zoo"))
 
     editor.during(5, lose)
@@ -284,7 +284,7 @@ def test_an_attempt_whose_lease_went_to_another_publishes_nothing(
     assert picture_names(files, edit_id, attempt=1) == []
 
 
-class WatchedFiles(PictureFiles):
+class WatchedFiles(ImageStorage):
     """Acts before a picture is written."""
 
     def __init__(self, url: str, before_put: Callable[[], None]):
@@ -309,7 +309,7 @@ def test_an_attempt_that_loses_its_lease_after_its_last_report_publishes_nothing
 
     def lose() -> None:
         let_lease_run_out(edit_id)
-        store.lapse(LOST)
+        store.reclaim_expired_leases(LOST)
         assert store.claim("zoo") == Claim(edit_id, 2)
 
     files = WatchedFiles((tmp_path / "pictures").as_uri(), before_put=lose)
@@ -388,13 +388,13 @@ def test_a_photo_that_cannot_be_decoded_fails_its_edit_alone(
     submit: Submit,
     make_runner: MakeRunner,
     editor: WatchedEditor,
-    files: PictureFiles,
+    files: ImageStorage,
     store: EditStore,
 ) -> None:
     # None comes past the front end; one whose file was changed since would.
     broken, whole = submit(), submit()
     files.put(broken, "input", data)
-    runner = make_runner(editor, decoding=Decoding(cpu_seconds=1))
+    runner = make_runner(editor, decoding=DecoderSandbox(cpu_seconds=1))
     assert [runner.run_next(), runner.run_next()] == [broken, whole]
     problem = store.get(broken).error
     assert problem is not None
@@ -403,7 +403,7 @@ def test_a_photo_that_cannot_be_decoded_fails_its_edit_alone(
 
 
 def test_a_photo_whose_exif_can_be_read_and_not_written_is_edited(
-    submit: Submit, ended: Ended, files: PictureFiles, sample: bytes
+    submit: Submit, ended: Ended, files: ImageStorage, sample: bytes
 ) -> None:
     photo = io.BytesIO()
     Image.open(io.BytesIO(sample)).save(photo, "JPEG", exif=crafted.unwritable_exif())
@@ -413,7 +413,7 @@ def test_a_photo_whose_exif_can_be_read_and_not_written_is_edited(
 
 
 def test_after_an_edit_without_its_picture_the_runner_takes_the_next(
-    submit: Submit, runner: Runner, store: EditStore, files: PictureFiles
+    submit: Submit, runner: Runner, store: EditStore, files: ImageStorage
 ) -> None:
     broken, whole = submit(), submit()
     files.delete(broken)
@@ -476,7 +476,7 @@ def test_an_edit_deleted_while_its_pictures_are_written_leaves_nothing(
     def delete() -> None:
         if not deleted:
             store.delete(edit_id, caller="local")
-            PictureFiles(folder.as_uri()).delete(edit_id)
+            ImageStorage(folder.as_uri()).delete(edit_id)
             deleted.append(edit_id)
 
     files = WatchedFiles(folder.as_uri(), before_put=delete)
@@ -487,12 +487,12 @@ def test_an_edit_deleted_while_its_pictures_are_written_leaves_nothing(
     with redis.Redis.from_url(redis_url) as client:
         due = client.zrange("baret:erased", 0, -1)
         client.zadd("baret:erased", dict.fromkeys(due, 1))
-    erase_pictures(store, PictureFiles(folder.as_uri()))
+    erase_pictures(store, ImageStorage(folder.as_uri()))
     assert list(folder.rglob("*")) == []
 
 
 def test_a_photo_in_another_colour_space_comes_back_in_srgb(
-    submit: Submit, ended: Ended, files: PictureFiles, sample: bytes
+    submit: Submit, ended: Ended, files: ImageStorage, sample: bytes
 ) -> None:
     def output_of(data: bytes) -> Image.Image:
         edit_id = submit()
@@ -520,7 +520,7 @@ def test_what_the_models_own_checker_refuses_is_not_stored(
     refuses: bool,
     submit: Submit,
     store: EditStore,
-    files: PictureFiles,
+    files: ImageStorage,
     make_runner: MakeRunner,
     events: Events,
     tmp_path: Path,

@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 
 from baret.images import keep_outside
-from baret.method.matte import shown
+from baret.method.matte import alpha_matte
 from bench.edits.batch import Batch, Edited
 from bench.edits.model import BatchModel
 from bench.edits.peers.ddim import DdimOptions, ddim
@@ -14,10 +14,12 @@ def ddim_kept(model: BatchModel, batch: Batch, options: DdimOptions) -> Edited:
     """As `ddim`; the photo's own pixels where the edit is not to be seen, as BARET decides it."""
     edited = ddim(model, batch, options)
     clean = model.encode(batch.sources)
-    place = batch.sources.shape[1] // clean.shape[2]
+    size = batch.sources.shape[1] // clean.shape[2]
     kept = [
         np.asarray(
-            keep_outside(Image.fromarray(picture), photo, shown(picture, coded, place=place))
+            keep_outside(
+                Image.fromarray(picture), photo, alpha_matte(picture, coded, latent_pixel_size=size)
+            )
         )
         for picture, photo, coded in zip(
             edited.pictures, batch.sources, model.decode(clean), strict=True

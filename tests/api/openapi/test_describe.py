@@ -10,9 +10,9 @@ from jsonschema_rs import Draft202012Validator
 from pydantic import BaseModel
 
 from api.problems.types import BY_CODE
-from api.submission.parsing import EditAsked, ImageAsked
+from api.submission.parsing import CreateEditRequest, ImageInput
 from core.problems import EDIT_PROBLEMS
-from core.schema import Edit, ParamsAsked
+from core.schema import Edit, ParamsInput
 
 
 @pytest.fixture
@@ -42,7 +42,8 @@ def test_what_answers_always_have_is_required(document: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "required"), [(EditAsked, ["prompt"]), (ImageAsked, None), (ParamsAsked, None)]
+    ("asked", "required"),
+    [(CreateEditRequest, ["prompt"]), (ImageInput, None), (ParamsInput, None)],
 )
 def test_what_has_a_default_may_be_left_out_of_a_question(
     document: dict[str, Any], asked: type[BaseModel], required: list[str] | None

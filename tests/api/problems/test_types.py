@@ -3,11 +3,11 @@
 import pytest
 
 from api.problems import errors as api_errors
-from api.problems.types import BY_CODE, KINDS
+from api.problems.types import BY_CODE, PROBLEM_TYPES
 from core import errors as core_errors
 
 # Never reach a caller as they are: a worker's own, and the one that wraps another.
-_INSIDE = {core_errors.StaleAttempt, api_errors.AboutField}
+_INSIDE = {core_errors.StaleAttempt, api_errors.FieldProblem}
 
 
 # A base of others that is raised itself.
@@ -21,7 +21,7 @@ def leaves(base: type[Exception]) -> set[type[Exception]]:
 
 def test_every_error_that_can_reach_a_caller_has_its_kind() -> None:
     raised = leaves(core_errors.JobsError) | leaves(api_errors.ApiError) | _BASES
-    assert raised - _INSIDE == set(KINDS)
+    assert raised - _INSIDE == set(PROBLEM_TYPES)
 
 
 @pytest.mark.parametrize("code", sorted(BY_CODE))
@@ -34,5 +34,5 @@ def test_every_kind_says_what_to_do_and_those_that_pass_say_when(code: str) -> N
 
 
 def test_kinds_of_one_code_are_one_kind() -> None:
-    for kind in KINDS.values():
+    for kind in PROBLEM_TYPES.values():
         assert BY_CODE[kind.code] is kind

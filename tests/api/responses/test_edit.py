@@ -13,8 +13,8 @@ from fastapi.testclient import TestClient
 from httpx import Response
 
 from core.access.api_keys import ApiKey
-from core.images.storage import PictureFiles
-from core.schema import EditStatus, Metrics, Params, Result, Stage, StoredPicture, Submission
+from core.images.storage import ImageStorage
+from core.schema import EditStatus, Metrics, Params, Result, Stage, StoredImage, Submission
 from core.settings import Settings
 from core.store.edits import EditStore
 
@@ -63,7 +63,7 @@ def test_an_edit_has_every_field_in_every_state(
         running = whole(client.get(url).json())
         assert (running["status"], running["stage"]) == ("running", stage.value)
         assert (running["completed_at"], running["outputs"]) == (None, [])
-    output = StoredPicture(
+    output = StoredImage(
         name="output-0.png",
         interpolation=0.7,
         width=64,
@@ -115,9 +115,9 @@ def test_artifacts_are_addresses_that_need_no_key(
     names = ("reconstruction", "transition", "attention")
     data = {name: picture(size=(64, 64 + number)) for number, name in enumerate(names)}
     for name in names:
-        PictureFiles(settings.pictures_url).put(claim.id, f"{name}.png", data[name])
+        ImageStorage(settings.images_url).put(claim.id, f"{name}.png", data[name])
     made = {
-        name: StoredPicture(
+        name: StoredImage(
             name=f"{name}.png",
             width=64,
             height=64,

@@ -49,7 +49,7 @@ def told(post: Post, finish: Callable[..., Claim], deliveries: Deliveries) -> st
     delivery = deliveries.take()
     assert delivery is not None
     attempt = DeliveryAttempt(at=datetime.now(UTC), seconds=0.2, status=500)
-    deliveries.settle(delivery, Outcome(attempt, DeliveryStatus.PENDING, again_in=300))
+    deliveries.settle(delivery, Outcome(attempt, DeliveryStatus.PENDING, retry_after=300))
     return edit_id
 
 

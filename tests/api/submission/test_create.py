@@ -18,7 +18,7 @@ from httpx import Response
 from api.app import create_app
 from core.broker.app import queue_name
 from core.errors import StoreUnavailable
-from core.images.storage import PictureFiles
+from core.images.storage import ImageStorage
 from core.schema import EditStatus
 from core.settings import Settings
 from core.store.connection import connect
@@ -152,14 +152,14 @@ def test_an_earlier_edit_can_be_the_source(
     assert answer.status_code == 202
     second = answer.json()
     assert second["input"] == first["input"]
-    assert PictureFiles(settings.pictures_url).get(second["id"], "input") == picture()
+    assert ImageStorage(settings.images_url).get(second["id"], "input") == picture()
 
 
 def test_the_picture_is_stored_as_it_came_and_a_worker_is_told(
     post: Post, settings: Settings, store: EditStore, picture: Picture
 ) -> None:
     edit = post().json()
-    assert PictureFiles(settings.pictures_url).get(edit["id"], "input") == picture()
+    assert ImageStorage(settings.images_url).get(edit["id"], "input") == picture()
     assert store.messages(queue_name("zoo")) == 1
 
 
@@ -264,7 +264,7 @@ def test_an_edit_whose_acceptance_could_not_be_learned_keeps_its_picture(
         assert post().status_code == 503
     claim = store.claim("zoo")  # for it was accepted all the same
     assert claim is not None
-    assert PictureFiles(settings.pictures_url).get(claim.id, "input") is not None
+    assert ImageStorage(settings.images_url).get(claim.id, "input") is not None
 
 
 def test_an_edit_that_is_refused_leaves_no_picture_and_nothing_to_delete(
@@ -274,4 +274,4 @@ def test_an_edit_that_is_refused_leaves_no_picture_and_nothing_to_delete(
     assert answers[-1] == 503
     kept = {path.parent.name for path in Path(settings.data_dir).rglob("input")}
     assert len(kept) == answers.count(202)
-    assert store.take_erased() is None
+    assert store.claim_deletion() is None

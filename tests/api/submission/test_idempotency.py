@@ -20,7 +20,7 @@ from core.schema import Model
 from core.settings import Settings
 from core.store.connection import connect
 from core.store.edits import EditStore
-from core.store.idempotency import Hold, Idempotency
+from core.store.idempotency import Idempotency, IdempotencyLock
 from tests.api.problems.test_problems import told
 
 Post = Callable[..., Response]
@@ -109,23 +109,23 @@ def test_a_json_bodys_identity_is_its_fields(client: TestClient, picture: Pictur
 
 
 @pytest.fixture
-def held(redis_url: str) -> Iterator[Callable[[str], Hold]]:
+def reservation(redis_url: str) -> Iterator[Callable[[str], IdempotencyLock]]:
     """Holds the key as a first request does that is still being taken."""
     with connect(redis_url) as client:
 
-        def hold(body: str) -> Hold:
+        def lock(body: str) -> IdempotencyLock:
             found = Idempotency(client).take("local", KEY["Idempotency-Key"], body=body)
-            assert isinstance(found, Hold)
+            assert isinstance(found, IdempotencyLock)
             return found
 
-        yield hold
+        yield lock
 
 
 def test_while_the_first_is_being_taken_others_are_told_to_come_again(
-    post: Post, held: Callable[[str], Hold], monkeypatch: pytest.MonkeyPatch
+    post: Post, reservation: Callable[[str], IdempotencyLock], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.submission.idempotency.fingerprint", lambda asked: "the same")
-    held("the same")
+    monkeypatch.setattr("api.submission.idempotency.fingerprint", lambda parsed: "the same")
+    reservation("the same")
     answer = post(headers=KEY)
     told(answer, 409, "idempotency_in_progress")
     assert answer.headers["retry-after"] == "1"
@@ -135,14 +135,14 @@ def test_an_accepted_edit_whose_answer_was_never_given_is_answered_as_it_is(
     post: Post,
     client: TestClient,
     store: EditStore,
-    held: Callable[[str], Hold],
+    reservation: Callable[[str], IdempotencyLock],
     submission: Callable[..., Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # As when the process that took it was killed between acceptance and answer.
-    monkeypatch.setattr("api.submission.idempotency.fingerprint", lambda asked: "the same")
+    monkeypatch.setattr("api.submission.idempotency.fingerprint", lambda parsed: "the same")
     made = submission()
-    store.submit(made, limit=5, hold=held("the same"))
+    store.submit(made, limit=5, lock=reservation("the same"))
     answer = post(headers=KEY | {"Prefer": "wait=1"})
     assert (answer.status_code, answer.json()["id"]) == (202, made.id)
     assert answer.headers["idempotent-replayed"] == "true"

@@ -3,18 +3,18 @@ import torch
 
 from baret.engine.budget import Budget, measure
 from baret.unet.attention import Injection
-from baret.unet.requests import Goal, Request, Where
+from baret.unet.requests import NoiseTarget, Request, StageProgress
 
 
 def request(rows, *, goal=False, injection=None):
     latents = torch.zeros(rows, 4, 2, 2)
-    wanted = Goal(latents, torch.ones(rows)) if goal else None
-    where = Where("editing", 0, 0)
+    wanted = NoiseTarget(latents, torch.ones(rows)) if goal else None
+    where = StageProgress("editing", 0, 0)
     return Request(where, latents, (1,) * rows, torch.zeros(rows, 2, 3), injection, goal=wanted)
 
 
 def test_gradients_have_a_budget_of_their_own():
-    budget = Budget(places=8, gradient_places=4)
+    budget = Budget(latent_pixels=8, gradient_latent_pixels=4)
     assert budget.holds(8, gradient=False) and not budget.holds(9, gradient=False)
     assert budget.holds(4, gradient=True) and not budget.holds(5, gradient=True)
 
@@ -30,7 +30,7 @@ def test_gradients_have_a_budget_of_their_own():
     ],
 )
 def test_a_request_is_cut_into_parts_that_fit(given, rows):
-    budget = Budget(places=8, gradient_places=3)
+    budget = Budget(latent_pixels=8, gradient_latent_pixels=3)
     assert [len(part) for part in budget.parts(given)] == rows
 
 
@@ -51,5 +51,5 @@ def test_what_is_free_decides(editor, monkeypatch):
     some = measure(editor.model)
     monkeypatch.setattr("baret.engine.budget._free", lambda device: 200e6)
     twice = measure(editor.model)
-    assert 0 < some.places < 64 * 256
-    assert twice.places == pytest.approx(2 * some.places, rel=0.01)
+    assert 0 < some.latent_pixels < 64 * 256
+    assert twice.latent_pixels == pytest.approx(2 * some.latent_pixels, rel=0.01)

@@ -11,7 +11,7 @@ from baret import EditOptions, Editor, InversionOptions
 from baret.engine.budget import Budget
 from baret.engine.engine import Call, Engine
 from baret.errors import OutOfMemory
-from baret.unet.requests import Aside, Goal, Request, Where
+from baret.unet.requests import DeviceTask, NoiseTarget, Request, StageProgress
 
 OPTIONS = EditOptions(inversion=InversionOptions(num_inference_steps=6, inner_steps=2))
 PROMPTS = [
@@ -23,7 +23,7 @@ PROMPTS = [
     "a photo of a dog lying in the snow",
     "a photo of a red cat at the beach",
 ]
-WHERE = Where("editing", 0, 0.0)
+WHERE = StageProgress("editing", 0, 0.0)
 ROW = 16 * 16  # places
 
 
@@ -35,7 +35,7 @@ def rows(editor, count, seed=0, *, goal=False):
     generator = torch.Generator().manual_seed(seed)
     latents = torch.randn(count, 4, 16, 16, generator=generator)
     texts = editor.model.embed(PROMPTS[seed]).expand(count, -1, -1)
-    wanted = Goal(torch.zeros_like(latents), torch.ones(count)) if goal else None
+    wanted = NoiseTarget(torch.zeros_like(latents), torch.ones(count)) if goal else None
     return Request(WHERE, latents, tuple(range(1, count + 1)), texts, goal=wanted)
 
 
@@ -139,10 +139,10 @@ def test_what_fails_or_is_cancelled_leaves_the_others_as_they_are(editor):
     wrong = Request(WHERE, text.latents, (5000,) * 1, text.embeddings[:, :, :1])
     edits = [
         asking(rows(editor, 1, 0), rows(editor, 1, 0)),
-        asking(Request(Where("tuning", 0, 0.0), text.latents, (1,), text.embeddings)),
+        asking(Request(StageProgress("tuning", 0, 0.0), text.latents, (1,), text.embeddings)),
         asking(wrong),
         broken(),
-        asking(Aside(WHERE, lambda: 1 / 0, 1.0)),
+        asking(DeviceTask(WHERE, lambda: 1 / 0, 1.0)),
         asking(rows(editor, 1, 1)),
     ]
     fine, stopped, failed, raised, divided, also_fine = run_all(

@@ -3,15 +3,15 @@
 import torch
 
 from baret.engine.budget import Budget
-from baret.engine.scheduler import Asked, Turns
-from baret.unet.requests import Aside, Goal, Request, Where
+from baret.engine.scheduler import FairScheduler, PendingRequest
+from baret.unet.requests import DeviceTask, NoiseTarget, Request, StageProgress
 
-WHERE = Where("editing", 0, 0)
+WHERE = StageProgress("editing", 0, 0)
 
 
 def rows(count, *, side=1, goal=False):
     latents = torch.zeros(count, 4, side, side)
-    wanted = Goal(latents, torch.ones(count)) if goal else None
+    wanted = NoiseTarget(latents, torch.ones(count)) if goal else None
     return Request(WHERE, latents, (1,) * count, torch.zeros(count, 2, 3), goal=wanted)
 
 
@@ -20,11 +20,11 @@ def taken(turns, budget=Budget()):  # noqa: B008
 
 
 def waiting(*requests):
-    turns = Turns()
-    guests = [turns.enter() for _ in requests]
-    for guest, request in zip(guests, requests, strict=True):
-        guest.asked = Asked(request)
-    return turns, guests
+    turns = FairScheduler()
+    sessions = [turns.enter() for _ in requests]
+    for session, request in zip(sessions, requests, strict=True):
+        session.asked = PendingRequest(request)
+    return turns, sessions
 
 
 def test_nobody_waits_nothing_is_taken():
@@ -49,45 +49,45 @@ def test_other_sizes_and_gradients_wait_for_a_call_of_their_own():
 
 
 def test_asides_go_alone_in_their_turn():
-    aside = Aside(WHERE, lambda: None, 3)
+    on_device = DeviceTask(WHERE, lambda: None, 3)
     one, two = rows(1), rows(1)
-    turns, _ = waiting(aside, one, two)
-    assert taken(turns) == [aside]
+    turns, _ = waiting(on_device, one, two)
+    assert taken(turns) == [on_device]
     assert taken(turns) == [one, two]
-    turns, _ = waiting(one, aside, two)
+    turns, _ = waiting(one, on_device, two)
     assert taken(turns) == [one, two]
 
 
 def test_a_call_holds_what_the_budget_does_and_smaller_ones_fill_it():
     five, four, one = rows(5), rows(4), rows(1)
     turns, _ = waiting(five, four, one)
-    assert taken(turns, Budget(places=6)) == [five, one]
-    assert taken(turns, Budget(places=6)) == [four]
+    assert taken(turns, Budget(latent_pixels=6)) == [five, one]
+    assert taken(turns, Budget(latent_pixels=6)) == [four]
 
 
 def test_a_request_beyond_the_budget_goes_alone():
     turns, _ = waiting(rows(9), rows(1))
-    assert [len(request) for request in taken(turns, Budget(places=6))] == [9]
+    assert [len(request) for request in taken(turns, Budget(latent_pixels=6))] == [9]
 
 
 def test_who_has_had_least_is_served_first_and_who_is_far_ahead_waits():
     turns, (big, small) = waiting(rows(20), rows(1))
     taken(turns)
-    big.asked, small.asked = Asked(rows(20)), Asked(rows(1))
+    big.asked, small.asked = PendingRequest(rows(20)), PendingRequest(rows(1))
     assert [len(request) for request in taken(turns)] == [1]  # 20 had, 1 had: too far ahead
     assert turns.anyone_waits()
 
 
 def test_the_device_is_shared_evenly_between_large_and_small():
-    turns, guests = waiting(rows(10, goal=True), rows(5), rows(1))
+    turns, sessions = waiting(rows(10, goal=True), rows(5), rows(1))
     had = [0.0, 0.0, 0.0]
     asks = [lambda: rows(10, goal=True), lambda: rows(5), lambda: rows(1)]
     for _ in range(300):
-        before = [guest.served for guest in guests]
+        before = [session.served for session in sessions]
         turns.take(Budget())
-        for i, guest in enumerate(guests):
-            had[i] += guest.served - before[i]
-            guest.asked = guest.asked or Asked(asks[i]())
+        for i, session in enumerate(sessions):
+            had[i] += session.served - before[i]
+            session.asked = session.asked or PendingRequest(asks[i]())
     assert max(had) < 1.1 * min(had)
 
 

@@ -4,7 +4,7 @@ import torch
 from baret import EditOptions, InversionOptions
 from baret.images import psnr
 from baret.method.ddim import guide
-from baret.method.denoising import Balance, Texts, denoise
+from baret.method.denoising import DenoisingOptions, Texts, denoise
 from baret.method.transition import transition
 from baret.unet.attention import Injection
 from baret.unet.predictor import Predictor
@@ -46,30 +46,30 @@ def plain(editor, inversion, texts, uncond, scale=7.5):
 
 
 def test_with_windows_of_zero_the_edit_branch_is_plain_guided_ddim(editor, inversion):
-    branches, texts = run(editor, inversion, Balance(0.0, 0.0, 7.5))
+    branches, texts = run(editor, inversion, DenoisingOptions(0.0, 0.0, 7.5))
     expected = plain(editor, inversion, texts.target.expand(STEPS, -1, -1), texts.uncond)
     torch.testing.assert_close(branches.edit, expected, atol=1e-4, rtol=1e-3)
 
 
 def test_the_transition_branch_is_guided_ddim_with_the_interpolated_text(editor, inversion):
-    branches, texts = run(editor, inversion, Balance(0.5, 0.5, 7.5, keep_transition=True))
+    branches, texts = run(editor, inversion, DenoisingOptions(0.5, 0.5, 7.5, keep_transition=True))
     expected = plain(editor, inversion, texts.transition, texts.uncond)
     torch.testing.assert_close(branches.transition, expected, atol=1e-4, rtol=1e-3)
 
 
 def test_interpolation_zero_guided_from_the_tuned_text_stays_with_the_photo(editor, inversion):
     photo = editor.model.decode(inversion.reconstruction)
-    near, _ = run(editor, inversion, Balance(1.0, 1.0, 7.5, guidance_base=1.0), eta=0.0)
-    far, _ = run(editor, inversion, Balance(1.0, 1.0, 7.5, guidance_base=1.0), eta=1.0)
+    near, _ = run(editor, inversion, DenoisingOptions(1.0, 1.0, 7.5, guidance_base=1.0), eta=0.0)
+    far, _ = run(editor, inversion, DenoisingOptions(1.0, 1.0, 7.5, guidance_base=1.0), eta=1.0)
     stayed, went = (psnr(editor.model.decode(b.edit), photo) for b in (near, far))
     assert stayed > went + 3
 
 
 def test_guidance_from_the_empty_text_at_scale_one_ignores_the_empty_text(editor, inversion):
-    balance = [Balance(0.0, 0.0, 1.0, guidance_base=base) for base in (0.0, 0.5)]
+    balance = [DenoisingOptions(0.0, 0.0, 1.0, guidance_base=base) for base in (0.0, 0.5)]
     one, two = (run(editor, inversion, b)[0].edit for b in balance)
     torch.testing.assert_close(one, two, atol=1e-4, rtol=1e-3)
-    scaled = [Balance(0.0, 0.0, 4.0, guidance_base=base) for base in (0.0, 0.5)]
+    scaled = [DenoisingOptions(0.0, 0.0, 4.0, guidance_base=base) for base in (0.0, 0.5)]
     one, two = (run(editor, inversion, b)[0].edit for b in scaled)
     assert (one - two).abs().mean() > 0.02
 
@@ -79,7 +79,7 @@ def test_the_reconstruction_lends_its_self_attention_from_the_pivots(editor, inv
     model, schedule = editor.model, editor.model.schedule(STEPS)
     predictor, asked = Predictor(model), []
 
-    def watch(edit):
+    def observe(edit):
         request = next(edit)
         while True:
             asked.append(request)
@@ -88,7 +88,7 @@ def test_the_reconstruction_lends_its_self_attention_from_the_pivots(editor, inv
     target = model.embed(inversion.prompt)
     texts = Texts(model.embed(""), target, inversion.tuned, inversion.tuned)
     with pytest.raises(StopIteration):
-        watch(denoise(inversion.pivots, texts, schedule, Balance(0.5, 0.2, 7.5)))
+        observe(denoise(inversion.pivots, texts, schedule, DenoisingOptions(0.5, 0.2, 7.5)))
     assert [len(request.latents) for request in asked] == [5] * 2 + [3] * 3 + [2] * 5
     for level, request in zip(range(STEPS, STEPS - 5, -1), asked, strict=False):
         assert torch.equal(request.latents[-1], inversion.pivots[level])
@@ -99,8 +99,8 @@ def test_the_reconstruction_lends_its_self_attention_from_the_pivots(editor, inv
 
 
 def test_injection_moves_the_edit_towards_the_photo(editor, inversion):
-    free, _ = run(editor, inversion, Balance(0.0, 0.0, 7.5))
-    held, _ = run(editor, inversion, Balance(1.0, 1.0, 7.5), eta=0.3)
+    free, _ = run(editor, inversion, DenoisingOptions(0.0, 0.0, 7.5))
+    held, _ = run(editor, inversion, DenoisingOptions(1.0, 1.0, 7.5), eta=0.3)
     distance = [(b.edit - inversion.pivots[0]).square().mean() for b in (free, held)]
     assert distance[1] < 0.85 * distance[0]  # measured: 0.72
 

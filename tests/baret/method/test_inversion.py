@@ -159,7 +159,7 @@ def test_a_step_that_promises_enough_is_not_looked_at(editor, scene):
 
 def test_how_many_timesteps_share_a_call_does_not_matter(editor, scene, side_by_side, monkeypatch):
     _, _, uncond, target, schedule, pivots = scene
-    monkeypatch.setattr("baret.method.inversion.TOGETHER", 3)
+    monkeypatch.setattr("baret.method.inversion.LEVELS_PER_CALL", 3)
     options = InversionOptions(num_inference_steps=STEPS, inner_steps=4, stop_share=0.4)
     tuned = editor.engine.run(tune(pivots, target, uncond, schedule, options), lambda where: None)
     assert torch.equal(tuned.inner_steps, side_by_side.inner_steps)

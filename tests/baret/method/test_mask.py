@@ -5,8 +5,8 @@ from PIL import Image
 
 from baret import EditOptions, InversionOptions
 from baret.images import keep_outside
-from baret.method.denoising import Balance, Texts, denoise
-from baret.method.mask import Keeper, change_mask
+from baret.method.denoising import DenoisingOptions, Texts, denoise
+from baret.method.mask import ChangeMask, change_mask
 
 FAST = InversionOptions(num_inference_steps=10, inner_steps=2)
 
@@ -34,13 +34,13 @@ def run(editor, inversion, balance):
 def test_the_edit_departs_from_the_photo_where_the_exact_answer_does(editor, inversion, sample):
     before, after = (np.asarray(p.convert("RGB"), float) for p in (sample.picture, sample.answer))
     differs = (np.abs(before - after).max(-1) > 6).reshape(16, 4, 16, 4).any((1, 3))
-    mask = run(editor, inversion, Balance(0.0, 0.0, 5.0, keep=(0.0, 1.0))).mask
+    mask = run(editor, inversion, DenoisingOptions(0.0, 0.0, 5.0, keep=(0.0, 1.0))).mask
     inside, outside = (mask[torch.from_numpy(where)].mean() for where in (differs, ~differs))
     assert inside > 1.5 * outside
 
 
 def test_what_did_not_depart_ends_on_the_photo(editor, inversion):
-    branches = run(editor, inversion, Balance(0.0, 0.0, 7.5, keep=(0.3, 0.5)))
+    branches = run(editor, inversion, DenoisingOptions(0.0, 0.0, 7.5, keep=(0.3, 0.5)))
     kept, free = branches.mask == 0, branches.mask == 1
     assert kept.any() and free.any()
     photo = inversion.pivots[0]
@@ -50,14 +50,14 @@ def test_what_did_not_depart_ends_on_the_photo(editor, inversion):
 
 def test_an_edit_that_is_the_photo_keeps_nothing(editor, inversion):
     schedule = editor.model.schedule(10)
-    keeper = Keeper(inversion.pivots, schedule, (0.3, 0.5))
+    keeper = ChangeMask(inversion.pivots, schedule, (0.3, 0.5))
     for level in range(10, 0, -1):
         photo, below = inversion.pivots[level], inversion.pivots[level - 1]
         noise = schedule.noise_between(photo, below, level=level)
         torch.testing.assert_close(
             schedule.step(photo, noise, level=level), below, atol=1e-3, rtol=1e-3
         )
-        keeper.watch(photo, noise, level=level)
+        keeper.observe(photo, noise, level=level)
         assert (keeper.mask is None) == (level > 6)  # half of ten steps are free
     assert keeper.mask.min() == 1
 
@@ -84,9 +84,9 @@ def test_a_large_photo_keeps_its_fine_detail_where_nothing_was_to_change(editor,
 
 
 def test_without_thresholds_nothing_is_held(editor, inversion):
-    free = run(editor, inversion, Balance(0.0, 0.0, 7.5))
-    everywhere = run(editor, inversion, Balance(0.0, 0.0, 7.5, keep=(0.0, 0.0)))
-    held = run(editor, inversion, Balance(0.0, 0.0, 7.5, keep=(0.3, 0.5)))
+    free = run(editor, inversion, DenoisingOptions(0.0, 0.0, 7.5))
+    everywhere = run(editor, inversion, DenoisingOptions(0.0, 0.0, 7.5, keep=(0.0, 0.0)))
+    held = run(editor, inversion, DenoisingOptions(0.0, 0.0, 7.5, keep=(0.3, 0.5)))
     assert free.mask is None
     assert torch.equal(free.edit, everywhere.edit)
     assert not torch.equal(free.edit, held.edit)

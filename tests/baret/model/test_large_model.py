@@ -16,7 +16,7 @@ OPTIONS = EditOptions(inversion=InversionOptions(num_inference_steps=2, inner_st
 
 
 @pytest.fixture(scope="module")
-def places(tmp_path_factory):
+def latent_pixels(tmp_path_factory):
     """The same random weights as a diffusers folder and as one file of the original layout."""
     pipeline = random_pipeline()
     assert sum(p.numel() for p in pipeline.unet.parameters()) == 859_520_964
@@ -28,11 +28,11 @@ def places(tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_a_model_of_stable_diffusions_size_loads_both_ways_and_edits_at_512(places, capsys):
+def test_a_model_of_stable_diffusions_size_loads_both_ways_and_edits_at_512(latent_pixels, capsys):
     torch.set_num_threads(os.cpu_count() or 1)
     photo = Image.linear_gradient("L").resize((640, 480)).convert("RGB")
     pictures = []
-    for place in places:
+    for place in latent_pixels:
         started = time.perf_counter()
         editor = Editor.from_pretrained(str(place), device="cpu", dtype="float32")
         loaded = time.perf_counter()

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from baret.unet import cuda_graphs
 from baret.unet.attention import Injection
-from baret.unet.cuda_graphs import Replayed, padded
+from baret.unet.cuda_graphs import GraphCache, padded
 from baret.unet.predictor import Predictor
-from baret.unet.requests import Goal, Request, Where
+from baret.unet.requests import NoiseTarget, Request, StageProgress
 
 
 class Pair(NamedTuple):
@@ -36,7 +36,7 @@ class Recorder:
 
 def test_a_shape_that_comes_again_is_recorded_and_what_it_gives_is_ones_own():
     recorder = Recorder()
-    replayed = Replayed(lambda pair: Pair(pair.one + pair.other, None), recorder)
+    replayed = GraphCache(lambda pair: Pair(pair.one + pair.other, None), recorder)
     outcomes = [replayed(Pair(torch.tensor([float(i)]), torch.tensor([10.0]))) for i in range(5)]
     assert [outcome.one.item() for outcome in outcomes] == [10, 11, 12, 13, 14]
     assert all(outcome.other is None for outcome in outcomes)
@@ -45,8 +45,8 @@ def test_a_shape_that_comes_again_is_recorded_and_what_it_gives_is_ones_own():
 
 def test_other_shapes_and_missing_parts_are_other_graphs():
     recorder = Recorder()
-    replayed = Replayed(lambda pair: Pair(pair.one * 2, pair.other), recorder)
-    for _ in range(cuda_graphs.PATIENCE + 1):
+    replayed = GraphCache(lambda pair: Pair(pair.one * 2, pair.other), recorder)
+    for _ in range(cuda_graphs.WARMUP_CALLS + 1):
         assert len(replayed(Pair(torch.ones(3), None)).one) == 3
         assert len(replayed(Pair(torch.ones(2), None)).one) == 2
         assert len(replayed(Pair(torch.ones(2), torch.ones(1))).other) == 1
@@ -54,11 +54,11 @@ def test_other_shapes_and_missing_parts_are_other_graphs():
 
 
 def test_the_graph_that_was_not_used_for_longest_goes(monkeypatch):
-    monkeypatch.setattr(cuda_graphs, "MOST", 2)
+    monkeypatch.setattr(cuda_graphs, "MAX_GRAPHS", 2)
     recorder = Recorder()
-    replayed = Replayed(lambda pair: pair, recorder)
+    replayed = GraphCache(lambda pair: pair, recorder)
     for size in (1, 2, 1, 3, 1, 2):
-        for _ in range(cuda_graphs.PATIENCE + 1):
+        for _ in range(cuda_graphs.WARMUP_CALLS + 1):
             replayed(Pair(torch.ones(size), None))
     assert recorder.recorded == 4  # 1, 2, 3, and 2 again
 
@@ -73,16 +73,16 @@ def test_rows_are_padded_to_the_next_bucket(rows, bucket):
 def test_a_replayed_call_answers_as_a_plain_one(editor, goal, injected):
     plain, replayed = Predictor(editor.model), Predictor(editor.model, Recorder())
     text = torch.stack([editor.model.embed("a dog"), editor.model.embed("a cat")])
-    for seed in range(cuda_graphs.PATIENCE + 2):
+    for seed in range(cuda_graphs.WARMUP_CALLS + 2):
         generator = torch.Generator().manual_seed(seed)
         latents = torch.randn(7, 4, 16, 16, generator=generator)
         request = Request(
-            Where("editing", 0, 0.0),
+            StageProgress("editing", 0, 0.0),
             latents,
             tuple(range(1, 8)),
             text[torch.randint(2, (7,), generator=generator)],
             Injection((1, 1, 2, 3, 4, 5, 6), (0, 2, 2, 3, 4, 5, 6)) if injected else None,
-            goal=Goal(latents, torch.arange(7.0)) if goal else None,
+            goal=NoiseTarget(latents, torch.arange(7.0)) if goal else None,
         )
         expected, answer = plain.answer(request), replayed.answer(request)
         torch.testing.assert_close(answer.noise, expected.noise, atol=1e-4, rtol=1e-4)

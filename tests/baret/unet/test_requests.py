@@ -3,9 +3,9 @@
 import torch
 
 from baret.unet.attention import AttentionRecorder, Injection, Recording
-from baret.unet.requests import Answer, Goal, Request, Where, joined, merge, split
+from baret.unet.requests import Answer, NoiseTarget, Request, StageProgress, joined, merge, split
 
-WHERE = Where("editing", 0, 0)
+WHERE = StageProgress("editing", 0, 0)
 
 
 def request(rows, injection=None, recordings=(), goal=None):
@@ -14,7 +14,7 @@ def request(rows, injection=None, recordings=(), goal=None):
 
 
 def goal(rows, weight):
-    return Goal(torch.zeros(rows, 4, 1, 1), torch.full((rows,), weight))
+    return NoiseTarget(torch.zeros(rows, 4, 1, 1), torch.full((rows,), weight))
 
 
 def test_injected_rows_count_within_their_own_request():
@@ -39,7 +39,9 @@ def test_recorded_rows_count_within_their_own_request():
 
 def test_a_goal_is_a_weighted_mean_squared_error_a_row():
     noise = torch.tensor([1.0, 2.0]).view(2, 1, 1, 1).expand(2, 4, 1, 1)
-    assert Goal(torch.zeros(2, 4, 1, 1), torch.tensor([3.0, 0.5])).losses(noise).tolist() == [3, 2]
+    assert NoiseTarget(torch.zeros(2, 4, 1, 1), torch.tensor([3.0, 0.5])).losses(
+        noise
+    ).tolist() == [3, 2]
 
 
 def test_a_row_without_a_goal_among_some_with_one_weighs_nothing_and_is_told_no_loss():
@@ -64,5 +66,5 @@ def test_a_request_in_parts_is_answered_as_a_whole():
 
 
 def test_places_are_those_of_all_rows_and_the_way_back_costs_more():
-    assert request(3).places == 3
+    assert request(3).latent_pixels == 3
     assert request(3, goal=goal(3, 1.0)).cost > 2 * request(3).cost

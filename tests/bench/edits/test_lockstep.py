@@ -5,7 +5,7 @@ from PIL import Image
 
 from baret import EditOptions, InversionOptions
 from baret.editor import Editor
-from baret.unet.requests import Answer, Goal, Request, Where
+from baret.unet.requests import Answer, NoiseTarget, Request, StageProgress
 from bench.edits.lockstep import run_together
 from bench.edits.ours import baret
 
@@ -62,17 +62,19 @@ def _tuning(inner_steps):
     latents, text = torch.zeros(1, 4, 1, 1), torch.zeros(1, 2, 3)
     count = len(inner_steps)
     for step, inner in enumerate(inner_steps):
-        yield Request(Where("tuning", step, step / count), latents, (9 - step,), text)
+        yield Request(StageProgress("tuning", step, step / count), latents, (9 - step,), text)
         for i in range(inner):
             done = (step + 0.95 * i / 4) / count
             yield Request(
-                Where("tuning", step, done),
+                StageProgress("tuning", step, done),
                 latents,
                 (9 - step,),
                 text,
-                goal=Goal(latents, torch.ones(1)),
+                goal=NoiseTarget(latents, torch.ones(1)),
             )
-        yield Request(Where("tuning", step, (step + 0.95) / count), latents, (9 - step,), text)
+        yield Request(
+            StageProgress("tuning", step, (step + 0.95) / count), latents, (9 - step,), text
+        )
 
 
 def test_who_ends_an_inner_loop_early_waits_for_the_others():

@@ -7,10 +7,10 @@ import pytest
 from PIL import ExifTags, Image
 
 from core.errors import (
-    PictureInvalid,
-    PictureOutOfRange,
-    PictureTooLarge,
-    PictureUnsupported,
+    ImageOutOfRange,
+    ImageTooLarge,
+    InvalidImage,
+    UnsupportedImage,
 )
 from core.images.inspection import MAX_BYTES, inspect, load_upright
 from tests.support import crafted_images as crafted
@@ -80,7 +80,7 @@ def test_a_large_jpeg_is_read_to_its_end(picture: Make, progressive: bool, missi
     # It is read at an eighth of its size.
     data = picture("JPEG", size=(2000, 1500), quality=95, progressive=progressive)
     assert inspect(data).width == 2000
-    with pytest.raises(PictureInvalid):
+    with pytest.raises(InvalidImage):
         inspect(data[:-missing])
 
 
@@ -88,14 +88,14 @@ def test_a_large_jpeg_is_read_to_its_end(picture: Make, progressive: bool, missi
 @pytest.mark.parametrize("share", [0.1, 0.6, 0.95])
 def test_a_truncated_picture_is_invalid(picture: Make, form: str, share: float) -> None:
     data = picture(form, size=(200, 200))
-    with pytest.raises(PictureInvalid):
+    with pytest.raises(InvalidImage):
         inspect(data[: int(len(data) * share)])
 
 
 @pytest.mark.parametrize("data", list(crafted.broken_pngs()))
 def test_a_png_that_is_broken_inside_its_chunks_is_invalid(data: bytes) -> None:
     for judge in (inspect, load_upright):
-        with pytest.raises(PictureInvalid):
+        with pytest.raises(InvalidImage):
             judge(data)
 
 
@@ -104,20 +104,20 @@ def test_an_animated_picture_is_invalid(form: str) -> None:
     file = io.BytesIO()
     frames = [Image.new("RGB", (64, 64), color) for color in ("red", "blue")]
     frames[0].save(file, form, save_all=True, append_images=frames[1:])
-    with pytest.raises(PictureInvalid, match="animated"):
+    with pytest.raises(InvalidImage, match="animated"):
         inspect(file.getvalue())
 
 
 def test_too_many_pixels_are_refused_by_the_header() -> None:
     # Decoding would fail with another error: there are no pixels.
-    with pytest.raises(PictureTooLarge):
+    with pytest.raises(ImageTooLarge):
         inspect(png_header(10_000, 5_001))
-    with pytest.raises(PictureTooLarge):
+    with pytest.raises(ImageTooLarge):
         inspect(png_header(60_000, 60_000))
 
 
 def test_too_many_bytes_are_refused(picture: Make) -> None:
-    with pytest.raises(PictureTooLarge):
+    with pytest.raises(ImageTooLarge):
         inspect(picture() + bytes(MAX_BYTES))
 
 
@@ -133,18 +133,18 @@ def test_too_many_bytes_are_refused(picture: Make) -> None:
     ],
 )
 def test_what_is_no_accepted_picture_is_unsupported(data: bytes) -> None:
-    with pytest.raises(PictureUnsupported):
+    with pytest.raises(UnsupportedImage):
         inspect(data)
 
 
 def test_an_empty_file_is_invalid() -> None:
-    with pytest.raises(PictureInvalid):
+    with pytest.raises(InvalidImage):
         inspect(b"")
 
 
 @pytest.mark.parametrize("size", [(31, 64), (64, 31), (1, 1), (32, 129), (161, 40), (400, 90)])
 def test_tiny_and_elongated_pictures_are_out_of_range(picture: Make, size: tuple[int, int]) -> None:
-    with pytest.raises(PictureOutOfRange):
+    with pytest.raises(ImageOutOfRange):
         inspect(picture(size=size))
 
 

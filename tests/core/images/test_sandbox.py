@@ -14,9 +14,9 @@ import pytest
 from PIL import ExifTags, Image
 
 from baret.images import to_rgb
-from core.errors import DecoderUnavailable, PictureError, PictureInvalid
+from core.errors import DecoderUnavailable, InputImageError, InvalidImage
 from core.images.inspection import inspect
-from core.images.sandbox import Decoding, warm_up
+from core.images.sandbox import DecoderSandbox, warm_up
 from tests.support import crafted_images as crafted
 from tests.support.color_profiles import BLUE, GREEN, RED, colour_profile
 from tests.support.reachability import reaches
@@ -28,7 +28,7 @@ BOMB = crafted.jpeg_of_many_scans(20_000)  # minutes
 
 
 def refusal(judge: Callable[[bytes], object], data: bytes) -> str:
-    with pytest.raises(PictureError) as told:
+    with pytest.raises(InputImageError) as told:
         judge(data)
     return f"{type(told.value).__name__}: {told.value}"
 
@@ -36,15 +36,15 @@ def refusal(judge: Callable[[bytes], object], data: bytes) -> str:
 @pytest.mark.parametrize("form", FORMS)
 def test_a_picture_is_judged_as_it_would_be_here(picture: Make, form: str) -> None:
     data = picture(form, size=(96, 64))
-    assert Decoding().inspect(data) == inspect(data)
+    assert DecoderSandbox().inspect(data) == inspect(data)
     for broken in (data[: len(data) // 2], data[:20], b"", b"text", picture(form, size=(20, 64))):
-        assert refusal(Decoding().inspect, broken) == refusal(inspect, broken)
+        assert refusal(DecoderSandbox().inspect, broken) == refusal(inspect, broken)
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_picture_decoded_apart_has_the_same_pixels(picture: Make, form: str) -> None:
     data = picture(form, size=(96, 64))
-    assert Decoding().decode(data).tobytes() == Image.open(io.BytesIO(data)).tobytes()
+    assert DecoderSandbox().decode(data).tobytes() == Image.open(io.BytesIO(data)).tobytes()
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
@@ -53,7 +53,7 @@ def test_every_kind_of_pixel_looks_the_same(picture: Make, mode: str, more: Any)
     if mode in ("LA", "RGBA", "I;16", "RGB") and "transparency" in more:
         more = {"transparency": (1, 2, 3)} if mode == "RGB" else {}
     data = picture("PNG", mode=mode, size=(64, 48), **more)
-    ours = to_rgb(Decoding().decode(data))
+    ours = to_rgb(DecoderSandbox().decode(data))
     assert ours.size == ((48, 64) if "exif" in more else (64, 48))
     assert ours.tobytes() == to_rgb(Image.open(io.BytesIO(data))).tobytes()
 
@@ -63,7 +63,7 @@ def test_the_colour_profile_goes_along_and_nothing_else(picture: Make) -> None:
     exif = Image.Exif()
     exif[ExifTags.Base.Make] = "a camera"
     data = picture("JPEG", icc_profile=profile, exif=exif, comment=b"at home", xmp=b"<x/>")
-    assert Decoding().decode(data).info == {"icc_profile": profile}
+    assert DecoderSandbox().decode(data).info == {"icc_profile": profile}
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -71,36 +71,38 @@ def test_a_picture_is_turned_as_exif_says(picture: Make, orientation: int) -> No
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = orientation
     data = picture("JPEG", size=(96, 64), exif=exif)
-    found = Decoding().decode(data)
+    found = DecoderSandbox().decode(data)
     judged = inspect(data)
     assert found.size == (judged.width, judged.height)
     assert to_rgb(found).tobytes() == to_rgb(Image.open(io.BytesIO(data))).tobytes()
 
 
 @pytest.mark.parametrize(
-    "bounds", [Decoding(cpu_seconds=1), Decoding(seconds=0.3)], ids=["computes", "takes long"]
+    "bounds",
+    [DecoderSandbox(cpu_seconds=1), DecoderSandbox(seconds=0.3)],
+    ids=["computes", "takes long"],
 )
-def test_a_picture_that_takes_too_long_is_given_up(picture: Make, bounds: Decoding) -> None:
-    with pytest.raises(PictureInvalid, match="more time or memory"):
+def test_a_picture_that_takes_too_long_is_given_up(picture: Make, bounds: DecoderSandbox) -> None:
+    with pytest.raises(InvalidImage, match="more time or memory"):
         bounds.inspect(BOMB)
     assert bounds.inspect(picture()).width == 64
 
 
 def test_a_picture_that_takes_too_much_memory_is_given_up(picture: Make) -> None:
     large = picture("PNG", size=(6000, 6000), mode="RGB")
-    assert Decoding().inspect(large).width == 6000
-    with pytest.raises(PictureInvalid):
-        Decoding(memory=160 * 2**20).inspect(large)
+    assert DecoderSandbox().inspect(large).width == 6000
+    with pytest.raises(InvalidImage):
+        DecoderSandbox(memory=160 * 2**20).inspect(large)
 
 
 def test_many_threads_decode_at_once(picture: Make) -> None:
     data = picture("JPEG", size=(96, 64))
     broken = data[:300]
     with ThreadPoolExecutor(8) as pool:
-        whole = [pool.submit(Decoding().inspect, data) for _ in range(40)]
-        cut = [pool.submit(Decoding().inspect, broken) for _ in range(40)]
+        whole = [pool.submit(DecoderSandbox().inspect, data) for _ in range(40)]
+        cut = [pool.submit(DecoderSandbox().inspect, broken) for _ in range(40)]
         assert {one.result().width for one in whole} == {96}
-        assert {type(one.exception()) for one in cut} == {PictureInvalid}
+        assert {type(one.exception()) for one in cut} == {InvalidImage}
 
 
 def test_decoding_goes_on_after_the_process_that_forks_was_killed(picture: Make) -> None:
@@ -108,7 +110,7 @@ def test_decoding_goes_on_after_the_process_that_forks_was_killed(picture: Make)
     before: Any = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
     os.kill(before, signal.SIGKILL)
     os.waitid(os.P_PID, before, os.WEXITED | os.WNOWAIT)
-    assert Decoding().inspect(picture()).width == 64
+    assert DecoderSandbox().inspect(picture()).width == 64
 
 
 def test_where_no_process_can_be_started_it_is_said_so(picture: Make) -> None:
@@ -118,13 +120,13 @@ def test_where_no_process_can_be_started_it_is_said_so(picture: Make) -> None:
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
         with pytest.raises(DecoderUnavailable):
-            Decoding().inspect(data)
+            DecoderSandbox().inspect(data)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    assert Decoding().inspect(data).width == 64
+    assert DecoderSandbox().inspect(data).width == 64
 
 
 def test_a_decoder_opens_no_file_and_no_connection(tmp_path: Path) -> None:
-    (note,) = Decoding()._apart(reaches, str(tmp_path / "a").encode())
+    (note,) = DecoderSandbox()._apart(reaches, str(tmp_path / "a").encode())
     assert note == b'{"found": "[]"}'
     assert not (tmp_path / "a").exists()

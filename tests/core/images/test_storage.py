@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import StoreUnavailable
-from core.images.storage import PictureFiles
+from core.images.storage import ImageStorage
 from tests.support.s3 import S3, running_s3
 
 
@@ -17,22 +17,22 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
 
 
 @pytest.fixture
-def in_s3(s3: S3, monkeypatch: pytest.MonkeyPatch) -> PictureFiles:
+def in_s3(s3: S3, monkeypatch: pytest.MonkeyPatch) -> ImageStorage:
     for name, text in s3.settings.items():
         monkeypatch.setenv(name, text)
-    return PictureFiles(s3.settings["BARET_STORE_URL"])
+    return ImageStorage(s3.settings["BARET_STORE_URL"])
 
 
 @pytest.fixture(params=["a folder", "S3"])
-def files(request: pytest.FixtureRequest, tmp_path: Path) -> PictureFiles:
+def files(request: pytest.FixtureRequest, tmp_path: Path) -> ImageStorage:
     """Each kind of store, empty."""
     if request.param == "S3":
-        store: PictureFiles = request.getfixturevalue("in_s3")
+        store: ImageStorage = request.getfixturevalue("in_s3")
         return store
-    return PictureFiles((tmp_path / "a folder").as_uri())
+    return ImageStorage((tmp_path / "a folder").as_uri())
 
 
-def test_pictures_are_kept_by_edit_and_name(files: PictureFiles) -> None:
+def test_pictures_are_kept_by_edit_and_name(files: ImageStorage) -> None:
     files.check_writable()
     files.put("edit_1", "input", b"one")
     files.put("edit_2", "input", b"two")
@@ -45,7 +45,7 @@ def test_pictures_are_kept_by_edit_and_name(files: PictureFiles) -> None:
 
 
 def test_what_lies_under_a_prefix_is_listed_the_oldest_first(tmp_path: Path) -> None:
-    files = PictureFiles(tmp_path.as_uri())
+    files = ImageStorage(tmp_path.as_uri())
     files.put("kept/one", "a/late", b"12345")
     files.put("kept/one", "b", b"1")
     files.put("kept/other", "c", b"1")
@@ -60,7 +60,7 @@ def test_what_lies_under_a_prefix_is_listed_the_oldest_first(tmp_path: Path) -> 
 
 
 def test_a_folder_that_cannot_be_written_is_our_own_error(tmp_path: Path) -> None:
-    files = PictureFiles((tmp_path / "pictures").as_uri())
+    files = ImageStorage((tmp_path / "pictures").as_uri())
     files.check_writable()
     # A file where the folder should be: permissions would not stop root.
     folder = tmp_path / "pictures"
@@ -72,7 +72,7 @@ def test_a_folder_that_cannot_be_written_is_our_own_error(tmp_path: Path) -> Non
         files.check_writable()
 
 
-def test_an_object_store_that_is_down_is_our_own_error_soon(s3: S3, in_s3: PictureFiles) -> None:
+def test_an_object_store_that_is_down_is_our_own_error_soon(s3: S3, in_s3: ImageStorage) -> None:
     s3.kill()
     try:
         started = time.monotonic()

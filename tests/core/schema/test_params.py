@@ -3,26 +3,26 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from core.schema import Model, Params, ParamsAsked
+from core.schema import Model, Params, ParamsInput
 
 
 def test_the_preset_fills_in_what_was_not_given(model: Model) -> None:
-    params = Params.resolve(ParamsAsked(preset="style"), model.presets)
+    params = Params.resolve(ParamsInput(preset="style"), model.presets)
     assert params.interpolation == 0.7
     assert params.self_attention_until == 0.4
     assert params.cross_attention_until == 0.6
 
 
 def test_what_was_given_wins_over_the_preset(model: Model) -> None:
-    asked = ParamsAsked(interpolation=0.0, cross_attention_until=1)
+    asked = ParamsInput(interpolation=0.0, cross_attention_until=1)
     params = Params.resolve(asked, model.presets)
     assert (params.interpolation, params.cross_attention_until) == (0.0, 1)
     assert params.self_attention_until == 0.4
 
 
 def test_each_interpolation_is_one_output_in_the_order_asked(model: Model) -> None:
-    one = Params.resolve(ParamsAsked(interpolation=0.3), model.presets)
-    many = Params.resolve(ParamsAsked(interpolation=[0.9, 0.1]), model.presets)
+    one = Params.resolve(ParamsInput(interpolation=0.3), model.presets)
+    many = Params.resolve(ParamsInput(interpolation=[0.9, 0.1]), model.presets)
     assert one.interpolations == (0.3,)
     assert many.interpolations == (0.9, 0.1)
 
@@ -61,7 +61,7 @@ def test_each_interpolation_is_one_output_in_the_order_asked(model: Model) -> No
 )
 def test_what_is_out_of_range_or_unknown_is_refused(asked: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
-        ParamsAsked(**asked)
+        ParamsInput(**asked)
 
 
 # docs/api.md, "Parameters": both ends of each range, and every name.
@@ -85,8 +85,8 @@ ACCEPTED: dict[str, list[Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", ParamsAsked.model_fields)
+@pytest.mark.parametrize("name", ParamsInput.model_fields)
 def test_all_that_is_promised_is_accepted(name: str, model: Model) -> None:
     for value in ACCEPTED[name]:
-        params = Params.resolve(ParamsAsked(**{name: value}), model.presets)
+        params = Params.resolve(ParamsInput(**{name: value}), model.presets)
         assert getattr(params, name) == value

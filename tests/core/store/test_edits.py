@@ -38,9 +38,9 @@ def claimed(store: EditStore, submission: Submission) -> Claim:
 
 
 def place(store: EditStore, edit_id: str) -> int | None:
-    outlook = store.outlook(store.get(edit_id))
-    assert outlook is not None
-    return outlook.position
+    queue_snapshot = store.queue_snapshot(store.get(edit_id))
+    assert queue_snapshot is not None
+    return queue_snapshot.position
 
 
 def let_lease_run_out(redis_url: str, *edit_ids: str) -> None:
@@ -129,7 +129,7 @@ def test_a_new_attempt_begins_at_nothing(
     claim = claimed(store, submission())
     store.report(claim, Stage.TUNING, 0.6)
     let_lease_run_out(redis_url, claim.id)
-    store.lapse(LOST)
+    store.reclaim_expired_leases(LOST)
     record = store.get(claim.id)
     assert (record.status, record.progress, record.stage) == (EditStatus.QUEUED, 0, None)
 
@@ -170,7 +170,7 @@ def test_only_the_attempt_that_holds_the_lease_publishes(
 ) -> None:
     lost = claimed(store, submission())
     let_lease_run_out(redis_url, lost.id)
-    assert store.lapse(LOST) == [(lost.id, "zoo", EditStatus.QUEUED)]
+    assert store.reclaim_expired_leases(LOST) == [(lost.id, "zoo", EditStatus.QUEUED)]
     second = store.claim("zoo")
     assert second == Claim(lost.id, 2)
     for speak in (
@@ -194,7 +194,7 @@ def test_a_worker_that_speaks_keeps_its_lease(
         store.renew(claim)
     else:
         store.report(claim, Stage.EDITING, 0.1)
-    assert store.lapse(LOST) == []
+    assert store.reclaim_expired_leases(LOST) == []
 
 
 def test_an_edit_that_lost_its_last_attempt_fails(
@@ -205,7 +205,7 @@ def test_an_edit_that_lost_its_last_attempt_fails(
         assert store.claim("zoo") == Claim(edit_id, attempt)
         let_lease_run_out(redis_url, edit_id)
         to = EditStatus.FAILED if attempt == MAX_ATTEMPTS else EditStatus.QUEUED
-        assert store.lapse(LOST) == [(edit_id, "zoo", to)]
+        assert store.reclaim_expired_leases(LOST) == [(edit_id, "zoo", to)]
     assert store.get(edit_id).error == LOST
     assert store.claim("zoo") is None
 
@@ -217,7 +217,9 @@ def test_several_housekeepers_take_each_edit_back_once(
     let_lease_run_out(redis_url, *ids)
     taken: list[str] = []
     threads = [
-        threading.Thread(target=lambda: taken.extend(edit[0] for edit in store.lapse(LOST)))
+        threading.Thread(
+            target=lambda: taken.extend(edit[0] for edit in store.reclaim_expired_leases(LOST))
+        )
         for _ in range(2)
     ]
     for thread in threads:
@@ -261,7 +263,7 @@ def test_an_edit_canceled_while_its_worker_died_ends_canceled(
     claim = claimed(store, submission())
     store.cancel(claim.id, caller="local")
     let_lease_run_out(redis_url, claim.id)
-    assert store.lapse(LOST) == [(claim.id, "zoo", EditStatus.CANCELED)]
+    assert store.reclaim_expired_leases(LOST) == [(claim.id, "zoo", EditStatus.CANCELED)]
 
 
 def test_a_finished_edit_stays_as_it_is_when_canceled(store: EditStore, submission: Make) -> None:
@@ -305,7 +307,7 @@ def test_a_callers_edits_in_flight_have_a_bound_until_they_end(
     with pytest.raises(TooManyInFlight):  # a running one counts, and so does one of a lost worker
         ask()
     let_lease_run_out(redis_url, claim.id)
-    store.lapse(LOST)
+    store.reclaim_expired_leases(LOST)
     with pytest.raises(TooManyInFlight):
         ask()
     claim = store.claim("zoo")
@@ -425,7 +427,7 @@ def test_a_lease_written_before_the_clock_went_back_lasts_no_longer_than_any(
     with redis.Redis.from_url(redis_url) as client:
         in_an_hour = (int(client.time()[0]) + 3600) * 1000
         client.zadd("baret:running", {claim.id: in_an_hour})
-        assert store.lapse(LOST) == []
+        assert store.reclaim_expired_leases(LOST) == []
         left = client.zscore("baret:running", claim.id) - int(client.time()[0]) * 1000
     assert left < (LEASE_SECONDS + 2) * 1000
 
@@ -435,7 +437,7 @@ def test_pictures_are_expected_until_their_edit_is_accepted(
 ) -> None:
     accepted, given_up = submission(), submission()
     for one in (accepted, given_up):
-        store.expect(one.id)
+        store.reserve_upload(one.id)
     store.submit(accepted, limit=10)
     with redis.Redis.from_url(redis_url, decode_responses=True) as client:
         assert client.zrange("baret:erased", 0, -1) == [given_up.id]

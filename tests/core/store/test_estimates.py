@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from core.schema import EditStatus, Record, Submission
-from core.store.estimates import Outlook, Run, eta_seconds
+from core.store.estimates import QueueSnapshot, Run, eta_seconds
 
 NOW = 1_700_000_000.0
 
@@ -36,49 +36,51 @@ def work(record: Make) -> float:
     return record().submission.params.work
 
 
-def outlook(*running: Run, work: float, position: int | None = None, workers: int = 1) -> Outlook:
+def queue_snapshot(
+    *running: Run, work: float, position: int | None = None, workers: int = 1
+) -> QueueSnapshot:
     recent = tuple(Run(seconds, work) for seconds in (9.0, 10.0, 500.0))
-    return Outlook(NOW, position, workers, recent, running)
+    return QueueSnapshot(NOW, position, workers, recent, running)
 
 
-def nothing_known(position: int | None = None) -> Outlook:
-    return Outlook(NOW, position, 1, (), ())
+def nothing_known(position: int | None = None) -> QueueSnapshot:
+    return QueueSnapshot(NOW, position, 1, (), ())
 
 
 def test_the_first_in_the_queue_beside_an_idle_worker_takes_as_long_as_others(
     record: Make, work: float
 ) -> None:
-    assert eta_seconds(record(), outlook(work=work, position=0)) == 10
+    assert eta_seconds(record(), queue_snapshot(work=work, position=0)) == 10
 
 
 def test_an_edit_of_half_the_steps_takes_half_as_long(record: Make, work: float) -> None:
     half = record(num_inference_steps=25)
-    assert eta_seconds(half, outlook(work=work, position=0)) == 5
+    assert eta_seconds(half, queue_snapshot(work=work, position=0)) == 5
 
 
 def test_who_waits_waits_for_what_runs_and_for_those_before_it(record: Make, work: float) -> None:
     running = Run(4.0, work, 0.4)  # 6 s of its 10 are left
-    assert eta_seconds(record(), outlook(running, work=work, position=0)) == 6 + 10
-    assert eta_seconds(record(), outlook(running, work=work, position=2)) == 6 + 2 * 10 + 10
+    assert eta_seconds(record(), queue_snapshot(running, work=work, position=0)) == 6 + 10
+    assert eta_seconds(record(), queue_snapshot(running, work=work, position=2)) == 6 + 2 * 10 + 10
 
 
 def test_those_before_it_share_the_places_that_are_used_now(record: Make, work: float) -> None:
     running = [Run(2.0, work, 0.2), Run(8.0, work, 0.8)]  # 8 s and 2 s are left
     etas = [
-        eta_seconds(record(), outlook(*running, work=work, position=position))
+        eta_seconds(record(), queue_snapshot(*running, work=work, position=position))
         for position in range(4)
     ]
     assert etas == [2 + 10, 8 + 10, 2 + 10 + 10, 8 + 10 + 10]
 
 
 def test_of_a_running_edit_the_share_that_is_not_done_is_left(record: Make, work: float) -> None:
-    assert eta_seconds(record(ran=2, progress=0.25), outlook(work=work)) == 7.5
+    assert eta_seconds(record(ran=2, progress=0.25), queue_snapshot(work=work)) == 7.5
 
 
 def test_an_edit_that_takes_longer_than_others_is_measured_by_itself(
     record: Make, work: float
 ) -> None:
-    assert eta_seconds(record(ran=40, progress=0.5), outlook(work=work)) == 20
+    assert eta_seconds(record(ran=40, progress=0.5), queue_snapshot(work=work)) == 20
 
 
 def test_without_recent_runs_its_own_progress_says_what_is_left_once_it_tells(
@@ -92,10 +94,10 @@ def test_nothing_is_known_of_a_queue_without_recent_runs_or_workers(
     record: Make, work: float
 ) -> None:
     assert eta_seconds(record(), nothing_known(position=0)) is None
-    assert eta_seconds(record(), outlook(work=work, position=0, workers=0)) is None
+    assert eta_seconds(record(), queue_snapshot(work=work, position=0, workers=0)) is None
 
 
 def test_it_is_never_negative_although_clocks_differ(record: Make, work: float) -> None:
-    assert eta_seconds(record(ran=-3, progress=0.0), outlook(work=work)) == 10
+    assert eta_seconds(record(ran=-3, progress=0.0), queue_snapshot(work=work)) == 10
     assert eta_seconds(record(ran=-3, progress=0.5), nothing_known()) == 0
-    assert eta_seconds(record(ran=5, progress=1.0), outlook(work=work)) == 0
+    assert eta_seconds(record(ran=5, progress=1.0), queue_snapshot(work=work)) == 0

@@ -15,7 +15,13 @@ from core.errors import (
 from core.schema import Submission
 from core.store.connection import Scripts, connect
 from core.store.edits import EditStore
-from core.store.idempotency import REPLAY_SECONDS, TAKING_SECONDS, Hold, Idempotency, Replay
+from core.store.idempotency import (
+    REPLAY_SECONDS,
+    TAKING_SECONDS,
+    Idempotency,
+    IdempotencyLock,
+    Replay,
+)
 
 Make = Callable[..., Submission]
 
@@ -31,19 +37,21 @@ def idempotency(client: redis.Redis) -> Idempotency:
     return Idempotency(client)
 
 
-def held(idempotency: Idempotency, key: str = "k", *, caller: str = "ann", body: str = "b") -> Hold:
-    found = idempotency.take(caller, key, body=body)
-    assert isinstance(found, Hold)
+def held(
+    idempotency: Idempotency, key: str = "k", *, caller: str = "ann", body: str = "b"
+) -> IdempotencyLock:
+    found = idempotency.acquire(caller, key, body=body)
+    assert isinstance(found, IdempotencyLock)
     return found
 
 
 def test_a_key_belongs_to_one_request_until_it_ends(idempotency: Idempotency) -> None:
-    hold = held(idempotency)
+    lock = held(idempotency)
     with pytest.raises(IdempotencyInProgress):
         held(idempotency)
     with pytest.raises(IdempotencyMismatch):
         held(idempotency, body="another")
-    idempotency.free(hold)
+    idempotency.release(lock)
     held(idempotency, body="another")
 
 
@@ -56,27 +64,27 @@ def test_keys_of_different_callers_are_different_keys(idempotency: Idempotency) 
 def test_an_accepted_edit_is_what_a_repetition_gets(
     idempotency: Idempotency, store: EditStore, submission: Make, client: redis.Redis
 ) -> None:
-    hold = held(idempotency)
-    assert client.ttl(f"baret:idempotency:{hold.name}") <= TAKING_SECONDS
+    lock = held(idempotency)
+    assert client.ttl(f"baret:idempotency:{lock.name}") <= TAKING_SECONDS
     made = submission()
-    store.submit(made, limit=5, hold=hold)
-    assert idempotency.take("ann", "k", body="b") == Replay(made.id, None)
-    idempotency.free(hold)  # of no effect any more
-    idempotency.keep(hold, {"status": 202})
-    assert idempotency.take("ann", "k", body="b") == Replay(made.id, {"status": 202})
+    store.submit(made, limit=5, lock=lock)
+    assert idempotency.acquire("ann", "k", body="b") == Replay(made.id, None)
+    idempotency.release(lock)  # of no effect any more
+    idempotency.store_response(lock, {"status": 202})
+    assert idempotency.acquire("ann", "k", body="b") == Replay(made.id, {"status": 202})
     with pytest.raises(IdempotencyMismatch):
-        idempotency.take("ann", "k", body="another")
+        idempotency.acquire("ann", "k", body="another")
     assert REPLAY_SECONDS == 24 * 3600
-    assert REPLAY_SECONDS - 5 <= client.ttl(f"baret:idempotency:{hold.name}") <= REPLAY_SECONDS
+    assert REPLAY_SECONDS - 5 <= client.ttl(f"baret:idempotency:{lock.name}") <= REPLAY_SECONDS
 
 
 def test_a_refused_edit_leaves_the_key_to_be_freed(
     idempotency: Idempotency, store: EditStore, submission: Make
 ) -> None:
-    hold = held(idempotency)
+    lock = held(idempotency)
     with pytest.raises(QueueFull):
-        store.submit(submission(), limit=0, hold=hold)
-    idempotency.free(hold)
+        store.submit(submission(), limit=0, lock=lock)
+    idempotency.release(lock)
     held(idempotency)
 
 
@@ -88,15 +96,15 @@ def test_a_request_that_lost_its_key_to_another_makes_no_edit(
     quick = held(idempotency)
     late = submission()
     with pytest.raises(IdempotencyInProgress):
-        store.submit(late, limit=5, hold=slow)
+        store.submit(late, limit=5, lock=slow)
     with pytest.raises(EditNotFound):
         store.get(late.id)
-    idempotency.free(slow)
-    store.submit(submission(), limit=5, hold=quick)
+    idempotency.release(slow)
+    store.submit(submission(), limit=5, lock=quick)
 
 
 def test_of_many_at_once_one_holds_the_key(redis_url: str) -> None:
-    def take(_: int) -> bool:
+    def acquire(_: int) -> bool:
         with connect(redis_url) as client:
             try:
                 held(Idempotency(client))
@@ -105,32 +113,32 @@ def test_of_many_at_once_one_holds_the_key(redis_url: str) -> None:
             return True
 
     with ThreadPoolExecutor(10) as pool:
-        assert sum(pool.map(take, range(50))) == 1
+        assert sum(pool.map(acquire, range(50))) == 1
 
 
 def test_a_key_is_held_for_longer_while_its_request_goes_on(
     idempotency: Idempotency, client: redis.Redis
 ) -> None:
-    hold = held(idempotency)
-    key = f"baret:idempotency:{hold.name}"
+    lock = held(idempotency)
+    key = f"baret:idempotency:{lock.name}"
     client.pexpire(key, 1000)
-    idempotency.renew(hold)
+    idempotency.renew(lock)
     assert client.ttl(key) > TAKING_SECONDS / 2
 
 
 def test_renewing_late_does_not_shorten_what_was_accepted(
     idempotency: Idempotency, client: redis.Redis, store: EditStore, submission: Make
 ) -> None:
-    hold = held(idempotency)
-    store.submit(submission(caller="ann"), limit=10, hold=hold)
-    idempotency.renew(hold)
-    assert client.ttl(f"baret:idempotency:{hold.name}") > REPLAY_SECONDS / 2
+    lock = held(idempotency)
+    store.submit(submission(caller="ann"), limit=10, lock=lock)
+    idempotency.renew(lock)
+    assert client.ttl(f"baret:idempotency:{lock.name}") > REPLAY_SECONDS / 2
 
 
 def test_a_request_that_takes_its_key_again_has_it(
     idempotency: Idempotency, client: redis.Redis
 ) -> None:
     # As where the answer was lost and the client library sends the command again.
-    hold = held(idempotency)
-    arguments = (hold.name, "b", hold.token, TAKING_SECONDS * 1000)
+    lock = held(idempotency)
+    arguments = (lock.name, "b", lock.token, TAKING_SECONDS * 1000)
     assert Scripts(client).run("take_idempotency", *arguments) == ["held"]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import redis
 
-from core.errors import EditExpired, EditGone, EditNotFound, StaleAttempt
+from core.errors import EditExpired, EditNotFound, EditUnavailable, StaleAttempt
 from core.images.storage import inversions_of
 from core.schema import KEEP_SECONDS, EditStatus, Model, Result, Stage, Submission
 from core.store.edits import GRACE_SECONDS, Claim, EditStore
@@ -97,14 +97,14 @@ def test_several_housekeepers_expire_each_edit_once(
     def work() -> None:
         while found := store.expire(limit=3):
             expired.extend(found)
-        erased.extend(iter(store.take_erased, None))
+        erased.extend(iter(store.claim_deletion, None))
 
     threads = [threading.Thread(target=work) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    erased.extend(iter(store.take_erased, None))
+    erased.extend(iter(store.claim_deletion, None))
     inversions = inversions_of(submission())  # of the picture that all of them had
     assert sorted(expired) == sorted(ids)
     assert sorted(erased) == sorted([*ids, inversions])
@@ -115,11 +115,11 @@ def test_pictures_that_were_not_confirmed_gone_come_again(
 ) -> None:
     edit_id = ended(store, submission())
     store.delete(edit_id, caller="local")
-    assert edit_id in iter(store.take_erased, None)
-    assert edit_id not in iter(store.take_erased, None)
+    assert edit_id in iter(store.claim_deletion, None)
+    assert edit_id not in iter(store.claim_deletion, None)
     client.zadd("baret:erased", {edit_id: 1})
-    assert store.take_erased() == edit_id
-    store.confirm_erased(edit_id)
+    assert store.claim_deletion() == edit_id
+    store.confirm_deletion(edit_id)
     assert client.zscore("baret:erased", edit_id) is None
 
 
@@ -134,7 +134,7 @@ def test_the_inversions_of_a_picture_go_with_the_last_edit_of_its_caller(
         (second, "ann", [inversions_of(submission(caller="ann"))]),
     ):
         store.delete(edit_id, caller=caller)
-        erased = set(iter(store.take_erased, None))
+        erased = set(iter(store.claim_deletion, None))
         assert erased == {edit_id, *inversions}
     assert client.keys("baret:sharing:*") == []
 
@@ -187,7 +187,7 @@ def test_a_worker_cannot_bring_a_deleted_edit_back(
 
 def test_another_callers_edit_cannot_be_deleted(store: EditStore, submission: Make) -> None:
     edit_id = ended(store, submission(caller="ann"))
-    with pytest.raises(EditGone):
+    with pytest.raises(EditUnavailable):
         store.delete(edit_id, caller="ben")
     assert store.get(edit_id).status is EditStatus.SUCCEEDED
 
@@ -200,11 +200,11 @@ def test_recent_runs_are_remembered_with_their_work_up_to_a_bound(
     assert client.llen("baret:runs:zoo") == 32
     waiting = submission()
     store.submit(waiting, limit=10)
-    outlook = store.outlook(store.get(waiting.id))
-    assert outlook is not None
+    queue_snapshot = store.queue_snapshot(store.get(waiting.id))
+    assert queue_snapshot is not None
     # Ten steps of 2 + 5 rows (`Params.work`).
-    assert {run.work for run in outlook.recent} == {70}
-    assert all(0 <= run.seconds < 5 for run in outlook.recent)
+    assert {run.work for run in queue_snapshot.recent} == {70}
+    assert all(0 <= run.seconds < 5 for run in queue_snapshot.recent)
 
 
 def test_the_outlook_is_that_of_the_edits_own_model(
@@ -219,12 +219,12 @@ def test_the_outlook_is_that_of_the_edits_own_model(
     assert claim is not None
     store.report(claim, Stage.TUNING, 0.5)
     waiting = next(iter(store.waiting("zoo", longer_than=0, limit=1)))
-    outlook = store.outlook(store.get(waiting))
-    assert outlook is not None
-    assert (outlook.position, outlook.workers, outlook.recent) == (0, 1, ())
-    (run,) = outlook.running
+    queue_snapshot = store.queue_snapshot(store.get(waiting))
+    assert queue_snapshot is not None
+    assert (queue_snapshot.position, queue_snapshot.workers, queue_snapshot.recent) == (0, 1, ())
+    (run,) = queue_snapshot.running
     assert (run.progress, run.work) == (0.5, store.get(waiting).submission.params.work)
-    assert abs(outlook.now - time.time()) < 5
+    assert abs(queue_snapshot.now - time.time()) < 5
 
 
 def test_a_canceled_run_says_nothing_of_how_long_others_take(

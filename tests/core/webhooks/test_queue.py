@@ -10,8 +10,8 @@ from core.errors import DeliveryNotFound
 from core.schema import EditStatus, Stage, Submission
 from core.store.connection import connect
 from core.store.edits import MAX_ATTEMPTS, Claim, EditStore
-from core.store.stats import Watch
-from core.webhooks.queue import MOST_ATTEMPTS, Deliveries, Delivery, Outcome
+from core.store.stats import StatsReader
+from core.webhooks.queue import MAX_LOGGED_ATTEMPTS, Deliveries, Delivery, Outcome
 from core.webhooks.schema import DeliveryAttempt, DeliveryError, DeliveryStatus
 
 Make = Callable[..., Submission]
@@ -44,13 +44,15 @@ def every(deliveries: Deliveries) -> list[Delivery]:
     return list(iter(deliveries.take, None))
 
 
-def outcome(status: int | None = 500, *, again_in: float | None = 0, gone: bool = False) -> Outcome:
+def outcome(
+    status: int | None = 500, *, retry_after: float | None = 0, gone: bool = False
+) -> Outcome:
     error = DeliveryError.TIMEOUT if status is None else None
     attempt = DeliveryAttempt(at=datetime.now(UTC), seconds=0.1, status=status, error=error)
     if status == 204:
         return Outcome(attempt, DeliveryStatus.DELIVERED)
-    to = DeliveryStatus.FAILED if again_in is None else DeliveryStatus.PENDING
-    return Outcome(attempt, to, again_in=again_in, gone=gone)
+    to = DeliveryStatus.FAILED if retry_after is None else DeliveryStatus.PENDING
+    return Outcome(attempt, to, retry_after=retry_after, gone=gone)
 
 
 @pytest.mark.parametrize("status", [EditStatus.SUCCEEDED, EditStatus.FAILED, EditStatus.CANCELED])
@@ -95,7 +97,7 @@ def test_a_canceled_or_lost_edit_is_told_too(
         for _ in range(MAX_ATTEMPTS):
             store.claim("zoo")
             client.zadd("baret:running", {lost.id: 1})
-            store.lapse(LOST)
+            store.reclaim_expired_leases(LOST)
     assert {(d.edit_id, d.type) for d in every(deliveries)} == {
         (canceled.id, "edit.canceled"),
         (lost.id, "edit.failed"),
@@ -107,7 +109,7 @@ def test_a_delivery_comes_again_when_it_is_due_and_never_once_settled(
 ) -> None:
     ended(store, submission(webhook_url=URL))
     first = taken(deliveries)
-    deliveries.settle(first, outcome(again_in=300))
+    deliveries.settle(first, outcome(retry_after=300))
     let_time_pass(299)
     assert deliveries.take() is None
     let_time_pass(1)
@@ -121,12 +123,12 @@ def test_a_delivery_comes_again_when_it_is_due_and_never_once_settled(
 def test_attempts_are_counted_by_where_they_leave_the_webhook(
     store: EditStore, deliveries: Deliveries, submission: Make, redis_url: str
 ) -> None:
-    for outcomes in ([outcome(), outcome(204)], [outcome(again_in=None)]):
+    for outcomes in ([outcome(), outcome(204)], [outcome(retry_after=None)]):
         ended(store, submission(webhook_url=URL))
         for one in outcomes:
             deliveries.settle(taken(deliveries), one)
     with connect(redis_url) as client:
-        assert Watch(client).look().attempted == {"pending": 1, "delivered": 1, "failed": 1}
+        assert StatsReader(client).read().attempted == {"pending": 1, "delivered": 1, "failed": 1}
 
 
 def test_one_that_is_never_settled_is_due_again_after_its_lease(
@@ -157,7 +159,7 @@ def test_gone_stops_what_would_have_been_told_of_the_edit(
 ) -> None:
     events = ["edit.started", "edit.succeeded"]
     claim = claimed(store, submission(webhook_url=URL, webhook_events=events))
-    deliveries.settle(taken(deliveries), outcome(410, again_in=None, gone=True))
+    deliveries.settle(taken(deliveries), outcome(410, retry_after=None, gone=True))
     store.finish(claim, EditStatus.SUCCEEDED)
     assert deliveries.take() is None
     assert store.get(claim.id).submission.params.webhook_url == URL  # as it was asked
@@ -168,10 +170,10 @@ def test_a_webhook_of_an_edit_that_was_deleted_meanwhile_is_settled_for_good(
 ) -> None:
     claim = ended(store, submission(webhook_url=URL))
     delivery = taken(deliveries)
-    deliveries.settle(delivery, outcome(again_in=0))
+    deliveries.settle(delivery, outcome(retry_after=0))
     delivery = taken(deliveries)
     store.delete(claim.id, caller="local")
-    deliveries.settle(delivery, outcome(410, again_in=None, gone=True))
+    deliveries.settle(delivery, outcome(410, retry_after=None, gone=True))
     assert deliveries.take() is None
     with redis.Redis.from_url(redis_url) as client:
         assert client.keys("baret:deliver*") == []
@@ -231,7 +233,7 @@ def test_the_log_says_what_was_sent_when_with_what_answer(
     )
     deliveries.settle(taken(deliveries), outcome(204))
     store.finish(claim, EditStatus.FAILED)
-    deliveries.settle(taken(deliveries), outcome(None, again_in=300))
+    deliveries.settle(taken(deliveries), outcome(None, retry_after=300))
 
     started, failed = deliveries.of(claim.id)
     assert (started.type, started.status, started.next_attempt_at) == (
@@ -249,15 +251,15 @@ def test_the_log_says_what_was_sent_when_with_what_answer(
 
 def test_the_log_is_bounded(store: EditStore, deliveries: Deliveries, submission: Make) -> None:
     claim = ended(store, submission(webhook_url=URL))
-    for number in range(MOST_ATTEMPTS + 5):
+    for number in range(MAX_LOGGED_ATTEMPTS + 5):
         deliveries.settle(taken(deliveries), outcome(400 + number))
     deliveries.settle(taken(deliveries), outcome(204))
     (delivery,) = deliveries.of(claim.id)
-    assert len(delivery.attempts) == MOST_ATTEMPTS
+    assert len(delivery.attempts) == MAX_LOGGED_ATTEMPTS
     assert delivery.attempts[-1].status == 204
 
 
-@pytest.mark.parametrize("last", [outcome(204), outcome(410, again_in=None, gone=True)])
+@pytest.mark.parametrize("last", [outcome(204), outcome(410, retry_after=None, gone=True)])
 def test_an_ended_delivery_is_sent_again_under_its_id(
     store: EditStore, deliveries: Deliveries, submission: Make, last: Outcome
 ) -> None:
@@ -283,7 +285,7 @@ def test_an_attempt_that_a_replay_has_overtaken_decides_nothing_more(
     assert (before.tries, after.tries) == (1, 1)
     deliveries.settle(before, outcome(204))
     assert deliveries.of(claim.id)[0].status == "pending"
-    deliveries.settle(after, outcome(again_in=0))
+    deliveries.settle(after, outcome(retry_after=0))
     assert taken(deliveries).id == before.id
 
 

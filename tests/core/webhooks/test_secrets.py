@@ -3,7 +3,7 @@
 import base64
 from datetime import UTC, datetime, timedelta
 
-from core.webhooks.secrets import MOST_SECRETS, HookSecrets
+from core.webhooks.secrets import MAX_SECRETS, HookSecrets
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -42,8 +42,8 @@ def test_each_of_several_rotations_keeps_its_day(hook_secrets: HookSecrets) -> N
 
 
 def test_however_often_it_is_rotated_few_sign(hook_secrets: HookSecrets) -> None:
-    for second in range(3 * MOST_SECRETS):
+    for second in range(3 * MAX_SECRETS):
         last = hook_secrets.rotate("ann", now=NOW + timedelta(seconds=second)).secret
     signing = hook_secrets.signing("ann", now=NOW + HOUR)
-    assert len(signing) == MOST_SECRETS
+    assert len(signing) == MAX_SECRETS
     assert signing[0] == last
