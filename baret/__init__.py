@@ -3,7 +3,7 @@
     from baret import Editor, EditOptions
     editor = Editor.from_pretrained("zoo")
     result = editor.edit(photo, "a photo of a dog jumping", EditOptions(preset="non_rigid"))
-    result.picture.save("after.png")
+    result.image.save("after.png")
 
 Source: arXiv 2312.05482 (AAAI 2024). docs/method.md maps symbols to equations to functions.
 """

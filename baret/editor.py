@@ -298,9 +298,9 @@ class Editor:
 
         def show(where: StageProgress, clean: Tensor) -> Routine[None]:
             pixels = yield from self._pixels(clean, where)
-            picture = Image.fromarray(pixels)
-            if not (yield from self._refused(picture, where)):
-                tracker.preview = Preview(eta, picture)
+            image = Image.fromarray(pixels)
+            if not (yield from self._refused(image, where)):
+                tracker.preview = Preview(eta, image)
 
         asked = show if options.previews else None
         return (yield from denoise(pivots, texts, schedule, balance, asked))
@@ -323,7 +323,7 @@ class Editor:
         tracker.record_time()
         return EditResult(
             outputs=tuple(outputs),
-            reconstruction=images.to_picture(rebuilt, inversion.size),
+            reconstruction=images.to_image(rebuilt, inversion.size),
             reconstruction_psnr=images.psnr(
                 rebuilt, images.to_pixels(photo, (rebuilt.shape[1], rebuilt.shape[0]))
             ),
@@ -339,28 +339,28 @@ class Editor:
         size = inversion.size
         moved, attention = None, None
         if branches.transition is not None:
-            moved = images.to_picture((yield from self._pixels(branches.transition)), size)
+            moved = images.to_image((yield from self._pixels(branches.transition)), size)
         if branches.attention is not None:
             grid = (branches.edit.shape[-2], branches.edit.shape[-1])
             tokens = self.model.tokens(inversion.prompt)
             attention = heatmaps(branches.attention, tokens, inversion.photo, grid)
         pixels = yield from self._pixels(branches.edit)
-        picture = images.to_picture(pixels, size)
+        image = images.to_image(pixels, size)
         if branches.mask is not None:
             share = alpha_matte(
                 pixels, coded, latent_pixel_size=pixels.shape[0] // branches.edit.shape[-2]
             )
-            picture = images.keep_outside(picture, inversion.photo, share)
-        if (yield from self._refused(picture)):
+            image = images.keep_outside(image, inversion.photo, share)
+        if (yield from self._refused(image)):
             raise ContentRejected("The model's safety checker refuses what this edit shows.")
-        return Output(eta, picture, moved, attention or ())
+        return Output(eta, image, moved, attention or ())
 
-    def _refused(self, picture: Image.Image, where: StageProgress = _AT_THE_END) -> Routine[bool]:
+    def _refused(self, image: Image.Image, where: StageProgress = _AT_THE_END) -> Routine[bool]:
         """Whether the model's own safety checker, where it has one, refuses a picture."""
         checker = self.model.safety_checker
         if checker is None:
             return False
-        return (yield from on_device(where, lambda: checker.refuses(picture), SAFETY_CHECK_COST))
+        return (yield from on_device(where, lambda: checker.refuses(image), SAFETY_CHECK_COST))
 
     def _pixels(
         self, latents: Tensor, where: StageProgress = _AT_THE_END

@@ -46,15 +46,15 @@ def heatmaps(
     height, width = _grid(maps.shape[0], latent)
     bright = Image.fromarray(photo)
     shaded = bright.point(lambda value: value * _SHADE)
-    pictures = []
+    images = []
     for word, latent_pixels in words_of(tokens):
         heat = maps[:, latent_pixels].mean(1).reshape(height, width).cpu().numpy()
         heat = (heat - heat.min()) / max(float(heat.max() - heat.min()), 1e-12)
         mask = Image.fromarray((heat * 255).astype(np.uint8)).resize(
             bright.size, Image.Resampling.BICUBIC
         )
-        pictures.append(WordAttention(word, Image.composite(bright, shaded, mask)))
-    return tuple(pictures)
+        images.append(WordAttention(word, Image.composite(bright, shaded, mask)))
+    return tuple(images)
 
 
 def _grid(queries: int, latent: tuple[int, int]) -> tuple[int, int]:
@@ -67,7 +67,7 @@ def _grid(queries: int, latent: tuple[int, int]) -> tuple[int, int]:
 
 def attention_sheet(words: tuple[WordAttention, ...]) -> Image.Image:
     """All words' pictures in lines of six, each under its word, at most 256 pixels a side."""
-    tiles = [word.picture.copy() for word in words]
+    tiles = [word.image.copy() for word in words]
     for tile in tiles:
         tile.thumbnail((_TILE, _TILE))
     width = max([_LEAST, *(tile.width for tile in tiles)])

@@ -28,7 +28,7 @@ _TURNS = {
 _PROFILED = ("L", "RGB", "RGBA", "CMYK")  # modes that a colour profile can speak of
 
 
-def to_rgb(picture: Image.Image) -> Image.Image:
+def to_rgb(image: Image.Image) -> Image.Image:
     """The picture as people see it, in 8-bit sRGB: EXIF rotation applied, alpha laid on white.
 
     Nothing of what the file says beside its pixels goes along.
@@ -36,49 +36,49 @@ def to_rgb(picture: Image.Image) -> Image.Image:
     Raises:
         ImageError: a mode that has no agreed meaning as a photo (32-bit float).
     """
-    picture = _to_srgb(_upright(picture))
-    if picture.mode == "F":
+    image = _to_srgb(_upright(image))
+    if image.mode == "F":
         raise ImageError("32-bit float pictures have no agreed range; send 8 or 16 bit.")
-    if picture.mode.startswith("I"):  # 16 bit gray, also inside a 32-bit container
-        gray = np.asarray(picture).astype(np.uint32)
-        picture = Image.fromarray((gray.clip(0, 65535) // 257).astype(np.uint8), "L")
-    if picture.has_transparency_data:
-        rgba = picture.convert("RGBA")
+    if image.mode.startswith("I"):  # 16 bit gray, also inside a 32-bit container
+        gray = np.asarray(image).astype(np.uint32)
+        image = Image.fromarray((gray.clip(0, 65535) // 257).astype(np.uint8), "L")
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
         paper = Image.new("RGBA", rgba.size, "white")
-        picture = Image.alpha_composite(paper, rgba)
-    rgb = picture.convert("RGB")
+        image = Image.alpha_composite(paper, rgba)
+    rgb = image.convert("RGB")
     rgb.info = {}
     return rgb
 
 
-def _upright(picture: Image.Image) -> Image.Image:
+def _upright(image: Image.Image) -> Image.Image:
     """The picture turned as EXIF says.
 
     Not by `ImageOps.exif_transpose`, which writes the rest of the EXIF anew, and raises whatever it
     finds there that cannot be written.
     """
     try:
-        turn = _TURNS.get(picture.getexif().get(ExifTags.Base.Orientation, 1))
+        turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # broken EXIF, in whichever of many ways, says nothing of a rotation
         turn = None
-    return picture if turn is None else picture.transpose(turn)
+    return image if turn is None else image.transpose(turn)
 
 
-def _to_srgb(picture: Image.Image) -> Image.Image:
+def _to_srgb(image: Image.Image) -> Image.Image:
     """The picture in sRGB where it carries another colour profile that can be read."""
-    profile = picture.info.get("icc_profile")
-    if profile and picture.mode == "P":
-        picture = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
-    if not profile or picture.mode not in _PROFILED:
-        return picture
-    mode = "RGBA" if picture.mode == "RGBA" else "RGB"
+    profile = image.info.get("icc_profile")
+    if profile and image.mode == "P":
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    if not profile or image.mode not in _PROFILED:
+        return image
+    mode = "RGBA" if image.mode == "RGBA" else "RGB"
     try:
         given = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         srgb = ImageCms.createProfile("sRGB")
-        converted = ImageCms.profileToProfile(picture, given, srgb, outputMode=mode)
+        converted = ImageCms.profileToProfile(image, given, srgb, outputMode=mode)
     except (ImageCms.PyCMSError, OSError):
-        return picture  # broken, or of another kind than the picture: as people's viewers do
-    return converted or picture
+        return image  # broken, or of another kind than the picture: as people's viewers do
+    return converted or image
 
 
 def working_size(width: int, height: int, *, area: int, multiple: int) -> tuple[int, int]:
@@ -112,12 +112,12 @@ def working_size(width: int, height: int, *, area: int, multiple: int) -> tuple[
     return min(heights, key=cost)
 
 
-def to_pixels(picture: Image.Image, size: tuple[int, int]) -> Pixels:
+def to_pixels(image: Image.Image, size: tuple[int, int]) -> Pixels:
     """The picture at the working size (width, height)."""
-    return np.array(to_rgb(picture).resize(size, Image.Resampling.LANCZOS))
+    return np.array(to_rgb(image).resize(size, Image.Resampling.LANCZOS))
 
 
-def to_picture(pixels: Pixels, size: tuple[int, int]) -> Image.Image:
+def to_image(pixels: Pixels, size: tuple[int, int]) -> Image.Image:
     """Pixels at the size (width, height) that the caller sent."""
     return Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS)
 

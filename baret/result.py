@@ -103,7 +103,7 @@ class WordAttention:
     """Where one word of the text acted: the photo, bright where the edit attended to the word."""
 
     word: str
-    picture: Image.Image
+    image: Image.Image
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class Preview:
     """What an output is becoming: the clean picture that the edit predicts, at the working size."""
 
     interpolation: float  # η
-    picture: Image.Image
+    image: Image.Image
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class Output:
     """One edited picture, at the size of the photo given."""
 
     interpolation: float  # η
-    picture: Image.Image
+    image: Image.Image
     transition: Image.Image | None = None  # with artifacts
     attention: tuple[WordAttention, ...] = ()  # with artifacts, in the text's order
 
@@ -139,9 +139,9 @@ class EditResult:
     hints: tuple[Hint, ...] = ()  # why the pictures may not show what the text says
 
     @property
-    def picture(self) -> Image.Image:
+    def image(self) -> Image.Image:
         """The first output."""
-        return self.outputs[0].picture
+        return self.outputs[0].image
 
     @property
     def inner_steps(self) -> int:

@@ -28,10 +28,10 @@ def edit_resource(
     home = f"{base_url}/v1/edits/{submission.id}"
     seconds = _link_seconds(record)
 
-    def address(picture: StoredImage) -> str:
-        return base_url + signer.path(submission.id, picture.name, seconds=seconds)
+    def address(image: StoredImage) -> str:
+        return base_url + signer.path(submission.id, image.name, seconds=seconds)
 
-    artifacts = {kind: address(picture) for kind, picture in result.artifacts.items()}
+    artifacts = {kind: address(image) for kind, image in result.artifacts.items()}
     return Edit(
         id=submission.id,
         created_at=submission.created_at,
@@ -49,8 +49,8 @@ def edit_resource(
         metadata=submission.metadata,
         input=submission.input,
         outputs=[
-            Output(**picture.model_dump(exclude={"name"}), url=address(picture))
-            for picture in result.outputs
+            Output(**image.model_dump(exclude={"name"}), url=address(image))
+            for image in result.outputs
         ],
         artifacts=Artifacts(**artifacts) if artifacts else None,
         warnings=result.warnings,

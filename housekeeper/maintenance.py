@@ -19,7 +19,7 @@ from kombu.exceptions import OperationalError
 from core.broker.app import make_celery, queue_name, signal_waiting
 from core.errors import StoreUnavailable
 from core.ids import is_edit_id
-from core.images.storage import ImageStorage, holds_one_edits_pictures
+from core.images.storage import ImageStorage, is_deletable_prefix
 from core.outbound.client import safe_client
 from core.problems import WORKER_LOST, edit_problem
 from core.settings import Settings
@@ -75,13 +75,13 @@ def expire(store: EditStore) -> None:
         log.info("expired", edit=edit_id)
 
 
-def erase_pictures(store: EditStore, files: ImageStorage) -> None:
+def delete_images(store: EditStore, files: ImageStorage) -> None:
     """Delete the pictures of edits that have expired or were deleted."""
     for _ in range(MAX_EXPIRED):
         prefix = store.claim_deletion()
         if prefix is None:
             return
-        if holds_one_edits_pictures(prefix):
+        if is_deletable_prefix(prefix):
             files.delete(prefix)
         else:  # such as "", under which everything lies
             log.warning("no edit's pictures, but to be deleted: left alone", prefix=prefix)
@@ -113,7 +113,7 @@ async def erase(store: EditStore, files: ImageStorage, stop: asyncio.Event) -> N
     """Delete pictures until `stop` is set; beside the edits, which wait for no picture store."""
 
     async def once() -> list[str | None]:
-        return [await _outage(partial(erase_pictures, store, files))]
+        return [await _outage(partial(delete_images, store, files))]
 
     await _run_every_round(once, stop)
 

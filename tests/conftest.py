@@ -109,8 +109,8 @@ def let_time_pass(redis_url: str) -> Iterator[Callable[[float], None]]:
 
 
 @pytest.fixture
-def picture() -> Callable[..., bytes]:
-    """Makes the bytes of a small picture: `picture("JPEG", size=(64, 48), quality=80)`."""
+def make_image() -> Callable[..., bytes]:
+    """Makes the bytes of a small picture: `make_image("JPEG", size=(64, 48), quality=80)`."""
 
     def make(
         form: str = "PNG", *, size: tuple[int, int] = (64, 64), mode: str = "RGB", **save: Any

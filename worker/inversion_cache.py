@@ -38,7 +38,7 @@ class InversionCache:
         self._files, self._model, self._most_bytes = files, model, most_bytes
 
     def find(
-        self, submission: Submission, picture: Image.Image, options: InversionOptions
+        self, submission: Submission, image: Image.Image, options: InversionOptions
     ) -> Inversion | None:
         """An inversion of the submission's picture that its edit can use, whole or in part."""
         if not self._most_bytes:
@@ -50,7 +50,7 @@ class InversionCache:
         except (StoreUnavailable, BaretError) as error:
             log.warning("no kept inversion can be read", reason=str(error))
             return None
-        return None if found is None else replace(found, photo=np.array(to_rgb(picture)))
+        return None if found is None else replace(found, photo=np.array(to_rgb(image)))
 
     def keep(self, submission: Submission, inversion: Inversion) -> None:
         """Keep an inversion of the submission's picture."""

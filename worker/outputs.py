@@ -30,7 +30,7 @@ class Encoder:
 
     def encode(
         self,
-        picture: Image.Image,
+        image: Image.Image,
         name: str,
         form: OutputFormat,
         *,
@@ -46,19 +46,19 @@ class Encoder:
             quality: 1–100.
             interpolation: of an output; None for artifacts.
         """
-        data = self.marking.encode(picture, form, quality=quality, model=self.model)
+        data = self.marking.encode(image, form, quality=quality, model=self.model)
         stored = StoredImage(
             name=f"{name}.{form.value}",
             interpolation=interpolation,
-            width=picture.width,
-            height=picture.height,
+            width=image.width,
+            height=image.height,
             content_type=form.content_type,
             sha256=hashlib.sha256(data).hexdigest(),
             bytes=len(data),
         )
         return Encoded(data, stored)
 
-    def small_uri(self, picture: Image.Image, size: tuple[int, int]) -> str:
+    def small_uri(self, image: Image.Image, size: tuple[int, int]) -> str:
         """The picture as a data URI, in the proportions of `size`, 96 pixels a side: 3 to 5 kB.
 
         Args:
@@ -69,7 +69,7 @@ class Encoder:
         width, height = (max(1, round(side * scale)) for side in size)
         # Unsigned: a manifest is several times as large.
         data = replace(self.marking, signer=None).encode(
-            picture.resize((width, height)),
+            image.resize((width, height)),
             OutputFormat.WEBP,
             quality=SMALL_QUALITY,
             model=self.model,

@@ -123,7 +123,7 @@ class _Attempt:
         return {
             "interpolation": preview.interpolation,
             "progress": share,
-            "image": self.encoder.small_uri(preview.picture, size),
+            "image": self.encoder.small_uri(preview.image, size),
         }
 
 
@@ -270,14 +270,14 @@ class Runner:
         attempt.trace.asked(record.submission.traceparent, record.queued_at)
         log.info("started", model=self._model)  # what its caller wrote is in the record alone
         decode = partial(self._decoding.decode, data)
-        picture = attempt.patiently(Stage.LOADING, 0.0, decode)
+        image = attempt.patiently(Stage.LOADING, 0.0, decode)
         loading = time.perf_counter() - started
         submission = record.submission
         options = edit_options(submission.params)
-        inversion = self._inversions.find(submission, picture, options.inversion)
+        inversion = self._inversions.find(submission, image, options.inversion)
         size = (submission.input.width, submission.input.height)
         edited = self._editor.edit(
-            inversion or picture,
+            inversion or image,
             submission.prompt,
             options,
             on_progress=lambda progress: attempt.on_progress(progress, size),
@@ -306,7 +306,7 @@ class Runner:
         params = record.submission.params
         outputs = [
             self._encoder.encode(
-                output.picture,
+                output.image,
                 f"{claim.token}-output-{i}",
                 params.output_format,
                 quality=params.quality,
@@ -334,16 +334,16 @@ class Runner:
 
     def _artifacts(self, claim: Claim, edited: EditResult) -> dict[str, Encoded]:
         first = edited.outputs[0]
-        pictures = {"reconstruction": edited.reconstruction}
+        images = {"reconstruction": edited.reconstruction}
         if first.transition is not None:
-            pictures["transition"] = first.transition
+            images["transition"] = first.transition
         if first.attention:
-            pictures["attention"] = attention_sheet(first.attention)
+            images["attention"] = attention_sheet(first.attention)
         return {
             kind: self._encoder.encode(
-                picture, f"{claim.token}-{kind}", OutputFormat.PNG, quality=100
+                image, f"{claim.token}-{kind}", OutputFormat.PNG, quality=100
             )
-            for kind, picture in pictures.items()
+            for kind, image in images.items()
         }
 
 

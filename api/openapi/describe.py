@@ -30,7 +30,7 @@ from core.problems import EDIT_PROBLEMS, make_problem
 from core.schema import Edit, ParamsInput, Problem
 
 _REF = "#/components/schemas/{model}"
-_PICTURE = {"type": "string", "format": "binary"}
+_IMAGE = {"type": "string", "format": "binary"}
 
 # Fields of answers and webhooks that are there only where there is something to say.
 _LEFT_OUT = {"Problem": ("instance", "errors"), "WebhookBody": ("omitted",)}
@@ -84,7 +84,7 @@ def _form_schema() -> dict[str, Any]:
     return {
         "type": "object",
         "required": ["prompt"],
-        "properties": {"image": _PICTURE, **properties, "params": params},
+        "properties": {"image": _IMAGE, **properties, "params": params},
     }
 
 
@@ -223,7 +223,7 @@ CANCEL_EDIT: dict[str, Any] = {
         **_problems("not_found", "expired", "validation_error", "unavailable"),
     }
 }
-_BYTES = {f"image/{form}": {"schema": _PICTURE} for form in ("png", "webp", "jpeg")}
+_BYTES = {f"image/{form}": {"schema": _IMAGE} for form in ("png", "webp", "jpeg")}
 GET_IMAGE: dict[str, Any] = {
     "responses": {
         200: {"description": "The picture", "content": _BYTES},

@@ -10,8 +10,8 @@ from core.schema import OutputFormat
 
 def content_type_of(data: bytes) -> str:
     """The media type of one of our own pictures, by its header."""
-    with Image.open(io.BytesIO(data)) as picture:
-        return Image.MIME[picture.format or "PNG"]
+    with Image.open(io.BytesIO(data)) as image:
+        return Image.MIME[image.format or "PNG"]
 
 
 def wanted_format(accept: str, stored: OutputFormat) -> OutputFormat:
@@ -47,5 +47,5 @@ def transcode(
     data: bytes, form: OutputFormat, *, quality: int, marking: Marking, model: str
 ) -> bytes:
     """The same picture in another encoding, marked anew. Blocks while it decodes and encodes."""
-    with Image.open(io.BytesIO(data)) as picture:
-        return marking.encode(picture, form, quality=quality, model=model)
+    with Image.open(io.BytesIO(data)) as image:
+        return marking.encode(image, form, quality=quality, model=model)

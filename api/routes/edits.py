@@ -50,7 +50,7 @@ async def create_edit(request: Request, services: ServicesDep, admitted: CallerD
                 edit_id = await accept_edit(
                     parsed, request, services, admitted=admitted, lock=this.lock
                 )
-            parsed.drop_picture()
+            parsed.drop_image()
             reservation.release()
             answer = await _answer(request, services, edit_id, admitted.caller)
     if this.lock is not None:
@@ -146,11 +146,11 @@ async def get_image(
 ) -> Response:
     """An output's bytes, in the encoding you prefer."""
     record = await run_in_threadpool(services.store.get, edit_id, caller=caller)
-    picture = _output(record, interpolation)
-    data = await run_in_threadpool(services.files.get, edit_id, picture.name)
+    image = _output(record, interpolation)
+    data = await run_in_threadpool(services.files.get, edit_id, image.name)
     if data is None:
         raise AddressUnknown("This picture is no longer kept.")
-    stored = OutputFormat(picture.content_type.removeprefix("image/"))
+    stored = OutputFormat(image.content_type.removeprefix("image/"))
     form = form or wanted_format(accept, stored)
     if form is not stored:
         work = partial(
@@ -177,7 +177,7 @@ def _preferred_wait(request: Request) -> int:
 def _output(record: Record, interpolation: float | None) -> StoredImage:
     if record.status is not EditStatus.SUCCEEDED or record.result is None:
         raise NotFinished(f"The edit is {record.status}; a succeeded one has pictures.")
-    for picture in record.result.outputs:
-        if interpolation is None or math.isclose(picture.interpolation or 0, interpolation):
-            return picture
+    for image in record.result.outputs:
+        if interpolation is None or math.isclose(image.interpolation or 0, interpolation):
+            return image
     raise AddressUnknown("The edit has no output of this interpolation; `outputs` lists them.")

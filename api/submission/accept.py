@@ -72,7 +72,7 @@ async def accept_edit(
         with blame_field("/webhook_url", AddressNotAllowed):
             check_url(fields.webhook_url, services.settings.allow_networks)
     model = await run_in_threadpool(_model, services, fields)
-    data, picture = await _picture(parsed, services, admitted.caller)
+    data, image = await _image(parsed, services, admitted.caller)
     submission = Submission(
         id=new_edit_id(),
         created_at=datetime.now(UTC),
@@ -82,7 +82,7 @@ async def accept_edit(
         model=model.id,
         params=Params.resolve(fields.params, model.presets),
         metadata=fields.metadata,
-        input=picture,
+        input=image,
         keep_seconds=services.settings.retention,
         traceparent=services.tracer.traceparent(),
     )
@@ -94,7 +94,7 @@ async def accept_edit(
             caller=admitted.caller,
             model=model.id,
             bytes=len(data),
-            **picture.model_dump(),
+            **image.model_dump(),
         )
     return submission.id
 
@@ -121,7 +121,7 @@ def _model(services: Services, parsed: CreateEditRequest) -> Model:
     return known[name]
 
 
-async def _picture(
+async def _image(
     parsed: ParsedSubmission, services: Services, caller: str
 ) -> tuple[bytes, InputImage]:
     if parsed.fields.source is not None:
@@ -130,7 +130,7 @@ async def _picture(
     with blame_field("/image", InputImageError):
         data = parsed.upload or b""
         if parsed.fields.image is not None:
-            data = await _named_picture(parsed.fields.image, services, caller)
+            data = await _referenced_image(parsed.fields.image, services, caller)
         return data, await _judged(data, services)
 
 
@@ -158,7 +158,7 @@ def _source(services: Services, edit_id: str, caller: str) -> tuple[bytes, Input
     return data, record.submission.input
 
 
-async def _named_picture(image: ImageInput, services: Services, caller: str) -> bytes:
+async def _referenced_image(image: ImageInput, services: Services, caller: str) -> bytes:
     if image.url is not None:
         key = None if caller == ANONYMOUS else caller
         with blame_field("/image/url", FetchError):

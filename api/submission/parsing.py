@@ -59,7 +59,7 @@ class ParsedSubmission:
     fields: CreateEditRequest
     upload: bytes | None
 
-    def drop_picture(self) -> None:
+    def drop_image(self) -> None:
         """Give its memory back: whoever asked may wait for a minute yet."""
         self.fields = self.fields.model_copy(update={"image": None})
         self.upload = None
@@ -124,7 +124,7 @@ def _form_value(name: str, text: str) -> Any:
 
 def _validated(body: _Body) -> CreateEditRequest:
     fields, under_params, misplaced = _flat(body.fields)
-    errors = [*body.errors, *misplaced, *_picture_errors(body)]
+    errors = [*body.errors, *misplaced, *_image_errors(body)]
     parsed = None
     try:
         parsed = CreateEditRequest.model_validate(fields)
@@ -155,7 +155,7 @@ def _flat(body: dict[str, Any]) -> tuple[dict[str, Any], set[str], list[FieldErr
     return outer | taken, set(taken), errors
 
 
-def _picture_errors(body: _Body) -> list[FieldError]:
+def _image_errors(body: _Body) -> list[FieldError]:
     image = body.upload is not None or body.fields.get("image") is not None
     source = body.fields.get("source") is not None
     if image and source:

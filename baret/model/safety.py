@@ -25,9 +25,9 @@ class SafetyChecker:
         self._extractor = extractor
 
     @torch.no_grad()
-    def refuses(self, picture: Image.Image) -> bool:
+    def refuses(self, image: Image.Image) -> bool:
         """Whether a picture, RGB of any size, shows what must not be shown."""
-        prepared = self._extractor(picture, return_tensors="pt").pixel_values  # [1, 3, H, W]
+        prepared = self._extractor(image, return_tensors="pt").pixel_values  # [1, 3, H, W]
         # It blacks out what it refuses, here in a pixel that nobody looks at.
         _, refused = self._checker(
             prepared.to(self._checker.device, self._checker.dtype), np.zeros((1, 1, 1, 3))

@@ -52,7 +52,7 @@ def edit_variant(model: BatchModel, batch: Batch, options: Variant) -> Edited:
     ]
     results = run_together(_Predictor(model.model, options), edits)
     rebuilt = np.stack([np.asarray(result.reconstruction) for result in results])
-    return Edited(np.stack([np.asarray(result.picture) for result in results]), lambda: rebuilt)
+    return Edited(np.stack([np.asarray(result.image) for result in results]), lambda: rebuilt)
 
 
 class _Editor(Editor):

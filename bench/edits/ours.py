@@ -25,5 +25,5 @@ def baret(model: BatchModel, batch: Batch, options: EditOptions) -> Edited:
     for key, result in zip(keys, results, strict=True):
         model.keep(key, result.inversion)
     rebuilt = np.stack([np.asarray(result.reconstruction) for result in results])
-    pictures = np.stack([np.asarray(result.picture) for result in results])
+    pictures = np.stack([np.asarray(result.image) for result in results])
     return Edited(pictures, lambda: rebuilt)

@@ -70,7 +70,7 @@ async def _measure(
         cores=os.cpu_count() or 1,
         load=load,
         versions=_versions(),
-        picture=f"a JPEG of {len(photo) / 2**20:.2f} MiB",
+        image=f"a JPEG of {len(photo) / 2**20:.2f} MiB",
         seconds=arguments.seconds,
         fans=fans,
         loads=await _loads(service, {"GET": getting(ids), "POST": post}, arguments),

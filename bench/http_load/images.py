@@ -13,9 +13,9 @@ def jpeg(size: tuple[int, int], *, quality: int, coarse: int = 4) -> bytes:
     """A JPEG; the smaller `coarse`, the more detail."""
     width, height = size
     noise = np.random.default_rng(0).integers(0, 256, (height // coarse, width // coarse, 3))
-    picture = Image.fromarray(noise.astype(np.uint8)).resize(size, Image.Resampling.BICUBIC)
+    image = Image.fromarray(noise.astype(np.uint8)).resize(size, Image.Resampling.BICUBIC)
     file = io.BytesIO()
-    picture.save(file, "JPEG", quality=quality)
+    image.save(file, "JPEG", quality=quality)
     return file.getvalue()
 
 

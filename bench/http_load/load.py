@@ -68,8 +68,8 @@ def getting(ids: Sequence[str]) -> Ask:
     return lambda client: client.get(f"/v1/edits/{next(turn)}")
 
 
-def posting(picture: bytes) -> Ask:
+def posting(image: bytes) -> Ask:
     """POST of a picture as a form; put together once, so that clients spend little on it."""
-    form = httpx.Request("POST", "http://form", data=FORM, files={"image": ("a.jpg", picture)})
+    form = httpx.Request("POST", "http://form", data=FORM, files={"image": ("a.jpg", image)})
     body, headers = form.read(), {"Content-Type": form.headers["Content-Type"]}
     return lambda client: client.post("/v1/edits", content=body, headers=headers)

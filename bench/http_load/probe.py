@@ -26,11 +26,11 @@ class Probe:
 
 
 async def measure_probe(
-    service: Service, picture: bytes, *, megapixels: float, at_once: int, seconds: float
+    service: Service, image: bytes, *, megapixels: float, at_once: int, seconds: float
 ) -> Probe:
     """Probe a quiet service, then one that is sent large pictures all the time."""
     quiet = await _probing(service, asyncio.create_task(asyncio.sleep(seconds)))
-    ask = posting(picture)
+    ask = posting(image)
     posts: list[float] = []
     until = time.perf_counter() + seconds
 
@@ -43,7 +43,7 @@ async def measure_probe(
     async with clients_of(service, at_once) as sending, asyncio.TaskGroup() as group:
         tasks = [group.create_task(send(client)) for client in sending]
         decoding = await _probing(service, group.create_task(_all(tasks)))
-    size = len(picture) / 1e6
+    size = len(image) / 1e6
     return Probe(megapixels, size, at_once, quiet, decoding, Times.of(posts))
 
 

@@ -22,7 +22,7 @@ class Report:
     cores: int
     load: float  # processes that ran or waited on average in the minute before
     versions: str
-    picture: str  # that was posted
+    image: str  # that was posted
     seconds: float  # that each row of requests was asked for
     loads: list[Load]
     fans: list[Fan]
@@ -85,7 +85,7 @@ def _loads(report: Report) -> str:
         f"{report.seconds:g} s. CPU: what the API computes for each, in all threads and in the "
         "processes that decode. "
         "GET is of queued and finished edits in turn, POST is a form with "
-        f"{report.picture}. Slowest request that is not a wait: {ms:.0f} ms ({what}); {kept}."
+        f"{report.image}. Slowest request that is not a wait: {ms:.0f} ms ({what}); {kept}."
     )
 
 

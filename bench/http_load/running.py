@@ -80,7 +80,7 @@ class Service:
         """Do a worker's part for the edit that has waited longest: its id."""
         claim = self.claim()
         self.files.put(claim.id, "output-0.jpeg", output)
-        picture = StoredImage(
+        image = StoredImage(
             name="output-0.jpeg",
             interpolation=0.7,
             width=64,
@@ -89,7 +89,7 @@ class Service:
             sha256=hashlib.sha256(output).hexdigest(),
             bytes=len(output),
         )
-        self.store.finish(claim, EditStatus.SUCCEEDED, result=Result(outputs=[picture]))
+        self.store.finish(claim, EditStatus.SUCCEEDED, result=Result(outputs=[image]))
         return claim.id
 
 

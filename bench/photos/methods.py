@@ -77,7 +77,7 @@ class Baret:
 
     def edit(self, editor: Editor, photo: Image.Image, task: Task) -> Image.Image:
         """The whole of it, as the library's users call it."""
-        return editor.edit(photo, task.prompt, self.options(task)).picture
+        return editor.edit(photo, task.prompt, self.options(task)).image
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Ddim:
         pivots = engine.run(invert(clean, uncond, schedule), _unheard)
         texts = torch.stack([target, uncond])
         edited = engine.run(_denoise(pivots[-1], texts, schedule, self.guidance_scale), _unheard)
-        return images.to_picture(model.decode(edited), rgb.size)
+        return images.to_image(model.decode(edited), rgb.size)
 
 
 def _denoise(noise: Tensor, texts: Tensor, schedule: Schedule, scale: float) -> Routine[Tensor]:

@@ -30,7 +30,7 @@ class Row:
 
     sample: dict[str, str]
     edit: dict[str, Any]
-    pictures: tuple[Image.Image | None, ...]  # before, after, reconstruction, exact answer
+    images: tuple[Image.Image | None, ...]  # before, after, reconstruction, exact answer
 
 
 def run(client: httpx.Client) -> list[Row]:
@@ -43,13 +43,13 @@ def run(client: httpx.Client) -> list[Row]:
         rebuilt = None
         if after is not None:
             rebuilt = client.get(edit["artifacts"]["reconstruction"]).raise_for_status().content
-        pictures = (
+        images = (
             Image.open(SAMPLES / sample["file"]),
             Image.open(io.BytesIO(after)) if after else None,
             Image.open(io.BytesIO(rebuilt)) if rebuilt else None,
             Image.open(SAMPLES / sample["answer"]),
         )
-        rows.append(Row(sample, edit, pictures))
+        rows.append(Row(sample, edit, images))
         print(f"{sample['kind']:8} {sample['prompt']}: {edit['status']}, {seconds(edit)} s")
     return rows
 
@@ -70,9 +70,9 @@ def draw(rows: list[Row]) -> Image.Image:
         pen.text((x, 2), heads[column % 4], fill="gray", font=font)
     for i, row in enumerate(rows):
         x, y = MARGIN + i % 2 * width, LINE + i // 2 * height
-        for column, picture in enumerate(row.pictures):
-            if picture is not None:
-                tile = picture.convert("RGB").resize((TILE, TILE), Image.Resampling.BICUBIC)
+        for column, image in enumerate(row.images):
+            if image is not None:
+                tile = image.convert("RGB").resize((TILE, TILE), Image.Resampling.BICUBIC)
                 sheet.paste(tile, (x + column * TILE, y))
         pen.text((x, y + TILE), f"{row.sample['kind']}: {row.sample['caption']}", "gray", font)
         pen.text((x, y + TILE + LINE - 2), f"asked: {row.sample['prompt']}", "black", font)
@@ -81,12 +81,12 @@ def draw(rows: list[Row]) -> Image.Image:
 
 def before_and_after(rows: list[Row]) -> Image.Image:
     """The picture at the top of the README: some samples before and after."""
-    shown = [rows[i] for i in IN_README if rows[i].pictures[1] is not None]
+    shown = [rows[i] for i in IN_README if rows[i].images[1] is not None]
     banner = Image.new("RGB", (len(shown) * (2 * TILE + 2 * MARGIN), TILE), "white")
     for i, row in enumerate(shown):
-        for column, picture in enumerate(row.pictures[:2]):
-            if picture is not None:
-                tile = picture.convert("RGB").resize((TILE, TILE), Image.Resampling.BICUBIC)
+        for column, image in enumerate(row.images[:2]):
+            if image is not None:
+                tile = image.convert("RGB").resize((TILE, TILE), Image.Resampling.BICUBIC)
                 banner.paste(tile, (i * (2 * TILE + 2 * MARGIN) + column * (TILE + 4), 0))
     return banner
 

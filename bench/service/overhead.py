@@ -45,16 +45,16 @@ def main() -> None:
     parser.add_argument("--edits", type=int, default=20)
     parser.add_argument("--steps", type=int, default=10)
     arguments = parser.parse_args()
-    pictures = sorted(SAMPLES.glob("*[a-z].png"))
+    images = sorted(SAMPLES.glob("*[a-z].png"))
     found = []
     with httpx.Client(base_url=arguments.url, timeout=90) as client:
         for i in range(arguments.edits):
-            picture = pictures[i % len(pictures)]
+            image = images[i % len(images)]
             params = {
                 "prompt": f"a photo of a brown dog jumping on grass, number {i}",
                 "num_inference_steps": str(arguments.steps),
             }
-            found.append(overhead(client, picture.name, picture.read_bytes(), params) * 1000)
+            found.append(overhead(client, image.name, image.read_bytes(), params) * 1000)
     print(
         f"{len(found)} edits of {arguments.steps} steps, ms beside the method: "
         f"median {median(found):.0f}, 95 % under {np.quantile(found, 0.95):.0f}, "

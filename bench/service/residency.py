@@ -32,13 +32,13 @@ def main() -> None:
     parser.add_argument("--edits", type=int, default=20)
     parser.add_argument("--steps", type=int, default=50)
     arguments = parser.parse_args()
-    pictures = sorted(SAMPLES.glob("*[a-z].png"))
+    images = sorted(SAMPLES.glob("*[a-z].png"))
     memory = []
     with httpx.Client(base_url=arguments.url, timeout=90) as client:
         for i in range(arguments.edits):
             edit, _ = edit_through_http(
                 client,
-                pictures[i % len(pictures)],
+                images[i % len(images)],
                 "a photo of a brown dog jumping on grass",
                 num_inference_steps=arguments.steps,
             )

@@ -7,7 +7,7 @@ import httpx
 
 
 def edit_through_http(
-    client: httpx.Client, picture: Path, prompt: str, **params: Any
+    client: httpx.Client, image: Path, prompt: str, **params: Any
 ) -> tuple[dict[str, Any], bytes | None]:
     """Submit a picture and see the edit to its end.
 
@@ -22,7 +22,7 @@ def edit_through_http(
     """
     answer = client.post(
         "/v1/edits",
-        files={"image": (picture.name, picture.read_bytes())},
+        files={"image": (image.name, image.read_bytes())},
         data={"prompt": prompt} | {name: str(value) for name, value in params.items()},
     )
     answer.raise_for_status()

@@ -64,7 +64,7 @@ def check_kind(data: bytes) -> None:
         raise UnsupportedImage(f"This is no picture of a known kind. {_ACCEPTED}")
 
 
-def open_picture(data: bytes) -> Image.Image:
+def open_image(data: bytes) -> Image.Image:
     """Open a picture without decoding its pixels.
 
     Raises:
@@ -77,7 +77,7 @@ def open_picture(data: bytes) -> Image.Image:
         with warnings.catch_warnings():
             # Pillow warns of many pixels and of broken EXIF; our own bounds below decide.
             warnings.simplefilter("ignore")
-            picture = Image.open(io.BytesIO(data), formats=tuple(CONTENT_TYPES))
+            image = Image.open(io.BytesIO(data), formats=tuple(CONTENT_TYPES))
     except Image.DecompressionBombError as error:
         raise ImageTooLarge(f"At most {MAX_PIXELS} pixels are taken.") from error
     except UnidentifiedImageError as error:
@@ -86,18 +86,18 @@ def open_picture(data: bytes) -> Image.Image:
         raise UnsupportedImage(f"This is no picture of a known kind. {_ACCEPTED}") from error
     except Exception as error:  # whatever a codec raises on a broken header
         raise InvalidImage("The picture's header cannot be read; send it whole.") from error
-    if picture.width * picture.height > MAX_PIXELS:
+    if image.width * image.height > MAX_PIXELS:
         raise ImageTooLarge(
-            f"The picture has {picture.width}×{picture.height} pixels; "
+            f"The picture has {image.width}×{image.height} pixels; "
             f"at most {MAX_PIXELS} in all are taken."
         )
-    if picture.format == "MPO":
+    if image.format == "MPO":
         # A JPEG with more pictures behind it (depth, gain map, preview), as phones write them:
         # the first one, at which it stands, is the photo.
-        picture.format = "JPEG"
-    elif getattr(picture, "n_frames", 1) > 1:
+        image.format = "JPEG"
+    elif getattr(image, "n_frames", 1) > 1:
         raise InvalidImage("The picture is animated; send a single frame.")
-    return picture
+    return image
 
 
 def inspect(data: bytes) -> InputImage:
@@ -107,23 +107,23 @@ def inspect(data: bytes) -> InputImage:
         InputImageError: one of its kinds, as `open_picture`; also ImageOutOfRange where the
             picture is under 32 pixels on a side or more elongated than 4:1.
     """
-    picture = open_picture(data)
-    sides = picture.size
+    image = open_image(data)
+    sides = image.size
     if min(sides) < MIN_SIDE:
         raise ImageOutOfRange(f"Each side must have at least {MIN_SIDE} pixels.")
     if max(sides) > MAX_ASPECT * min(sides):
         raise ImageOutOfRange("The aspect ratio must lie between 1:4 and 4:1.")
     # A JPEG's data is all read at an eighth of its size too, where nothing but the pixels is
     # left out: half the time, a 64th of the memory. Other formats are decoded as they are.
-    picture.draft(None, (1, 1))
-    _load(picture)
-    _try_profile(picture)
+    image.draft(None, (1, 1))
+    _load(image)
+    _try_profile(image)
     # Only now: a PNG that is asked for its EXIF reads its pixels, and what it raises is lost.
-    width, height = reversed(sides) if _orientation(picture) in (5, 6, 7, 8) else sides
+    width, height = reversed(sides) if _orientation(image) in (5, 6, 7, 8) else sides
     return InputImage(
         width=width,
         height=height,
-        content_type=CONTENT_TYPES[picture.format or ""],
+        content_type=CONTENT_TYPES[image.format or ""],
         sha256=hashlib.sha256(data).hexdigest(),
     )
 
@@ -134,34 +134,34 @@ def load_upright(data: bytes) -> Image.Image:
     Raises:
         InputImageError: as `open_picture`, and where it is truncated or broken.
     """
-    picture = open_picture(data)
-    _load(picture)
-    turn = _TURNS.get(_orientation(picture))
+    image = open_image(data)
+    _load(image)
+    turn = _TURNS.get(_orientation(image))
     if turn is not None:
-        picture = picture.transpose(turn)
-    if picture.mode in ("P", "PA"):
-        return picture.convert("RGBA" if picture.has_transparency_data else "RGB")
-    return picture
+        image = image.transpose(turn)
+    if image.mode in ("P", "PA"):
+        return image.convert("RGBA" if image.has_transparency_data else "RGB")
+    return image
 
 
-def _load(picture: Image.Image) -> None:
+def _load(image: Image.Image) -> None:
     try:
-        picture.load()
+        image.load()
     except Exception as error:  # whatever a codec raises on broken bytes
         raise InvalidImage("The picture cannot be decoded; it is truncated or broken.") from error
-    if picture.mode in ("P", "PA") and picture.palette is None:
+    if image.mode in ("P", "PA") and image.palette is None:
         raise InvalidImage("The picture cannot be shown; its palette is missing.")
 
 
-def _try_profile(picture: Image.Image) -> None:
+def _try_profile(image: Image.Image) -> None:
     """Apply the colour profile to a corner, as a worker will to the whole picture.
 
     One that cannot be applied is passed over there. One that kills its reader must do so here.
     """
-    profile = picture.info.get("icc_profile")
+    profile = image.info.get("icc_profile")
     if not profile:
         return
-    corner = picture.crop((0, 0, 8, 8))
+    corner = image.crop((0, 0, 8, 8))
     if corner.mode == "P":
         corner = corner.convert("RGB")
     with suppress(Exception):
@@ -170,10 +170,10 @@ def _try_profile(picture: Image.Image) -> None:
         ImageCms.profileToProfile(corner, given, srgb, outputMode="RGB")
 
 
-def _orientation(picture: Image.Image) -> int:
+def _orientation(image: Image.Image) -> int:
     """From 1 (upright) to 8."""
     try:
-        return int(picture.getexif().get(ExifTags.Base.Orientation, 1))
+        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # broken EXIF is no reason to refuse the picture
         return 1
 

@@ -42,9 +42,7 @@ class Marking:
             return cls(enabled)
         return cls(enabled, ManifestSigner(Path(certificate), Path(key), algorithm=algorithm))
 
-    def encode(
-        self, picture: Image.Image, form: OutputFormat, *, quality: int, model: str
-    ) -> bytes:
+    def encode(self, image: Image.Image, form: OutputFormat, *, quality: int, model: str) -> bytes:
         """A picture's bytes, marked.
 
         Args:
@@ -53,7 +51,7 @@ class Marking:
             quality: 1–100.
             model: name of the model that made it.
         """
-        plain = picture.convert("RGB")
+        plain = image.convert("RGB")
         plain.info.clear()  # whatever it was opened with: profiles, comments, positions
         options: dict[str, Any] = {} if form is OutputFormat.PNG else {"quality": quality}
         if self.enabled:

@@ -66,14 +66,14 @@ class DecoderSandbox:
         check_kind(data)
         note, profile, pixels = self._apart(_decode, data, MAX_BYTES, 4 * MAX_PIXELS)
         told = json.loads(note)
-        picture = Image.frombytes(told["mode"], tuple(told["size"]), pixels)
+        image = Image.frombytes(told["mode"], tuple(told["size"]), pixels)
         transparency = told["transparency"]
         if profile:
-            picture.info["icc_profile"] = profile
+            image.info["icc_profile"] = profile
         if transparency is not None:
             many = isinstance(transparency, list)
-            picture.info["transparency"] = tuple(transparency) if many else transparency
-        return picture
+            image.info["transparency"] = tuple(transparency) if many else transparency
+        return image
 
     def _apart(self, work: Work, data: bytes, *sizes: int) -> list[bytes]:
         """What work done apart says: a note, then a message of at most each of these sizes."""
@@ -168,11 +168,11 @@ def _inspect(data: bytes, pipe: Connection) -> None:
 
 
 def _decode(data: bytes, pipe: Connection) -> None:
-    picture = load_upright(data)
-    transparency = picture.info.get("transparency")
-    _tell(pipe, mode=picture.mode, size=picture.size, transparency=transparency)
-    pipe.send_bytes(picture.info.get("icc_profile") or b"")
-    pipe.send_bytes(picture.tobytes())
+    image = load_upright(data)
+    transparency = image.info.get("transparency")
+    _tell(pipe, mode=image.mode, size=image.size, transparency=transparency)
+    pipe.send_bytes(image.info.get("icc_profile") or b"")
+    pipe.send_bytes(image.tobytes())
 
 
 def _tell(pipe: Connection, **note: Any) -> None:

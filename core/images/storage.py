@@ -77,7 +77,7 @@ def inversions_of(submission: Submission) -> str:
     return f"_inversions/{caller}/{submission.input.sha256}"
 
 
-def holds_one_edits_pictures(prefix: str) -> bool:
+def is_deletable_prefix(prefix: str) -> bool:
     """Whether a prefix is an edit's, or one of `inversions_of`, and nothing wider."""
     return is_edit_id(prefix) or _INVERSIONS.fullmatch(prefix) is not None
 

@@ -21,7 +21,7 @@ _log = get_logger("deploy")
 class Sample:
     """A picture and what to make of it."""
 
-    picture: Path
+    image: Path
     caption: str
     prompt: str
 
@@ -60,11 +60,11 @@ def run_sample(client: httpx.Client, sample: Sample, *, folder: Path, pause: Pau
     """
     folder.mkdir(parents=True, exist_ok=True)
     before, after = folder / "before.png", folder / "after.png"
-    before.write_bytes(sample.picture.read_bytes())
+    before.write_bytes(sample.image.read_bytes())
     started = time.monotonic()
     try:
         edit = _finished(client, _submit(client, sample), pause=pause)
-        after.write_bytes(_picture(client, edit))
+        after.write_bytes(_image(client, edit))
     except httpx.HTTPError as error:
         raise SampleFailed(f"The API did not answer the sample edit: {error}") from error
     warnings = tuple(warning["detail"] for warning in edit["warnings"])
@@ -74,7 +74,7 @@ def run_sample(client: httpx.Client, sample: Sample, *, folder: Path, pause: Pau
 def _submit(client: httpx.Client, sample: Sample) -> str:
     answer = client.post(
         "/v1/edits",
-        files={"image": (sample.picture.name, sample.picture.read_bytes())},
+        files={"image": (sample.image.name, sample.image.read_bytes())},
         data={"prompt": sample.prompt},
     )
     if answer.status_code == httpx.codes.UNAUTHORIZED:
@@ -99,5 +99,5 @@ def _finished(client: httpx.Client, edit_id: str, *, pause: Pause) -> dict[str, 
         pause(0.1)
 
 
-def _picture(client: httpx.Client, edit: dict[str, Any]) -> bytes:
+def _image(client: httpx.Client, edit: dict[str, Any]) -> bytes:
     return client.get(edit["outputs"][0]["url"]).raise_for_status().content

@@ -23,7 +23,7 @@ from core.store.connection import connect
 from core.store.edits import Claim, EditStore
 from tests.support.waiting import until
 
-Picture = Callable[..., bytes]
+MakeImage = Callable[..., bytes]
 
 
 @pytest.fixture
@@ -61,18 +61,18 @@ def client(bare_client: TestClient, store: EditStore, model: Model) -> TestClien
 
 
 @pytest.fixture
-def post(client: TestClient, picture: Picture) -> Callable[..., Response]:
+def post(client: TestClient, make_image: MakeImage) -> Callable[..., Response]:
     """Posts a small PNG as multipart; names are further form fields."""
 
     def send(*, headers: dict[str, str] | None = None, **fields: str) -> Response:
         data = {"prompt": "a cat that sits", **fields}
-        return client.post("/v1/edits", data=data, files={"image": picture()}, headers=headers)
+        return client.post("/v1/edits", data=data, files={"image": make_image()}, headers=headers)
 
     return send
 
 
 @pytest.fixture
-def finish(store: EditStore, settings: Settings, picture: Picture) -> Callable[..., Claim]:
+def finish(store: EditStore, settings: Settings, make_image: MakeImage) -> Callable[..., Claim]:
     """Does a worker's part for the edit that has waited longest."""
     files = ImageStorage(settings.images_url)
 
@@ -95,7 +95,7 @@ def finish(store: EditStore, settings: Settings, picture: Picture) -> Callable[.
         return claim
 
     def write(claim: Claim, number: int, interpolation: float) -> StoredImage:
-        data = picture(size=(64, 64 + number))
+        data = make_image(size=(64, 64 + number))
         name = f"output-{number}.png"
         files.put(claim.id, name, data)
         return StoredImage(

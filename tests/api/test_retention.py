@@ -39,20 +39,20 @@ def test_a_deleted_edit_is_gone_with_its_pictures(
 ) -> None:
     edit_id = post().json()["id"]
     url = f"/v1/edits/{edit_id}"
-    pictures = []
+    images = []
     if state == "running":
         store.claim("zoo")
     elif state == "succeeded":
         finish()
-        pictures = [output["url"] for output in client.get(url).json()["outputs"]]
+        images = [output["url"] for output in client.get(url).json()["outputs"]]
     answer = client.delete(url)
     assert (answer.status_code, answer.content) == (204, b"")
     for ask in (client.get, client.delete):
         assert_problem(ask(url), 404, "not_found")
     assert_problem(client.get(f"{url}/image"), 404, "not_found")
     assert_problem(client.post(f"{url}/cancel"), 404, "not_found")
-    for picture in pictures:
-        assert_problem(client.get(picture), 404, "not_found")
+    for image in images:
+        assert_problem(client.get(image), 404, "not_found")
     assert client.get("/v1/edits").json()["data"] == []
     assert names(settings) == []
 
@@ -77,11 +77,13 @@ def test_waiting_for_an_edit_that_is_deleted_ends_with_not_found(
 
 
 def test_an_edit_expires_as_the_settings_say(
-    settings: Settings, client: TestClient, post: Post, finish: Finish, picture: Any
+    settings: Settings, client: TestClient, post: Post, finish: Finish, make_image: Any
 ) -> None:
     short = settings.model_copy(update={"retention": 120.0})
     with TestClient(create_app(short)) as other:
-        edit = other.post("/v1/edits", data={"prompt": "a cat"}, files={"image": picture()}).json()
+        edit = other.post(
+            "/v1/edits", data={"prompt": "a cat"}, files={"image": make_image()}
+        ).json()
     assert edit["expires_at"] is None
     finish()
     edit = client.get(f"/v1/edits/{edit['id']}").json()

@@ -18,7 +18,7 @@ SAMPLES = Path(__file__).parents[2] / "zoo" / "samples"
 
 @dataclass(frozen=True)
 class Sample:
-    picture: Image.Image
+    image: Image.Image
     answer: Image.Image  # the same scene as the prompt has it, exact
     caption: str
     prompt: str
@@ -32,5 +32,5 @@ def editor() -> Editor:
 @pytest.fixture(scope="session")
 def sample() -> Sample:
     first = json.loads((SAMPLES / "index.json").read_text())[0]
-    picture, answer = (Image.open(SAMPLES / first[name]) for name in ("file", "answer"))
-    return Sample(picture, answer, first["caption"], first["prompt"])
+    image, answer = (Image.open(SAMPLES / first[name]) for name in ("file", "answer"))
+    return Sample(image, answer, first["caption"], first["prompt"])

@@ -17,18 +17,18 @@ OPTIONS = EditOptions(inversion=FAST)
 
 @pytest.fixture(scope="module")
 def inversion(editor, sample):
-    return editor.invert(sample.picture, sample.prompt, FAST)
+    return editor.invert(sample.image, sample.prompt, FAST)
 
 
 def test_an_edit_gives_all_that_it_promises(editor, sample):
     options = EditOptions(interpolation=(0.5, 1.0), artifacts=True, inversion=FAST)
-    result = editor.edit(sample.picture, sample.prompt, options)
+    result = editor.edit(sample.image, sample.prompt, options)
     assert [output.interpolation for output in result.outputs] == [0.5, 1.0]
     for output in result.outputs:
-        assert output.picture.size == output.transition.size == sample.picture.size
+        assert output.image.size == output.transition.size == sample.image.size
         words = " ".join(word.word for word in output.attention)
         assert words.replace(" ,", ",") == sample.prompt
-    assert result.reconstruction.size == sample.picture.size
+    assert result.reconstruction.size == sample.image.size
     assert result.reconstruction_psnr > 15  # dB; ten steps with two inner ones give 17.0
     assert set(result.seconds) == {"inverting", "tuning", "editing", "decoding"}
     assert len(result.losses) == 10
@@ -37,19 +37,19 @@ def test_an_edit_gives_all_that_it_promises(editor, sample):
 
 def test_an_edit_says_which_words_the_model_does_not_know(editor, sample):
     options = EditOptions(inversion=InversionOptions(num_inference_steps=2, inner_steps=0))
-    (hint,) = editor.edit(sample.picture, "a photo of a zebra", options).hints
+    (hint,) = editor.edit(sample.image, "a photo of a zebra", options).hints
     assert (hint.code, hint.words) == ("unknown_words", ("zebra",))
-    assert editor.edit(sample.picture, sample.prompt, options).hints == ()
+    assert editor.edit(sample.image, sample.prompt, options).hints == ()
 
 
 def test_the_same_edit_gives_the_same_bytes(editor, sample):
-    first, second = (editor.edit(sample.picture, sample.prompt, OPTIONS) for _ in range(2))
-    assert first.picture.tobytes() == second.picture.tobytes()
+    first, second = (editor.edit(sample.image, sample.prompt, OPTIONS) for _ in range(2))
+    assert first.image.tobytes() == second.image.tobytes()
 
 
 def test_another_text_gives_another_picture(editor, sample):
-    ours = editor.edit(sample.picture, sample.prompt, OPTIONS).picture
-    other = editor.edit(sample.picture, "a photo of a black horse at night", OPTIONS).picture
+    ours = editor.edit(sample.image, sample.prompt, OPTIONS).image
+    other = editor.edit(sample.image, "a photo of a black horse at night", OPTIONS).image
     assert np.abs(np.asarray(ours, float) - np.asarray(other, float)).mean() > 10
 
 
@@ -66,7 +66,7 @@ def test_a_saved_inversion_edits_like_the_fresh_one(editor, inversion, tmp_path)
     fresh = editor.edit(inversion, inversion.prompt, OPTIONS)
     again = editor.edit(loaded, inversion.prompt, OPTIONS)
     assert again.inversion_reused and again.inner_steps == 0
-    assert again.picture.tobytes() == fresh.picture.tobytes()
+    assert again.image.tobytes() == fresh.image.tobytes()
 
 
 @pytest.mark.parametrize("data", [b"", b"\0" * 64, b"not a tensor file at all"])
@@ -78,8 +78,8 @@ def test_a_file_that_is_no_inversion_is_refused(data):
 def test_the_pivots_of_an_inversion_serve_another_text(editor, inversion, sample):
     prompt, stages = "a photo of a black dog at night", []
     again = editor.edit(inversion, prompt, OPTIONS, on_progress=lambda at: stages.append(at.stage))
-    fresh = editor.edit(sample.picture, prompt, OPTIONS)
-    assert again.picture.tobytes() == fresh.picture.tobytes()
+    fresh = editor.edit(sample.image, prompt, OPTIONS)
+    assert again.image.tobytes() == fresh.image.tobytes()
     assert "inverting" not in stages and not again.inversion_reused
     assert again.inner_steps == fresh.inner_steps > 0
     assert editor.invert(inversion, inversion.prompt, FAST) is inversion
@@ -97,8 +97,8 @@ def test_an_inversion_of_another_model_or_of_other_steps_is_refused(editor, inve
 @pytest.mark.parametrize("size", [(32, 32), (50, 32), (32, 128), (200, 90), (61, 67)])
 def test_any_size_comes_back_as_it_was(editor, sample, size):
     options = EditOptions(inversion=InversionOptions(num_inference_steps=2, inner_steps=1))
-    result = editor.edit(sample.picture.resize(size), sample.prompt, options)
-    assert result.picture.size == result.reconstruction.size == size
+    result = editor.edit(sample.image.resize(size), sample.prompt, options)
+    assert result.image.size == result.reconstruction.size == size
 
 
 def test_a_picture_that_cannot_be_worked_on_is_refused(editor):
@@ -108,7 +108,7 @@ def test_a_picture_that_cannot_be_worked_on_is_refused(editor):
 
 def test_progress_is_told_before_every_call_and_never_falls(editor, sample):
     told = []
-    editor.edit(sample.picture, sample.prompt, OPTIONS, on_progress=told.append)
+    editor.edit(sample.image, sample.prompt, OPTIONS, on_progress=told.append)
     fractions = [progress.fraction for progress in told]
     assert fractions == sorted(fractions) and fractions[0] == 0 and fractions[-1] > 0.9
     stages = list(dict.fromkeys(progress.stage for progress in told))
@@ -123,15 +123,15 @@ def test_previews_are_told_every_five_steps_and_change_nothing_else(editor, samp
     options = EditOptions(
         interpolation=(0.5, 1.0), previews=True, inversion=InversionOptions(12, inner_steps=0)
     )
-    result = editor.edit(sample.picture, sample.prompt, options, on_progress=told.append)
+    result = editor.edit(sample.image, sample.prompt, options, on_progress=told.append)
     previews = [progress.preview for progress in told if progress.preview]
     assert [preview.interpolation for preview in previews] == [0.5, 0.5, 1.0, 1.0]
-    assert {preview.picture.size for preview in previews} == {(64, 64)}
+    assert {preview.image.size for preview in previews} == {(64, 64)}
     fractions = [progress.fraction for progress in told]
     assert fractions == sorted(fractions)
 
     def apart(preview, output):
-        return np.abs(np.asarray(preview.picture, float) - np.asarray(output.picture)).mean()
+        return np.abs(np.asarray(preview.image, float) - np.asarray(output.image)).mean()
 
     # What it is becoming is seen already after 10 of 12 steps.
     first, second = result.outputs
@@ -139,10 +139,10 @@ def test_previews_are_told_every_five_steps_and_change_nothing_else(editor, samp
 
     untold = []
     quiet = EditOptions(interpolation=(0.5, 1.0), inversion=options.inversion)
-    plain = editor.edit(sample.picture, sample.prompt, quiet, on_progress=untold.append)
+    plain = editor.edit(sample.image, sample.prompt, quiet, on_progress=untold.append)
     assert len(untold) == len(told) - 4
     assert not any(progress.preview for progress in untold)
-    assert plain.picture.tobytes() == result.picture.tobytes()
+    assert plain.image.tobytes() == result.image.tobytes()
 
 
 @pytest.mark.parametrize("stage", ["inverting", "tuning", "editing", "decoding"])
@@ -160,7 +160,7 @@ def test_raising_from_progress_cancels_and_leaves_the_model_as_it_was(editor, sa
     before = dict(editor.model.unet.attn_processors)
     options = EditOptions(self_attention_until=1.0, artifacts=True, inversion=FAST)
     with pytest.raises(Enough):
-        editor.edit(sample.picture, sample.prompt, options, on_progress=stop)
+        editor.edit(sample.image, sample.prompt, options, on_progress=stop)
     assert calls.count(stage) == 1  # not one call more
     assert editor.model.unet.attn_processors == before
     assert all(parameter.grad is None for parameter in editor.model.unet.parameters())
@@ -176,28 +176,28 @@ def test_a_device_without_room_is_our_own_error_and_the_next_edit_works(editor, 
     options = EditOptions(inversion=InversionOptions(num_inference_steps=2, inner_steps=1))
     try:
         with pytest.raises(OutOfMemory):
-            editor.edit(sample.picture, sample.prompt, options)
+            editor.edit(sample.image, sample.prompt, options)
     finally:
         handle.remove()
-    editor.edit(sample.picture, sample.prompt, options)
+    editor.edit(sample.image, sample.prompt, options)
 
 
 def test_edits_of_two_threads_do_not_touch_each_other(editor, sample):
     prompts = [sample.prompt, "a photo of a black dog at night"]
-    alone = [editor.edit(sample.picture, prompt, OPTIONS).picture for prompt in prompts]
+    alone = [editor.edit(sample.image, prompt, OPTIONS).image for prompt in prompts]
     together: dict[str, Image.Image] = {}
 
     def work(prompt: str) -> None:
-        together[prompt] = editor.edit(sample.picture, prompt, OPTIONS).picture
+        together[prompt] = editor.edit(sample.image, prompt, OPTIONS).image
 
     threads = [threading.Thread(target=work, args=(prompt,)) for prompt in prompts]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    for prompt, picture in zip(prompts, alone, strict=True):
+    for prompt, image in zip(prompts, alone, strict=True):
         # They share calls, and another batch size sums in another order.
-        assert np.abs(np.asarray(together[prompt], int) - np.asarray(picture, int)).max() <= 2
+        assert np.abs(np.asarray(together[prompt], int) - np.asarray(image, int)).max() <= 2
 
 
 def test_an_edit_keeps_no_tensors_behind(editor, sample):
@@ -205,7 +205,7 @@ def test_an_edit_keeps_no_tensors_behind(editor, sample):
         gc.collect()
         return sum(isinstance(thing, torch.Tensor) for thing in gc.get_objects())
 
-    editor.edit(sample.picture, sample.prompt, OPTIONS)
+    editor.edit(sample.image, sample.prompt, OPTIONS)
     before = count()
-    editor.edit(sample.picture, sample.prompt, OPTIONS)
+    editor.edit(sample.image, sample.prompt, OPTIONS)
     assert count() <= before

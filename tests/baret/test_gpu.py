@@ -23,12 +23,12 @@ OPTIONS = EditOptions(inversion=InversionOptions(num_inference_steps=10, inner_s
 
 @pytest.mark.parametrize(("dtype", "decibels"), [("float32", 40), ("float16", 25)])
 def test_an_edit_on_the_gpu_equals_the_cpus(editor, sample, dtype, decibels):
-    here = editor.edit(sample.picture, sample.prompt, OPTIONS)
+    here = editor.edit(sample.image, sample.prompt, OPTIONS)
     gpu = Editor.from_pretrained("zoo", device="cuda", dtype=dtype)
-    there = gpu.edit(sample.picture, sample.prompt, OPTIONS)
+    there = gpu.edit(sample.image, sample.prompt, OPTIONS)
     assert there.inversion.pivots.device.type == "cuda"
     # Bounds set beforehand, not measured: no device was at hand when this was written.
-    assert psnr(np.asarray(here.picture), np.asarray(there.picture)) > decibels
+    assert psnr(np.asarray(here.image), np.asarray(there.image)) > decibels
 
 
 @pytest.mark.parametrize("goal", [False, True])
@@ -58,9 +58,9 @@ def test_edits_at_once_come_out_as_alone(sample):
     gpu = Editor.from_pretrained("zoo", device="cuda", on_call=calls.append)
     gpu.warm_up()
     assert gpu.edits_at_once > 1
-    alone = gpu.edit(sample.picture, sample.prompt, OPTIONS)
+    alone = gpu.edit(sample.image, sample.prompt, OPTIONS)
     with ThreadPoolExecutor(8) as pool:
-        results = pool.map(lambda _: gpu.edit(sample.picture, sample.prompt, OPTIONS), range(8))
+        results = pool.map(lambda _: gpu.edit(sample.image, sample.prompt, OPTIONS), range(8))
     assert max(call.edits for call in calls) > 1
     for together in results:
-        assert psnr(np.asarray(alone.picture), np.asarray(together.picture)) > 30
+        assert psnr(np.asarray(alone.image), np.asarray(together.image)) > 30

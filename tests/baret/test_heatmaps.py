@@ -19,9 +19,9 @@ def test_a_word_is_bright_where_it_acted(queries, latent):
     maps[: queries // 2, 1] = 1  # the first word acts in the upper half
     white = np.full((64, 64, 3), 255, np.uint8)
     (word,) = heatmaps(maps, ["sky</w>"], white, latent)
-    picture = np.asarray(word.picture, float)
+    image = np.asarray(word.image, float)
     assert word.word == "sky"
-    assert picture[:16].mean() > 240 and picture[-16:].mean() < 80
+    assert image[:16].mean() > 240 and image[-16:].mean() < 80
 
 
 def test_the_sheet_wraps_and_keeps_large_pictures_small():

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from baret.errors import ImageError
-from baret.images import psnr, to_picture, to_pixels, to_rgb, working_size
+from baret.images import psnr, to_image, to_pixels, to_rgb, working_size
 from tests.support.color_profiles import BLUE, GREEN, RED, colour_profile
 from tests.support.crafted_images import unwritable_exif
 
@@ -18,9 +18,9 @@ def gradient(width=48, height=40) -> Image.Image:
     return Image.fromarray(pixels)
 
 
-def through(picture: Image.Image, form: str, **options: object) -> Image.Image:
+def through(image: Image.Image, form: str, **options: object) -> Image.Image:
     buffer = io.BytesIO()
-    picture.save(buffer, form, **options)
+    image.save(buffer, form, **options)
     return Image.open(io.BytesIO(buffer.getvalue()))
 
 
@@ -100,7 +100,7 @@ def test_the_native_size_is_worked_at_as_it_is():
 
 def test_pixels_at_the_pictures_own_size_are_not_resampled():
     pixels = to_pixels(gradient(), (48, 40))
-    assert to_picture(pixels, (48, 40)).tobytes() == gradient().tobytes()
+    assert to_image(pixels, (48, 40)).tobytes() == gradient().tobytes()
 
 
 def test_a_colour_profile_is_applied_and_nothing_beside_the_pixels_stays():
@@ -117,8 +117,8 @@ def test_a_colour_profile_is_applied_and_nothing_beside_the_pixels_stays():
 def test_a_profile_is_applied_under_transparency_too(mode):
     clear = Image.new("RGBA", (40, 40), (200, 0, 0, 0))
     clear.paste((200, 0, 0, 255), (0, 0, 20, 40))
-    picture = clear.quantize(4) if mode == "P" else clear
-    rgb = to_rgb(through(picture, "PNG", icc_profile=colour_profile(GREEN, RED, BLUE)))
+    image = clear.quantize(4) if mode == "P" else clear
+    rgb = to_rgb(through(image, "PNG", icc_profile=colour_profile(GREEN, RED, BLUE)))
     assert rgb.getpixel((30, 10)) == (255, 255, 255)
     r, g, b = rgb.getpixel((10, 10))
     assert g > 190 and max(r, b) <= 8
@@ -126,8 +126,8 @@ def test_a_profile_is_applied_under_transparency_too(mode):
 
 @pytest.mark.parametrize("profile", [b"no profile", colour_profile(RED, GREEN, BLUE)[:200]])
 def test_a_broken_profile_is_passed_over(profile):
-    picture = through(gradient(), "PNG", icc_profile=profile)
-    assert to_rgb(picture).tobytes() == gradient().tobytes()
+    image = through(gradient(), "PNG", icc_profile=profile)
+    assert to_rgb(image).tobytes() == gradient().tobytes()
 
 
 def test_a_profile_of_another_kind_than_the_picture_is_passed_over():

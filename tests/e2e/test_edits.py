@@ -15,17 +15,17 @@ from tests.support.waiting import until
 Submit = Callable[..., str]
 
 
-def picture_of(service: Service, output: dict[str, Any]) -> Image.Image:
+def image_of(service: Service, output: dict[str, Any]) -> Image.Image:
     """The picture behind an output's address, which must be as the output states it."""
     answer = service.http.get(output["url"])
     assert answer.status_code == 200
     assert answer.headers["content-type"] == output["content_type"]
     assert len(answer.content) == output["bytes"]
     assert hashlib.sha256(answer.content).hexdigest() == output["sha256"]
-    picture = Image.open(io.BytesIO(answer.content))
-    picture.load()
-    assert picture.size == (output["width"], output["height"])
-    return picture
+    image = Image.open(io.BytesIO(answer.content))
+    image.load()
+    assert image.size == (output["width"], output["height"])
+    return image
 
 
 def test_the_service_is_ready_once_a_worker_consumes(service: Service) -> None:
@@ -46,10 +46,10 @@ def test_an_edit_as_a_form_gives_the_edited_picture(
     edit = service.ended(submit(**QUICK))
     assert (edit["status"], edit["progress"], edit["error"]) == ("succeeded", 1, None)
     (output,) = edit["outputs"]
-    picture = picture_of(service, output)
+    image = image_of(service, output)
     before = Image.open(io.BytesIO(photo)).convert("RGB")
-    assert picture.size == before.size
-    assert picture.tobytes() != before.tobytes()
+    assert image.size == before.size
+    assert image.tobytes() != before.tobytes()
     assert edit["metrics"]["attempts"] == 1
     assert edit["created_at"] <= edit["started_at"] <= edit["completed_at"]
 
@@ -70,7 +70,7 @@ def test_an_edit_as_json_gives_every_picture_asked_for(
     assert answer.status_code == 201, answer.text
     edit = answer.json()
     assert [output["interpolation"] for output in edit["outputs"]] == [0.2, 1.0]
-    first, second = (picture_of(service, output) for output in edit["outputs"])
+    first, second = (image_of(service, output) for output in edit["outputs"])
     assert first.format == second.format == "WEBP"
     assert first.tobytes() != second.tobytes()
     assert set(edit["artifacts"]) == {"reconstruction", "transition", "attention"}

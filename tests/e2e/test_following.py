@@ -75,12 +75,12 @@ def test_an_edit_whose_time_has_come_is_gone(
     service: Service, worker: Process, submit: Submit
 ) -> None:
     edit = service.ended(submit(**QUICK))
-    url, picture = f"/v1/edits/{edit['id']}", edit["outputs"][0]["url"]
+    url, image = f"/v1/edits/{edit['id']}", edit["outputs"][0]["url"]
     assert edit["expires_at"] > edit["completed_at"]
     service.redis.zadd("baret:expiring", {edit["id"]: 1})
     until(lambda: service.http.get(url).status_code == 410, "the edit to expire")
     assert service.http.get(url).json()["code"] == "expired"
-    until(lambda: service.http.get(picture).status_code == 404, "its picture to go")
+    until(lambda: service.http.get(image).status_code == 404, "its picture to go")
     assert not (service.data / "pictures" / edit["id"]).exists()
 
 

@@ -25,9 +25,9 @@ def report() -> Report:
 @pytest.fixture(scope="session")
 def photo() -> bytes:
     first = json.loads((SAMPLES / "index.json").read_text())[0]
-    with Image.open(SAMPLES / str(first["file"])) as picture:
+    with Image.open(SAMPLES / str(first["file"])) as image:
         file = io.BytesIO()
-        picture.save(file, "PNG")
+        image.save(file, "PNG")
     return file.getvalue()
 
 

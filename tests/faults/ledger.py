@@ -90,7 +90,7 @@ class Ledger:
             found.ended[edit["status"]] += 1
             found.attempts += edit["metrics"]["attempts"]
             found.longest = max(found.longest, _seconds(edit))
-            self._check_pictures(edit)
+            self._check_images(edit)
         if self._receiver:
             until(self._service.webhooks_settled, "the webhooks to be delivered", within=90)
         found.duplicates = [one for one in self.accepted if self._ends(one) > 1]
@@ -115,7 +115,7 @@ class Ledger:
                 return dict(edit)
         return None
 
-    def _check_pictures(self, edit: Edit) -> None:
+    def _check_images(self, edit: Edit) -> None:
         for output in edit["outputs"]:
             answer = self._service.http.get(output["url"])
             assert answer.status_code == 200, answer.text

@@ -130,16 +130,16 @@ def test_edits_wait_for_a_picture_store_that_is_away(
         ledger = Ledger(stack, photo, receiver)
         slow = ledger.submit(metadata={"pace": "0.1"})
         stack.runs(slow)
-        pictures, away = stack.data / "pictures", stack.data / "away"
-        pictures.rename(away)
-        pictures.touch()  # in the place of the folder: nothing can be read or written
+        images, away = stack.data / "pictures", stack.data / "away"
+        images.rename(away)
+        images.touch()  # in the place of the folder: nothing can be read or written
         answer = stack.http.post("/v1/edits", data={"prompt": "a cat"}, files={"image": photo})
         assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
         (worker,) = stack.workers
         worker.says("waiting for what it needs", edit=slow)
         assert stack.edit(slow)["status"] == "running"
-        pictures.unlink()
-        away.rename(pictures)
+        images.unlink()
+        away.rename(images)
         found = ledger.settle()
         report.add("picture store away while an edit runs", 1, found)
         assert found.ended == {"succeeded": 1} and found.attempts == 1

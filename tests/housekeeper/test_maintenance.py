@@ -16,8 +16,8 @@ from core.schema import EditStatus, Model
 from core.store.edits import MAX_ATTEMPTS, Claim, EditStore
 from housekeeper.maintenance import (
     UNHEARD_SECONDS,
+    delete_images,
     erase,
-    erase_pictures,
     expire,
     keep,
     reclaim_edits,
@@ -135,7 +135,7 @@ def test_an_expired_edit_loses_its_pictures_and_its_record(
         client.zadd("baret:expiring", {old: 1})
     for _ in range(2):  # the second round finds nothing more to do
         expire(store)
-        erase_pictures(store, files)
+        delete_images(store, files)
     with pytest.raises(EditExpired):
         store.get(old)
     assert store.get(young).status is EditStatus.CANCELED
@@ -153,10 +153,10 @@ def test_pictures_that_could_not_be_deleted_are_deleted_later(
     edit_id = submit()
     store.delete(edit_id, caller="local")
     with pytest.raises(StoreUnavailable):
-        erase_pictures(store, Away("file:///nowhere"))
+        delete_images(store, Away("file:///nowhere"))
     with redis.Redis.from_url(redis_url) as client:
         client.zadd("baret:erased", {edit_id: 1})  # its lease has run out
-    erase_pictures(store, files)
+    delete_images(store, files)
     assert files.get(edit_id, "input") is None
     assert store.claim_deletion() is None
 

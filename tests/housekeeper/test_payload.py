@@ -29,7 +29,7 @@ ETAS = [i / 7 for i in range(8)]  # the most outputs that an edit can have
 DEAR = "\x01"
 
 
-def picture(name: str, interpolation: float | None = None) -> StoredImage:
+def make_image(name: str, interpolation: float | None = None) -> StoredImage:
     return StoredImage(
         name=name,
         interpolation=interpolation,
@@ -44,9 +44,10 @@ def picture(name: str, interpolation: float | None = None) -> StoredImage:
 def result(letter: str) -> Result:
     """As much as a worker can hand in."""
     return Result(
-        outputs=[picture(f"1-output-{i}.png", eta) for i, eta in enumerate(ETAS)],
+        outputs=[make_image(f"1-output-{i}.png", eta) for i, eta in enumerate(ETAS)],
         artifacts={
-            kind: picture(f"1-{kind}.png") for kind in ("reconstruction", "transition", "attention")
+            kind: make_image(f"1-{kind}.png")
+            for kind in ("reconstruction", "transition", "attention")
         },
         warnings=[
             EditWarning(code=code, detail="x" * 900, words=[letter * 40] * 20)

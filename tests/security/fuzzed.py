@@ -54,26 +54,26 @@ def _look(data: bytes) -> dict[str, object]:
     except BaseException as error:
         return {"outcome": "escaped", "why": repr(error)}
     try:
-        picture = load_upright(data)
+        image = load_upright(data)
     except BaseException as error:
         return {"outcome": "differs", "why": repr(error)}
-    if picture.size != (judged.width, judged.height):
-        return {"outcome": "differs", "why": f"{picture.size}, judged {judged}"}
+    if image.size != (judged.width, judged.height):
+        return {"outcome": "differs", "why": f"{image.size}, judged {judged}"}
     try:
-        _convert(picture)
+        _convert(image)
     except BaseException as error:
         return {"outcome": "escaped", "why": repr(error)}
     return {"outcome": "served"}
 
 
-def _convert(picture: object) -> None:
+def _convert(image: object) -> None:
     """As `baret.images.to_rgb`, which would bring torch along."""
-    profile = picture.info.get("icc_profile")  # type: ignore[attr-defined]
+    profile = image.info.get("icc_profile")  # type: ignore[attr-defined]
     if not profile:
         return
     try:
         given = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         srgb = ImageCms.createProfile("sRGB")
-        ImageCms.profileToProfile(picture, given, srgb, outputMode="RGB")  # type: ignore[arg-type]
+        ImageCms.profileToProfile(image, given, srgb, outputMode="RGB")  # type: ignore[arg-type]
     except (ImageCms.PyCMSError, OSError):
         return

@@ -8,7 +8,7 @@ from httpx import Response
 
 from tests.security.tally import Tally
 
-Picture = Callable[..., bytes]
+MakeImage = Callable[..., bytes]
 
 
 def form(*parts: bytes, boundary: bytes = b"XX") -> bytes:
@@ -74,9 +74,9 @@ CODECS = ["punycode", "undefined", "idna", "utf-16", "utf-7", "zlib", "base64", 
     ],
 )
 def test_an_odd_content_type_is_refused(
-    client: TestClient, picture: Picture, tally: Tally, options: str
+    client: TestClient, make_image: MakeImage, tally: Tally, options: str
 ) -> None:
-    image = part(b'; name="image"; filename="a"', picture())
+    image = part(b'; name="image"; filename="a"', make_image())
     headers = {"content-type": f"multipart/form-data; {options}".encode("latin-1")}
     answer = client.post("/v1/edits", content=form(PROMPT, image), headers=headers)
     tally.count("odd forms", answer.status_code)
@@ -87,10 +87,10 @@ def test_an_odd_content_type_is_refused(
     "filename", ["../../../etc/passwd", "C:\\x", "a\0b", "\xff", "x" * 3000, "a\"; name='prompt"]
 )
 def test_a_files_name_is_nobodys_business(
-    client: TestClient, picture: Picture, tally: Tally, filename: str
+    client: TestClient, make_image: MakeImage, tally: Tally, filename: str
 ) -> None:
     name = filename.replace('"', '\\"').encode("latin-1")
-    image = part(b'; name="image"; filename="' + name + b'"', picture())
+    image = part(b'; name="image"; filename="' + name + b'"', make_image())
     body = b"\r\n" * 1000 + form(PROMPT, image) + b"epilogue" * 1000
     answer = sent(client, body, 'Multipart/Form-Data; x="y"; boundary="XX"; charset=UTF-8')
     tally.count("odd forms", answer.status_code)

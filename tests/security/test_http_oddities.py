@@ -20,7 +20,7 @@ from tests.e2e.service import Service
 from tests.security.tally import Tally
 
 MakeKey = Callable[..., tuple[dict[str, str], ApiKey]]
-Picture = Callable[..., bytes]
+MakeImage = Callable[..., bytes]
 Ask = Callable[[bytes], bytes]
 
 HEAD = b"Host: 127.0.0.1\r\nConnection: close\r\n"
@@ -185,12 +185,12 @@ def test_without_keys_addresses_and_local_names_are_answered(client: TestClient,
 def test_without_keys_no_foreign_page_is_answered(
     client: TestClient,
     make_key: MakeKey,
-    picture: Picture,
+    make_image: MakeImage,
     tally: Tally,
     origin: str,
 ) -> None:
     # A form needs no preflight: a browser sends it from any page.
-    form = {"data": {"prompt": "x"}, "files": {"image": picture()}}
+    form = {"data": {"prompt": "x"}, "files": {"image": make_image()}}
     answer = client.post("/v1/edits", headers={"Origin": origin}, **form)
     tally.count("foreign web pages and hosts", answer.status_code)
     assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
@@ -202,9 +202,9 @@ def test_without_keys_no_foreign_page_is_answered(
 
 @pytest.mark.parametrize("host", HOSTS)
 def test_a_host_that_is_none_is_in_no_address(
-    client: TestClient, picture: Picture, tally: Tally, host: str
+    client: TestClient, make_image: MakeImage, tally: Tally, host: str
 ) -> None:
-    form = {"data": {"prompt": "x"}, "files": {"image": picture()}}
+    form = {"data": {"prompt": "x"}, "files": {"image": make_image()}}
     answer = client.post("/v1/edits", headers={"Host": host}, **form)
     tally.count("foreign web pages and hosts", answer.status_code)
     assert answer.status_code == 202
@@ -215,13 +215,13 @@ def test_the_public_address_wins_over_what_a_request_says(
     settings: Settings,
     store: EditStore,
     model: Model,
-    picture: Picture,
+    make_image: MakeImage,
 ) -> None:
     store.announce("worker-1", model)
     public = settings.model_copy(update={"public_url": "https://photos.example/baret"})
     odd = {"Host": "api", "X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "gopher"}
     with TestClient(create_app(public)) as client:
-        form = {"data": {"prompt": "x"}, "files": {"image": picture()}}
+        form = {"data": {"prompt": "x"}, "files": {"image": make_image()}}
         answer = client.post("/v1/edits", headers=odd, **form)
         page = {"Host": "photos.example", "Origin": "https://photos.example"}
         assert client.get("/v1/edits", headers=page).status_code == 200
@@ -233,13 +233,13 @@ def test_the_public_address_wins_over_what_a_request_says(
 
 
 def test_what_a_caller_writes_is_in_no_header(
-    client: TestClient, picture: Picture, tally: Tally
+    client: TestClient, make_image: MakeImage, tally: Tally
 ) -> None:
     evil = "a\r\nX-Evil: 1\r\n\r\n<script>"
     data = {"prompt": evil, "metadata": json.dumps({evil: evil}), "model": "zoo"}
     headers = {"Prefer": "wait=0; X-Evil", "Idempotency-Key": "a X-Evil: 1"}
     answer = client.post(
-        "/v1/edits", data=data, files={"image": (evil, picture())}, headers=headers
+        "/v1/edits", data=data, files={"image": (evil, make_image())}, headers=headers
     )
     tally.count("header injection", answer.status_code)
     assert answer.status_code == 202

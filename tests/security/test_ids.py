@@ -257,13 +257,13 @@ def test_no_id_in_a_request_is_a_path(
 
 def test_names_that_a_caller_gives_are_no_paths(
     client: TestClient,
-    picture: Callable[..., bytes],
+    make_image: Callable[..., bytes],
     tmp_path: Path,
     tally: Tally,
 ) -> None:
     for text in ("../../secret", "/etc/passwd", "..\\x", "a\0b", "x" * 3000):
         name = text.replace("\0", "%00")
-        form: Any = {"data": {"prompt": "x"}, "files": {"image": (name, picture())}}
+        form: Any = {"data": {"prompt": "x"}, "files": {"image": (name, make_image())}}
         headers = {"X-Request-Id": name, "Idempotency-Key": name[:255]}
         answer = client.post("/v1/edits", **form, headers=headers)
         tally.count("path traversal", answer.status_code)

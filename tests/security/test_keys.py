@@ -150,7 +150,7 @@ def everywhere(service: Service, text: str) -> list[Response]:
     get, post = service.http.get, service.http.post
     good = {"Authorization": f"Bearer {text}"}
     encoded = text.replace("_", "%5F")
-    picture = b"no picture"
+    image = b"no picture"
     answers = [
         get(f"/{text}"),
         get(f"/v1/edits/{text}", headers=good),
@@ -185,7 +185,7 @@ def everywhere(service: Service, text: str) -> list[Response]:
     answers += [post("/v1/edits", json=fields | more, headers=good) for more in wrong]
     answers.append(post("/v1/edits", content=f'{{"{text}'.encode(), headers=good))
     answers.append(
-        post("/v1/edits", data={text: text}, files={"image": (text, picture)}, headers=good)
+        post("/v1/edits", data={text: text}, files={"image": (text, image)}, headers=good)
     )
     return answers
 

@@ -38,8 +38,8 @@ def slow() -> Iterator[str]:
 
 
 @pytest.fixture
-def good(picture: Callable[..., bytes]) -> Iterator[str]:
-    with listening(answering(picture())) as server:
+def good(make_image: Callable[..., bytes]) -> Iterator[str]:
+    with listening(answering(make_image())) as server:
         yield server.url
 
 

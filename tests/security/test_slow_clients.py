@@ -165,9 +165,9 @@ def test_a_body_that_drips_is_an_invalid_request(address: tuple[str, int], tally
 
 
 def test_a_slow_but_steady_body_is_taken(
-    address: tuple[str, int], picture: Callable[..., bytes]
+    address: tuple[str, int], make_image: Callable[..., bytes]
 ) -> None:
-    content = picture()
+    content = make_image()
     parts = b'--b\r\nContent-Disposition: form-data; name="%s"%s\r\n\r\n%s\r\n'
     body = parts % (b"prompt", b"", b"a cat") + parts % (b"image", b'; filename="a"', content)
     body += b"--b--\r\n"
@@ -191,9 +191,9 @@ def test_bodies_in_memory_are_bounded_together(address: tuple[str, int], tally: 
 
 
 def test_whoever_waits_for_an_edit_takes_no_room(
-    address: tuple[str, int], picture: Callable[..., bytes]
+    address: tuple[str, int], make_image: Callable[..., bytes]
 ) -> None:
-    large = picture("PNG") + bytes(2 * ROOM // 3)  # what follows a picture's end is passed over
+    large = make_image("PNG") + bytes(2 * ROOM // 3)  # what follows a picture's end is passed over
     base = f"http://127.0.0.1:{address[1]}"
 
     def post(**headers: str) -> int:

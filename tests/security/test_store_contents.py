@@ -13,7 +13,7 @@ from core.schema import EditStatus, Model, Submission
 from core.settings import Settings
 from core.store.edits import EditStore
 from core.webhooks.queue import Deliveries
-from housekeeper.maintenance import erase_pictures, expire, reclaim_edits, resend_lost_messages
+from housekeeper.maintenance import delete_images, expire, reclaim_edits, resend_lost_messages
 from tests.api.conftest import settings  # noqa: F401
 from tests.security.tally import Tally
 
@@ -155,7 +155,7 @@ def test_nothing_wider_than_an_edit_is_ever_erased(
     for folder in ("edit_" + "0" * 32, kept):
         files.put(folder, "input", b"a picture")
     raw.zadd("baret:erased", {prefix: LONG_AGO})
-    erase_pictures(store, files)
+    delete_images(store, files)
     assert files.get("edit_" + "0" * 32, "input") == files.get(kept, "input") == b"a picture"
     assert raw.zcard("baret:erased") == 0
     tally.count("prefixes to erase that hold others' pictures", "refused")
@@ -224,13 +224,13 @@ def test_whatever_lies_in_any_key_is_a_clear_problem(
     browser: TestClient,
     raw: "redis.Redis",
     accept: Submit,
-    picture: Callable[..., bytes],
+    make_image: Callable[..., bytes],
     tally: Tally,
 ) -> None:
     accept(webhook_url=HOOK)
     asked: dict[str, Any] = {
         "data": {"prompt": "a cat that sits"},
-        "files": {"image": picture()},
+        "files": {"image": make_image()},
         "headers": {"Idempotency-Key": "again"},
     }
     assert browser.post("/v1/edits", **asked).status_code == 202

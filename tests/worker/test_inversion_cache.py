@@ -54,7 +54,7 @@ def test_what_was_kept_is_found_whole_and_edits_the_same(
     again = editor.edit(found, inversion.prompt, options)
     fresh = editor.edit(photo, inversion.prompt, options)
     assert again.inversion_reused
-    assert again.picture.tobytes() == fresh.picture.tobytes()
+    assert again.image.tobytes() == fresh.image.tobytes()
 
 
 def test_the_photo_itself_is_not_kept_a_second_time(
@@ -95,9 +95,9 @@ def test_another_caller_picture_or_number_of_steps_finds_nothing(
 ) -> None:
     mine = submission()
     cache.keep(mine, inversion)
-    other_picture = mine.input.model_copy(update={"sha256": "1" * 64})
+    other_image = mine.input.model_copy(update={"sha256": "1" * 64})
     assert cache.find(changed(mine, caller="another"), photo, OPTIONS) is None
-    assert cache.find(changed(mine, input=other_picture), photo, OPTIONS) is None
+    assert cache.find(changed(mine, input=other_image), photo, OPTIONS) is None
     assert cache.find(mine, photo, InversionOptions(num_inference_steps=20)) is None
 
 

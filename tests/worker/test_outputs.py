@@ -22,10 +22,10 @@ def gradient() -> Image.Image:
 @pytest.mark.parametrize("form", list(OutputFormat))
 def test_what_is_stated_is_what_is_encoded(form: OutputFormat, gradient: Image.Image) -> None:
     encoded = encode(gradient, "2-output-0", form, quality=90, interpolation=0.7)
-    stored, picture = encoded.stored, Image.open(io.BytesIO(encoded.data))
+    stored, image = encoded.stored, Image.open(io.BytesIO(encoded.data))
     assert (stored.name, stored.interpolation) == (f"2-output-0.{form}", 0.7)
-    assert (stored.width, stored.height) == picture.size == (96, 48)
-    assert stored.content_type == Image.MIME[picture.format or ""] == f"image/{form}"
+    assert (stored.width, stored.height) == image.size == (96, 48)
+    assert stored.content_type == Image.MIME[image.format or ""] == f"image/{form}"
     assert stored.bytes == len(encoded.data)
     assert stored.sha256 == hashlib.sha256(encoded.data).hexdigest()
 
@@ -55,6 +55,6 @@ def test_a_preview_is_a_small_data_uri_in_the_photos_proportions(
     assert head == "data:image/webp;base64"
     data = base64.b64decode(text)
     assert_marked(data)
-    picture = Image.open(io.BytesIO(data))
-    assert (picture.format, picture.size) == ("WEBP", size)
+    image = Image.open(io.BytesIO(data))
+    assert (image.format, image.size) == ("WEBP", size)
     assert len(uri) < 6000

@@ -22,7 +22,7 @@ from core.images.sandbox import DecoderSandbox
 from core.images.storage import ImageStorage
 from core.schema import EditStatus, Record, Stage, Submission
 from core.store.edits import Claim, EditStore
-from housekeeper.maintenance import erase_pictures
+from housekeeper.maintenance import delete_images
 from tests.support import crafted_images as crafted
 from tests.support.color_profiles import BLUE, GREEN, RED, colour_profile
 from tests.support.marks import assert_marked
@@ -41,12 +41,12 @@ LOST = {"code": "worker_lost"}
 def opened(files: ImageStorage, edit_id: str, name: str) -> Image.Image:
     data = files.get(edit_id, name)
     assert data is not None
-    picture = Image.open(io.BytesIO(data))
-    picture.load()
-    return picture
+    image = Image.open(io.BytesIO(data))
+    image.load()
+    return image
 
 
-def picture_names(files: ImageStorage, edit_id: str, attempt: int) -> list[str]:
+def image_names(files: ImageStorage, edit_id: str, attempt: int) -> list[str]:
     """Which of the names that an attempt could write are there."""
     kinds = ("output-0", "reconstruction", "transition", "attention")
     names = [f"{attempt}-{kind}.png" for kind in kinds]
@@ -64,11 +64,11 @@ def test_an_edit_ends_with_the_picture_that_its_record_states(
     data = files.get(edit_id, output.name)
     assert data is not None
     assert (output.sha256, output.bytes) == (hashlib.sha256(data).hexdigest(), len(data))
-    picture = opened(files, edit_id, output.name)
-    assert (output.width, output.height) == picture.size == (64, 64)
+    image = opened(files, edit_id, output.name)
+    assert (output.width, output.height) == image.size == (64, 64)
     assert output.interpolation == record.submission.params.interpolation
     assert output.content_type == "image/png"
-    assert picture.tobytes() != Image.open(io.BytesIO(sample)).convert("RGB").tobytes()
+    assert image.tobytes() != Image.open(io.BytesIO(sample)).convert("RGB").tobytes()
 
 
 def test_what_an_edit_took_is_told_for_every_stage(submit: Submit, ended: Ended) -> None:
@@ -144,14 +144,14 @@ def test_artifacts_are_there_when_asked_for_only(
     assert result is not None
     assert set(result.artifacts) == {"reconstruction", "transition", "attention"}
     for stored in result.artifacts.values():
-        picture = opened(files, with_artifacts, stored.name)
-        assert (picture.format, picture.size) == ("PNG", (stored.width, stored.height))
+        image = opened(files, with_artifacts, stored.name)
+        assert (image.format, image.size) == ("PNG", (stored.width, stored.height))
 
     without = submit()
     result = ended(without).result
     assert result is not None
     assert result.artifacts == {}
-    assert picture_names(files, without, attempt=1) == ["1-output-0.png"]
+    assert image_names(files, without, attempt=1) == ["1-output-0.png"]
 
 
 @pytest.mark.parametrize("form", ["png", "webp", "jpeg"])
@@ -232,7 +232,7 @@ def test_a_running_edit_is_canceled_within_one_unet_call(
     record = ended(edit_id)
     assert (record.status, record.result, record.error) == (EditStatus.CANCELED, None, None)
     assert len(editor.steps) == 5  # the call that was under way was the last
-    assert picture_names(files, edit_id, attempt=1) == []
+    assert image_names(files, edit_id, attempt=1) == []
     assert events(edit_id)[-1] == ("done", {"status": "canceled"})
 
 
@@ -281,7 +281,7 @@ def test_an_attempt_whose_lease_went_to_another_publishes_nothing(
     assert (record.status, record.attempt, record.result) == (EditStatus.RUNNING, 2, None)
     assert len(editor.steps) == 5
     assert "done" not in [kind for kind, _ in events(edit_id)]
-    assert picture_names(files, edit_id, attempt=1) == []
+    assert image_names(files, edit_id, attempt=1) == []
 
 
 class WatchedFiles(ImageStorage):
@@ -438,8 +438,8 @@ def test_previews_are_told_while_the_edit_is_made_where_asked_for(
     for data in previews:
         head, _, text = data["image"].partition(",")
         assert head == "data:image/webp;base64"
-        picture = Image.open(io.BytesIO(base64.b64decode(text)))
-        assert (picture.format, picture.size) == ("WEBP", (64, 64))
+        image = Image.open(io.BytesIO(base64.b64decode(text)))
+        assert (image.format, image.size) == ("WEBP", (64, 64))
         assert len(data["image"]) < 5000
     assert "preview" not in [kind for kind, _ in events(ended(submit()).submission.id)]
 
@@ -487,7 +487,7 @@ def test_an_edit_deleted_while_its_pictures_are_written_leaves_nothing(
     with redis.Redis.from_url(redis_url) as client:
         due = client.zrange("baret:erased", 0, -1)
         client.zadd("baret:erased", dict.fromkeys(due, 1))
-    erase_pictures(store, ImageStorage(folder.as_uri()))
+    delete_images(store, ImageStorage(folder.as_uri()))
     assert list(folder.rglob("*")) == []
 
 
@@ -536,7 +536,7 @@ def test_what_the_models_own_checker_refuses_is_not_stored(
         assert (record.status, record.result) == (EditStatus.FAILED, None)
         assert record.error is not None
         assert record.error["code"] == "content_rejected"
-        assert picture_names(files, edit_id, attempt=1) == []
+        assert image_names(files, edit_id, attempt=1) == []
     else:
         assert record.status is EditStatus.SUCCEEDED
         assert previews > 0

@@ -18,10 +18,10 @@ def ddim_kept(model: BatchModel, batch: Batch, options: DdimOptions) -> Edited:
     kept = [
         np.asarray(
             keep_outside(
-                Image.fromarray(picture), photo, alpha_matte(picture, coded, latent_pixel_size=size)
+                Image.fromarray(image), photo, alpha_matte(image, coded, latent_pixel_size=size)
             )
         )
-        for picture, photo, coded in zip(
+        for image, photo, coded in zip(
             edited.pictures, batch.sources, model.decode(clean), strict=True
         )
     ]

@@ -99,7 +99,7 @@ def test_the_program_makes_an_edit(
     tools: Path,
     settings: Settings,
     store: EditStore,
-    picture: Callable[..., bytes],
+    make_image: Callable[..., bytes],
     finish: Callable[..., Any],
 ) -> None:
     done = run(tools / "tsc", *STRICT, "program.ts", folder=program)
@@ -122,7 +122,7 @@ def test_the_program_makes_an_edit(
     worker = threading.Thread(target=work, daemon=True)
     with serving(settings) as address:
         worker.start()
-        text = base64.b64encode(picture()).decode()
+        text = base64.b64encode(make_image()).decode()
         done = run("node", "main.js", address, text, folder=program)
     assert done.returncode == 0, done.stderr
     worker.join()

@@ -21,7 +21,7 @@ from core.schema import EditStatus, Model
 from core.settings import Settings
 from core.store.edits import EditStore
 
-Picture = Callable[..., bytes]
+MakeImage = Callable[..., bytes]
 
 UNKNOWN = "edit_" + "0" * 32
 
@@ -47,8 +47,8 @@ def post_form(client: TestClient, data: bytes, **fields: str) -> Response:
     return client.post("/v1/edits", data={"prompt": "x", **fields}, files={"image": data})
 
 
-def post_json(client: TestClient, picture: Picture, **fields: Any) -> Response:
-    image = {"base64": base64.b64encode(picture()).decode()}
+def post_json(client: TestClient, make_image: MakeImage, **fields: Any) -> Response:
+    image = {"base64": base64.b64encode(make_image()).decode()}
     return client.post("/v1/edits", json={"prompt": "x", "image": image, **fields})
 
 
@@ -172,9 +172,9 @@ def test_a_body_that_does_not_state_its_length_is_refused_while_it_comes(
     ],
 )
 def test_a_wrong_field_is_named_by_its_place(
-    client: TestClient, picture: Picture, fields: dict[str, Any], pointer: str
+    client: TestClient, make_image: MakeImage, fields: dict[str, Any], pointer: str
 ) -> None:
-    problem = told(post_json(client, picture, **fields), 422, "validation_error")
+    problem = told(post_json(client, make_image, **fields), 422, "validation_error")
     assert [error["pointer"] for error in problem["errors"]] == [pointer]
     assert all(error["detail"] for error in problem["errors"])
 
@@ -195,9 +195,9 @@ def test_a_wrong_field_is_named_by_its_place(
     ],
 )
 def test_a_wrong_form_field_is_named_by_its_place(
-    client: TestClient, picture: Picture, fields: dict[str, Any], pointer: str
+    client: TestClient, make_image: MakeImage, fields: dict[str, Any], pointer: str
 ) -> None:
-    problem = told(post_form(client, picture(), **fields), 422, "validation_error")
+    problem = told(post_form(client, make_image(), **fields), 422, "validation_error")
     assert [error["pointer"] for error in problem["errors"]] == [pointer]
 
 
@@ -214,10 +214,10 @@ def test_everything_wrong_is_told_at_once(client: TestClient) -> None:
 
 
 def test_a_hostile_number_of_wrong_fields_is_told_in_part(
-    client: TestClient, picture: Picture
+    client: TestClient, make_image: MakeImage
 ) -> None:
     fields = {f"x{number}": 1 for number in range(5000)}
-    problem = told(post_json(client, picture, **fields), 422, "validation_error")
+    problem = told(post_json(client, make_image, **fields), 422, "validation_error")
     assert len(problem["errors"]) == 32
 
 
@@ -229,8 +229,8 @@ def test_a_picture_sent_as_a_text_field_is_explained(client: TestClient) -> None
     assert "file part" in json.dumps(problem["errors"])
 
 
-def test_the_known_models_are_named(client: TestClient, picture: Picture) -> None:
-    problem = told(post_json(client, picture, model="sd9"), 422, "validation_error")
+def test_the_known_models_are_named(client: TestClient, make_image: MakeImage) -> None:
+    problem = told(post_json(client, make_image, model="sd9"), 422, "validation_error")
     assert "zoo" in problem["errors"][0]["detail"]
 
 
@@ -273,14 +273,14 @@ def test_a_picture_that_is_refused(client: TestClient, data: bytes, status: int,
 
 @pytest.mark.parametrize("size", [(20, 64), (400, 90)])
 def test_a_tiny_or_elongated_picture_is_a_validation_error(
-    client: TestClient, picture: Picture, size: tuple[int, int]
+    client: TestClient, make_image: MakeImage, size: tuple[int, int]
 ) -> None:
-    problem = told(post_form(client, picture(size=size)), 422, "validation_error")
+    problem = told(post_form(client, make_image(size=size)), 422, "validation_error")
     assert problem["errors"][0]["pointer"] == "/image"
 
 
-def test_base64_that_is_none_is_an_invalid_image(client: TestClient, picture: Picture) -> None:
-    told(post_json(client, picture, image={"base64": "%%%"}), 400, "invalid_image")
+def test_base64_that_is_none_is_an_invalid_image(client: TestClient, make_image: MakeImage) -> None:
+    told(post_json(client, make_image, image={"base64": "%%%"}), 400, "invalid_image")
 
 
 # --- URLs
@@ -299,17 +299,17 @@ def test_base64_that_is_none_is_an_invalid_image(client: TestClient, picture: Pi
 )
 @pytest.mark.parametrize("place", ["/image/url", "/webhook_url"])
 def test_a_url_that_leads_inside_is_not_allowed(
-    client: TestClient, picture: Picture, url: str, place: str
+    client: TestClient, make_image: MakeImage, url: str, place: str
 ) -> None:
     fields = {"image": {"url": url}} if place == "/image/url" else {"webhook_url": url}
-    problem = told(post_json(client, picture, **fields), 422, "url_not_allowed")
+    problem = told(post_json(client, make_image, **fields), 422, "url_not_allowed")
     assert problem["errors"][0]["pointer"] == place
 
 
 def test_a_network_opened_by_name_may_receive_webhooks(
-    client: TestClient, picture: Picture
+    client: TestClient, make_image: MakeImage
 ) -> None:
-    answer = post_json(client, picture, webhook_url="http://127.0.0.1:9/hook")
+    answer = post_json(client, make_image, webhook_url="http://127.0.0.1:9/hook")
     assert answer.status_code == 202
 
 
@@ -406,16 +406,16 @@ def test_an_edit_without_a_picture_is_not_finished(
 
 
 def test_without_any_worker_ever_there_is_no_worker(
-    bare_client: TestClient, picture: Picture
+    bare_client: TestClient, make_image: MakeImage
 ) -> None:
-    told(post_form(bare_client, picture()), 503, "no_worker")
+    told(post_form(bare_client, make_image()), 503, "no_worker")
 
 
 def test_a_redis_that_is_gone_makes_every_operation_unavailable(
-    settings_without_redis: Settings, picture: Picture
+    settings_without_redis: Settings, make_image: MakeImage
 ) -> None:
     with TestClient(create_app(settings_without_redis)) as client:
-        told(post_form(client, picture()), 503, "unavailable")
+        told(post_form(client, make_image()), 503, "unavailable")
         told(client.get("/v1/edits"), 503, "unavailable")
         told(client.get("/v1/models"), 503, "unavailable")
         told(client.get(f"/v1/edits/{UNKNOWN}?wait=1"), 503, "unavailable")
@@ -423,12 +423,12 @@ def test_a_redis_that_is_gone_makes_every_operation_unavailable(
 
 
 def test_a_store_that_cannot_be_written_makes_a_post_unavailable(
-    client: TestClient, picture: Picture, tmp_path: Path
+    client: TestClient, make_image: MakeImage, tmp_path: Path
 ) -> None:
     folder = tmp_path / "pictures"
     folder.rmdir()
     folder.write_bytes(b"")  # permissions would not stop root
-    told(post_form(client, picture()), 503, "unavailable")
+    told(post_form(client, make_image()), 503, "unavailable")
     problem = told(client.get("/readyz"), 503, "unavailable")
     assert [error["pointer"] for error in problem["errors"]] == ["/store"]
 

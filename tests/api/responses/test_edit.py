@@ -20,7 +20,7 @@ from core.store.edits import EditStore
 
 Post = Callable[..., Response]
 Finish = Callable[..., Any]
-Picture = Callable[..., bytes]
+MakeImage = Callable[..., bytes]
 
 FIELDS = {
     *("id", "object", "created_at", "started_at", "completed_at", "expires_at", "status", "stage"),
@@ -49,7 +49,7 @@ def whole(edit: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_an_edit_has_every_field_in_every_state(
-    post: Post, client: TestClient, store: EditStore, picture: Picture
+    post: Post, client: TestClient, store: EditStore, make_image: MakeImage
 ) -> None:
     posted = whole(post(metadata='{"order": "1"}').json())
     url = f"/v1/edits/{posted['id']}"
@@ -69,8 +69,8 @@ def test_an_edit_has_every_field_in_every_state(
         width=64,
         height=64,
         content_type="image/png",
-        sha256=hashlib.sha256(picture()).hexdigest(),
-        bytes=len(picture()),
+        sha256=hashlib.sha256(make_image()).hexdigest(),
+        bytes=len(make_image()),
     )
     measured = Metrics(stage_seconds={Stage.EDITING: 0.5}, reconstruction_psnr=30, inner_steps=9)
     result = Result(outputs=[output], metrics=measured)
@@ -104,7 +104,7 @@ def test_artifacts_are_addresses_that_need_no_key(
     client: TestClient,
     store: EditStore,
     settings: Settings,
-    picture: Picture,
+    make_image: MakeImage,
     make_key: Callable[..., tuple[dict[str, str], ApiKey]],
 ) -> None:
     key, _ = make_key()
@@ -113,7 +113,7 @@ def test_artifacts_are_addresses_that_need_no_key(
     claim = store.claim("zoo")
     assert claim is not None
     names = ("reconstruction", "transition", "attention")
-    data = {name: picture(size=(64, 64 + number)) for number, name in enumerate(names)}
+    data = {name: make_image(size=(64, 64 + number)) for number, name in enumerate(names)}
     for name in names:
         ImageStorage(settings.images_url).put(claim.id, f"{name}.png", data[name])
     made = {

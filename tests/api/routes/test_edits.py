@@ -224,8 +224,8 @@ def test_the_image_comes_in_the_encoding_preferred(
     answer = client.get(f"/v1/edits/{edit_id}/image{query}", headers={"accept": accept})
     assert answer.status_code == 200
     assert answer.headers["content-type"] == f"image/{form.lower()}"
-    picture = Image.open(io.BytesIO(answer.content))
-    assert (picture.format, picture.size) == (form, (64, 64))
+    image = Image.open(io.BytesIO(answer.content))
+    assert (image.format, image.size) == (form, (64, 64))
 
 
 def test_the_image_is_that_of_the_interpolation_asked_for(

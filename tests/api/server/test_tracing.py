@@ -73,12 +73,12 @@ def test_an_edit_carries_the_trace_of_its_request(
     traced: TestClient,
     spans: InMemorySpanExporter,
     store: EditStore,
-    picture: Callable[..., bytes],
+    make_image: Callable[..., bytes],
 ) -> None:
     answer = traced.post(
         "/v1/edits",
         data={"prompt": "a cat that nobody may see"},
-        files={"image": picture()},
+        files={"image": make_image()},
         headers={"traceparent": PARENT},
     )
     (span,) = spans.get_finished_spans()

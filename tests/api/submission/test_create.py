@@ -24,12 +24,12 @@ from core.settings import Settings
 from core.store.connection import connect
 from core.store.edits import EditStore
 
-Picture = Callable[..., bytes]
+MakeImage = Callable[..., bytes]
 Post = Callable[..., Response]
 
 
 def test_a_posted_edit_is_accepted_with_every_default_filled_in(
-    post: Post, picture: Picture
+    post: Post, make_image: MakeImage
 ) -> None:
     answer = post()
     assert answer.status_code == 202
@@ -61,7 +61,7 @@ def test_a_posted_edit_is_accepted_with_every_default_filled_in(
         "width": 64,
         "height": 64,
         "content_type": "image/png",
-        "sha256": hashlib.sha256(picture()).hexdigest(),
+        "sha256": hashlib.sha256(make_image()).hexdigest(),
     }
 
 
@@ -93,8 +93,10 @@ def test_a_form_can_hold_its_parameters_as_json_text(post: Post) -> None:
 
 
 @pytest.mark.parametrize("prefix", ["", "data:image/png;base64,", "data:;base64,"])
-def test_json_takes_a_picture_as_base64(client: TestClient, picture: Picture, prefix: str) -> None:
-    text = prefix + base64.encodebytes(picture()).decode()  # with its line breaks
+def test_json_takes_a_picture_as_base64(
+    client: TestClient, make_image: MakeImage, prefix: str
+) -> None:
+    text = prefix + base64.encodebytes(make_image()).decode()  # with its line breaks
     body = {
         "image": {"base64": text},
         "prompt": "  a cat  ",
@@ -107,13 +109,13 @@ def test_json_takes_a_picture_as_base64(client: TestClient, picture: Picture, pr
     edit = answer.json()
     assert edit["prompt"] == "a cat"
     assert (edit["params"]["seed"], edit["params"]["quality"]) == (5, 80)
-    assert edit["input"]["sha256"] == hashlib.sha256(picture()).hexdigest()
+    assert edit["input"]["sha256"] == hashlib.sha256(make_image()).hexdigest()
 
 
 @pytest.fixture
-def album(picture: Picture) -> Iterator[str]:
+def album(make_image: MakeImage) -> Iterator[str]:
     """A server of pictures in one's own network."""
-    data = picture()
+    data = make_image()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -145,21 +147,21 @@ def test_a_url_that_does_not_deliver_is_a_problem(client: TestClient, album: str
 
 
 def test_an_earlier_edit_can_be_the_source(
-    post: Post, client: TestClient, settings: Settings, picture: Picture
+    post: Post, client: TestClient, settings: Settings, make_image: MakeImage
 ) -> None:
     first = post().json()
     answer = client.post("/v1/edits", json={"source": first["id"], "prompt": "a dog"})
     assert answer.status_code == 202
     second = answer.json()
     assert second["input"] == first["input"]
-    assert ImageStorage(settings.images_url).get(second["id"], "input") == picture()
+    assert ImageStorage(settings.images_url).get(second["id"], "input") == make_image()
 
 
 def test_the_picture_is_stored_as_it_came_and_a_worker_is_told(
-    post: Post, settings: Settings, store: EditStore, picture: Picture
+    post: Post, settings: Settings, store: EditStore, make_image: MakeImage
 ) -> None:
     edit = post().json()
-    assert ImageStorage(settings.images_url).get(edit["id"], "input") == picture()
+    assert ImageStorage(settings.images_url).get(edit["id"], "input") == make_image()
     assert store.messages(queue_name("zoo")) == 1
 
 
@@ -200,23 +202,23 @@ def test_a_preference_that_cannot_be_met_is_passed_over(post: Post, prefer: str)
 
 
 def test_the_only_live_model_is_taken_where_the_configured_one_is_unknown(
-    settings: Settings, store: EditStore, model: Any, picture: Picture
+    settings: Settings, store: EditStore, model: Any, make_image: MakeImage
 ) -> None:
     store.announce("worker-1", model)
     other = settings.model_copy(update={"model": "elsewhere"})
     with TestClient(create_app(other)) as client:
-        answer = client.post("/v1/edits", data={"prompt": "x"}, files={"image": picture()})
+        answer = client.post("/v1/edits", data={"prompt": "x"}, files={"image": make_image()})
     assert answer.json()["model"] == "zoo"
 
 
 def test_a_broker_that_hiccups_does_not_lose_an_accepted_edit(
-    settings: Settings, store: EditStore, model: Any, picture: Picture
+    settings: Settings, store: EditStore, model: Any, make_image: MakeImage
 ) -> None:
     store.announce("worker-1", model)
     app = create_app(settings)
     app.state.services.celery.conf.broker_url = "redis://127.0.0.1:1/0"
     with TestClient(app) as client:
-        answer = client.post("/v1/edits", data={"prompt": "x"}, files={"image": picture()})
+        answer = client.post("/v1/edits", data={"prompt": "x"}, files={"image": make_image()})
     assert answer.status_code == 202
     assert store.get(answer.json()["id"]).status is EditStatus.QUEUED
 
@@ -234,15 +236,15 @@ def test_a_full_queue_keeps_nothing_of_the_refused_edit(
 
 
 def test_a_form_that_is_json_inside_json_is_equal_to_a_form(
-    client: TestClient, picture: Picture
+    client: TestClient, make_image: MakeImage
 ) -> None:
     params = {"interpolation": [0.1, 0.9], "preset": "object", "seed": 3}
     form = client.post(
         "/v1/edits",
         data={"prompt": "x", "params": json.dumps(params)},
-        files={"image": picture()},
+        files={"image": make_image()},
     ).json()
-    image = {"base64": base64.b64encode(picture()).decode()}
+    image = {"base64": base64.b64encode(make_image()).decode()}
     flat = client.post("/v1/edits", json={"prompt": "x", "image": image, **params}).json()
     assert form["params"] == flat["params"]
 

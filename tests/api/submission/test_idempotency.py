@@ -24,7 +24,7 @@ from core.store.idempotency import Idempotency, IdempotencyLock
 from tests.api.problems.test_problems import told
 
 Post = Callable[..., Response]
-Picture = Callable[..., bytes]
+MakeImage = Callable[..., bytes]
 MakeKey = Callable[..., tuple[dict[str, str], ApiKey]]
 
 KEY = {"Idempotency-Key": "order-1"}
@@ -76,7 +76,9 @@ def test_another_body_under_the_same_key_is_a_mismatch(
     assert len(edits(client)) == 1
 
 
-def test_a_forms_identity_is_its_fields_and_its_file(client: TestClient, picture: Picture) -> None:
+def test_a_forms_identity_is_its_fields_and_its_file(
+    client: TestClient, make_image: MakeImage
+) -> None:
     def send(data: bytes, *, boundary: str, name: str) -> Response:
         parts = [("prompt", None, b"x"), ("params", None, b'{"seed": 5}'), ("image", name, data)]
         if boundary == "two":
@@ -90,21 +92,21 @@ def test_a_forms_identity_is_its_fields_and_its_file(client: TestClient, picture
         kind = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
         return client.post("/v1/edits", content=body, headers=KEY | kind)
 
-    assert send(picture(), boundary="one", name="a.png").status_code == 202
-    assert send(picture(), boundary="two", name="b.png").headers["idempotent-replayed"] == "true"
-    other = picture(size=(64, 48))
+    assert send(make_image(), boundary="one", name="a.png").status_code == 202
+    assert send(make_image(), boundary="two", name="b.png").headers["idempotent-replayed"] == "true"
+    other = make_image(size=(64, 48))
     told(send(other, boundary="one", name="a.png"), 422, "idempotency_mismatch")
 
 
-def test_a_json_bodys_identity_is_its_fields(client: TestClient, picture: Picture) -> None:
-    image = {"base64": base64.b64encode(picture()).decode()}
+def test_a_json_bodys_identity_is_its_fields(client: TestClient, make_image: MakeImage) -> None:
+    image = {"base64": base64.b64encode(make_image()).decode()}
     metadata = {"a": "1", "b": "2"}
     body = {"prompt": "x", "image": image, "metadata": metadata}
     turned = {"metadata": {"b": "2", "a": "1"}, "image": image, "prompt": "x", "seed": 0}
     assert client.post("/v1/edits", json=body, headers=KEY).status_code == 202
     again = client.post("/v1/edits", json=turned, headers=KEY)
     assert again.headers["idempotent-replayed"] == "true"
-    other = body | {"image": {"base64": base64.b64encode(picture(size=(64, 48))).decode()}}
+    other = body | {"image": {"base64": base64.b64encode(make_image(size=(64, 48))).decode()}}
     told(client.post("/v1/edits", json=other, headers=KEY), 422, "idempotency_mismatch")
 
 
@@ -155,7 +157,7 @@ def test_a_request_that_failed_frees_its_key(
     store: EditStore,
     model: Model,
     settings: Settings,
-    picture: Picture,
+    make_image: MakeImage,
     submission: Callable[..., Any],
 ) -> None:
     def send(data: bytes, **fields: str) -> Response:
@@ -163,16 +165,16 @@ def test_a_request_that_failed_frees_its_key(
             "/v1/edits", data={"prompt": "x", **fields}, files={"image": data}, headers=KEY
         )
 
-    told(send(picture(), seed="-1"), 422, "validation_error")
-    told(send(picture()), 503, "no_worker")
+    told(send(make_image(), seed="-1"), 422, "validation_error")
+    told(send(make_image()), 503, "no_worker")
     store.announce("worker-1", model)
-    told(send(picture(), model="none"), 422, "validation_error")
+    told(send(make_image(), model="none"), 422, "validation_error")
     told(send(b"no picture"), 415, "unsupported_media_type")
     for _ in range(settings.queue_limit):
         store.submit(submission(), limit=settings.queue_limit)
-    told(send(picture()), 503, "queue_full")
+    told(send(make_image()), 503, "queue_full")
     store.claim("zoo")
-    accepted = send(picture())
+    accepted = send(make_image())
     assert (accepted.status_code, "idempotent-replayed" in accepted.headers) == (202, False)
 
 
@@ -215,9 +217,9 @@ def address(settings: Settings, store: EditStore, model: Model) -> Iterator[str]
 
 
 def test_of_fifty_at_once_exactly_one_makes_an_edit(
-    address: str, store: EditStore, picture: Picture
+    address: str, store: EditStore, make_image: MakeImage
 ) -> None:
-    data = picture("JPEG", size=(640, 480))
+    data = make_image("JPEG", size=(640, 480))
 
     async def all_at_once() -> list[Response]:
         limits = httpx.Limits(max_connections=None)

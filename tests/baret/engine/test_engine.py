@@ -63,15 +63,15 @@ def run_all(engine, edits, before_call=unheard):
 
 
 def test_an_edit_comes_out_the_same_alone_and_among_seven_others(editor, sample):
-    alone = editor.edit(sample.picture, sample.prompt, OPTIONS)
+    alone = editor.edit(sample.image, sample.prompt, OPTIONS)
     calls = []
     crowd = Editor(editor.model, on_call=calls.append)
-    others = [crowd.editing(sample.picture, prompt, OPTIONS) for prompt in PROMPTS]
-    mine = crowd.editing(sample.picture, sample.prompt, OPTIONS)
+    others = [crowd.editing(sample.image, prompt, OPTIONS) for prompt in PROMPTS]
+    mine = crowd.editing(sample.image, sample.prompt, OPTIONS)
     together, *_ = run_all(crowd.engine, [mine, *others])
     assert max(call.edits for call in calls) == 8
     # Kernels sum in another order at another batch size: measured, 0 to 1 grey level of 255.
-    differing = np.abs(np.asarray(together.picture, int) - np.asarray(alone.picture, int))
+    differing = np.abs(np.asarray(together.image, int) - np.asarray(alone.image, int))
     assert differing.max() <= 2
     torch.testing.assert_close(
         together.inversion.pivots, alone.inversion.pivots, atol=1e-3, rtol=1e-3

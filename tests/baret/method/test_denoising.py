@@ -15,7 +15,7 @@ INVERSION = InversionOptions(num_inference_steps=STEPS, inner_steps=3, stop_shar
 
 @pytest.fixture(scope="module")
 def inversion(editor, sample):
-    return editor.invert(sample.picture, sample.prompt, INVERSION)
+    return editor.invert(sample.image, sample.prompt, INVERSION)
 
 
 def run(editor, inversion, balance, eta=0.8):
@@ -120,10 +120,10 @@ def test_a_row_alone_equals_the_same_row_among_many(editor):
 def test_several_interpolations_of_one_inversion_equal_each_by_itself(editor, inversion):
     def edit(eta):
         options = EditOptions(interpolation=eta, inversion=INVERSION)
-        return [o.picture for o in editor.edit(inversion, inversion.prompt, options).outputs]
+        return [o.image for o in editor.edit(inversion, inversion.prompt, options).outputs]
 
     together = edit((0.2, 1.0))
-    assert [picture.tobytes() for picture in together] == [
+    assert [image.tobytes() for image in together] == [
         edit(0.2)[0].tobytes(),
         edit(1.0)[0].tobytes(),
     ]

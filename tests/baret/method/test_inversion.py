@@ -17,7 +17,7 @@ STEPS = 20
 def scene(editor, sample):
     """(pixels, z_0, ∅, c, schedule, pivots) of the first sample."""
     model = editor.model
-    pixels = to_pixels(sample.picture, (64, 64))
+    pixels = to_pixels(sample.image, (64, 64))
     clean, uncond, target = model.encode(pixels), model.embed(""), model.embed(sample.prompt)
     schedule = model.schedule(STEPS)
     pivots = editor.engine.run(invert(clean, uncond, schedule), lambda where: None)

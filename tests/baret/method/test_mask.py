@@ -13,7 +13,7 @@ FAST = InversionOptions(num_inference_steps=10, inner_steps=2)
 
 @pytest.fixture(scope="module")
 def inversion(editor, sample):
-    return editor.invert(sample.picture, sample.prompt, FAST)
+    return editor.invert(sample.image, sample.prompt, FAST)
 
 
 def test_thresholds_make_a_ramp():
@@ -32,7 +32,7 @@ def run(editor, inversion, balance):
 
 
 def test_the_edit_departs_from_the_photo_where_the_exact_answer_does(editor, inversion, sample):
-    before, after = (np.asarray(p.convert("RGB"), float) for p in (sample.picture, sample.answer))
+    before, after = (np.asarray(p.convert("RGB"), float) for p in (sample.image, sample.answer))
     differs = (np.abs(before - after).max(-1) > 6).reshape(16, 4, 16, 4).any((1, 3))
     mask = run(editor, inversion, DenoisingOptions(0.0, 0.0, 5.0, keep=(0.0, 1.0))).mask
     inside, outside = (mask[torch.from_numpy(where)].mean() for where in (differs, ~differs))
@@ -72,13 +72,13 @@ def test_what_is_kept_is_the_photos_own_pixels():
 
 def test_a_large_photo_keeps_its_fine_detail_where_nothing_was_to_change(editor, sample):
     noise = Image.effect_noise((250, 190), 80).convert("RGB")
-    large = Image.blend(sample.picture.convert("RGB").resize((250, 190)), noise, 0.2)
+    large = Image.blend(sample.image.convert("RGB").resize((250, 190)), noise, 0.2)
     edit = editor.edit(large, sample.prompt, EditOptions(inversion=FAST))
     free = EditOptions(change_thresholds=None, inversion=FAST)
     blurred = editor.edit(edit.inversion, sample.prompt, free)
     exact = [
-        (np.asarray(picture) == np.asarray(large)).all(-1).mean()
-        for picture in (edit.picture, blurred.picture)
+        (np.asarray(image) == np.asarray(large)).all(-1).mean()
+        for image in (edit.image, blurred.image)
     ]
     assert exact[0] > 0.2 and exact[1] < 0.01
 

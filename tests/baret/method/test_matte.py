@@ -12,10 +12,10 @@ GROUND = (200, 180, 120)
 
 def scene(*boxes, blur=0.0, shift=0):
     """A 64×64 picture of dark squares (left, top, side), blurred in pixels."""
-    picture = np.full((64, 64, 3), GROUND, np.uint8) + np.uint8(shift)
+    image = np.full((64, 64, 3), GROUND, np.uint8) + np.uint8(shift)
     for left, top, side in boxes:
-        picture[top : top + side, left : left + side] = (40, 30, 60)
-    return np.asarray(Image.fromarray(picture).filter(ImageFilter.GaussianBlur(blur)))
+        image[top : top + side, left : left + side] = (40, 30, 60)
+    return np.asarray(Image.fromarray(image).filter(ImageFilter.GaussianBlur(blur)))
 
 
 def mixed(edited, photo, share):

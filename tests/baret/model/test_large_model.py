@@ -31,15 +31,15 @@ def latent_pixels(tmp_path_factory):
 def test_a_model_of_stable_diffusions_size_loads_both_ways_and_edits_at_512(latent_pixels, capsys):
     torch.set_num_threads(os.cpu_count() or 1)
     photo = Image.linear_gradient("L").resize((640, 480)).convert("RGB")
-    pictures = []
+    images = []
     for place in latent_pixels:
         started = time.perf_counter()
         editor = Editor.from_pretrained(str(place), device="cpu", dtype="float32")
         loaded = time.perf_counter()
         result = editor.edit(photo, "a photo of a dog jumping", OPTIONS)
-        pictures.append(result.picture.tobytes())
+        images.append(result.image.tobytes())
         assert editor.model.native_size == 512
-        assert result.picture.size == (640, 480)
+        assert result.image.size == (640, 480)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         with capsys.disabled():
             print(
@@ -47,4 +47,4 @@ def test_a_model_of_stable_diffusions_size_loads_both_ways_and_edits_at_512(late
                 f"{time.perf_counter() - loaded:.0f} s ({result.seconds}), peak {peak:.1f} GiB"
             )
         del editor
-    assert pictures[0] == pictures[1]  # the same weights whichever way they came
+    assert images[0] == images[1]  # the same weights whichever way they came

@@ -57,8 +57,8 @@ def test_other_weights_or_another_dtype_have_another_identity(editor, folder):
 def test_bfloat16_runs_and_stays_near_float32(editor, sample):
     options = InversionOptions(num_inference_steps=10, inner_steps=0)
     half = Editor.from_pretrained("zoo", device="cpu", dtype="bfloat16")
-    exact = editor.invert(sample.picture, sample.prompt, options)
-    rough = half.invert(sample.picture, sample.prompt, options)
+    exact = editor.invert(sample.image, sample.prompt, options)
+    rough = half.invert(sample.image, sample.prompt, options)
     assert rough.pivots.dtype == torch.float32
     drift = (rough.pivots - exact.pivots).square().mean().sqrt() / exact.pivots.std()
     assert drift < 0.05  # measured 0.02

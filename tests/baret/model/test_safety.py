@@ -35,35 +35,34 @@ def test_a_checker_that_comes_along_judges(folder, refuses, size):
     add_checker(folder, refuses=refuses)
     checker = load(folder).safety_checker
     assert checker is not None
-    picture = Image.effect_noise(size, 60).convert("RGB")
-    before = picture.tobytes()
-    assert checker.refuses(picture) is refuses
-    assert picture.tobytes() == before
+    image = Image.effect_noise(size, 60).convert("RGB")
+    before = image.tobytes()
+    assert checker.refuses(image) is refuses
+    assert image.tobytes() == before
 
 
 def test_what_it_refuses_is_not_given_out(folder, sample):
     add_checker(folder, refuses=True)
     editor = Editor.from_pretrained(str(folder), device="cpu")
     with pytest.raises(ContentRejected):
-        editor.edit(sample.picture, sample.prompt, QUICK)
+        editor.edit(sample.image, sample.prompt, QUICK)
 
 
 def test_what_it_lets_pass_is_the_same_as_without_it(folder, editor, sample):
     add_checker(folder, refuses=False)
     checked = Editor.from_pretrained(str(folder), device="cpu")
     assert checked.model.identity == editor.model.identity
-    pictures = [
-        one.edit(sample.picture, sample.prompt, QUICK).picture.tobytes()
-        for one in (checked, editor)
+    images = [
+        one.edit(sample.image, sample.prompt, QUICK).image.tobytes() for one in (checked, editor)
     ]
-    assert pictures[0] == pictures[1]
+    assert images[0] == images[1]
 
 
 def test_it_can_be_left_out(folder, sample):
     add_checker(folder, refuses=True)
     editor = Editor.from_pretrained(str(folder), device="cpu", content_check=False)
     assert editor.model.safety_checker is None
-    editor.edit(sample.picture, sample.prompt, QUICK)
+    editor.edit(sample.image, sample.prompt, QUICK)
 
 
 @pytest.mark.parametrize("spoilt", ["weights", "feature_extractor"])

@@ -40,22 +40,22 @@ def png_header(width: int, height: int) -> bytes:
     ],
 )
 def test_each_accepted_format_is_known_by_content(
-    picture: Make, form: str, content_type: str
+    make_image: Make, form: str, content_type: str
 ) -> None:
-    found = inspect(picture(form, size=(96, 64)))
+    found = inspect(make_image(form, size=(96, 64)))
     assert (found.width, found.height, found.content_type) == (96, 64, content_type)
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "RGBA", "P", "1", "I;16"])
-def test_every_kind_of_pixel_is_accepted(picture: Make, mode: str) -> None:
-    assert inspect(picture("PNG", mode=mode)).width == 64
+def test_every_kind_of_pixel_is_accepted(make_image: Make, mode: str) -> None:
+    assert inspect(make_image("PNG", mode=mode)).width == 64
 
 
-def test_cmyk_is_accepted(picture: Make) -> None:
-    assert inspect(picture("JPEG", mode="CMYK")).content_type == "image/jpeg"
+def test_cmyk_is_accepted(make_image: Make) -> None:
+    assert inspect(make_image("JPEG", mode="CMYK")).content_type == "image/jpeg"
 
 
-def test_a_photo_with_more_pictures_behind_it_is_one_photo(picture: Make) -> None:
+def test_a_photo_with_more_pictures_behind_it_is_one_photo(make_image: Make) -> None:
     # As phones write them: depth map, gain map, a small preview.
     file = io.BytesIO()
     first = Image.new("RGB", (80, 60), "red")
@@ -67,18 +67,20 @@ def test_a_photo_with_more_pictures_behind_it_is_one_photo(picture: Make) -> Non
 @pytest.mark.parametrize(
     ("orientation", "size"), [(1, (96, 64)), (3, (96, 64)), (6, (64, 96)), (8, (64, 96))]
 )
-def test_the_size_is_the_one_shown(picture: Make, orientation: int, size: tuple[int, int]) -> None:
+def test_the_size_is_the_one_shown(
+    make_image: Make, orientation: int, size: tuple[int, int]
+) -> None:
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = orientation
-    found = inspect(picture("JPEG", size=(96, 64), exif=exif))
+    found = inspect(make_image("JPEG", size=(96, 64), exif=exif))
     assert (found.width, found.height) == size
 
 
 @pytest.mark.parametrize("progressive", [False, True])
 @pytest.mark.parametrize("missing", [40, 4000])
-def test_a_large_jpeg_is_read_to_its_end(picture: Make, progressive: bool, missing: int) -> None:
+def test_a_large_jpeg_is_read_to_its_end(make_image: Make, progressive: bool, missing: int) -> None:
     # It is read at an eighth of its size.
-    data = picture("JPEG", size=(2000, 1500), quality=95, progressive=progressive)
+    data = make_image("JPEG", size=(2000, 1500), quality=95, progressive=progressive)
     assert inspect(data).width == 2000
     with pytest.raises(InvalidImage):
         inspect(data[:-missing])
@@ -86,8 +88,8 @@ def test_a_large_jpeg_is_read_to_its_end(picture: Make, progressive: bool, missi
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "HEIF", "AVIF"])
 @pytest.mark.parametrize("share", [0.1, 0.6, 0.95])
-def test_a_truncated_picture_is_invalid(picture: Make, form: str, share: float) -> None:
-    data = picture(form, size=(200, 200))
+def test_a_truncated_picture_is_invalid(make_image: Make, form: str, share: float) -> None:
+    data = make_image(form, size=(200, 200))
     with pytest.raises(InvalidImage):
         inspect(data[: int(len(data) * share)])
 
@@ -116,9 +118,9 @@ def test_too_many_pixels_are_refused_by_the_header() -> None:
         inspect(png_header(60_000, 60_000))
 
 
-def test_too_many_bytes_are_refused(picture: Make) -> None:
+def test_too_many_bytes_are_refused(make_image: Make) -> None:
     with pytest.raises(ImageTooLarge):
-        inspect(picture() + bytes(MAX_BYTES))
+        inspect(make_image() + bytes(MAX_BYTES))
 
 
 @pytest.mark.parametrize(
@@ -143,12 +145,14 @@ def test_an_empty_file_is_invalid() -> None:
 
 
 @pytest.mark.parametrize("size", [(31, 64), (64, 31), (1, 1), (32, 129), (161, 40), (400, 90)])
-def test_tiny_and_elongated_pictures_are_out_of_range(picture: Make, size: tuple[int, int]) -> None:
+def test_tiny_and_elongated_pictures_are_out_of_range(
+    make_image: Make, size: tuple[int, int]
+) -> None:
     with pytest.raises(ImageOutOfRange):
-        inspect(picture(size=size))
+        inspect(make_image(size=size))
 
 
 @pytest.mark.parametrize("size", [(32, 32), (32, 128), (160, 40)])
-def test_the_bounds_themselves_are_accepted(picture: Make, size: tuple[int, int]) -> None:
-    found = inspect(picture(size=size))
+def test_the_bounds_themselves_are_accepted(make_image: Make, size: tuple[int, int]) -> None:
+    found = inspect(make_image(size=size))
     assert (found.width, found.height) == size

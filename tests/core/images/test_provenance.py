@@ -15,8 +15,8 @@ EVERY = pytest.mark.parametrize("form", list(OutputFormat))
 
 
 def encoded(form: OutputFormat, marking: Marking | None = None, *, model: str = "zoo") -> bytes:
-    picture = Image.linear_gradient("L").resize((96, 48)).convert("RGB")
-    return (marking or Marking()).encode(picture, form, quality=90, model=model)
+    image = Image.linear_gradient("L").resize((96, 48)).convert("RGB")
+    return (marking or Marking()).encode(image, form, quality=90, model=model)
 
 
 @pytest.fixture
@@ -66,11 +66,11 @@ def test_nothing_of_the_source_is_in_an_output(form: OutputFormat) -> None:
     opened = Image.open(io.BytesIO(file.getvalue()))
     assert b"Somebody" in file.getvalue()
     data = Marking().encode(opened, form, quality=90, model="zoo")
-    picture = Image.open(io.BytesIO(data))
-    picture.load()
+    image = Image.open(io.BytesIO(data))
+    image.load()
     assert b"Somebody" not in data
-    assert dict(picture.getexif()) == {}
-    assert not {"exif", "icc_profile", "comment"} & picture.info.keys()
+    assert dict(image.getexif()) == {}
+    assert not {"exif", "icc_profile", "comment"} & image.info.keys()
     assert_marked(data)
 
 

@@ -34,43 +34,49 @@ def refusal(judge: Callable[[bytes], object], data: bytes) -> str:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_picture_is_judged_as_it_would_be_here(picture: Make, form: str) -> None:
-    data = picture(form, size=(96, 64))
+def test_a_picture_is_judged_as_it_would_be_here(make_image: Make, form: str) -> None:
+    data = make_image(form, size=(96, 64))
     assert DecoderSandbox().inspect(data) == inspect(data)
-    for broken in (data[: len(data) // 2], data[:20], b"", b"text", picture(form, size=(20, 64))):
+    for broken in (
+        data[: len(data) // 2],
+        data[:20],
+        b"",
+        b"text",
+        make_image(form, size=(20, 64)),
+    ):
         assert refusal(DecoderSandbox().inspect, broken) == refusal(inspect, broken)
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_picture_decoded_apart_has_the_same_pixels(picture: Make, form: str) -> None:
-    data = picture(form, size=(96, 64))
+def test_a_picture_decoded_apart_has_the_same_pixels(make_image: Make, form: str) -> None:
+    data = make_image(form, size=(96, 64))
     assert DecoderSandbox().decode(data).tobytes() == Image.open(io.BytesIO(data)).tobytes()
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
 @pytest.mark.parametrize("more", [{}, {"transparency": 3}, {"exif": crafted.unwritable_exif()}])
-def test_every_kind_of_pixel_looks_the_same(picture: Make, mode: str, more: Any) -> None:
+def test_every_kind_of_pixel_looks_the_same(make_image: Make, mode: str, more: Any) -> None:
     if mode in ("LA", "RGBA", "I;16", "RGB") and "transparency" in more:
         more = {"transparency": (1, 2, 3)} if mode == "RGB" else {}
-    data = picture("PNG", mode=mode, size=(64, 48), **more)
+    data = make_image("PNG", mode=mode, size=(64, 48), **more)
     ours = to_rgb(DecoderSandbox().decode(data))
     assert ours.size == ((48, 64) if "exif" in more else (64, 48))
     assert ours.tobytes() == to_rgb(Image.open(io.BytesIO(data))).tobytes()
 
 
-def test_the_colour_profile_goes_along_and_nothing_else(picture: Make) -> None:
+def test_the_colour_profile_goes_along_and_nothing_else(make_image: Make) -> None:
     profile = colour_profile(GREEN, RED, BLUE)
     exif = Image.Exif()
     exif[ExifTags.Base.Make] = "a camera"
-    data = picture("JPEG", icc_profile=profile, exif=exif, comment=b"at home", xmp=b"<x/>")
+    data = make_image("JPEG", icc_profile=profile, exif=exif, comment=b"at home", xmp=b"<x/>")
     assert DecoderSandbox().decode(data).info == {"icc_profile": profile}
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_a_picture_is_turned_as_exif_says(picture: Make, orientation: int) -> None:
+def test_a_picture_is_turned_as_exif_says(make_image: Make, orientation: int) -> None:
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = orientation
-    data = picture("JPEG", size=(96, 64), exif=exif)
+    data = make_image("JPEG", size=(96, 64), exif=exif)
     found = DecoderSandbox().decode(data)
     judged = inspect(data)
     assert found.size == (judged.width, judged.height)
@@ -82,21 +88,23 @@ def test_a_picture_is_turned_as_exif_says(picture: Make, orientation: int) -> No
     [DecoderSandbox(cpu_seconds=1), DecoderSandbox(seconds=0.3)],
     ids=["computes", "takes long"],
 )
-def test_a_picture_that_takes_too_long_is_given_up(picture: Make, bounds: DecoderSandbox) -> None:
+def test_a_picture_that_takes_too_long_is_given_up(
+    make_image: Make, bounds: DecoderSandbox
+) -> None:
     with pytest.raises(InvalidImage, match="more time or memory"):
         bounds.inspect(BOMB)
-    assert bounds.inspect(picture()).width == 64
+    assert bounds.inspect(make_image()).width == 64
 
 
-def test_a_picture_that_takes_too_much_memory_is_given_up(picture: Make) -> None:
-    large = picture("PNG", size=(6000, 6000), mode="RGB")
+def test_a_picture_that_takes_too_much_memory_is_given_up(make_image: Make) -> None:
+    large = make_image("PNG", size=(6000, 6000), mode="RGB")
     assert DecoderSandbox().inspect(large).width == 6000
     with pytest.raises(InvalidImage):
         DecoderSandbox(memory=160 * 2**20).inspect(large)
 
 
-def test_many_threads_decode_at_once(picture: Make) -> None:
-    data = picture("JPEG", size=(96, 64))
+def test_many_threads_decode_at_once(make_image: Make) -> None:
+    data = make_image("JPEG", size=(96, 64))
     broken = data[:300]
     with ThreadPoolExecutor(8) as pool:
         whole = [pool.submit(DecoderSandbox().inspect, data) for _ in range(40)]
@@ -105,17 +113,17 @@ def test_many_threads_decode_at_once(picture: Make) -> None:
         assert {type(one.exception()) for one in cut} == {InvalidImage}
 
 
-def test_decoding_goes_on_after_the_process_that_forks_was_killed(picture: Make) -> None:
+def test_decoding_goes_on_after_the_process_that_forks_was_killed(make_image: Make) -> None:
     warm_up()
     before: Any = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
     os.kill(before, signal.SIGKILL)
     os.waitid(os.P_PID, before, os.WEXITED | os.WNOWAIT)
-    assert DecoderSandbox().inspect(picture()).width == 64
+    assert DecoderSandbox().inspect(make_image()).width == 64
 
 
-def test_where_no_process_can_be_started_it_is_said_so(picture: Make) -> None:
+def test_where_no_process_can_be_started_it_is_said_so(make_image: Make) -> None:
     warm_up()
-    data = picture()
+    data = make_image()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))

@@ -5,7 +5,7 @@ import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 STATUS = sys.argv[2]  # what becomes of every edit, or "not ready"
-PICTURE = b"the picture after"
+IMAGE = b"the picture after"
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -25,7 +25,7 @@ class Handler(BaseHTTPRequestHandler):
             "warnings": [{"detail": "A word is unknown."}],
             "error": {"code": "timeout"},
         }
-        answers = {"/readyz": b"{}", "/picture": PICTURE}
+        answers = {"/readyz": b"{}", "/picture": IMAGE}
         self._answer(200, answers.get(self.path, json.dumps(edit).encode()))
 
     def do_POST(self) -> None:
