@@ -18,9 +18,6 @@ from core.schema import (
     Model,
     Params,
     ParamsInput,
-    Preset,
-    PresetValues,
-    Size,
     Submission,
 )
 from core.store.connection import connect
@@ -28,6 +25,7 @@ from core.store.edits import EditStore
 from core.webhooks.queue import Deliveries
 from core.webhooks.secrets import HookSecrets
 from deploy.local.ports import free_port
+from tests.support.model import MODEL
 from tests.support.session_tables import (
     pytest_sessionfinish,
     pytest_terminal_summary,
@@ -121,18 +119,6 @@ def make_image() -> Callable[..., bytes]:
         return file.getvalue()
 
     return make
-
-
-MODEL = Model(
-    id="zoo",
-    native_size=Size(width=64, height=64),
-    licence="Apache-2.0",
-    default_parameters={"num_inference_steps": 50},
-    presets={
-        preset: PresetValues(interpolation=0.7, self_attention_until=0.4, cross_attention_until=0.6)
-        for preset in Preset
-    },
-)
 
 
 @pytest.fixture

@@ -1,43 +1,16 @@
-"""The application on a real Valkey and a real folder, and a worker that only writes pictures."""
+"""A client of the application, with and without a worker."""
 
-import hashlib
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
-import uvicorn
-from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from httpx import Response
 
-from api.app import create_app
-from api.server.protocol import ConnectionLimits, server_config
-from core.access.api_keys import ApiKey, Keyring, NewApiKey
-from core.images.storage import ImageStorage
-from core.schema import EditStatus, EditWarning, Model, Result, StoredImage
+from core.schema import Model
 from core.settings import Settings
-from core.store.connection import connect
-from core.store.edits import Claim, EditStore
-from tests.support.waiting import until
+from core.store.edits import EditStore
+from tests.support.api_app import bare_client, finish, keys, make_key, post, settings
 
-MakeImage = Callable[..., bytes]
-
-
-@pytest.fixture
-def settings(redis_url: str, tmp_path: Path) -> Settings:
-    return Settings(
-        _env_file=None,
-        REDIS_URL=redis_url,
-        data_dir=tmp_path,
-        store_url="",
-        model="zoo",
-        queue_limit=5,
-        allow_networks="127.0.0.0/8",
-        log_level="INFO",
-    )
+__all__ = ["bare_client", "finish", "keys", "make_key", "post", "settings"]
 
 
 @pytest.fixture
@@ -47,109 +20,7 @@ def settings_without_redis(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def bare_client(settings: Settings) -> Iterator[TestClient]:
-    """A client of a service that no worker has come to yet."""
-    with TestClient(create_app(settings)) as client:
-        yield client
-
-
-@pytest.fixture
 def client(bare_client: TestClient, store: EditStore, model: Model) -> TestClient:
     """A client of a service with a live worker of the model `zoo`."""
     store.announce("worker-1", model)
     return bare_client
-
-
-@pytest.fixture
-def post(client: TestClient, make_image: MakeImage) -> Callable[..., Response]:
-    """Posts a small PNG as multipart; names are further form fields."""
-
-    def send(*, headers: dict[str, str] | None = None, **fields: str) -> Response:
-        data = {"prompt": "a cat that sits", **fields}
-        return client.post("/v1/edits", data=data, files={"image": make_image()}, headers=headers)
-
-    return send
-
-
-@pytest.fixture
-def finish(store: EditStore, settings: Settings, make_image: MakeImage) -> Callable[..., Claim]:
-    """Does a worker's part for the edit that has waited longest."""
-    files = ImageStorage(settings.images_url)
-
-    def work(
-        status: EditStatus = EditStatus.SUCCEEDED,
-        *,
-        error: Any = None,
-        warnings: Sequence[EditWarning] = (),
-    ) -> Claim:
-        claim = store.claim("zoo")
-        assert claim is not None
-        result = None
-        if status is EditStatus.SUCCEEDED:
-            values = store.get(claim.id).submission.params.interpolations
-            result = Result(
-                outputs=[write(claim, number, eta) for number, eta in enumerate(values)],
-                warnings=list(warnings),
-            )
-        store.finish(claim, status, result=result, error=error)
-        return claim
-
-    def write(claim: Claim, number: int, interpolation: float) -> StoredImage:
-        data = make_image(size=(64, 64 + number))
-        name = f"output-{number}.png"
-        files.put(claim.id, name, data)
-        return StoredImage(
-            name=name,
-            interpolation=interpolation,
-            width=64,
-            height=64 + number,
-            content_type="image/png",
-            sha256=hashlib.sha256(data).hexdigest(),
-            bytes=len(data),
-        )
-
-    return work
-
-
-@pytest.fixture
-def keys(redis_url: str) -> Iterator[Keyring]:
-    with connect(redis_url) as client:
-        yield Keyring(client)
-
-
-@pytest.fixture
-def make_key(keys: Keyring) -> Callable[..., tuple[dict[str, str], ApiKey]]:
-    """Makes a key: `headers, key = make_key("ann", requests_per_minute=5)`."""
-
-    def make(name: str = "ann", **wishes: Any) -> tuple[dict[str, str], ApiKey]:
-        text, key = keys.create(NewApiKey(name, **wishes))
-        return {"Authorization": f"Bearer {text}"}, key
-
-    return make
-
-
-@contextmanager
-def serving(
-    settings: Settings,
-    *,
-    app: FastAPI | None = None,
-    connection_limits: ConnectionLimits | None = None,
-) -> Iterator[str]:
-    """The application behind a real server, on a free port of loopback: its address."""
-    config = server_config(
-        app or create_app(settings),
-        host="127.0.0.1",
-        port=0,
-        connection_limits=connection_limits,
-        timeout_graceful_shutdown=1,
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        until(lambda: server.started or not thread.is_alive(), "the server to listen")
-        port = server.servers[0].sockets[0].getsockname()[1]
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        thread.join()

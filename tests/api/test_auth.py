@@ -16,28 +16,13 @@ from core.access.key_format import new_key
 from core.settings import Settings
 from core.store.edits import EditStore
 from core.telemetry.logs import configure_logs
-from tests.api.problems.test_problems import UNKNOWN, told
+from tests.support.operations import KEYED
+from tests.support.problems import UNKNOWN, told
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - this is what must be refused
 
 Post = Callable[..., Response]
 MakeKey = Callable[..., tuple[dict[str, str], ApiKey]]
-
-KEYED = [
-    ("POST", "/v1/edits"),
-    ("GET", "/v1/edits"),
-    ("GET", "/v1/edits?limit=0"),
-    ("GET", f"/v1/edits/{UNKNOWN}"),
-    ("POST", f"/v1/edits/{UNKNOWN}/cancel"),
-    ("DELETE", f"/v1/edits/{UNKNOWN}"),
-    ("GET", f"/v1/edits/{UNKNOWN}/events"),
-    ("GET", f"/v1/edits/{UNKNOWN}/image"),
-    ("GET", f"/v1/edits/{UNKNOWN}/deliveries"),
-    ("POST", f"/v1/edits/{UNKNOWN}/deliveries/msg_x/replay"),
-    ("GET", "/v1/webhooks/secret"),
-    ("POST", "/v1/webhooks/secret/rotate"),
-    ("GET", "/v1/models"),
-]
 
 
 def refused(answer: Response) -> str:

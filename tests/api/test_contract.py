@@ -16,7 +16,7 @@ import pytest
 from core.schema import Model
 from core.settings import Settings
 from core.store.edits import WORKER_SECONDS, EditStore
-from tests.api.conftest import serving
+from tests.support.api_app import serving
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = 8  # a property of an operation

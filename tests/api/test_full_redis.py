@@ -11,7 +11,7 @@ from core.access.api_keys import ApiKey, Keyring
 from core.schema import Model
 from core.store.edits import Claim, EditStore
 from core.webhooks.queue import Deliveries
-from tests.api.problems.test_problems import told
+from tests.support.problems import told
 
 MakeKey = Callable[..., tuple[dict[str, str], ApiKey]]
 Post = Callable[..., Response]

@@ -9,8 +9,8 @@ from httpx import Response
 from core.access.api_keys import ApiKey
 from core.settings import Settings
 from core.store.edits import EditStore
-from tests.api.problems.test_problems import told
-from tests.api.test_auth import KEYED
+from tests.support.operations import KEYED
+from tests.support.problems import told
 
 Post = Callable[..., Response]
 MakeKey = Callable[..., tuple[dict[str, str], ApiKey]]

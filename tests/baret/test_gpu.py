@@ -9,7 +9,7 @@ import torch
 from baret import EditOptions, Editor, InversionOptions
 from baret.images import psnr
 from baret.unet.attention import Injection
-from baret.unet.cuda_graphs import PATIENCE, CudaRecorder
+from baret.unet.cuda_graphs import WARMUP_CALLS, CudaRecorder
 from baret.unet.predictor import Predictor
 from baret.unet.requests import NoiseTarget, Request, StageProgress
 
@@ -36,7 +36,7 @@ def test_an_edit_on_the_gpu_equals_the_cpus(editor, sample, dtype, decibels):
 def test_a_recorded_call_answers_as_a_plain_one(goal, injected):
     model = Editor.from_pretrained("zoo", device="cuda", dtype="float32").model
     plain, recorded = Predictor(model), Predictor(model, CudaRecorder(model.device))
-    for seed in range(PATIENCE + 2):
+    for seed in range(WARMUP_CALLS + 2):
         torch.manual_seed(seed)
         latents = torch.randn(5, 4, 16, 16, device="cuda")
         request = Request(

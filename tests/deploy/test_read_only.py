@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import QUICK, SAMPLES
-from tests.e2e.service import Process, Service, running_service
 from tests.support.commands import ROOT
+from tests.support.samples import QUICK, SAMPLES
+from tests.support.service import Process, Service, running_service
 
 USER = 10001  # as in the Dockerfiles
 CONTAIN = Path(__file__).parent / "contain.sh"

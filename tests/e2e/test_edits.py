@@ -8,8 +8,8 @@ from typing import Any
 
 from PIL import Image
 
-from tests.e2e.conftest import QUICK
-from tests.e2e.service import Process, Service
+from tests.support.samples import QUICK
+from tests.support.service import Process, Service
 from tests.support.waiting import until
 
 Submit = Callable[..., str]

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from standardwebhooks import Webhook
 
-from tests.e2e.conftest import LONG, QUICK
-from tests.e2e.service import Process, Service
 from tests.support.receiver import Receiver
+from tests.support.samples import LONG, QUICK
+from tests.support.service import Process, Service
 from tests.support.waiting import until
 
 Submit = Callable[..., str]

@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 
 from core.store.edits import GRACE_SECONDS
-from tests.e2e.conftest import LONG, MIDDLING, QUICK
-from tests.e2e.service import Process, Service
+from tests.support.samples import LONG, MIDDLING, QUICK
+from tests.support.service import Process, Service
 from tests.support.waiting import until
 
 Submit = Callable[..., str]

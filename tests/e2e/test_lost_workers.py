@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from housekeeper.maintenance import UNHEARD_SECONDS
-from tests.e2e.conftest import MIDDLING
-from tests.e2e.service import Process, Service
 from tests.support.receiver import Receiver
+from tests.support.samples import MIDDLING
+from tests.support.service import Process, Service
 from tests.support.waiting import until
 
 Submit = Callable[..., str]

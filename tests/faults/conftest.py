@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import pytest
 from PIL import Image
 
-from tests.e2e.conftest import SAMPLES
 from tests.faults.ledger import Ledger
 from tests.faults.report import Report
 from tests.faults.stack import Stack, running_stack
 from tests.support.receiver import Receiver, running_receiver
+from tests.support.samples import SAMPLES
 from tests.support.session_tables import REPORT
 
 

@@ -13,9 +13,9 @@ from uuid import uuid4
 
 import httpx
 
-from tests.e2e.conftest import QUICK
-from tests.e2e.service import Service
 from tests.support.receiver import Receiver
+from tests.support.samples import QUICK
+from tests.support.service import Service
 from tests.support.waiting import until
 
 Edit = dict[str, Any]

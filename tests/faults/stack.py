@@ -8,8 +8,8 @@ from pathlib import Path
 
 from core.broker.app import make_celery, signal_waiting
 from deploy.local import valkey
-from tests.e2e.service import Process, Service
 from tests.support.server import Server
+from tests.support.service import Process, Service
 
 
 class Valkey(Server):

@@ -1,6 +1,7 @@
 """A webhook's body is under 20 kB, whatever the edit holds."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,7 +22,8 @@ from core.schema import (
 from core.webhooks.queue import Delivery
 from core.webhooks.schema import WebhookBody
 from housekeeper.payload import hook_body
-from tests.worker.conftest import Make
+
+Make = Callable[..., Submission]
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ETAS = [i / 7 for i in range(8)]  # the most outputs that an edit can have

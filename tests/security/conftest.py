@@ -9,7 +9,8 @@ from api.app import create_app
 from core.schema import Model
 from core.settings import Settings
 from core.store.edits import EditStore
-from tests.api.conftest import (  # noqa: F401 - fixtures, for tests that need no processes
+from tests.security.tally import Tally
+from tests.support.api_app import (  # noqa: F401 - fixtures, for tests that need no processes
     bare_client,
     finish,
     keys,
@@ -17,8 +18,7 @@ from tests.api.conftest import (  # noqa: F401 - fixtures, for tests that need n
     post,
     settings,
 )
-from tests.e2e.service import Service, running_service
-from tests.security.tally import Tally
+from tests.support.service import Service, running_service
 from tests.support.session_tables import TALLY
 
 

@@ -16,8 +16,8 @@ from core.access.api_keys import ApiKey
 from core.schema import Model
 from core.settings import Settings
 from core.store.edits import EditStore
-from tests.e2e.service import Service
 from tests.security.tally import Tally
+from tests.support.service import Service
 
 MakeKey = Callable[..., tuple[dict[str, str], ApiKey]]
 MakeImage = Callable[..., bytes]

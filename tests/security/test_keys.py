@@ -13,10 +13,10 @@ from httpx import Response
 
 from core.access.api_keys import ApiKey, Keyring, NewApiKey
 from core.access.key_format import PREFIX, hash_of, new_key
-from tests.e2e.conftest import QUICK, SAMPLES
-from tests.e2e.service import Service, running_service
 from tests.security.tally import Tally
 from tests.support.receiver import running_receiver
+from tests.support.samples import QUICK, SAMPLES
+from tests.support.service import Service, running_service
 
 MakeKey = Callable[..., tuple[dict[str, str], ApiKey]]
 

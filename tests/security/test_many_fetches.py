@@ -15,10 +15,10 @@ from core.outbound.fetcher import AT_ONCE, OF_ONE_KEY
 from core.schema import Model
 from core.settings import Settings
 from core.store.edits import EditStore
-from tests.api.conftest import keys, make_key, serving
 from tests.security.hostile import NAME, Resolver, answering, listening
+from tests.security.slow_servers import SERVERS, app_that_waits, ask, settings
 from tests.security.tally import Tally
-from tests.security.test_fetching import SERVERS, app_that_waits, ask, settings
+from tests.support.api_app import keys, make_key, serving
 
 __all__ = ["keys", "make_key", "settings"]
 

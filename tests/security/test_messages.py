@@ -13,10 +13,10 @@ from celery import Celery
 from core.broker.app import make_celery, signal_waiting
 from core.broker.transport import MAX_BYTES, RUN_EDIT, only_ours
 from core.ids import new_edit_id
-from tests.e2e.conftest import QUICK, SAMPLES
-from tests.e2e.service import Process, Service
 from tests.security.messages import CANVAS, STOLEN, hostile, message
 from tests.security.tally import Tally
+from tests.support.samples import QUICK, SAMPLES
+from tests.support.service import Process, Service
 from tests.support.waiting import until
 
 QUEUE = "edits.zoo"

@@ -13,9 +13,9 @@ from baret import BaretError, Inversion
 from baret.errors import UnsupportedModel
 from baret.model.loading import BUNDLED
 from baret.model.stable_diffusion import StableDiffusion
-from tests.baret.model.test_loading import load_by_hub_id
 from tests.security.models import PASSED_OVER, REFUSED, Marks, sharded
 from tests.security.tally import Tally
+from tests.support.hub import load_by_hub_id
 from tests.support.safety_checkers import add_checker
 
 ROOT = Path(__file__).parents[2]

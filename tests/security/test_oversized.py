@@ -11,9 +11,9 @@ import psutil
 import pytest
 
 from core.images.inspection import MAX_BYTES
-from tests.conftest import MODEL
-from tests.e2e.service import Service
 from tests.security.tally import Tally
+from tests.support.model import MODEL
+from tests.support.service import Service
 
 MB = 1_000_000
 # Of the process, for any one of these bodies. A body has up to 29 MB and is there twice or thrice:

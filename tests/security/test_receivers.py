@@ -16,8 +16,8 @@ from core.webhooks.secrets import HookSecrets
 from housekeeper.dispatcher import MAX_AT_ONCE, Deliverer
 from housekeeper.sender import Sender
 from tests.security.hostile import NAME, Resolver, listening
+from tests.security.slow_servers import LOOPBACK, SERVERS
 from tests.security.tally import Tally
-from tests.security.test_fetching import LOOPBACK, SERVERS
 from tests.support.receiver import running_receiver
 
 SECONDS = 0.5  # instead of fifteen

@@ -5,70 +5,36 @@ import logging
 import select
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
-from api.app import create_app
-from api.server.memory_limiter import MemoryLimiter
-from api.server.protocol import ConnectionLimits
-from api.submission.body import BodyTimeouts
-from core.schema import Model
 from core.settings import Settings
-from core.store.edits import EditStore
-from tests.api.conftest import serving
+from tests.security.slow_clients import (
+    BODY_SECONDS,
+    CONNECTIONS,
+    PATIENCE,
+    ROOM,
+    address,
+    app,
+    settings,
+)
 from tests.security.tally import Tally
+from tests.support.api_app import serving
 from tests.support.waiting import until
 
-HEAD_SECONDS, BODY_SECONDS, UNREAD_SECONDS = 1.0, 1.0, 1.0
+__all__ = ["address", "app", "settings"]
+
 WAITING_SECONDS = 30  # for what these clients, which would go on for ever, never end themselves
-CONNECTIONS = 60
-MB = 1024 * 1024
-ROOM = MB
-PATIENCE = ConnectionLimits(
-    head_seconds=HEAD_SECONDS,
-    unread_seconds=UNREAD_SECONDS,
-    unread_bytes=64 * 1024,
-    unread_in_all=40 * MB,
-    connections=CONNECTIONS,
-)
-PACE = BodyTimeouts(
-    pause_seconds=BODY_SECONDS, grace_seconds=2 * BODY_SECONDS, bytes_a_second=1_000_000
-)
 
 POST = b"POST /v1/edits HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 FORM = b"POST /v1/edits HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\n"
 GET = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
-
-
-@pytest.fixture
-def settings(redis_url: str, tmp_path: Path) -> Settings:
-    return Settings(_env_file=None, REDIS_URL=redis_url, data_dir=tmp_path)
-
-
-@pytest.fixture
-def app(settings: Settings, store: EditStore, model: Model) -> FastAPI:
-    store.announce("worker-1", model)
-    made = create_app(settings)
-    made.state.services = replace(
-        made.state.services, body_timeouts=PACE, memory_limiter=MemoryLimiter(ROOM)
-    )
-    return made
-
-
-@pytest.fixture
-def address(settings: Settings, app: FastAPI) -> Iterator[tuple[str, int]]:
-    """A server that is less patient than usual."""
-    with serving(settings, app=app, connection_limits=PATIENCE) as url:
-        parts = httpx.URL(url)
-        assert parts.port is not None
-        yield parts.host, parts.port
 
 
 Client = tuple[bytes, bytes]  # what it says at once, and what it says again and again

@@ -11,8 +11,8 @@ from core.images.storage import ImageStorage
 from core.schema import EditStatus, Result, StoredImage, Submission
 from core.settings import Settings
 from core.store.edits import EditStore
+from tests.security.slow_clients import MB, UNREAD_SECONDS, address, app, settings
 from tests.security.tally import Tally
-from tests.security.test_slow_clients import MB, UNREAD_SECONDS, address, app, settings
 
 __all__ = ["address", "app", "settings"]
 

@@ -14,8 +14,8 @@ from core.settings import Settings
 from core.store.edits import EditStore
 from core.webhooks.queue import Deliveries
 from housekeeper.maintenance import delete_images, expire, reclaim_edits, resend_lost_messages
-from tests.api.conftest import settings  # noqa: F401
 from tests.security.tally import Tally
+from tests.support.api_app import settings  # noqa: F401
 
 JUNK = (b"", b"x", b"null", b"[]", b"-1", b"1e400", b'{"a": 1}', b"\xff\xfe")
 LONG_AGO = 1  # ms

@@ -35,3 +35,13 @@ class WatchedEditor(Editor):
                     action()
 
         return super().edit(*args, on_progress=watched, **kwargs)
+
+
+class Failing:
+    """Stands where the editor is and raises what an editor may raise."""
+
+    def __init__(self, error: Exception):
+        self._error = error
+
+    def edit(self, *_: object, **__: object) -> None:
+        raise self._error

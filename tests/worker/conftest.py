@@ -18,16 +18,13 @@ from core.schema import Record, Submission
 from core.store.edits import EditStore
 from core.telemetry.tracing import Tracer
 from tests.support.receiver import Receiver, running_receiver
+from tests.support.samples import QUICK, SAMPLES
 from tests.support.watched_editor import WatchedEditor
 from worker.inversion_cache import InversionCache
 from worker.outputs import Encoder
 from worker.runner import Runner
 
 Make = Callable[..., Submission]
-
-SAMPLES = Path(__file__).parents[2] / "zoo" / "samples"
-# The fewest steps that the contract allows, with no tuning: an edit takes about a second.
-QUICK = {"num_inference_steps": 10, "inner_steps": 0}
 
 
 @pytest.fixture(scope="session")

@@ -12,8 +12,8 @@ from core.images.storage import ImageStorage
 from core.schema import EditStatus
 from core.store.edits import EditStore
 from deploy.local.ports import free_port
+from tests.support.samples import QUICK
 from tests.support.watched_editor import WatchedEditor
-from tests.worker.conftest import QUICK
 from worker.runner import Runner
 
 Submit = Callable[..., str]

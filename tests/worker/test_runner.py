@@ -27,7 +27,7 @@ from tests.support import crafted_images as crafted
 from tests.support.color_profiles import BLUE, GREEN, RED, colour_profile
 from tests.support.marks import assert_marked
 from tests.support.safety_checkers import add_checker
-from tests.support.watched_editor import WatchedEditor
+from tests.support.watched_editor import Failing, WatchedEditor
 from worker.runner import Runner
 
 Events = Callable[[str], list[tuple[str, dict[str, Any]]]]
@@ -330,16 +330,6 @@ def test_an_edit_that_runs_too_long_fails(
     assert record.error is not None
     assert record.error["code"] == "timeout"
     assert len(editor.steps) <= 5  # fewer where the machine itself is slow
-
-
-class Failing:
-    """Stands where the editor is and raises what an editor may raise."""
-
-    def __init__(self, error: Exception):
-        self._error = error
-
-    def edit(self, *_: object, **__: object) -> None:
-        raise self._error
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from core.schema import Model, Stage
 from core.settings import Settings
 from core.store.edits import EditStore
 from core.telemetry.otel import OtelTracer
-from tests.worker.test_runner import Failing
+from tests.support.watched_editor import Failing
 from worker.runner import Runner
 
 MakeRunner = Callable[..., Runner]

@@ -21,7 +21,7 @@ from fastapi.testclient import TestClient
 
 from core.settings import Settings
 from core.store.edits import EditStore
-from tests.api.conftest import serving
+from tests.support.api_app import serving
 
 pytestmark = pytest.mark.node
 

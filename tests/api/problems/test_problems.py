@@ -20,27 +20,9 @@ from core.problems import EDIT_PROBLEMS
 from core.schema import EditStatus, Model
 from core.settings import Settings
 from core.store.edits import EditStore
+from tests.support.problems import UNKNOWN, told
 
 MakeImage = Callable[..., bytes]
-
-UNKNOWN = "edit_" + "0" * 32
-
-
-def told(answer: Response, status: int, code: str) -> dict[str, Any]:
-    """The problem that an answer tells, which must be this one and whole."""
-    problem: dict[str, Any] = answer.json()
-    assert (answer.status_code, problem["code"]) == (status, code), problem
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert problem["status"] == status
-    assert problem["type"] == f"/docs/problems/{code}"
-    assert problem["title"]
-    assert problem["detail"]
-    assert problem["instance"] == answer.request.url.raw_path.decode().partition("?")[0]
-    passes = status in (429, 503) or code == "idempotency_in_progress"
-    assert ("retry-after" in answer.headers) == passes
-    for inside in ("Traceback", "/tmp", "redis://", "site-packages", 'File "', "127.0.0.1"):
-        assert inside not in answer.text
-    return problem
 
 
 def post_form(client: TestClient, data: bytes, **fields: str) -> Response:

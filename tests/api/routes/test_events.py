@@ -15,7 +15,7 @@ from httpx import Response
 from core.schema import EditStatus, Stage
 from core.settings import Settings
 from core.store.edits import Claim, EditStore
-from tests.api.conftest import serving
+from tests.support.api_app import serving
 from tests.support.waiting import until
 
 Post = Callable[..., Response]

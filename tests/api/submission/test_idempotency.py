@@ -21,7 +21,7 @@ from core.settings import Settings
 from core.store.connection import connect
 from core.store.edits import EditStore
 from core.store.idempotency import Idempotency, IdempotencyLock
-from tests.api.problems.test_problems import told
+from tests.support.problems import told
 
 Post = Callable[..., Response]
 MakeImage = Callable[..., bytes]
@@ -116,7 +116,7 @@ def reservation(redis_url: str) -> Iterator[Callable[[str], IdempotencyLock]]:
     with connect(redis_url) as client:
 
         def lock(body: str) -> IdempotencyLock:
-            found = Idempotency(client).take("local", KEY["Idempotency-Key"], body=body)
+            found = Idempotency(client).acquire("local", KEY["Idempotency-Key"], body=body)
             assert isinstance(found, IdempotencyLock)
             return found
 

@@ -1,8 +1,5 @@
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +12,7 @@ from baret import Editor, InversionOptions
 from baret.errors import ModelNotFound, UnsupportedModel
 from baret.model.loading import BUNDLED, CONFIGS, clip_tokenizer
 from baret.model.stable_diffusion import StableDiffusion
+from tests.support.hub import load_by_hub_id
 
 
 @pytest.fixture(scope="module")
@@ -147,23 +145,6 @@ def test_a_file_that_is_no_whole_stable_diffusion_is_refused(tmp_path):
 def test_an_unknown_name_is_answered_with_what_can_be_given():
     with pytest.raises(ModelNotFound, match=r"bundled name \(zoo\).*hub id"):
         Editor.from_pretrained("no such model")
-
-
-def load_by_hub_id(**environment: str) -> subprocess.CompletedProcess[str]:
-    """In a process of its own: the hub's client reads its environment when imported."""
-    code = (
-        "from baret import Editor, BaretError\n"
-        "try: print(Editor.from_pretrained('some-org/some-model', device='cpu').model.identity)\n"
-        "except BaretError as error: print(type(error).__name__, error)\n"
-    )
-    return subprocess.run(
-        [sys.executable, "-c", code],
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
 
 
 def test_an_unreachable_hub_is_answered_with_what_to_set(tmp_path):
