@@ -29,7 +29,7 @@ def test_waiting_ends_with_the_edit(store: EditStore, submission: Make, redis_ur
     store.submit(made, limit=10)
 
     async def scene() -> float:
-        waiting = asyncio.create_task(waited(redis_url, made.id, seconds=20))
+        waiting = asyncio.create_task(waited(redis_url, made.id, seconds=60))
         await asyncio.sleep(0.3)
         claim = await asyncio.to_thread(store.claim, "zoo")
         assert claim is not None
@@ -37,7 +37,7 @@ def test_waiting_ends_with_the_edit(store: EditStore, submission: Make, redis_ur
         await asyncio.to_thread(store.finish, claim, EditStatus.SUCCEEDED)
         return await waiting
 
-    assert 0.3 <= asyncio.run(scene()) < 10
+    assert 0.3 <= asyncio.run(scene()) < 50
 
 
 def test_waiting_for_an_ended_or_unknown_edit_is_no_wait(
@@ -46,7 +46,7 @@ def test_waiting_for_an_ended_or_unknown_edit_is_no_wait(
     made = submission()
     store.submit(made, limit=10)
     store.cancel(made.id, caller="local")
-    assert asyncio.run(waited(redis_url, made.id, "edit_unknown", seconds=20)) < 10
+    assert asyncio.run(waited(redis_url, made.id, "edit_unknown", seconds=60)) < 50
 
 
 def test_waiting_outlives_the_longest_blocking_read(
@@ -55,7 +55,7 @@ def test_waiting_outlives_the_longest_blocking_read(
     made = submission()
     store.submit(made, limit=10)
     seconds = BLOCK_SECONDS + 0.5
-    assert seconds <= asyncio.run(waited(redis_url, made.id, seconds=seconds)) < seconds + 10
+    assert seconds <= asyncio.run(waited(redis_url, made.id, seconds=seconds)) < seconds + 100
 
 
 def test_more_callers_wait_than_a_pool_has_by_default(
@@ -63,7 +63,7 @@ def test_more_callers_wait_than_a_pool_has_by_default(
 ) -> None:
     made = submission()
     store.submit(made, limit=10)
-    assert asyncio.run(waited(redis_url, *[made.id] * 150, seconds=0.5)) < 10
+    assert asyncio.run(waited(redis_url, *[made.id] * 150, seconds=0.5)) < 70  # one by one: 75 s
 
 
 def test_a_redis_that_is_gone_is_our_own_error() -> None:
