@@ -1,4 +1,4 @@
-"""Tables of the docs, and the page of promises, whose last column names the tests that hold a row."""
+"""Tables of the docs, among them the promises, whose last column names the tests that hold them."""
 
 import ast
 import re
