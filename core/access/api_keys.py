@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field
 
 from core.access.key_format import hash_of, id_of, is_key, new_key
 from core.errors import KeyMalformed, KeyRevoked, KeyUnknown
+from core.store import keys
 from core.store.connection import Scripts, redis_errors
 
 USE_SECONDS = 60  # `last_used_at` is written at most this often
@@ -59,7 +60,7 @@ class Keyring:
     @redis_errors()
     def configured(self) -> bool:
         """Whether a key was ever made."""
-        return bool(self._redis.exists("baret:keys"))
+        return bool(self._redis.exists(keys.API_KEYS))
 
     @redis_errors()
     def create(self, wish: NewApiKey) -> tuple[str, ApiKey]:
@@ -83,16 +84,16 @@ class Keyring:
         )
         fields = key.model_dump(mode="json", exclude_none=True)
         with self._redis.pipeline(transaction=True) as both:
-            both.hset(f"baret:key:{key_id}", mapping={**fields, "sha256": hash_of(text)})
-            both.sadd("baret:keys", key_id)
+            both.hset(keys.api_key(key_id), mapping={**fields, "sha256": hash_of(text)})
+            both.sadd(keys.API_KEYS, key_id)
             both.execute()
         return text, key
 
     @redis_errors()
     def all(self) -> list[ApiKey]:
         """Every key ever made, the oldest first."""
-        keys = [self.get(key_id) for key_id in self._redis.smembers("baret:keys")]
-        return sorted(keys, key=lambda key: key.created_at)
+        made = [self.get(key_id) for key_id in self._redis.smembers(keys.API_KEYS)]
+        return sorted(made, key=lambda key: key.created_at)
 
     @redis_errors()
     def get(self, key_id: str) -> ApiKey:
@@ -112,7 +113,7 @@ class Keyring:
         """
         self._fields(key_id)
         now = datetime.now(UTC).isoformat()
-        self._write("HSETNX", f"baret:key:{key_id}", "revoked_at", now)
+        self._write("HSETNX", keys.api_key(key_id), "revoked_at", now)
         return self.get(key_id)
 
     @redis_errors()
@@ -132,11 +133,11 @@ class Keyring:
             raise KeyRevoked("The key was revoked.")
         now = datetime.now(UTC)
         if key.last_used_at is None or (now - key.last_used_at).total_seconds() >= USE_SECONDS:
-            self._write("HSET", f"baret:key:{key.id}", "last_used_at", now.isoformat())
+            self._write("HSET", keys.api_key(key.id), "last_used_at", now.isoformat())
         return key
 
     def _fields(self, key_id: str) -> dict[str, str]:
-        fields: dict[str, str] = self._redis.hgetall(f"baret:key:{key_id}")
+        fields: dict[str, str] = self._redis.hgetall(keys.api_key(key_id))
         if not fields:
             raise KeyUnknown("There is no such key.")
         return fields

@@ -19,6 +19,7 @@ from redis.retry import Retry
 from core.circuit_breaker import CircuitBreaker
 from core.errors import StoreDamaged, StoreFull, StoreUnavailable
 from core.schema import LEGAL_MOVES
+from core.store import keys
 from core.telemetry.logs import get_logger
 
 log = get_logger(__name__)
@@ -110,7 +111,7 @@ class Scripts:
     """Every script, each behind the prelude; nothing is sent before one is run."""
 
     def __init__(self, client: redis.Redis):
-        prelude = (_SCRIPTS / "prelude.lua").read_text()
+        prelude = keys.lua_definitions() + (_SCRIPTS / "prelude.lua").read_text()
         self._scripts = {
             path.stem: client.register_script(_head(path.stem) + prelude + path.read_text())
             for path in _SCRIPTS.glob("*.lua")

@@ -46,6 +46,7 @@ from core.schema import (
     Stage,
     Submission,
 )
+from core.store import keys
 from core.store.connection import UNREADABLE, Scripts, redis_errors
 from core.store.estimates import QueueSnapshot, recent_runs
 from core.store.idempotency import REPLAY_SECONDS, IdempotencyLock
@@ -176,7 +177,7 @@ class EditStore:
         By what the model's last edits took and how many run at once: as many as do now, and at
         least one a live worker.
         """
-        runs = recent_runs(self._redis.lrange(f"baret:runs:{model}", 0, -1))
+        runs = recent_runs(self._redis.lrange(keys.runs(model), 0, -1))
         workers = serving(self._redis).count(model)
         if not runs or not workers:
             return None
@@ -185,11 +186,11 @@ class EditStore:
 
     def _seconds_to_an_end(self, caller: str) -> int | None:
         """About how long until the caller's oldest edit has ended; None where nothing is known."""
-        oldest = min(self._redis.smembers(f"baret:in_flight:{caller}"), default=None)
-        model = self._redis.hget(f"baret:edit:{oldest}", "model") if oldest else None
+        oldest = min(self._redis.smembers(keys.in_flight(caller)), default=None)
+        model = self._redis.hget(keys.edit(oldest), "model") if oldest else None
         if model is None:
             return None
-        before = self._redis.zrank(f"baret:waiting:{model}", oldest)
+        before = self._redis.zrank(keys.waiting(model), oldest)
         return self._seconds_to_a_place(model, 1 if before is None else before + 2)
 
     @redis_errors()
@@ -208,8 +209,8 @@ class EditStore:
             raise EditNotFound("No edit has this id.")
         # All in one round trip: another caller's edit takes as long to be refused as none.
         with self._redis.pipeline(transaction=False) as together:
-            together.hgetall(f"baret:edit:{edit_id}")
-            together.get(f"baret:expired:{edit_id}")
+            together.hgetall(keys.edit(edit_id))
+            together.get(keys.expired(edit_id))
             together.time()  # Redis's clock, which `expires_at` is by
             fields, expired, (now, _) = together.execute()
         owner = fields.get("caller") if fields else expired
@@ -243,7 +244,7 @@ class EditStore:
     def _ids_before(self, caller: str, before: str | None) -> list[str]:
         # A hundred at a time: a listing shows few of what may be a long history.
         ids: list[str] = self._redis.zrange(
-            f"baret:edits:{caller}",
+            keys.listing(caller),
             f"({before}" if before else "+",
             "-",
             desc=True,
@@ -371,14 +372,14 @@ class EditStore:
         """The ids that have waited for a model longer than so many seconds, oldest first."""
         until = int((redis_now(self._redis) - longer_than) * 1000)
         ids: list[str] = self._redis.zrange(
-            f"baret:waiting:{model}", "-inf", until, byscore=True, offset=0, num=limit
+            keys.waiting(model), "-inf", until, byscore=True, offset=0, num=limit
         )
         return ids
 
     @redis_errors()
     def unqueue(self, model: str, member: str) -> None:
         """Take out of a model's queue what is no edit."""
-        self._redis.zrem(f"baret:waiting:{model}", member)
+        self._redis.zrem(keys.waiting(model), member)
 
     @redis_errors()
     def messages(self, queue: str) -> int:
@@ -407,26 +408,26 @@ class EditStore:
     @redis_errors()
     def confirm_deletion(self, prefix: str) -> None:
         """Note that nothing is left under the prefix."""
-        self._redis.zrem("baret:erased", prefix)
+        self._redis.zrem(keys.DELETIONS, prefix)
 
     # --- models and their workers
 
     @redis_errors()
     def announce(self, worker: str, model: Model) -> None:
         """Say that a worker with this model loaded is consuming; repeat within 15 s."""
-        self._write("HSET", "baret:models", model.id, model.model_dump_json())
+        self._write("HSET", keys.MODELS, model.id, model.model_dump_json())
         until = redis_now(self._redis) + WORKER_SECONDS
-        self._write("ZADD", "baret:workers", until, f"{worker} {model.id}")
+        self._write("ZADD", keys.WORKERS, until, f"{worker} {model.id}")
 
     @redis_errors()
     def withdraw(self, worker: str, model: Model) -> None:
         """Say that the worker is leaving."""
-        self._redis.zrem("baret:workers", f"{worker} {model.id}")
+        self._redis.zrem(keys.WORKERS, f"{worker} {model.id}")
 
     @redis_errors()
     def models(self) -> dict[str, Model]:
         """Every model that a worker has ever announced, by id."""
-        return dict(_models(self._redis.hgetall("baret:models")))
+        return dict(_models(self._redis.hgetall(keys.MODELS)))
 
     @redis_errors()
     def live_models(self) -> dict[str, Model]:
@@ -437,7 +438,7 @@ class EditStore:
     @redis_errors()
     def secret(self, name: str) -> bytes:
         """A random secret of 32 bytes that all processes share, made when first asked for."""
-        key = f"baret:secret:{name}"
+        key = keys.secret(name)
         if not self._redis.exists(key):
             self._write("SET", key, secrets.token_hex(32), "NX")
         return bytes.fromhex(self._redis.get(key))

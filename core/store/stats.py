@@ -9,6 +9,7 @@ from typing import Any
 
 import redis
 
+from core.store import keys
 from core.store.connection import redis_errors
 from core.store.presence import redis_now, running, serving
 
@@ -51,20 +52,20 @@ class StatsReader:
         """Now."""
         return ServiceStats(
             tuple(self._queues()),
-            {_pair(name): int(count) for name, count in self._redis.hgetall("baret:ended").items()},
-            {_pair(name): float(s) for name, s in self._redis.hgetall("baret:spent").items()},
+            {_pair(name): int(count) for name, count in self._redis.hgetall(keys.ENDED).items()},
+            {_pair(name): float(s) for name, s in self._redis.hgetall(keys.STAGE_SECONDS).items()},
             self._deliveries_due(),
-            {name: int(count) for name, count in self._redis.hgetall("baret:attempted").items()},
+            {name: int(count) for name, count in self._redis.hgetall(keys.ATTEMPTED).items()},
         )
 
     def _queues(self) -> Iterator[Queue]:
         now = redis_now(self._redis)
         serve, run = serving(self._redis), running(self._redis)
-        for model in sorted(self._redis.hkeys("baret:models")):
-            first = self._redis.zrange(f"baret:waiting:{model}", 0, 0, withscores=True)
+        for model in sorted(self._redis.hkeys(keys.MODELS)):
+            first = self._redis.zrange(keys.waiting(model), 0, 0, withscores=True)
             yield Queue(
                 model,
-                waiting=self._redis.zcard(f"baret:waiting:{model}"),
+                waiting=self._redis.zcard(keys.waiting(model)),
                 oldest_seconds=max(0.0, now - first[0][1] / 1000) if first else 0.0,
                 running=run.count(model),
                 workers=serve.count(model),
@@ -72,8 +73,8 @@ class StatsReader:
 
     def _deliveries_due(self) -> int:
         with self._redis.pipeline(transaction=False) as together:
-            for receiver in self._redis.zrange("baret:deliveries:lanes", 0, -1):
-                together.zcard(f"baret:deliveries:due:{receiver}")
+            for receiver in self._redis.zrange(keys.LANES, 0, -1):
+                together.zcard(keys.lane(receiver))
             return sum(together.execute())
 
 

@@ -21,6 +21,7 @@ from core.errors import EditNotFound
 from core.images.sandbox import DecoderSandbox
 from core.images.storage import ImageStorage
 from core.schema import EditStatus, Record, Stage, Submission
+from core.store import keys
 from core.store.edits import Claim, EditStore
 from housekeeper.maintenance import delete_images
 from tests.support import crafted_images as crafted
@@ -475,8 +476,8 @@ def test_an_edit_deleted_while_its_pictures_are_written_leaves_nothing(
     assert not (folder / edit_id).exists()
     # What may still be written is the housekeeper's, once nobody can write any longer.
     with redis.Redis.from_url(redis_url) as client:
-        due = client.zrange("baret:erased", 0, -1)
-        client.zadd("baret:erased", dict.fromkeys(due, 1))
+        due = client.zrange(keys.DELETIONS, 0, -1)
+        client.zadd(keys.DELETIONS, dict.fromkeys(due, 1))
     delete_images(store, ImageStorage(folder.as_uri()))
     assert list(folder.rglob("*")) == []
 
