@@ -14,7 +14,6 @@ from baret import (
     EditResult,
     Hint,
     InversionOptions,
-    Preset,
     Preview,
     Progress,
 )
@@ -348,9 +347,8 @@ class Runner:
 
 
 def edit_options(params: Params) -> EditOptions:
-    """The service's parameters as the method's options."""
+    """The service's parameters as the method's options; the preset is in them already."""
     return EditOptions(
-        preset=Preset(params.preset.value),
         interpolation=params.interpolations,
         self_attention_until=params.self_attention_until,
         cross_attention_until=params.cross_attention_until,

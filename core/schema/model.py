@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from core.schema.base import Strict
-from core.schema.params import Preset, PresetValues
+from core.schema.params import PresetName, PresetValues
 
 
 class Size(Strict):
@@ -24,4 +24,4 @@ class Model(Strict):
     native_size: Size
     licence: str
     default_parameters: dict[str, Any] = Field(description="of a request that gives none")
-    presets: dict[Preset, PresetValues]
+    presets: dict[PresetName, PresetValues]

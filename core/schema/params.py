@@ -1,21 +1,13 @@
 """What a request may ask for: its parameters, and how a preset completes them."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints
 
+from core.errors import UnknownPreset
 from core.schema.base import Strict, Unit
-
-
-class Preset(StrEnum):
-    """Named settings of interpolation and injection windows."""
-
-    AUTO = "auto"
-    NON_RIGID = "non_rigid"
-    OBJECT = "object"
-    STYLE = "style"
-    BACKGROUND = "background"
 
 
 class OutputFormat(StrEnum):
@@ -43,6 +35,8 @@ class WebhookEvent(StrEnum):
 
 FINAL_EVENTS = (WebhookEvent.SUCCEEDED, WebhookEvent.FAILED, WebhookEvent.CANCELED)
 
+# The presets themselves are the model's: its workers announce them.
+PresetName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
 Prompt = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
 Metadata = Annotated[
     dict[
@@ -56,7 +50,11 @@ Metadata = Annotated[
 class ParamsInput(Strict):
     """Parameters as a caller gives them. The preset fills in those that are `None`."""
 
-    preset: Preset = Preset.AUTO
+    preset: PresetName = Field(
+        "auto",
+        description="one of the model's presets (GET /v1/models)",
+        examples=["auto", "non_rigid", "object", "style", "background"],
+    )
     interpolation: Unit | Annotated[list[Unit], Field(min_length=1, max_length=8)] | None = Field(
         None, description="η: 0 keeps the photo, 1 follows the text; each value is one output"
     )
@@ -94,10 +92,17 @@ class Params(ParamsInput):
     cross_attention_until: Unit
 
     @classmethod
-    def resolve(cls, params: ParamsInput, presets: dict[Preset, PresetValues]) -> Self:
-        """Fill in what the preset decides; what the caller gave wins."""
-        values = presets[params.preset].model_dump() | params.model_dump(exclude_none=True)
-        return cls.model_validate(values)
+    def resolve(cls, params: ParamsInput, presets: Mapping[str, PresetValues]) -> Self:
+        """Fill in what the preset decides; what the caller gave wins.
+
+        Raises:
+            UnknownPreset: the model has not announced this preset.
+        """
+        preset = presets.get(params.preset)
+        if preset is None:
+            names = ", ".join(sorted(presets))
+            raise UnknownPreset(f"The model does not know this preset. Known: {names}.")
+        return cls.model_validate(preset.model_dump() | params.model_dump(exclude_none=True))
 
     @property
     def interpolations(self) -> tuple[float, ...]:
