@@ -6,7 +6,8 @@ from baret import EditOptions, Editor
 from baret.options import PRESETS
 from core.errors import StoreUnavailable
 from core.schema import Model, Params, ParamsInput, PresetValues, Size
-from core.store.edits import WORKER_SECONDS, EditStore
+from core.store.edits import EditStore
+from core.store.model_registry import WORKER_SECONDS
 from core.telemetry.logs import get_logger
 
 log = get_logger(__name__)

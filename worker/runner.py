@@ -32,7 +32,8 @@ from core.schema import (
     Stage,
     WarningCode,
 )
-from core.store.edits import Claim, EditStore
+from core.store.claims import Claim
+from core.store.edits import EditStore
 from core.telemetry.logs import about_edit, get_logger
 from core.telemetry.tracing import AttemptTrace, Tracer
 from worker.errors import EditTimeout, problem_of

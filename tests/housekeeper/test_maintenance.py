@@ -14,7 +14,9 @@ from core.errors import EditExpired, StoreUnavailable
 from core.images.storage import ImageStorage
 from core.schema import EditStatus, Model
 from core.store import keys
-from core.store.edits import MAX_ATTEMPTS, Claim, EditStore
+from core.store.claims import Claim
+from core.store.edits import EditStore
+from core.store.housekeeping import MAX_ATTEMPTS
 from housekeeper.maintenance import (
     UNHEARD_SECONDS,
     delete_images,

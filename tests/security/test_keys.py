@@ -11,8 +11,7 @@ import pytest
 from fastapi.testclient import TestClient
 from httpx import Response
 
-from core.access.api_keys import ApiKey, Keyring, NewApiKey
-from core.access.key_format import PREFIX, hash_of, new_key
+from core.access.api_keys import PREFIX, ApiKey, Keyring, NewApiKey, hash_of, new_key
 from tests.security.tally import Tally
 from tests.support.receiver import running_receiver
 from tests.support.samples import QUICK, SAMPLES

@@ -9,7 +9,8 @@ import redis
 from core.errors import StaleAttempt
 from core.schema import EditStatus
 from core.store import keys
-from core.store.edits import LEASE_SECONDS, Claim, EditStore
+from core.store.claims import LEASE_SECONDS, Claim
+from core.store.edits import EditStore
 from tests.support.waiting import until
 from worker.heartbeat import LeaseRenewer
 

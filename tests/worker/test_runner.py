@@ -22,7 +22,8 @@ from core.images.sandbox import DecoderSandbox
 from core.images.storage import ImageStorage
 from core.schema import EditStatus, Record, Stage, Submission
 from core.store import keys
-from core.store.edits import Claim, EditStore
+from core.store.claims import Claim
+from core.store.edits import EditStore
 from housekeeper.maintenance import delete_images
 from tests.support import crafted_images as crafted
 from tests.support.color_profiles import BLUE, GREEN, RED, colour_profile

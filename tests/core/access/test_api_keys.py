@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 import pytest
 import redis
 
-from core.access.api_keys import Keyring, NewApiKey
-from core.access.key_format import id_of, new_key
+from core.access.api_keys import Keyring, NewApiKey, id_of, new_key
 from core.errors import KeyMalformed, KeyRevoked, KeyUnknown, StoreUnavailable
 from core.store import keys
 from core.store.connection import connect

@@ -18,8 +18,10 @@ from core.errors import (
 )
 from core.schema import LEGAL_MOVES, EditStatus, Model, Result, Stage, Submission
 from core.store import keys
+from core.store.claims import LEASE_SECONDS, Claim
 from core.store.connection import connect
-from core.store.edits import LEASE_SECONDS, MAX_ATTEMPTS, Claim, EditStore
+from core.store.edits import EditStore
+from core.store.housekeeping import MAX_ATTEMPTS
 
 Make = Callable[..., Submission]
 

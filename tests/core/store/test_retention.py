@@ -12,7 +12,8 @@ from core.errors import EditExpired, EditNotFound, EditUnavailable, StaleAttempt
 from core.images.storage import inversions_of
 from core.schema import KEEP_SECONDS, EditStatus, Model, Result, Stage, Submission
 from core.store import keys
-from core.store.edits import GRACE_SECONDS, Claim, EditStore
+from core.store.claims import Claim
+from core.store.edits import GRACE_SECONDS, EditStore
 from core.webhooks.queue import Deliveries
 
 Make = Callable[..., Submission]

@@ -9,8 +9,10 @@ import redis
 from core.errors import DeliveryNotFound
 from core.schema import EditStatus, Stage, Submission
 from core.store import keys
+from core.store.claims import Claim
 from core.store.connection import connect
-from core.store.edits import MAX_ATTEMPTS, Claim, EditStore
+from core.store.edits import EditStore
+from core.store.housekeeping import MAX_ATTEMPTS
 from core.store.stats import StatsReader
 from core.webhooks.queue import MAX_LOGGED_ATTEMPTS, Deliveries, Delivery, Outcome
 from core.webhooks.schema import DeliveryAttempt, DeliveryError, DeliveryStatus
