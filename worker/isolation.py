@@ -6,7 +6,7 @@ An edit that kills its process would otherwise take everyone beside it along, th
 import threading
 from collections.abc import Callable
 
-from core.store.edits import Claim
+from core.store.claims import Claim
 
 Wait = Callable[[], None]
 

@@ -14,7 +14,6 @@ from baret import (
     EditResult,
     Hint,
     InversionOptions,
-    Preset,
     Preview,
     Progress,
 )
@@ -33,7 +32,8 @@ from core.schema import (
     Stage,
     WarningCode,
 )
-from core.store.edits import Claim, EditStore
+from core.store.claims import Claim
+from core.store.edits import EditStore
 from core.telemetry.logs import about_edit, get_logger
 from core.telemetry.tracing import AttemptTrace, Tracer
 from worker.errors import EditTimeout, problem_of
@@ -348,9 +348,8 @@ class Runner:
 
 
 def edit_options(params: Params) -> EditOptions:
-    """The service's parameters as the method's options."""
+    """The service's parameters as the method's options; the preset is in them already."""
     return EditOptions(
-        preset=Preset(params.preset.value),
         interpolation=params.interpolations,
         self_attention_until=params.self_attention_until,
         cross_attention_until=params.cross_attention_until,

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+from core.store import keys
 from housekeeper.maintenance import UNHEARD_SECONDS
 from tests.support.receiver import Receiver
 from tests.support.samples import MIDDLING
@@ -38,7 +39,7 @@ def test_a_worker_that_wakes_after_its_lease_has_gone_publishes_nothing(
     stopped = service.runs(edit_id)
     stopped.send(signal.SIGSTOP)
     # Its lease is moved into the past: tests/faults waits for one.
-    service.redis.zadd("baret:running", {edit_id: 1})
+    service.redis.zadd(keys.RUNNING, {edit_id: 1})
     (other,) = [worker for worker in workers if worker is not stopped]
     other.says("started", edit=edit_id, attempt=2)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from core.store import keys
 from tests.faults.ledger import Ledger
 from tests.faults.report import Report
 from tests.faults.stack import Stack, running_stack
@@ -132,7 +133,7 @@ def test_a_webhook_under_way_when_its_housekeeper_is_killed_keeps_its_id(
     stack.kill(stack.housekeeper)
     receiver.held.pop(path).set()
     stack.start_housekeeper()
-    for lane in ("baret:deliveries:lanes", *stack.redis.keys("baret:deliveries:due:*")):
+    for lane in (keys.LANES, *stack.redis.keys(keys.lane("*"))):
         for member in stack.redis.zrange(lane, 0, -1):
             stack.redis.zadd(lane, {member: 1})  # its lease of a minute is over
     found = ledger.settle()

@@ -15,6 +15,7 @@ from core.images.provenance import Marking
 from core.images.sandbox import DecoderSandbox
 from core.images.storage import ImageStorage
 from core.schema import Record, Submission
+from core.store import keys
 from core.store.edits import EditStore
 from core.telemetry.tracing import Tracer
 from tests.support.receiver import Receiver, running_receiver
@@ -131,7 +132,7 @@ def events(redis_url: str) -> Iterator[Callable[[str], list[tuple[str, dict[str,
     with redis.Redis.from_url(redis_url, decode_responses=True) as client:
 
         def read(edit_id: str) -> list[tuple[str, dict[str, Any]]]:
-            entries: Any = client.xrange(f"baret:events:{edit_id}")
+            entries: Any = client.xrange(keys.events(edit_id))
             return [(entry["type"], json.loads(entry["data"])) for _, entry in entries]
 
         yield read
@@ -143,7 +144,7 @@ def let_lease_run_out(redis_url: str) -> Callable[[str], None]:
 
     def move(edit_id: str) -> None:
         with redis.Redis.from_url(redis_url) as client:
-            client.zadd("baret:running", {edit_id: 1})
+            client.zadd(keys.RUNNING, {edit_id: 1})
 
     return move
 

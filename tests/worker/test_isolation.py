@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from core.store.edits import Claim
+from core.store.claims import Claim
 from tests.support.waiting import until
 from worker.isolation import SuspectIsolation, Wait
 

@@ -21,7 +21,9 @@ from core.errors import EditNotFound
 from core.images.sandbox import DecoderSandbox
 from core.images.storage import ImageStorage
 from core.schema import EditStatus, Record, Stage, Submission
-from core.store.edits import Claim, EditStore
+from core.store import keys
+from core.store.claims import Claim
+from core.store.edits import EditStore
 from housekeeper.maintenance import delete_images
 from tests.support import crafted_images as crafted
 from tests.support.color_profiles import BLUE, GREEN, RED, colour_profile
@@ -475,8 +477,8 @@ def test_an_edit_deleted_while_its_pictures_are_written_leaves_nothing(
     assert not (folder / edit_id).exists()
     # What may still be written is the housekeeper's, once nobody can write any longer.
     with redis.Redis.from_url(redis_url) as client:
-        due = client.zrange("baret:erased", 0, -1)
-        client.zadd("baret:erased", dict.fromkeys(due, 1))
+        due = client.zrange(keys.DELETIONS, 0, -1)
+        client.zadd(keys.DELETIONS, dict.fromkeys(due, 1))
     delete_images(store, ImageStorage(folder.as_uri()))
     assert list(folder.rglob("*")) == []
 

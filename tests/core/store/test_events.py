@@ -7,6 +7,7 @@ import redis
 
 from core.errors import StoreUnavailable
 from core.schema import EditStatus, Stage, Submission
+from core.store import keys
 from core.store.edits import EditStore
 from core.store.events import BLOCK_SECONDS, Event, Follower
 
@@ -141,7 +142,7 @@ def test_a_follower_who_missed_what_is_kept_no_longer_begins_with_the_current_st
     first, *_ = asyncio.run(told(redis_url, made.id, most=1))
     assert first is not None
     with redis.Redis.from_url(redis_url) as client:
-        client.xtrim(f"baret:events:{made.id}", maxlen=1, approximate=False)
+        client.xtrim(keys.events(made.id), maxlen=1, approximate=False)
     for after in ("", first.id):
         (state,) = asyncio.run(told(redis_url, made.id, after=after, most=1))
         assert state is not None
@@ -151,7 +152,7 @@ def test_a_follower_who_missed_what_is_kept_no_longer_begins_with_the_current_st
     # What came before its id was the state: only the end follows.
     assert kinds(asyncio.run(told(redis_url, made.id, after=state.id))) == ["done"]
     with redis.Redis.from_url(redis_url) as client:
-        client.xtrim(f"baret:events:{made.id}", maxlen=1, approximate=False)
+        client.xtrim(keys.events(made.id), maxlen=1, approximate=False)
     assert kinds(asyncio.run(told(redis_url, made.id))) == ["done"]
 
 
@@ -164,7 +165,7 @@ def test_nothing_is_told_as_nothing_and_a_deleted_edit_ends_the_telling(
     store.delete(made.id, caller="local")
     assert kinds(asyncio.run(told(redis_url, made.id))) == ["status", "done"]
     with redis.Redis.from_url(redis_url) as client:
-        client.delete(f"baret:events:{made.id}")  # as time does
+        client.delete(keys.events(made.id))  # as time does
     assert asyncio.run(told(redis_url, made.id)) == []
 
 
@@ -194,4 +195,4 @@ def test_the_stream_is_bounded(store: EditStore, submission: Make, redis_url: st
     for _ in range(2500):
         store.preview(claim, {"interpolation": 0.5, "progress": 0.5, "image": "data:"})
     with redis.Redis.from_url(redis_url) as client:
-        assert client.xlen(f"baret:events:{made.id}") < 1200
+        assert client.xlen(keys.events(made.id)) < 1200
