@@ -15,8 +15,8 @@ from core.access.api_keys import ApiKey, Keyring, new_key
 from core.settings import Settings
 from core.store.edits import EditStore
 from core.telemetry.logs import configure_logs
-from tests.support.operations import KEYED
-from tests.support.problems import UNKNOWN, told
+from tests.support.operations import KEYED_OPERATIONS
+from tests.support.problems import UNKNOWN_EDIT, assert_problem
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - this is what must be refused
 
@@ -26,13 +26,13 @@ MakeKey = Callable[..., tuple[dict[str, str], ApiKey]]
 
 def refused(answer: Response) -> str:
     """What a request without a valid key is told."""
-    problem = told(answer, 401, "unauthenticated")
+    problem = assert_problem(answer, 401, "unauthenticated")
     assert answer.headers["www-authenticate"] == "Bearer"
     assert "ratelimit" not in answer.headers
     return str(problem["detail"])
 
 
-@pytest.mark.parametrize(("method", "path"), KEYED)
+@pytest.mark.parametrize(("method", "path"), KEYED_OPERATIONS)
 def test_once_a_key_was_made_every_operation_asks_for_one(
     client: TestClient, make_key: MakeKey, method: str, path: str
 ) -> None:
@@ -93,15 +93,15 @@ def test_a_caller_sees_only_its_own_edits(
         ("DELETE", ""),
     ):
         theirs = client.request(method, f"/v1/edits/{edit['id']}{path}", headers=ben)
-        nobodys = client.request(method, f"/v1/edits/{UNKNOWN}{path}", headers=ben)
-        told(theirs, 404, "not_found")
+        nobodys = client.request(method, f"/v1/edits/{UNKNOWN_EDIT}{path}", headers=ben)
+        assert_problem(theirs, 404, "not_found")
         assert theirs.json() | {"instance": ""} == nobodys.json() | {"instance": ""}
     assert client.get("/v1/edits", headers=ben).json()["data"] == []
     assert [one["id"] for one in client.get("/v1/edits", headers=ann).json()["data"]] == [
         edit["id"]
     ]
     answer = client.post("/v1/edits", json={"prompt": "x", "source": edit["id"]}, headers=ben)
-    told(answer, 422, "validation_error")
+    assert_problem(answer, 422, "validation_error")
     assert client.get(mine["outputs"][0]["url"]).status_code == 200  # the address is its own key
 
 

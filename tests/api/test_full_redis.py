@@ -12,7 +12,7 @@ from core.schema import Model
 from core.store.claims import Claim
 from core.store.edits import EditStore
 from core.webhooks.queue import Deliveries
-from tests.support.problems import told
+from tests.support.problems import assert_problem
 
 MakeKey = Callable[..., tuple[dict[str, str], ApiKey]]
 Post = Callable[..., Response]
@@ -39,10 +39,10 @@ def test_only_what_begins_an_edit_is_refused(
     _, ben = make_key("ben")
     ids = [post(headers=ann).json()["id"] for _ in range(3)]
     fill()
-    problem = told(post(headers=ann), 503, "unavailable")
+    problem = assert_problem(post(headers=ann), 503, "unavailable")
     assert "full" in problem["detail"]
-    told(post(headers=ann | {"Idempotency-Key": "k"}), 503, "unavailable")
-    problem = told(client.get("/readyz"), 503, "unavailable")
+    assert_problem(post(headers=ann | {"Idempotency-Key": "k"}), 503, "unavailable")
+    problem = assert_problem(client.get("/readyz"), 503, "unavailable")
     assert [(one["pointer"], "full" in one["detail"]) for one in problem["errors"]] == [
         ("/redis", True)
     ]

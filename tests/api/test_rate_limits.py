@@ -9,8 +9,8 @@ from httpx import Response
 from core.access.api_keys import ApiKey
 from core.settings import Settings
 from core.store.edits import EditStore
-from tests.support.operations import KEYED
-from tests.support.problems import told
+from tests.support.operations import KEYED_OPERATIONS
+from tests.support.problems import assert_problem
 
 Post = Callable[..., Response]
 MakeKey = Callable[..., tuple[dict[str, str], ApiKey]]
@@ -35,9 +35,11 @@ def test_every_answer_to_a_key_tells_its_limit_problems_too(
     headers, _ = make_key()
     seen = [
         left(client.request(method, path, headers=headers), quota=settings.requests_per_minute)
-        for method, path in KEYED
+        for method, path in KEYED_OPERATIONS
     ]
-    assert seen == [settings.requests_per_minute - used for used in range(1, len(KEYED) + 1)]
+    assert seen == [
+        settings.requests_per_minute - used for used in range(1, len(KEYED_OPERATIONS) + 1)
+    ]
 
 
 def test_too_many_requests_are_refused_and_told_when_to_come_again(
@@ -49,7 +51,7 @@ def test_too_many_requests_are_refused_and_told_when_to_come_again(
         answer = client.get("/v1/edits", headers=headers)
         assert (answer.status_code, left(answer, quota=2)) == (200, remaining)
     answer = client.get("/v1/edits", headers=headers)
-    told(answer, 429, "rate_limited")
+    assert_problem(answer, 429, "rate_limited")
     assert left(answer, quota=2) == 0
     assert 50 < int(answer.headers["retry-after"]) <= 60
     assert answer.headers["ratelimit"].endswith(f";t={answer.headers['retry-after']}")
@@ -70,7 +72,7 @@ def test_edits_in_flight_have_a_bound_a_key(
     first = post(headers=ann).json()
     assert post(headers=after).status_code == 202
     answer = post(headers=ann)
-    assert "(2)" in told(answer, 429, "rate_limited")["detail"]
+    assert "(2)" in assert_problem(answer, 429, "rate_limited")["detail"]
     assert int(answer.headers["retry-after"]) == 30  # nothing is known of recent runs
     assert left(answer, quota=600) > 500
     assert post(headers=ben).status_code == 202
@@ -88,5 +90,5 @@ def test_a_full_queue_tells_when_a_place_will_be_free(
     finish()
     post()
     answer = post()
-    told(answer, 503, "queue_full")
+    assert_problem(answer, 503, "queue_full")
     assert answer.headers["retry-after"] == "1"  # that edit took milliseconds

@@ -13,9 +13,11 @@ from fastapi.testclient import TestClient
 from httpx import Response
 
 from api.app import create_app
-from api.openapi.examples import EDIT, MODEL, QUEUED, REQUEST
-from api.openapi.examples import EVENTS as EVENT_EXAMPLES
+from api.openapi.examples import EDIT, QUEUED
 from api.responses.sse import EVENTS
+from api.routes.create import EXAMPLE as REQUEST
+from api.routes.events import EXAMPLES as EVENT_EXAMPLES
+from api.routes.models import EXAMPLE as MODEL
 from api.submission.parsing import CreateEditRequest
 from core.schema import Edit, Model
 from core.settings import Settings
@@ -204,7 +206,7 @@ def test_every_input_of_the_page_has_a_label(client: TestClient) -> None:
     page = client.get("/").text
     inputs = set(re.findall(r'<(?:input|textarea|select|progress)[^>]* id="(\w+)"', page))
     inputs |= set(re.findall(r'<(?:input|textarea|select|progress) id="(\w+)"', page))
-    labels = set(re.findall(r'<label[^>]* for="(\w+)"', page)) | {"own"}  # inside its label
+    labels = set(re.findall(r'<label[^>]* for="(\w+)"', page)) | {"manual"}  # inside its label
     assert inputs
     assert inputs <= labels
 

@@ -14,7 +14,8 @@ from fastapi.testclient import TestClient
 from httpx import Response
 
 from api.app import create_app
-from api.server.protocol import ConnectionLimits, server_config
+from api.server.limits import ConnectionLimits
+from api.server.protocol import server_config
 from core.access.api_keys import ApiKey, Keyring, NewApiKey
 from core.images.storage import ImageStorage
 from core.schema import EditStatus, EditWarning, Result, StoredImage

@@ -9,7 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 from httpx import Response
 
-from api.responses.etag import etag_of, matches
+from api.responses.edit import etag_matches, etag_of
 from core.schema import Stage
 from core.store.edits import EditStore
 
@@ -21,12 +21,12 @@ Finish = Callable[..., Any]
     "header", ['W/"1"', '"1"', '"0", W/"1"', '"0",W/"1","2"', "*", " * ", 'W/"a,b", W/"1"']
 )
 def test_a_header_that_names_the_tag_matches(header: str) -> None:
-    assert matches(header, 'W/"1"')
+    assert etag_matches(header, 'W/"1"')
 
 
 @pytest.mark.parametrize("header", ["", "1", 'W/"11"', '"2", "3"', '"', "W/1", '"*"'])
 def test_a_header_that_does_not_name_it_does_not(header: str) -> None:
-    assert not matches(header, 'W/"1"')
+    assert not etag_matches(header, 'W/"1"')
 
 
 def asked(client: TestClient, edit_id: str, etag: str, query: str = "") -> Response:
