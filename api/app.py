@@ -12,7 +12,7 @@ from api.problems.handlers import install_problem_handlers
 from api.responses.sse import EVENTS
 from api.routes import create, deliveries, edits, events, files, health, images, models, pages
 from api.routes import webhooks as webhook_secret
-from api.server.metrics import Metrics
+from api.server.metrics import MetricsRegistry
 from api.server.middleware import RequestMiddleware
 from api.services import make_services
 from api.submission.parsing import CreateEditRequest
@@ -53,7 +53,7 @@ def create_app(settings: Settings, *, tracer: Tracer | None = None) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.services = services
-    app.state.metrics = Metrics(services.stats)
+    app.state.metrics = MetricsRegistry(services.stats)
     app.add_middleware(RequestMiddleware)
     install_problem_handlers(app)
     for module in (

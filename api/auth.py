@@ -73,7 +73,7 @@ CallerNameDep = Annotated[str, Depends(caller_name)]
 def _count(request: Request, services: Services, key: ApiKey) -> None:
     quota = key.requests_per_minute or services.settings.requests_per_minute
     try:
-        allowance = services.rates.take(key.id, quota)
+        allowance = services.rate_limiter.take(key.id, quota)
     except StoreFull:  # no edits are accepted then, but reading and deleting must still work
         return
     add_headers(request, rate_headers(allowance))

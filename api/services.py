@@ -43,17 +43,17 @@ class Services:
     settings: Settings
     store: EditStore
     deliveries: Deliveries
-    hook_secrets: HookSecrets
-    files: ImageStorage
+    webhook_secrets: HookSecrets
+    images: ImageStorage
     fetcher: Fetcher
     marking: Marking
     follower: Follower
     celery: Celery
     keys: Keyring
-    rates: RateLimiter
+    rate_limiter: RateLimiter
     idempotency: Idempotency
     stats: StatsReader
-    decoding: DecoderSandbox
+    sandbox: DecoderSandbox
     decoders: CapacityLimiter
     body_timeouts: BodyTimeouts
     memory_limiter: MemoryLimiter
@@ -99,8 +99,8 @@ def make_services(settings: Settings, tracer: Tracer | None = None) -> Services:
         settings=settings,
         store=EditStore(client),
         deliveries=Deliveries(client),
-        hook_secrets=HookSecrets(client),
-        files=ImageStorage(settings.images_url),
+        webhook_secrets=HookSecrets(client),
+        images=ImageStorage(settings.images_url),
         fetcher=Fetcher(settings.allow_networks),
         marking=Marking.make(
             enabled=settings.mark_outputs,
@@ -111,10 +111,10 @@ def make_services(settings: Settings, tracer: Tracer | None = None) -> Services:
         follower=Follower(settings.broker_url),
         celery=make_celery(settings.broker_url),
         keys=Keyring(client),
-        rates=RateLimiter(client),
+        rate_limiter=RateLimiter(client),
         idempotency=Idempotency(client),
         stats=StatsReader(client),
-        decoding=DecoderSandbox(),
+        sandbox=DecoderSandbox(),
         decoders=CapacityLimiter(DECODERS),
         body_timeouts=BodyTimeouts(),
         memory_limiter=MemoryLimiter(),

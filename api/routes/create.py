@@ -14,7 +14,7 @@ from api.server.headers import IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED
 from api.server.limits import MAX_WAIT
 from api.services import Services, ServicesDep
 from api.submission.accept import accept_edit
-from api.submission.idempotency import KEY_PATTERN, Answer, IdempotencyKeyDep, idempotent
+from api.submission.idempotency import KEY_PATTERN, IdempotencyKeyDep, StoredAnswer, idempotent
 from api.submission.parsing import JSON_FIELDS, CreateEditRequest, parse_submission
 from core.schema import Edit
 
@@ -112,24 +112,24 @@ async def create_edit(
     """Create an edit: send an image and the sentence that should describe it afterwards."""
     with services.memory_limiter.reservation() as reservation:
         parsed = await parse_submission(request, services.body_timeouts, reservation)
-        async with idempotent(services, caller=caller.name, key=key, parsed=parsed) as attempt:
-            if attempt.answer is None:
-                edit_id = attempt.edit_id or await accept_edit(
-                    parsed, request, services, caller=caller, lock=attempt.lock
+        async with idempotent(services, caller=caller.name, key=key, parsed=parsed) as post:
+            if post.answer is None:
+                edit_id = post.edit_id or await accept_edit(
+                    parsed, request, services, caller=caller, lock=post.lock
                 )
                 parsed.drop_image()
                 reservation.release()
-                attempt.answer = await _answer(request, services, edit_id, caller.name)
-        return attempt.answer.response(replayed=attempt.replayed)
+                post.answer = await _answer(request, services, edit_id, caller.name)
+        return post.answer.response(replayed=post.replayed)
 
 
-async def _answer(request: Request, services: Services, edit_id: str, caller: str) -> Answer:
+async def _answer(request: Request, services: Services, edit_id: str, caller: str) -> StoredAnswer:
     """Return the answer to a POST, after waiting as long as the client prefers."""
     wait = _preferred_wait(request)
     if wait:
         await services.follower.until_final(edit_id, wait)
     edit = await run_in_threadpool(load_edit, services, request, edit_id, caller)
-    return Answer(
+    return StoredAnswer(
         status=201 if wait and edit.status.final else 202,
         headers={"Location": edit.urls.self}
         | ({"Preference-Applied": f"wait={wait}"} if wait else {}),

@@ -29,7 +29,7 @@ EXAMPLE: dict[str, Any] = {
 _DUE = {"status": "pending", "next_attempt_at": "2026-01-05T09:40:00Z"}
 
 
-class Deliveries(BaseModel):
+class DeliveryList(BaseModel):
     """The deliveries of an edit, oldest first."""
 
     data: list[WebhookDelivery]
@@ -37,13 +37,13 @@ class Deliveries(BaseModel):
 
 @router.get(
     "",
-    response_model=Deliveries,
+    response_model=DeliveryList,
     responses={200: example({"data": [EXAMPLE]}, "The deliveries"), **problems(*ONE_EDIT)},
 )
-def list_deliveries(edit_id: str, services: ServicesDep, caller: CallerNameDep) -> Deliveries:
+def list_deliveries(edit_id: str, services: ServicesDep, caller: CallerNameDep) -> DeliveryList:
     """List what was sent to the edit's webhook, when, with what answer, and what is still due."""
     services.store.get(edit_id, caller=caller)
-    return Deliveries(data=services.deliveries.of(edit_id))
+    return DeliveryList(data=services.deliveries.of(edit_id))
 
 
 @router.post(

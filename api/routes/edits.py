@@ -128,5 +128,5 @@ def delete_edit(edit_id: str, services: ServicesDep, caller: CallerNameDep) -> N
     """Delete an edit with its images. One that has not ended is canceled first."""
     services.store.delete(edit_id, caller=caller)
     with suppress(StoreUnavailable):  # the housekeeper retries until nothing is left
-        services.files.delete(edit_id)
+        services.images.delete(edit_id)
     log.info("deleted", edit=edit_id)

@@ -37,7 +37,7 @@ def get_file(
     once = all(len(query.getlist(part)) == 1 for part in ("expires", "signature"))
     if until is None or not once:
         raise unknown
-    data = services.files.get(edit_id, name)
+    data = services.images.get(edit_id, name)
     if data is None:
         raise unknown
     seconds = max(0, until - int(time.time()))

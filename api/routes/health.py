@@ -73,7 +73,7 @@ def _missing(services: Services) -> list[FieldError]:
     except StoreUnavailable as error:
         missing.append(FieldError(pointer="/redis", detail=str(error)))
     try:
-        services.files.check_writable()
+        services.images.check_writable()
     except StoreUnavailable:
         missing.append(FieldError(pointer="/store", detail="Images cannot be written."))
     return missing

@@ -39,7 +39,7 @@ async def get_image(
     """Download an output, in the encoding that you prefer."""
     record = await run_in_threadpool(services.store.get, edit_id, caller=caller)
     image = _output(record, interpolation)
-    data = await run_in_threadpool(services.files.get, edit_id, image.name)
+    data = await run_in_threadpool(services.images.get, edit_id, image.name)
     if data is None:
         raise AddressUnknown("This image no longer exists.")
     stored = OutputFormat(image.content_type.removeprefix("image/"))

@@ -29,7 +29,7 @@ EXAMPLE: dict[str, Any] = {
 }
 
 
-class Models(BaseModel):
+class ModelList(BaseModel):
     """The models that have a live worker."""
 
     data: list[Model]
@@ -37,15 +37,15 @@ class Models(BaseModel):
 
 @router.get(
     "",
-    response_model=Models,
+    response_model=ModelList,
     dependencies=[Depends(caller_name)],
     responses={200: example({"data": [EXAMPLE]}, "The models"), **problems("unavailable")},
 )
-def list_models(services: ServicesDep) -> Models:
+def list_models(services: ServicesDep) -> ModelList:
     """List the models that have a live worker. Edits that name no model use the default one."""
     live = services.store.live_models()
     default = services.default_model(live)
-    return Models(
+    return ModelList(
         data=[
             model.model_copy(update={"default": name == default})
             for name, model in sorted(live.items())

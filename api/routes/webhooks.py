@@ -35,7 +35,7 @@ def get_webhook_secret(
 ) -> WebhookSecret:
     """Get your webhook secret. The first call creates it."""
     response.headers.update(_HEADERS)
-    return services.hook_secrets.current(caller)
+    return services.webhook_secrets.current(caller)
 
 
 @router.post(
@@ -51,4 +51,4 @@ def rotate_webhook_secret(
 ) -> WebhookSecret:
     """Rotate your webhook secret. For 24 hours the previous one signs webhooks as well."""
     response.headers.update(_HEADERS)
-    return services.hook_secrets.rotate(caller)
+    return services.webhook_secrets.rotate(caller)

@@ -31,7 +31,7 @@ def method_of(scope: Scope) -> str:
     return method if method in KNOWN_METHODS else "other"
 
 
-class Metrics:
+class MetricsRegistry:
     """One application's metrics."""
 
     def __init__(self, stats: StatsReader):

@@ -142,7 +142,7 @@ async def _inspect(data: bytes, services: Services) -> InputImage:
     try:
         with fail_after(services.decoder_wait):
             return await to_thread.run_sync(
-                services.decoding.inspect, data, limiter=services.decoders
+                services.sandbox.inspect, data, limiter=services.decoders
             )
     except TimeoutError as error:
         raise DecoderUnavailable(
@@ -157,7 +157,7 @@ def _source(services: Services, edit_id: str, caller: str) -> tuple[bytes, Input
         record = services.store.get(edit_id, caller=caller)
     except EditUnavailable as error:
         raise SourceNotFound(message) from error
-    data = services.files.get(edit_id, INPUT)
+    data = services.images.get(edit_id, INPUT)
     if data is None:
         raise SourceNotFound(message)
     return data, record.submission.input
@@ -191,7 +191,7 @@ def _submit(
 ) -> None:
     """Store the image first, so that a quick worker finds it; then queue the edit and signal."""
     services.store.reserve_upload(submission.id)
-    services.files.put(submission.id, INPUT, data)
+    services.images.put(submission.id, INPUT, data)
     try:
         services.store.submit(
             submission, limit=services.settings.queue_limit, in_flight=in_flight, lock=lock
@@ -200,7 +200,7 @@ def _submit(
         raise  # it may have been accepted: the image stays until that is known (`reserve_upload`)
     except JobsError:
         with suppress(StoreUnavailable):
-            services.files.delete(submission.id)
+            services.images.delete(submission.id)
             services.store.confirm_deletion(submission.id)
         raise
     try:

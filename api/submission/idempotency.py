@@ -40,7 +40,7 @@ IdempotencyKeyDep = Annotated[str | None, Depends(idempotency_key)]
 
 
 @dataclass(frozen=True)
-class Answer:
+class StoredAnswer:
     """The answer to a POST, in a form that can be stored."""
 
     status: int
@@ -53,24 +53,24 @@ class Answer:
         return JSONResponse(self.body, self.status, {**self.headers, **extra})
 
 
-_ANSWER = TypeAdapter(Answer)
+_ANSWER = TypeAdapter(StoredAnswer)
 
 
 @dataclass
-class Attempt:
-    """A POST under way: without a key, the first one with its key, or a repetition of that."""
+class IdempotentPost:
+    """A POST in progress: one without a key, the first with its key, or a repetition."""
 
     lock: IdempotencyLock | None = None  # held by the first request with a key
-    edit_id: str | None = None  # of a repetition: the edit that the first request made
-    answer: Answer | None = None  # of a repetition: the first answer, if it was given already
+    edit_id: str | None = None  # of a repetition: the edit that the first request created
+    answer: StoredAnswer | None = None  # of a repetition: the first answer, if there is one yet
     replayed: bool = False
 
 
 @asynccontextmanager
 async def idempotent(
     services: Services, *, caller: str, key: str | None, parsed: ParsedSubmission
-) -> AsyncIterator[Attempt]:
-    """Hold the key inside, then store the answer that was put on the attempt.
+) -> AsyncIterator[IdempotentPost]:
+    """Hold the key inside; on leaving, store the answer that was set on the yielded object.
 
     An error inside, before an edit is accepted, releases the key.
 
@@ -79,17 +79,17 @@ async def idempotent(
         StoreDamaged: the first answer cannot be read.
     """
     if key is None:
-        yield Attempt()
+        yield IdempotentPost()
         return
     body = await run_in_threadpool(fingerprint, parsed)
     outcome = await run_in_threadpool(services.idempotency.acquire, caller, key, body=body)
     if isinstance(outcome, Replay):
-        yield Attempt(edit_id=outcome.edit_id, answer=_first_answer(outcome), replayed=True)
+        yield IdempotentPost(edit_id=outcome.edit_id, answer=_first_answer(outcome), replayed=True)
         return
-    attempt = Attempt(lock=outcome)
+    post = IdempotentPost(lock=outcome)
     renewal = asyncio.create_task(_renew(services, outcome))
     try:
-        yield attempt
+        yield post
     except BaseException:
         with suppress(StoreUnavailable):  # then the key expires by itself
             await run_in_threadpool(services.idempotency.release, outcome)
@@ -97,10 +97,10 @@ async def idempotent(
     finally:
         renewal.cancel()
     with suppress(StoreUnavailable):  # then repetitions are answered with the edit as it is
-        await run_in_threadpool(services.idempotency.store_response, outcome, vars(attempt.answer))
+        await run_in_threadpool(services.idempotency.store_response, outcome, vars(post.answer))
 
 
-def _first_answer(replay: Replay) -> Answer | None:
+def _first_answer(replay: Replay) -> StoredAnswer | None:
     if replay.answer is None:
         return None
     try:

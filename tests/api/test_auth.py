@@ -1,4 +1,4 @@
-"""Who may call: keys, what each caller sees, and a service without any key."""
+"""Who may call: keys, what each caller sees, and a service without keys."""
 
 import subprocess
 import sys
@@ -18,14 +18,14 @@ from core.telemetry.logs import configure_logs
 from tests.support.operations import KEYED_OPERATIONS
 from tests.support.problems import UNKNOWN_EDIT, assert_problem
 
-EVERYWHERE = "0.0.0.0"  # noqa: S104 - this is what must be refused
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - this must be refused
 
 Post = Callable[..., Response]
 MakeKey = Callable[..., tuple[dict[str, str], ApiKey]]
 
 
 def refused(answer: Response) -> str:
-    """What a request without a valid key is told."""
+    """Assert that an answer refuses a request without a valid key; return the detail."""
     problem = assert_problem(answer, 401, "unauthenticated")
     assert answer.headers["www-authenticate"] == "Bearer"
     assert "ratelimit" not in answer.headers
@@ -102,7 +102,7 @@ def test_a_caller_sees_only_its_own_edits(
     ]
     answer = client.post("/v1/edits", json={"prompt": "x", "source": edit["id"]}, headers=ben)
     assert_problem(answer, 422, "validation_error")
-    assert client.get(mine["outputs"][0]["url"]).status_code == 200  # the address is its own key
+    assert client.get(mine["outputs"][0]["url"]).status_code == 200  # the signed URL needs no key
 
 
 def test_a_key_that_replaces_another_sees_its_edits(
@@ -123,7 +123,7 @@ def test_a_key_is_neither_logged_nor_told(
     text = headers["Authorization"].removeprefix("Bearer ")
     secret = text.removeprefix("baret_sk_")
     answers = [
-        client.get(f"/v1/edits/{text}", headers=headers),  # put where none belongs
+        client.get(f"/v1/edits/{text}", headers=headers),  # a key in the wrong place
         client.get(f"/v1/{text}"),
         client.get("/v1/edits", headers={"Authorization": f"Bearer {text[:-1]}"}),
         client.post("/v1/edits", headers=headers),
@@ -134,7 +134,7 @@ def test_a_key_is_neither_logged_nor_told(
     assert not any(secret[:-1] in answer.text for answer in answers)
 
 
-# --- without any key
+# --- without keys
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.5", "::1", "localhost"])
@@ -157,7 +157,7 @@ def test_other_addresses_are_refused_until_there_is_a_key_or_the_network_is_trus
 def test_an_exposed_service_that_lost_its_keys_is_closed(
     settings: Settings, store: EditStore
 ) -> None:
-    # As after a Redis that came back empty: it must not become everybody's.
+    # As after Redis came back empty: the service must not be open to everyone.
     exposed = settings.model_copy(update={"host": EVERYWHERE})
     with TestClient(create_app(exposed)) as client:
         refused(client.get("/v1/edits"))

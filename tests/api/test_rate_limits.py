@@ -1,4 +1,4 @@
-"""How much a key may ask for: requests a minute, edits in flight; and a queue that is full."""
+"""Limits of a key: requests a minute, edits in flight; and a full queue."""
 
 import re
 from collections.abc import Callable
@@ -21,7 +21,7 @@ LIMIT = re.compile(r'"requests";r=(\d+);t=([1-9]\d?)')
 
 
 def left(answer: Response, *, quota: int) -> int:
-    """The requests left that an answer tells."""
+    """Return the number of requests left, from an answer's headers."""
     policy = POLICY.fullmatch(answer.headers["ratelimit-policy"])
     limit = LIMIT.fullmatch(answer.headers["ratelimit"])
     assert policy is not None and int(policy[1]) == quota
@@ -33,11 +33,11 @@ def test_every_answer_to_a_key_tells_its_limit_problems_too(
     client: TestClient, make_key: MakeKey, settings: Settings
 ) -> None:
     headers, _ = make_key()
-    seen = [
+    remaining = [
         left(client.request(method, path, headers=headers), quota=settings.requests_per_minute)
         for method, path in KEYED_OPERATIONS
     ]
-    assert seen == [
+    assert remaining == [
         settings.requests_per_minute - used for used in range(1, len(KEYED_OPERATIONS) + 1)
     ]
 
@@ -73,7 +73,7 @@ def test_edits_in_flight_have_a_bound_a_key(
     assert post(headers=after).status_code == 202
     answer = post(headers=ann)
     assert "(2)" in assert_problem(answer, 429, "rate_limited")["detail"]
-    assert int(answer.headers["retry-after"]) == 30  # nothing is known of recent runs
+    assert int(answer.headers["retry-after"]) == 30  # no recent runs to estimate from
     assert left(answer, quota=600) > 500
     assert post(headers=ben).status_code == 202
     finish()
@@ -86,7 +86,7 @@ def test_a_full_queue_tells_when_a_place_will_be_free(
 ) -> None:
     for _ in range(settings.queue_limit):
         post()
-    assert post().headers["retry-after"] == "30"  # nothing is known of recent runs
+    assert post().headers["retry-after"] == "30"  # no recent runs to estimate from
     finish()
     post()
     answer = post()

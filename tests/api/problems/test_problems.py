@@ -1,4 +1,4 @@
-"""Every error as a problem: its status, its code, its place, and nothing of the inside."""
+"""Every error as a problem: its status, its code, the field, and no internals."""
 
 import base64
 import io
@@ -86,16 +86,16 @@ def test_json_that_is_no_object_is_a_validation_error(client: TestClient, body: 
 
 
 @pytest.mark.parametrize(
-    ("content_type", "most"),
+    ("content_type", "megabytes"),
     [("multipart/form-data; boundary=x", 22), ("application/json", 29)],
 )
 def test_a_body_that_states_too_much_is_refused_before_it_is_read(
-    client: TestClient, content_type: str, most: int
+    client: TestClient, content_type: str, megabytes: int
 ) -> None:
     def never() -> Iterator[bytes]:
         yield b""
 
-    headers = {"content-type": content_type, "content-length": str(most * 1024 * 1024)}
+    headers = {"content-type": content_type, "content-length": str(megabytes * 1024 * 1024)}
     assert_problem(
         client.post("/v1/edits", content=never(), headers=headers), 413, "image_too_large"
     )
@@ -221,7 +221,7 @@ def test_the_known_models_are_named(client: TestClient, make_image: MakeImage) -
     assert "zoo" in problem["errors"][0]["detail"]
 
 
-# --- pictures
+# --- images
 
 
 def huge_png() -> bytes:
@@ -327,11 +327,11 @@ def test_what_is_not_there_is_not_found(client: TestClient, method: str, path: s
 def test_another_callers_edit_is_not_found(
     client: TestClient, store: EditStore, submission: Callable[..., Any]
 ) -> None:
-    made = submission(caller="somebody else")
-    store.submit(made, limit=10)
+    foreign = submission(caller="somebody else")
+    store.submit(foreign, limit=10)
     for method, path in (("GET", ""), ("GET", "/image"), ("POST", "/cancel")):
-        assert_problem(client.request(method, f"/v1/edits/{made.id}{path}"), 404, "not_found")
-    answer = client.post("/v1/edits", json={"prompt": "x", "source": made.id})
+        assert_problem(client.request(method, f"/v1/edits/{foreign.id}{path}"), 404, "not_found")
+    answer = client.post("/v1/edits", json={"prompt": "x", "source": foreign.id})
     assert_problem(answer, 422, "validation_error")
 
 

@@ -1,4 +1,4 @@
-"""A caller's secret, and the log of what was sent."""
+"""A caller's secret, and the log of deliveries."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -31,7 +31,7 @@ def test_the_secret_is_the_same_until_it_is_rotated(client: TestClient) -> None:
     assert first.status_code == 200
     assert first.headers["cache-control"] == "no-store"
     assert first.json()["previous_expires_at"] is None
-    Webhook(first.json()["secret"])  # as the public library takes it
+    Webhook(first.json()["secret"])  # the public library accepts it
     assert client.get("/v1/webhooks/secret").json() == first.json()
 
     rotated = client.post("/v1/webhooks/secret/rotate")

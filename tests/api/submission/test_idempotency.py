@@ -31,8 +31,8 @@ KEY = {"Idempotency-Key": "order-1"}
 
 
 def edits(client: TestClient) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = client.get("/v1/edits").json()["data"]
-    return found
+    listed: list[dict[str, Any]] = client.get("/v1/edits").json()["data"]
+    return listed
 
 
 def test_the_same_request_again_gets_the_first_answer_again(
@@ -111,23 +111,23 @@ def test_a_json_bodys_identity_is_its_fields(client: TestClient, make_image: Mak
 
 
 @pytest.fixture
-def reservation(redis_url: str) -> Iterator[Callable[[str], IdempotencyLock]]:
-    """Holds the key as a first request does that is still being taken."""
+def lock_key(redis_url: str) -> Iterator[Callable[[str], IdempotencyLock]]:
+    """Hold the key as a first request does that is still in progress."""
     with connect(redis_url) as client:
 
         def lock(body: str) -> IdempotencyLock:
-            found = Idempotency(client).acquire("local", KEY["Idempotency-Key"], body=body)
-            assert isinstance(found, IdempotencyLock)
-            return found
+            outcome = Idempotency(client).acquire("local", KEY["Idempotency-Key"], body=body)
+            assert isinstance(outcome, IdempotencyLock)
+            return outcome
 
         yield lock
 
 
 def test_while_the_first_is_being_taken_others_are_told_to_come_again(
-    post: Post, reservation: Callable[[str], IdempotencyLock], monkeypatch: pytest.MonkeyPatch
+    post: Post, lock_key: Callable[[str], IdempotencyLock], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("api.submission.idempotency.fingerprint", lambda parsed: "the same")
-    reservation("the same")
+    lock_key("the same")
     answer = post(headers=KEY)
     assert_problem(answer, 409, "idempotency_in_progress")
     assert answer.headers["retry-after"] == "1"
@@ -137,16 +137,16 @@ def test_an_accepted_edit_whose_answer_was_never_given_is_answered_as_it_is(
     post: Post,
     client: TestClient,
     store: EditStore,
-    reservation: Callable[[str], IdempotencyLock],
+    lock_key: Callable[[str], IdempotencyLock],
     submission: Callable[..., Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # As when the process that took it was killed between acceptance and answer.
+    # As if the process had been killed between acceptance and answer.
     monkeypatch.setattr("api.submission.idempotency.fingerprint", lambda parsed: "the same")
-    made = submission()
-    store.submit(made, limit=5, lock=reservation("the same"))
+    accepted = submission()
+    store.submit(accepted, limit=5, lock=lock_key("the same"))
     answer = post(headers=KEY | {"Prefer": "wait=1"})
-    assert (answer.status_code, answer.json()["id"]) == (202, made.id)
+    assert (answer.status_code, answer.json()["id"]) == (202, accepted.id)
     assert answer.headers["idempotent-replayed"] == "true"
     assert answer.headers["preference-applied"] == "wait=1"
     assert len(edits(client)) == 1
@@ -184,7 +184,7 @@ def test_keys_of_different_callers_are_different_keys(
     ann, first = make_key("ann")
     after, _ = make_key("ann", replaces=first.id)
     ben, _ = make_key("ben")
-    ids = [post(headers=KEY | who).json()["id"] for who in (ann, ben, ann, after)]
+    ids = [post(headers=KEY | caller).json()["id"] for caller in (ann, ben, ann, after)]
     assert ids[0] == ids[2] == ids[3] != ids[1]
 
 
@@ -204,7 +204,7 @@ def test_without_a_key_the_same_request_makes_another_edit(post: Post, client: T
 
 @pytest.fixture
 def address(settings: Settings, store: EditStore, model: Model) -> Iterator[str]:
-    """A service that listens, with a live worker's model."""
+    """Run a real server with a live worker; return its address."""
     store.announce("worker-1", model)
     config = uvicorn.Config(create_app(settings), log_config=None, access_log=False)
     server = uvicorn.Server(config)
