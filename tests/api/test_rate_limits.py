@@ -72,7 +72,7 @@ def test_edits_in_flight_have_a_bound_a_key(
     first = post(headers=ann).json()
     assert post(headers=after).status_code == 202
     answer = post(headers=ann)
-    assert "(2)" in assert_problem(answer, 429, "rate_limited")["detail"]
+    assert "2 edits in flight" in assert_problem(answer, 429, "rate_limited")["detail"]
     assert int(answer.headers["retry-after"]) == 30  # no recent runs to estimate from
     assert left(answer, quota=600) > 500
     assert post(headers=ben).status_code == 202
