@@ -169,7 +169,7 @@ def test_a_request_that_failed_frees_its_key(
     assert_problem(send(make_image()), 503, "no_worker")
     store.announce("worker-1", model)
     assert_problem(send(make_image(), model="none"), 422, "validation_error")
-    assert_problem(send(b"no picture"), 415, "unsupported_media_type")
+    assert_problem(send(b"not an image"), 415, "unsupported_media_type")
     for _ in range(settings.queue_limit):
         store.submit(submission(), limit=settings.queue_limit)
     assert_problem(send(make_image()), 503, "queue_full")
