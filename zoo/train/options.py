@@ -56,7 +56,9 @@ class TrainOptions:
     text_width: Annotated[int, "of the text encoder, which has heads of 32"] = 128
     text_layers: Annotated[int, "of the text encoder"] = 4
     checkpoint_seconds: Annotated[float, "between checkpoints"] = 300.0
-    sheet_seconds: Annotated[float, "between small contact sheets of the denoiser"] = 900.0
+    sheet_seconds: Annotated[
+        float, "between measures of the VAE and small contact sheets of the denoiser"
+    ] = 900.0
     judged: Annotated[tuple[int, ...], "captions judged at the end: seen, held out"] = (200, 100)
 
     def __post_init__(self) -> None:

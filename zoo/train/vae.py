@@ -24,7 +24,7 @@ KL = 2e-4  # a latent value, in the loss a pixel's value
 FIRST_LOG_VARIANCE = -6.0  # of an untrained VAE's posterior
 GRADIENT = 0.5
 SQUARED = (2.0, 10.0)  # weight of the squared error, at first and at the end
-MEASURED = 256  # validation pictures
+MEASURED = 64  # validation pictures
 WHITENED = 4_000  # training pictures whose latents get mean 0, std 1
 ENCODED = 100  # pictures at once
 
@@ -217,7 +217,7 @@ def train(options: TrainOptions, device: torch.device, stop: Event) -> dict[str,
         decay=0.6,  # most of the last decibels come as the rate falls
         average=0.998,
         checkpoint_seconds=options.checkpoint_seconds,
-        measure_seconds=options.checkpoint_seconds,
+        measure_seconds=options.sheet_seconds,
     )
     loop = Loop(task, how, options.out)
     loop.run(stop)
