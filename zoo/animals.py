@@ -7,12 +7,8 @@ the bird's beak, wing and thin legs.
 
 import math
 
-from zoo.drawing import Part, Point, curve, line, oval, plus, polygon, rimmed, turned
+from zoo.drawing import Layers, Part, Point, curve, line, oval, plus, polygon, rimmed, turned
 from zoo.poses import BUILDS, Build, Haunch, Limb, Perch, Stance, perch, stance
-
-# From the farthest to the nearest: far legs, tail, body and head, near legs, what lies on top. The
-# parts of a layer share one outline.
-Layers = tuple[list[Part], ...]
 
 
 def animal(name: str, pose: str, sway: float) -> Layers:

@@ -1,9 +1,20 @@
 """The bird in detail, for pictures that are large enough to show it; joints as in `animals`."""
 
-from zoo.drawing import Part, Point, blob, curve, line, oval, plus, polygon, rimmed, tapered, turned
+from zoo.drawing import (
+    Layers,
+    Part,
+    Point,
+    blob,
+    curve,
+    line,
+    oval,
+    plus,
+    polygon,
+    rimmed,
+    tapered,
+    turned,
+)
 from zoo.poses import Perch, perch
-
-Layers = tuple[list[Part], ...]
 
 FINE = 0.5  # width of a line between feathers
 

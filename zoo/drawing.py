@@ -25,6 +25,10 @@ class Part:
     rim: float = 1.0  # share of the picture's outline that it gets
 
 
+# From the farthest to the nearest. The parts of a layer share one outline.
+Layers = tuple[list[Part], ...]
+
+
 def plus(a: Point, b: Point) -> Point:
     """The sum of two points."""
     return (a[0] + b[0], a[1] + b[1])

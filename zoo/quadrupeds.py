@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable
 
 from zoo.drawing import (
+    Layers,
     Part,
     Point,
     blob,
@@ -23,7 +24,6 @@ from zoo.drawing import (
 )
 from zoo.poses import BUILDS, Build, Haunch, Limb, Stance, stance
 
-Layers = tuple[list[Part], ...]
 Place = Callable[[float, float], Point]  # from a head's own axes to the figure's
 
 FINE = 0.5  # width of a mouth, a toe or a lash
@@ -56,13 +56,13 @@ def _leg(limb: Limb | Haunch, tone: str, *, hoofed: bool) -> list[Part]:
     leg = tapered(limb.joints, width * 1.3, width * (0.8 if hoofed else 0.9), tone)
     from_x, from_y = limb.joints[-2]
     along = math.atan2(foot[1] - from_y, foot[0] - from_x)
-    if foot[1] < 2:  # it stands or lies on the ground
-        return leg + (
-            _hoof(foot, -1.57 if along < -0.6 else along, width)
-            if hoofed
-            else _paw(plus(foot, (0.55, 0.3)), 0.0, width, tone)
-        )
-    return leg + (_hoof(foot, along, width) if hoofed else _paw(foot, along, width, tone))
+    on_ground = foot[1] < 2
+    if hoofed:
+        upright = on_ground and along < -0.6
+        return leg + _hoof(foot, -math.pi / 2 if upright else along, width)
+    if on_ground:
+        return leg + _paw(plus(foot, (0.55, 0.3)), 0.0, width, tone)
+    return leg + _paw(foot, along, width, tone)
 
 
 def _paw(centre: Point, along: float, width: float, tone: str) -> list[Part]:

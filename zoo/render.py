@@ -9,9 +9,9 @@ import numpy as np
 import skia
 from numpy.typing import NDArray
 
-from zoo.animals import Layers, animal
+from zoo.animals import animal
 from zoo.birds import bird
-from zoo.drawing import Colour, draw, ink
+from zoo.drawing import Colour, Layers, draw, ink
 from zoo.places import PAPER, SIDE, Manner, Surroundings, draw_place
 from zoo.quadrupeds import quadruped
 from zoo.scene import Scene

@@ -10,6 +10,7 @@ from PIL import Image
 from zoo import split
 from zoo.captions import MAX_TOKENS, WORDS, caption, wording
 from zoo.edits import BENCHMARK, KINDS, benchmark_edits, tuning_edits
+from zoo.judge import Judge
 from zoo.render import change_mask, render
 from zoo.sample_pictures import FOLDER, SAMPLES, _scene
 from zoo.scene import ATTRIBUTES, Scene, labels
@@ -88,6 +89,13 @@ def test_the_samples_are_what_the_world_draws() -> None:
         (file,) = [f for f in FOLDER.glob(f"{number:02d}-*.png") if "answer" not in f.name]
         drawn = render(_scene(number, what, pose, place)).astype(int)
         assert np.abs(drawn - np.asarray(Image.open(file))).max() <= 2, file.name
+
+
+@pytest.mark.parametrize("size", [64, 128])
+def test_the_judge_reads_plain_and_detailed_pictures(size: int) -> None:
+    scenes = [split.validation_scene(index) for index in range(48)]
+    found = Judge.from_pretrained().classify(np.stack([render(s, size) for s in scenes]))
+    assert (found == np.array([labels(scene) for scene in scenes])).mean() > 0.99
 
 
 def test_the_canonical_caption_says_every_attribute() -> None:
