@@ -87,6 +87,14 @@ def test_a_command_line_says_the_same_as_the_options() -> None:
     )
 
 
+def test_the_recipe_for_a_gpu_is_one_that_can_be_trained() -> None:
+    script = Path("bench/zoo_on_gpu.sh").read_text("utf-8").replace("\\\n", " ")
+    (line,) = (line for line in script.splitlines() if line.startswith("$python -m zoo.train"))
+    words = [w for w in line.split()[3:] if w != '"$@"']
+    options = parse([*words, "--init", "zoo/checkpoints/zoo128"])
+    assert (options.size, options.device, options.dtype) == (128, "cuda", "bfloat16")
+
+
 def test_the_cards_command_can_be_given_again() -> None:
     told = {"init": "folder", "vae_decoder_only": True, "vae_steps": 7}
     command = card._command({"stages": {"vae": {"options": told}}})
