@@ -132,6 +132,18 @@ def test_the_exported_weights_are_the_averaged_ones_in_half(trained: TrainOption
         assert torch.equal(ours.half().float(), theirs)
 
 
+def test_a_model_can_be_exported_before_its_denoiser_has_begun(
+    trained: TrainOptions, tmp_path: Path
+) -> None:
+    shutil.copytree(trained.out, tmp_path / "run")
+    (tmp_path / "run" / "denoiser.pt").unlink()
+    exported, steps = export.as_exported(replace(trained, out=tmp_path / "run"))
+    assert steps == 0
+    start = denoiser.build_unet(trained)
+    for ours, theirs in zip(start.parameters(), exported.unet.parameters(), strict=True):
+        assert torch.equal(ours.half().float(), theirs)
+
+
 @pytest.mark.parametrize("name", TASKS)
 def test_a_resumed_training_is_the_same_training(
     trained: TrainOptions, tmp_path: Path, name: str

@@ -246,8 +246,13 @@ def checkpoint(options: TrainOptions) -> Path:
 
 
 def load_averaged(options: TrainOptions) -> tuple[Any, Any, int]:
-    """The UNet and the text encoder with averaged weights, and the steps behind them."""
+    """The UNet and the text encoder with averaged weights, and the steps behind them.
+
+    Before the first checkpoint these are the weights that training starts from, and 0 steps.
+    """
     unet, text_encoder = build_unet(options), build_text_encoder(options, tokenizer.load(options))
+    if not checkpoint(options).is_file():
+        return unet, text_encoder, 0
     state = torch.load(checkpoint(options), map_location="cpu", weights_only=True)
     tensors = [*unet.state_dict().values(), *text_encoder.state_dict().values()]
     wanted = [t for t in tensors if t.is_floating_point()]
