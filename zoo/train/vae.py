@@ -25,7 +25,7 @@ FIRST_LOG_VARIANCE = -6.0  # of an untrained VAE's posterior
 GRADIENT = 0.5
 SQUARED = (2.0, 10.0)  # weight of the squared error, at first and at the end
 MEASURED = 64  # validation pictures
-WHITENED = 4_000  # training pictures whose latents get mean 0, std 1
+WHITENED = 1_000  # training pictures whose latents get mean 0, std 1
 ENCODED = 100  # pictures at once
 
 
