@@ -46,7 +46,7 @@ def test_an_edit_outside_the_mask_costs_the_background(judge, pie_bench):
 
 
 def test_a_mask_of_everything_leaves_no_background(judge, pie_bench):
-    task = replace(load_pie_bench(pie_bench)[0], runs=(0, 512 * 512))
+    task = replace(load_pie_bench(pie_bench)[0], mask_runs=(0, 512 * 512))
     photo = task.photo()
     scores = judge.score(task, photo, photo)
     assert scores.background_mse is None and scores.background_psnr is None

@@ -19,7 +19,7 @@ EDITING = 4 * 2 + 1 * 2 + 2 * 1
 def test_rows_are_counted_stage_by_stage(subject, form, tuning):
     options = subject.plan.options(replace(form, **WINDOWS))
     (task,) = subject.tasks(1)
-    costs = stage_costs(subject, lambda tell: subject.edit(task, options, tell))
+    costs = stage_costs(subject, lambda on_progress: subject.edit(task, options, on_progress))
     assert {name: (cost.rows, cost.backward_rows) for name, cost in costs.items()} == {
         "inverting": (4, 0),
         "tuning": (tuning, 4 * 2),
