@@ -99,7 +99,7 @@ def _source_files(module: str) -> list[Path]:
     own = _HERE.parents[1] / Path(*module.split(".")).with_suffix(".py")
     if ".peers." in module:
         return [own, *(_HERE / name for name in _SHARED_BY_PEERS)]
-    return [own, *sorted(_BARET.glob("*.py"))]
+    return [own, *sorted(_BARET.rglob("*.py"))]
 
 
 def _without_docstrings(tree: ast.Module) -> ast.Module:

@@ -9,7 +9,7 @@ import pytest
 from bench.edits import report, sheets, tables, tuned
 from bench.edits.batch import Edited, Method
 from bench.edits.evaluation import Bench, evaluate
-from bench.edits.methods import BARET, METHODS
+from bench.edits.methods import BARET, METHODS, methods_with_steps
 from bench.edits.results import settings_digest
 from zoo.scene import ATTRIBUTES
 
@@ -107,6 +107,13 @@ def test_the_best_try_is_used_for_this_model_and_these_tries_alone(bench, method
         tuned.best("brighten", method, "another model", path)
     with pytest.raises(tuned.NotTunedError, match="have changed"):
         tuned.best("brighten", replace(method, tries=(Brightness(4),)), "model", path)
+
+
+def test_the_stored_settings_are_those_of_all_methods():
+    stored = json.loads(tuned.TUNED.read_text())
+    assert set(stored["methods"]) == set(METHODS)
+    for name, method in methods_with_steps(20).items():
+        assert tuned.best(name, method, stored["model"], tuned.TUNED) in method.tries
 
 
 def test_a_report_tells_everything(bench, method, tmp_path, monkeypatch):
