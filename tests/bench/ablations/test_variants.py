@@ -45,7 +45,7 @@ def test_every_switch_makes_a_difference(model, batch, shipped, variant):
 
 
 def test_no_strength_and_no_layers_are_no_balance(model, batch):
-    # Within the cross-attention window the edit branch has the transition's text: keep that.
+    # In the cross-attention window the edit branch has the transition's text: leave it out.
     options = replace(FAST, cross_attention_until=0.0)
     off = replace(options, self_attention_until=0.0)
     plain = edit_variant(model, batch, Variant(off))

@@ -17,7 +17,7 @@ def test_lockstep_edits_like_the_editor_one_by_one(model, batch):
     editor = Editor(model.model)
     for i, prompt in enumerate(batch.prompts):
         alone = editor.edit(Image.fromarray(batch.sources[i]), prompt, OPTIONS)
-        # Another batch size sums in another order: measured, at most one grey level.
+        # Batches of other sizes add in another order; the measured difference is at most one level.
         assert np.abs(np.asarray(alone.image).astype(int) - edited.images[i]).max() <= 2
         rebuilt = np.asarray(alone.reconstruction).astype(int)
         assert np.abs(rebuilt - edited.reconstruct()[i]).max() <= 2

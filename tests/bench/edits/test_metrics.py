@@ -82,12 +82,14 @@ def test_changed_and_kept_are_the_judges(labels, changed, kept):
     assert (quality.changed, quality.kept, quality.joint) == (changed, kept, changed and kept)
 
 
-@pytest.mark.parametrize(("error", "joint"), [(2, True), (3, False)])  # 6.0 and 9.5 dB under 1
+@pytest.mark.parametrize(
+    ("error", "joint"), [(2, True), (3, False)]
+)  # 6.0 and 9.5 dB below an error of 1
 def test_the_unchanged_pixels_may_lose_seven_decibels(error, joint):
     task = _task()
     image = task.answer.copy()
     image[8:] += error
-    image[:8] = 0  # inside the mask all is allowed
+    image[:8] = 0  # inside the mask, everything is allowed
     quality = _measure(task, image, (2, 1))
     assert quality.joint == joint
     assert quality.loss_outside == pytest.approx(20 * np.log10(error))

@@ -45,7 +45,7 @@ def test_tedbench_from_end_to_end_and_resumed(arguments, tedbench, tmp_path, cap
     (tmp_path / "work" / "tedbench" / "ddim" / "001-cat-1.json").unlink()
     main(given)
     output = capsys.readouterr().out
-    assert output.count("done before") == 5  # and the sixth again
+    assert output.count("done before") == 5  # and the sixth was made again
     again = json.loads((tmp_path / "out" / "photos-tedbench.json").read_text())
     first = json.loads(figures)
     assert [r["scores"] for r in again["records"]] == [r["scores"] for r in first["records"]]
@@ -65,7 +65,7 @@ def test_pie_bench_from_end_to_end_and_scored_again(
     assert len(figures["records"]) == 6 and figures["conditions"]["edits_of"] == 3
     assert "CLIP edited ↑" in (tmp_path / "out" / "photos.md").read_text()
 
-    # Other metrics: what is edited is scored again, not made again.
+    # With other metrics, edits are scored again but not made again.
     images = sorted((tmp_path / "work" / "pie-bench").rglob("*.png"))
     before = [image.stat().st_mtime_ns for image in images]
     capsys.readouterr()

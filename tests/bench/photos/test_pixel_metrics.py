@@ -29,7 +29,7 @@ def test_an_exact_picture_has_no_psnr():
 
 
 def test_ssim_of_flat_pictures_is_that_of_their_means():
-    # With flat images only the luminance term is left: (2ab + c₁)/(a² + b² + c₁), c₁ = 0.01².
+    # Flat images leave only the luminance term: (2ab + c₁)/(a² + b² + c₁), c₁ = 0.01².
     a, b = 0.5, 0.25
     found = pie_bench_ssim(torch.full((1, 3, 32, 32), a), torch.full((1, 3, 32, 32), b))
     assert found == pytest.approx((2 * a * b + 1e-4) / (a * a + b * b + 1e-4), rel=1e-4)

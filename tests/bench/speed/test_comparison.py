@@ -35,6 +35,6 @@ def test_editing_again_takes_the_edit_alone_and_is_told_against_the_default(brie
     assert (plain.calls, plain.rows) == (default.calls, default.rows)
     assert default.ratio.low == default.ratio.high == 1
     assert default.backward_rows == paper.backward_rows == 2  # T = 2, one inner step
-    # Without 2 rows of inversion, and of tuning ∅'s and the gradient's.
+    # Without the 2 rows of inversion, and the 2 of ∅ and 2 with a gradient of tuning.
     assert again.backward_rows == 0 and again.rows == default.rows - 2 - 2 * 2
     assert f"| edit of a stored inversion | {again.seconds} | {again.ratio} |" in measured.page()
