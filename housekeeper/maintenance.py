@@ -19,7 +19,8 @@ from kombu.exceptions import OperationalError
 from core.broker.app import make_celery, queue_name, signal_waiting
 from core.errors import StoreUnavailable
 from core.ids import is_edit_id
-from core.images.storage import ImageStorage, is_deletable_prefix
+from core.images.keys import is_deletable_prefix
+from core.images.storage import ImageStorage
 from core.outbound.client import safe_client
 from core.problems import WORKER_LOST, edit_problem
 from core.settings import Settings

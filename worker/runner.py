@@ -19,6 +19,7 @@ from baret import (
 )
 from baret.heatmaps import attention_sheet
 from core.errors import DecoderUnavailable, EditUnavailable, StaleAttempt, StoreUnavailable
+from core.images.keys import INPUT, artifact_stem, output_stem
 from core.images.sandbox import DecoderSandbox
 from core.images.storage import ImageStorage
 from core.schema import (
@@ -293,7 +294,7 @@ class Runner:
     def _load(self, claim: Claim) -> tuple[Record, bytes]:
         """The edit, and its picture's bytes."""
         record = self._store.get(claim.id)
-        data = self._files.get(claim.id, "input")
+        data = self._files.get(claim.id, INPUT)
         if data is None:
             raise FileNotFoundError("the picture is not in the store")
         return record, data
@@ -307,7 +308,7 @@ class Runner:
         outputs = [
             self._encoder.encode(
                 output.image,
-                f"{claim.token}-output-{i}",
+                output_stem(claim.token, i),
                 params.output_format,
                 quality=params.quality,
                 interpolation=output.interpolation,
@@ -341,7 +342,7 @@ class Runner:
             images["attention"] = attention_sheet(first.attention)
         return {
             kind: self._encoder.encode(
-                image, f"{claim.token}-{kind}", OutputFormat.PNG, quality=100
+                image, artifact_stem(claim.token, kind), OutputFormat.PNG, quality=100
             )
             for kind, image in images.items()
         }

@@ -32,12 +32,11 @@ from core.errors import (
 )
 from core.ids import new_edit_id
 from core.images.inspection import MAX_BYTES
+from core.images.keys import INPUT
 from core.outbound.ip_policy import check_url
 from core.schema import InputImage, Model, Params, Submission
 from core.store.idempotency import IdempotencyLock
 from core.telemetry.logs import about_edit, get_logger
-
-INPUT = "input"  # the name of an edit's own picture in the picture store
 
 _BREAKS = b" \t\r\n"
 _DATA_URI = re.compile(r"data:[^,]{0,200},")
