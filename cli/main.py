@@ -6,7 +6,7 @@ import typer
 from pydantic import ValidationError
 
 from cli import keys
-from core.errors import JobsError
+from core.errors import CoreError
 
 app = typer.Typer(
     help="BARET's command line.",
@@ -28,5 +28,5 @@ def main() -> None:
         app(prog_name="baret")
     except ValidationError as error:
         sys.exit(f"baret: a setting is not understood: {error}")
-    except (JobsError, RuntimeError) as error:
+    except (CoreError, RuntimeError) as error:
         sys.exit(f"baret: {error}")

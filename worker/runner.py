@@ -35,7 +35,7 @@ from core.schema import (
 )
 from core.store.claims import Claim
 from core.store.edits import EditStore
-from core.telemetry.logs import about_edit, get_logger
+from core.telemetry.logs import edit_log_context, get_logger
 from core.telemetry.tracing import AttemptTrace, Tracer
 from worker.errors import EditTimeout, problem_of
 from worker.heartbeat import LeaseRenewer
@@ -79,7 +79,7 @@ class _Attempt:
         Raises:
             Canceled, Leaving, EditTimeout, StaleAttempt: why the edit must stop now.
         """
-        self.trace.stage(stage)
+        self.trace.enter_stage(stage)
         if self.leaving.is_set():
             raise Leaving
         if self.lease.lost:
@@ -185,7 +185,7 @@ class Runner:
         return None if self._leaving.is_set() else self._store.claim(self._model)
 
     def _run_traced(self, claim: Claim, wait: Wait) -> None:
-        with about_edit(claim.id, attempt=claim.token):
+        with edit_log_context(claim.id, attempt=claim.token):
             started = time.monotonic()
             trace = self._tracer.attempt(claim.id, claim.token, self._model)
             status = "not published"
@@ -194,7 +194,7 @@ class Runner:
                     wait()
                     status = self._run(claim, lease, trace)
             finally:
-                trace.ended(status)
+                trace.finish(status)
             log.info("ended", status=status, seconds=round(time.monotonic() - started, 2))
 
     def _run(self, claim: Claim, lease: LeaseRenewer, trace: AttemptTrace) -> str:
@@ -221,7 +221,7 @@ class Runner:
             return self._lost(claim)
         except Exception as error:
             log.exception("failed")
-            trace.failed(problem_of(error)["code"])
+            trace.record_failure(problem_of(error)["code"])
             return self._finish(claim, EditStatus.FAILED, error=error)
         return self._finish(claim, EditStatus.SUCCEEDED, result=result)
 
@@ -268,7 +268,7 @@ class Runner:
         attempt.report(Stage.LOADING, 0.0)
         started = time.perf_counter()
         record, data = attempt.patiently(Stage.LOADING, 0.0, lambda: self._load(attempt.claim))
-        attempt.trace.asked(record.submission.traceparent, record.queued_at)
+        attempt.trace.link(record.submission.traceparent, record.queued_at)
         log.info("started", model=self._model)  # what its caller wrote is in the record alone
         decode = partial(self._decoding.decode, data)
         image = attempt.patiently(Stage.LOADING, 0.0, decode)

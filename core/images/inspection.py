@@ -48,7 +48,7 @@ _TURNS = {
 pillow_heif.register_heif_opener()
 
 
-def check_kind(data: bytes) -> None:
+def check_format(data: bytes) -> None:
     """Refuse what needs no look inside: too many bytes, or the first ones of no accepted format.
 
     Raises:
@@ -72,7 +72,7 @@ def open_image(data: bytes) -> Image.Image:
         UnsupportedImage: not one of the accepted formats, by content.
         InvalidImage: its header cannot be read, or it is animated.
     """
-    check_kind(data)
+    check_format(data)
     try:
         with warnings.catch_warnings():
             # Pillow warns of many pixels and of broken EXIF; our own bounds below decide.

@@ -21,7 +21,7 @@ from typing import Any
 from PIL import Image
 
 from core.errors import DecoderUnavailable, InputImageError, InvalidImage
-from core.images.inspection import MAX_BYTES, MAX_PIXELS, check_kind, inspect, load_upright
+from core.images.inspection import MAX_BYTES, MAX_PIXELS, check_format, inspect, load_upright
 from core.schema import InputImage
 
 MAX_NOTE = 2**16  # bytes of JSON
@@ -53,7 +53,7 @@ class DecoderSandbox:
             InputImageError: as it does; InvalidImage too where the process had to be ended.
             DecoderUnavailable: no process could be started.
         """
-        check_kind(data)
+        check_format(data)
         (note,) = self._apart(_inspect, data)
         return InputImage.model_validate_json(note)
 
@@ -63,7 +63,7 @@ class DecoderSandbox:
         Raises:
             InputImageError, DecoderUnavailable: as `inspect`.
         """
-        check_kind(data)
+        check_format(data)
         note, profile, pixels = self._apart(_decode, data, MAX_BYTES, 4 * MAX_PIXELS)
         told = json.loads(note)
         image = Image.frombytes(told["mode"], tuple(told["size"]), pixels)

@@ -36,8 +36,8 @@ def test_what_keeps_no_traces_does_nothing() -> None:
         assert tracer.traceparent() is None
         answered("/v1/edits", 200)
     trace = tracer.attempt("edit_1", 1, "zoo")
-    trace.stage("editing")
-    trace.ended("succeeded")
+    trace.enter_stage("editing")
+    trace.finish("succeeded")
     tracer.close()
 
 
