@@ -93,8 +93,8 @@ def advisories(known: dict[str, str]) -> Iterator[list[str]]:
             thread.join()
 
 
-def _advisory(name: str, mended_in: str) -> dict[str, object]:
-    events = [{"introduced": "0"}, {"fixed": mended_in}]
+def _advisory(name: str, fixed_in: str) -> dict[str, object]:
+    events = [{"introduced": "0"}, {"fixed": fixed_in}]
     return {
         "id": "PYSEC-2026-1",
         "modified": "2026-01-01T00:00:00Z",
@@ -124,7 +124,7 @@ def test_an_audit_that_finds_nothing_is_clean(
 ) -> None:
     with advisories({}) as options:
         assert audit(pinned, options) == CLEAN
-    assert "2 pins, 0 known vulnerabilities, 0 not looked up" in capsys.readouterr().out
+    assert "2 packages, 0 known vulnerabilities, 0 not looked up" in capsys.readouterr().out
 
 
 def test_an_audit_that_finds_something_fails(
@@ -132,7 +132,7 @@ def test_an_audit_that_finds_something_fails(
 ) -> None:
     with advisories({"h11": "0.17.0"}) as options:
         assert audit(pinned, options) == VULNERABLE
-    assert "h11 0.16.0: PYSEC-2026-1, mended in 0.17.0" in capsys.readouterr().out
+    assert "h11 0.16.0: PYSEC-2026-1, fixed in 0.17.0" in capsys.readouterr().out
 
 
 def test_an_audit_without_advisories_says_so_and_is_not_clean(

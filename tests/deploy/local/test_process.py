@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psutil
 
-from deploy.local.process import Child, Command, how_it_ended
+from deploy.local.process import Command, ManagedProcess, describe_exit
 from tests.support.commands import until
 
 # Starts a process of its own, tells both ids, and does not hear SIGTERM.
@@ -25,10 +25,12 @@ def gone(pid: int) -> bool:
 
 def test_a_stubborn_child_is_killed_with_all_that_it_started(tmp_path: Path) -> None:
     note = tmp_path / "pids"
-    child = Child(Command("stubborn", [sys.executable, "-c", STUBBORN, str(note)], grace=0.2))
+    process = ManagedProcess(
+        Command("stubborn", [sys.executable, "-c", STUBBORN, str(note)], stop_seconds=0.2)
+    )
     until(lambda: note.exists() and note.read_text().endswith("\n"), "its note")
 
-    child.stop()
+    process.stop()
 
     for pid in map(int, note.read_text().split()):
         until(lambda pid=pid: gone(pid), "its end")
@@ -37,18 +39,18 @@ def test_a_stubborn_child_is_killed_with_all_that_it_started(tmp_path: Path) -> 
 def test_restarts_come_more_slowly_each_time(tmp_path: Path) -> None:
     note = tmp_path / "starts"
     code = f"print(file=open({str(note)!r}, 'a'))"
-    child = Child(Command("short", [sys.executable, "-c", code]))
+    process = ManagedProcess(Command("short", [sys.executable, "-c", code]))
     begun = time.monotonic()
 
-    while child.deaths < 3:
-        child.tend()
+    while process.exits < 3:
+        process.keep_alive()
         time.sleep(0.01)
 
     assert time.monotonic() - begun > 0.5 + 1.0
     assert len(note.read_text()) == 3
-    child.stop()
+    process.stop()
 
 
 def test_an_end_is_told_in_words() -> None:
-    assert how_it_ended(3) == "exit code 3"
-    assert how_it_ended(-9) == "signal 9 (Killed)"
+    assert describe_exit(3) == "exit code 3"
+    assert describe_exit(-9) == "signal 9 (Killed)"

@@ -15,6 +15,6 @@ def test_a_service_with_keys_leaves_the_sample_out(tmp_path: Path) -> None:
     sample = first_sample(ROOT / "tests" / "deploy" / "local" / "samples")
     with (
         httpx.Client(transport=asking_for_a_key, base_url="http://stack") as client,
-        pytest.raises(SampleFailed, match="keys were made"),
+        pytest.raises(SampleFailed, match="requires an API key"),
     ):
         run_sample(client, sample, folder=tmp_path, pause=lambda _: None)

