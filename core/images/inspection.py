@@ -85,7 +85,7 @@ def open_image(data: bytes) -> Image.Image:
         if _may_be_still_image(data):
             raise InvalidImage(_UNREADABLE) from error
         raise UnsupportedImage(_UNSUPPORTED) from error
-    except Exception as error:  # codecs raise anything on a broken header
+    except Exception as error:  # codecs may raise anything on a broken header
         raise InvalidImage(_UNREADABLE) from error
     if image.width * image.height > MAX_PIXELS:
         raise ImageTooLarge(
@@ -148,7 +148,7 @@ def load_upright(data: bytes) -> Image.Image:
 def _load(image: Image.Image) -> None:
     try:
         image.load()
-    except Exception as error:  # codecs raise anything on broken data
+    except Exception as error:  # codecs may raise anything on broken data
         raise InvalidImage("The image cannot be decoded; it is truncated or broken.") from error
     if image.mode in ("P", "PA") and image.palette is None:
         raise InvalidImage("The image cannot be decoded; its palette is missing.")

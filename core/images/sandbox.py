@@ -145,7 +145,7 @@ def _main(task: Task, pipe: Connection, limits: DecoderSandbox) -> None:
         _send(pipe, error=type(error).__name__, message=str(error))
     except (EOFError, OSError):
         return  # the parent has closed the pipe
-    except Exception:  # codecs raise anything
+    except Exception:  # codecs may raise anything
         _send(pipe, error="InvalidImage", message="The image cannot be read; it is broken.")
 
 

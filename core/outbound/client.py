@@ -21,8 +21,8 @@ MAX_CONNECTIONS = 100
 MAX_LOOKUPS = 256  # threads: enough if every connection waits for a name server that hangs
 
 
-class Connection(httpcore.AsyncNetworkStream):
-    """A connection that limits the number of bytes received per request."""
+class LimitedStream(httpcore.AsyncNetworkStream):
+    """A network stream that limits the bytes received per request."""
 
     def __init__(self, stream: httpcore.AsyncNetworkStream):
         self._stream = stream
@@ -66,7 +66,7 @@ class Connection(httpcore.AsyncNetworkStream):
             with CancelScope(shield=True):
                 await self._stream.aclose()
             raise
-        return Connection(stream)
+        return LimitedStream(stream)
 
     def get_extra_info(self, info: str) -> object:
         """Return the library's information."""
@@ -100,7 +100,7 @@ class _Connector(httpcore.AsyncNetworkBackend):
                 allowed = [one for one in addresses if is_allowed(one, self._networks)]
                 if not allowed:
                     raise AddressNotAllowed("The URL leads to an address that is not public.")
-                return Connection(await self._connect_first(allowed[:MAX_ADDRESSES], port))
+                return LimitedStream(await self._connect_first(allowed[:MAX_ADDRESSES], port))
         except TimeoutError as error:
             raise httpcore.ConnectTimeout("The host does not answer.") from error
         except OSError as error:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import httpx
 
 from core.errors import FetchersBusy, FetchFailed, TooManyFetches
-from core.outbound.client import Connection, safe_client
+from core.outbound.client import LimitedStream, safe_client
 from core.outbound.ip_policy import check_url
 from core.settings import Network
 
@@ -91,8 +91,8 @@ class Fetcher:
     async def _download(self, url: str, max_bytes: int) -> bytes:
         async with self._client.stream("GET", url, headers={"accept": "image/*"}) as response:
             _check_head(response, max_bytes)
-            connection: Connection = response.extensions["network_stream"]
-            connection.allow(round(max_bytes * WIRE_FACTOR) + WIRE_SLACK)
+            stream: LimitedStream = response.extensions["network_stream"]
+            stream.allow(round(max_bytes * WIRE_FACTOR) + WIRE_SLACK)
             chunks: list[bytes] = []
             left = max_bytes
             async for chunk in response.aiter_raw():

@@ -13,7 +13,7 @@ from ipaddress import ip_address
 
 from core.outbound.ip_policy import Address
 
-Result = list[Address] | OSError
+LookupResult = list[Address] | OSError
 
 
 class ThreadedResolver:
@@ -34,14 +34,14 @@ class ThreadedResolver:
             return [ip_address(host)]
         await self._slots.acquire()
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[Result] = loop.create_future()
+        future: asyncio.Future[LookupResult] = loop.create_future()
 
-        def finish(result: Result) -> None:
+        def finish(result: LookupResult) -> None:
             self._slots.release()
             if not future.done():
                 future.set_result(result)
 
-        def report(result: Result) -> None:
+        def report(result: LookupResult) -> None:
             with suppress(RuntimeError):  # the loop has ended meanwhile
                 loop.call_soon_threadsafe(finish, result)
 
@@ -53,7 +53,7 @@ class ThreadedResolver:
         return result
 
 
-def _look_up(host: str, report: Callable[[Result], None]) -> None:
+def _look_up(host: str, report: Callable[[LookupResult], None]) -> None:
     try:
         # As bytes: the name is ASCII already and must not be encoded again.
         rows = socket.getaddrinfo(host.encode("ascii"), None, type=socket.SOCK_STREAM)

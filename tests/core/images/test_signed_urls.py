@@ -41,8 +41,8 @@ def test_any_text_as_a_signature_is_just_not_valid(signature: str) -> None:
 @pytest.mark.parametrize("form", ["0{}", "+{}", " {}", "{} ", "{}\n", "-{}", "{}.0", "{}_0", ""])
 def test_a_moment_has_one_spelling(form: str) -> None:
     query = signed()
-    spelled = query | {"expires": form.format(query["expires"])}
-    assert signer.verify("edit_1", "a.png", **spelled) is None
+    misspelled = query | {"expires": form.format(query["expires"])}
+    assert signer.verify("edit_1", "a.png", **misspelled) is None
 
 
 def test_digits_of_other_scripts_are_no_moment() -> None:
@@ -52,7 +52,7 @@ def test_digits_of_other_scripts_are_no_moment() -> None:
 
 
 def test_no_two_pictures_are_signed_by_the_same_message() -> None:
-    # Joined by line breaks, these two would be one.
+    # Joined by line breaks, these two would be the same.
     one, other = (
         parse_qs(urlsplit(signer.path(*names, seconds=60)).query)["signature"]
         for names in (("a\nb", "c"), ("a", "b\nc"))

@@ -1,4 +1,4 @@
-"""Names looked up aside: hanging ones are bounded and hold up nothing else."""
+"""Lookups run in threads: hanging ones are limited and do not block anything else."""
 
 import asyncio
 import socket
@@ -15,11 +15,11 @@ from tests.security.hostile import NAME, Resolver
 
 @pytest.fixture
 def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[Resolver]:
-    """A resolver that answers when it is let go."""
+    """A system resolver that hangs until released."""
     held = threading.Event()
-    resolver = Resolver([["192.0.2.1", "192.0.2.1", "2001:db8::1"]], held=held)
-    monkeypatch.setattr(socket, "getaddrinfo", resolver)
-    yield resolver
+    system = Resolver([["192.0.2.1", "192.0.2.1", "2001:db8::1"]], held=held)
+    monkeypatch.setattr(socket, "getaddrinfo", system)
+    yield system
     held.set()
 
 
@@ -71,5 +71,5 @@ def test_hanging_lookups_leave_the_loops_own_threads_free(hanging: Resolver) -> 
             task.cancel()
 
     started = time.monotonic()
-    asyncio.run(scene())  # and its end waits for none of them
+    asyncio.run(scene())  # the end of the loop does not wait for them
     assert time.monotonic() - started < 100

@@ -19,9 +19,9 @@ def test_a_traceback_names_the_place_but_no_values(form, capsys):
         fail(SECRET)
     except RuntimeError:
         get_logger("test").exception("failed")
-    said = capsys.readouterr().err
-    assert "RuntimeError" in said and "broken" in said and "fail" in said
-    assert SECRET not in said
+    output = capsys.readouterr().err
+    assert "RuntimeError" in output and "broken" in output and "fail" in output
+    assert SECRET not in output
 
 
 def test_an_edits_id_is_on_every_line_inside_also_the_libraries(capsys):

@@ -1,4 +1,4 @@
-"""The stack from outside: what it starts, prints, survives and leaves behind."""
+"""The stack from the outside: what it starts, prints, survives and leaves behind."""
 
 import os
 import re
@@ -27,8 +27,8 @@ def test_serves_with_a_sample_edit_and_leaves_nothing_at_the_end(start: Start) -
 
     assert (stack.data / "sample" / "before.png").read_bytes().startswith(b"\x89PNG")
     assert (stack.data / "sample" / "after.png").read_bytes() == b"the picture after"
-    for told in ("Done in", "after.png", "A word is unknown.", f":{stack.port}", str(stack.data)):
-        assert told in stack.output
+    for text in ("Done in", "after.png", "A word is unknown.", f":{stack.port}", str(stack.data)):
+        assert text in stack.output
     assert len(stack.family) == 3  # Valkey, sleeper, API
 
     stack.process.terminate()
@@ -127,7 +127,7 @@ def test_exit_after_sample_ends_well(start: Start) -> None:
     assert "Done in" in stack.output
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children of a parent's death")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux signals a child of a dead parent")
 def test_children_end_with_a_stack_that_is_killed(start: Start) -> None:
     stack = start().ready()
 

@@ -1,4 +1,4 @@
-"""Which server the stack takes; what it is told is tested on a running one in test_local."""
+"""Which server the stack uses. Its configuration is tested on a running one in test_stack."""
 
 from pathlib import Path
 
@@ -32,11 +32,11 @@ def test_without_one_the_wheels_binary_is_taken(
 
 
 def test_an_older_file_does_not_lend_its_mode(tmp_path: Path) -> None:
-    note = tmp_path / "redis.url"
-    note.write_text("older")
-    note.chmod(0o644)
+    file = tmp_path / "redis.url"
+    file.write_text("older")
+    file.chmod(0o644)
 
-    valkey.write_private(note, "secret")
+    valkey.write_private(file, "secret")
 
-    assert note.read_text() == "secret"
-    assert note.stat().st_mode & 0o777 == 0o600
+    assert file.read_text() == "secret"
+    assert file.stat().st_mode & 0o777 == 0o600
