@@ -218,6 +218,6 @@ class Settings(BaseSettings):
         return path.name if path.is_dir() else self.model
 
     @property
-    def edits_in_flight(self) -> int | None:
-        """Return the concurrency as a number, or None to leave it to the worker."""
+    def concurrency_limit(self) -> int | None:
+        """Return `concurrency` as a number, or None to let the worker decide."""
         return None if self.concurrency == "auto" else max(1, int(self.concurrency))
