@@ -36,7 +36,7 @@ def otlp_tracer(endpoint: str, part: str) -> Tracer:
 
 
 class OtelTracer(Tracer):
-    """A tracer with the spans of the given provider, which it closes with itself."""
+    """A tracer that records spans with the given provider, and closes it at the end."""
 
     def __init__(self, provider: TracerProvider):
         self._provider = provider
