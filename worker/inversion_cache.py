@@ -15,7 +15,8 @@ from baret import BaretError, Inversion, InversionOptions
 from baret.images import to_rgb
 from baret.model.stable_diffusion import StableDiffusion
 from core.errors import StoreUnavailable
-from core.images.storage import ImageStorage, inversions_of
+from core.images.keys import caller_inversions_prefix, image_inversions_prefix
+from core.images.storage import ImageStorage
 from core.schema import Submission
 from core.telemetry.logs import get_logger
 
@@ -66,24 +67,20 @@ class InversionCache:
 
     def _folder(self, submission: Submission, options: InversionOptions) -> str:
         model = (self._model.identity, str(self._model.dtype), options.num_inference_steps)
-        return f"{inversions_of(submission)}/{_digest(model)}"
+        return f"{image_inversions_prefix(submission)}/{_digest(model)}"
 
     def _any_of(self, folder: str) -> bytes | None:
         kept = self._files.list(folder)
         return self._files.get(folder, kept[-1].name) if kept else None
 
     def _trim(self, submission: Submission) -> None:
-        kept = self._files.list(_caller(submission))
+        kept = self._files.list(caller_inversions_prefix(submission))
         over = sum(one.size for one in kept) - self._most_bytes
         for one in kept:
             if over <= 0:
                 return
-            self._files.delete_one(_caller(submission), one.name)
+            self._files.delete_one(caller_inversions_prefix(submission), one.name)
             over -= one.size
-
-
-def _caller(submission: Submission) -> str:
-    return inversions_of(submission).rpartition("/")[0]
 
 
 def _name(submission: Submission, options: InversionOptions) -> str:

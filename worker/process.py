@@ -100,7 +100,7 @@ def serve(settings: Settings, parts: Parts) -> None:
     name = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
     if settings.worker_metrics_port:
         start_http_server(settings.worker_metrics_port)
-    edits_in_flight = settings.edits_in_flight or editor.edits_at_once
+    edits_in_flight = settings.concurrency_limit or editor.edits_at_once
     announcer = Announcer(store, name, describe(editor, model))
     try:
         _consume(app, runner, announcer, model, edits_in_flight, name)

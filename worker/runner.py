@@ -19,6 +19,7 @@ from baret import (
 )
 from baret.heatmaps import attention_sheet
 from core.errors import DecoderUnavailable, EditUnavailable, StaleAttempt, StoreUnavailable
+from core.images.keys import INPUT, artifact_stem, output_stem
 from core.images.sandbox import DecoderSandbox
 from core.images.storage import ImageStorage
 from core.schema import (
@@ -34,7 +35,7 @@ from core.schema import (
 )
 from core.store.claims import Claim
 from core.store.edits import EditStore
-from core.telemetry.logs import about_edit, get_logger
+from core.telemetry.logs import edit_log_context, get_logger
 from core.telemetry.tracing import AttemptTrace, Tracer
 from worker.errors import EditTimeout, problem_of
 from worker.heartbeat import LeaseRenewer
@@ -78,7 +79,7 @@ class _Attempt:
         Raises:
             Canceled, Leaving, EditTimeout, StaleAttempt: why the edit must stop now.
         """
-        self.trace.stage(stage)
+        self.trace.enter_stage(stage)
         if self.leaving.is_set():
             raise Leaving
         if self.lease.lost:
@@ -184,7 +185,7 @@ class Runner:
         return None if self._leaving.is_set() else self._store.claim(self._model)
 
     def _run_traced(self, claim: Claim, wait: Wait) -> None:
-        with about_edit(claim.id, attempt=claim.token):
+        with edit_log_context(claim.id, attempt=claim.token):
             started = time.monotonic()
             trace = self._tracer.attempt(claim.id, claim.token, self._model)
             status = "not published"
@@ -193,7 +194,7 @@ class Runner:
                     wait()
                     status = self._run(claim, lease, trace)
             finally:
-                trace.ended(status)
+                trace.finish(status)
             log.info("ended", status=status, seconds=round(time.monotonic() - started, 2))
 
     def _run(self, claim: Claim, lease: LeaseRenewer, trace: AttemptTrace) -> str:
@@ -220,7 +221,7 @@ class Runner:
             return self._lost(claim)
         except Exception as error:
             log.exception("failed")
-            trace.failed(problem_of(error)["code"])
+            trace.record_failure(problem_of(error)["code"])
             return self._finish(claim, EditStatus.FAILED, error=error)
         return self._finish(claim, EditStatus.SUCCEEDED, result=result)
 
@@ -267,7 +268,7 @@ class Runner:
         attempt.report(Stage.LOADING, 0.0)
         started = time.perf_counter()
         record, data = attempt.patiently(Stage.LOADING, 0.0, lambda: self._load(attempt.claim))
-        attempt.trace.asked(record.submission.traceparent, record.queued_at)
+        attempt.trace.link(record.submission.traceparent, record.queued_at)
         log.info("started", model=self._model)  # what its caller wrote is in the record alone
         decode = partial(self._decoding.decode, data)
         image = attempt.patiently(Stage.LOADING, 0.0, decode)
@@ -293,7 +294,7 @@ class Runner:
     def _load(self, claim: Claim) -> tuple[Record, bytes]:
         """The edit, and its picture's bytes."""
         record = self._store.get(claim.id)
-        data = self._files.get(claim.id, "input")
+        data = self._files.get(claim.id, INPUT)
         if data is None:
             raise FileNotFoundError("the picture is not in the store")
         return record, data
@@ -307,7 +308,7 @@ class Runner:
         outputs = [
             self._encoder.encode(
                 output.image,
-                f"{claim.token}-output-{i}",
+                output_stem(claim.token, i),
                 params.output_format,
                 quality=params.quality,
                 interpolation=output.interpolation,
@@ -341,7 +342,7 @@ class Runner:
             images["attention"] = attention_sheet(first.attention)
         return {
             kind: self._encoder.encode(
-                image, f"{claim.token}-{kind}", OutputFormat.PNG, quality=100
+                image, artifact_stem(claim.token, kind), OutputFormat.PNG, quality=100
             )
             for kind, image in images.items()
         }

@@ -20,8 +20,8 @@ _ERROR = {
     "type": "/docs/problems/out_of_memory",
     "title": "Out of memory",
     "status": 503,
-    "detail": "The worker's device has no room for this edit. Ask for fewer outputs or try again "
-    "later.",
+    "detail": "The worker's device has too little memory for this edit. Request fewer outputs, or "
+    "try again later.",
     "code": "out_of_memory",
 }
 _EDITS: dict[str, dict[str, Any]] = {

@@ -18,7 +18,7 @@ ApiError
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from core.errors import JobsError
+from core.errors import CoreError
 from core.schema import FieldError
 
 
@@ -86,14 +86,14 @@ class Overloaded(ApiError):
 class FieldProblem(ApiError):
     """Another error, `error`, with the field of the request that caused it."""
 
-    def __init__(self, pointer: str, error: JobsError):
+    def __init__(self, pointer: str, error: CoreError):
         super().__init__(str(error))
         self.error = error
         self.errors = [FieldError(pointer=pointer, detail=str(error))]
 
 
 @contextmanager
-def blame_field(pointer: str, *kinds: type[JobsError]) -> Iterator[None]:
+def blame_field(pointer: str, *kinds: type[CoreError]) -> Iterator[None]:
     """Turn errors of these kinds inside into problems of the field at `pointer`.
 
     Raises:

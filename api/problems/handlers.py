@@ -12,7 +12,7 @@ from starlette.routing import Match
 from api.problems.errors import ApiError, FieldProblem, ValidationFailed
 from api.problems.field_errors import query_errors
 from api.problems.types import FRAMEWORK_PROBLEM_TYPES, INVALID_REQUEST, PROBLEM_TYPES, ProblemType
-from core.errors import JobsError
+from core.errors import CoreError
 from core.problems import make_problem
 from core.schema import FieldError
 from core.telemetry.redaction import redacted
@@ -90,6 +90,6 @@ def _allowed(request: Request) -> str:
 def install_problem_handlers(app: FastAPI) -> None:
     """Answer every expected error as a problem; `api.server.middleware` answers the others."""
     app.add_exception_handler(ApiError, _expected)
-    app.add_exception_handler(JobsError, _expected)
+    app.add_exception_handler(CoreError, _expected)
     app.add_exception_handler(RequestValidationError, _bad_query)
     app.add_exception_handler(HTTPException, _framework)

@@ -31,7 +31,7 @@ def get_file(
     """Download an image."""
     # The same answer for a bad signature, an expired URL and a deleted image.
     unknown = AddressUnknown("This URL is not valid or has expired. Get the edit for a fresh one.")
-    until = services.signer.until(edit_id, name, expires=expires, signature=signature)
+    until = services.signer.verify(edit_id, name, expires=expires, signature=signature)
     query = request.query_params
     # If one is repeated, another reader of the URL, such as a cache, may use the other value.
     once = all(len(query.getlist(part)) == 1 for part in ("expires", "signature"))

@@ -18,12 +18,12 @@ from api.submission.parsing import CreateEditRequest, ImageInput, ParsedSubmissi
 from core.broker.app import signal_waiting
 from core.errors import (
     AddressNotAllowed,
+    CoreError,
     DecoderUnavailable,
     EditUnavailable,
     FetchError,
     InputImageError,
     InvalidImage,
-    JobsError,
     NoWorker,
     SourceNotFound,
     StoreUnavailable,
@@ -32,12 +32,11 @@ from core.errors import (
 )
 from core.ids import new_edit_id
 from core.images.inspection import MAX_BYTES
+from core.images.keys import INPUT
 from core.outbound.ip_policy import check_url
 from core.schema import InputImage, Model, Params, Submission
 from core.store.idempotency import IdempotencyLock
-from core.telemetry.logs import about_edit, get_logger
-
-INPUT = "input"  # the name of an edit's own picture in the picture store
+from core.telemetry.logs import edit_log_context, get_logger
 
 _BREAKS = b" \t\r\n"
 _DATA_URI = re.compile(r"data:[^,]{0,200},")
@@ -66,7 +65,7 @@ async def accept_edit(
         The edit's id.
 
     Raises:
-        ApiError, JobsError: why the edit cannot be accepted.
+        ApiError, CoreError: why the edit cannot be accepted.
     """
     fields = parsed.fields
     if fields.webhook_url is not None:
@@ -89,7 +88,7 @@ async def accept_edit(
         keep_seconds=services.settings.retention,
         traceparent=services.tracer.traceparent(),
     )
-    with about_edit(submission.id):
+    with edit_log_context(submission.id):
         in_flight = caller.max_in_flight
         await run_in_threadpool(_submit, services, submission, data, in_flight=in_flight, lock=lock)
         log.info(
@@ -198,7 +197,7 @@ def _submit(
         )
     except StoreUnavailable:
         raise  # it may have been accepted: the image stays until that is known (`reserve_upload`)
-    except JobsError:
+    except CoreError:
         with suppress(StoreUnavailable):
             services.images.delete(submission.id)
             services.store.confirm_deletion(submission.id)

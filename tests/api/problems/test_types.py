@@ -19,7 +19,7 @@ def leaves(base: type[Exception]) -> set[type[Exception]]:
 
 
 def test_every_error_that_can_reach_a_caller_has_its_kind() -> None:
-    raised = leaves(core_errors.JobsError) | leaves(api_errors.ApiError) | _BASES
+    raised = leaves(core_errors.CoreError) | leaves(api_errors.ApiError) | _BASES
     assert raised - _INTERNAL == set(PROBLEM_TYPES)
 
 
