@@ -19,7 +19,7 @@ async def waited(url: str, *edit_ids: str, seconds: float) -> float:
     follower = Follower(url)
     started = time.monotonic()
     try:
-        await asyncio.gather(*(follower.until_final(edit_id, seconds) for edit_id in edit_ids))
+        await asyncio.gather(*(follower.wait_until_final(edit_id, seconds) for edit_id in edit_ids))
     finally:
         await follower.close()
     return time.monotonic() - started
@@ -176,7 +176,7 @@ def test_the_end_is_known_by_its_event(store: EditStore, submission: Make, redis
     async def end() -> str | None:
         follower = Follower(redis_url)
         try:
-            return await follower.end_of(made.id)
+            return await follower.final_event_id(made.id)
         finally:
             await follower.close()
 

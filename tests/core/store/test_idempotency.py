@@ -17,8 +17,8 @@ from core.store import keys
 from core.store.connection import Scripts, connect
 from core.store.edits import EditStore
 from core.store.idempotency import (
+    LOCK_SECONDS,
     REPLAY_SECONDS,
-    TAKING_SECONDS,
     Idempotency,
     IdempotencyLock,
     Replay,
@@ -66,7 +66,7 @@ def test_an_accepted_edit_is_what_a_repetition_gets(
     idempotency: Idempotency, store: EditStore, submission: Make, client: redis.Redis
 ) -> None:
     lock = held(idempotency)
-    assert client.ttl(keys.idempotency(lock.name)) <= TAKING_SECONDS
+    assert client.ttl(keys.idempotency(lock.name)) <= LOCK_SECONDS
     made = submission()
     store.submit(made, limit=5, lock=lock)
     assert idempotency.acquire("ann", "k", body="b") == Replay(made.id, None)
@@ -124,7 +124,7 @@ def test_a_key_is_held_for_longer_while_its_request_goes_on(
     key = keys.idempotency(lock.name)
     client.pexpire(key, 1000)
     idempotency.renew(lock)
-    assert client.ttl(key) > TAKING_SECONDS / 2
+    assert client.ttl(key) > LOCK_SECONDS / 2
 
 
 def test_renewing_late_does_not_shorten_what_was_accepted(
@@ -141,5 +141,5 @@ def test_a_request_that_takes_its_key_again_has_it(
 ) -> None:
     # As where the answer was lost and the client library sends the command again.
     lock = held(idempotency)
-    arguments = (lock.name, "b", lock.token, TAKING_SECONDS * 1000)
+    arguments = (lock.name, "b", lock.token, LOCK_SECONDS * 1000)
     assert Scripts(client).run("acquire_idempotency", *arguments) == ["held"]
