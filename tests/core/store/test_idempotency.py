@@ -38,7 +38,7 @@ def idempotency(client: redis.Redis) -> Idempotency:
     return Idempotency(client)
 
 
-def acquire(
+def lock_key(
     idempotency: Idempotency, key: str = "k", *, caller: str = "ann", body: str = "b"
 ) -> IdempotencyLock:
     lock = idempotency.acquire(caller, key, body=body)
@@ -47,25 +47,25 @@ def acquire(
 
 
 def test_a_key_belongs_to_one_request_until_it_ends(idempotency: Idempotency) -> None:
-    lock = acquire(idempotency)
+    lock = lock_key(idempotency)
     with pytest.raises(IdempotencyInProgress):
-        acquire(idempotency)
+        lock_key(idempotency)
     with pytest.raises(IdempotencyMismatch):
-        acquire(idempotency, body="another")
+        lock_key(idempotency, body="another")
     idempotency.release(lock)
-    acquire(idempotency, body="another")
+    lock_key(idempotency, body="another")
 
 
 def test_keys_of_different_callers_are_different_keys(idempotency: Idempotency) -> None:
-    assert acquire(idempotency, caller="ann").name != acquire(idempotency, caller="ben").name
-    acquire(idempotency, "k\nx", caller="ann")
-    acquire(idempotency, "x", caller="ann\nk")
+    assert lock_key(idempotency, caller="ann").name != lock_key(idempotency, caller="ben").name
+    lock_key(idempotency, "k\nx", caller="ann")
+    lock_key(idempotency, "x", caller="ann\nk")
 
 
 def test_an_accepted_edit_is_what_a_repetition_gets(
     idempotency: Idempotency, store: EditStore, submission: Make, client: redis.Redis
 ) -> None:
-    lock = acquire(idempotency)
+    lock = lock_key(idempotency)
     assert client.ttl(keys.idempotency(lock.name)) <= LOCK_SECONDS
     made = submission()
     store.submit(made, limit=5, lock=lock)
@@ -82,19 +82,19 @@ def test_an_accepted_edit_is_what_a_repetition_gets(
 def test_a_refused_edit_leaves_the_key_to_be_freed(
     idempotency: Idempotency, store: EditStore, submission: Make
 ) -> None:
-    lock = acquire(idempotency)
+    lock = lock_key(idempotency)
     with pytest.raises(QueueFull):
         store.submit(submission(), limit=0, lock=lock)
     idempotency.release(lock)
-    acquire(idempotency)
+    lock_key(idempotency)
 
 
 def test_a_request_that_lost_its_key_to_another_makes_no_edit(
     idempotency: Idempotency, store: EditStore, submission: Make, client: redis.Redis
 ) -> None:
-    slow = acquire(idempotency)
+    slow = lock_key(idempotency)
     client.delete(keys.idempotency(slow.name))  # what its expiry does
-    quick = acquire(idempotency)
+    quick = lock_key(idempotency)
     late = submission()
     with pytest.raises(IdempotencyInProgress):
         store.submit(late, limit=5, lock=slow)
@@ -108,7 +108,7 @@ def test_of_many_at_once_one_holds_the_key(redis_url: str) -> None:
     def acquire(_: int) -> bool:
         with connect(redis_url) as client:
             try:
-                acquire(Idempotency(client))
+                lock_key(Idempotency(client))
             except IdempotencyInProgress:
                 return False
             return True
@@ -120,7 +120,7 @@ def test_of_many_at_once_one_holds_the_key(redis_url: str) -> None:
 def test_a_key_is_held_for_longer_while_its_request_goes_on(
     idempotency: Idempotency, client: redis.Redis
 ) -> None:
-    lock = acquire(idempotency)
+    lock = lock_key(idempotency)
     key = keys.idempotency(lock.name)
     client.pexpire(key, 1000)
     idempotency.renew(lock)
@@ -130,7 +130,7 @@ def test_a_key_is_held_for_longer_while_its_request_goes_on(
 def test_renewing_late_does_not_shorten_what_was_accepted(
     idempotency: Idempotency, client: redis.Redis, store: EditStore, submission: Make
 ) -> None:
-    lock = acquire(idempotency)
+    lock = lock_key(idempotency)
     store.submit(submission(caller="ann"), limit=10, lock=lock)
     idempotency.renew(lock)
     assert client.ttl(keys.idempotency(lock.name)) > REPLAY_SECONDS / 2
@@ -140,6 +140,6 @@ def test_a_request_that_takes_its_key_again_has_it(
     idempotency: Idempotency, client: redis.Redis
 ) -> None:
     # As if the answer was lost and the client library sent the command again.
-    lock = acquire(idempotency)
+    lock = lock_key(idempotency)
     arguments = (lock.name, "b", lock.token, LOCK_SECONDS * 1000)
     assert Scripts(client).run("acquire_idempotency", *arguments) == ["held"]
