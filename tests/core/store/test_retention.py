@@ -107,11 +107,7 @@ def test_several_housekeepers_expire_each_edit_once(
     for thread in threads:
         thread.join()
     erased.extend(iter(store.claim_deletion, None))
-<<<<<<< HEAD
     inversions = image_inversions_prefix(submission())  # of the picture that all of them had
-=======
-    inversions = inversions_of(submission())  # all of them had the same image
->>>>>>> 9221a2a (test(core): plain English in the tests of the store; the glossary leads to the files as they are)
     assert sorted(expired) == sorted(ids)
     assert sorted(erased) == sorted([*ids, inversions])
 
