@@ -1,6 +1,7 @@
 """BARET: text-driven editing of photos by target-text inversion and balanced attention.
 
-    from baret import Editor, EditOptions
+    from baret import EditOptions, Editor
+
     editor = Editor.from_pretrained("zoo")
     result = editor.edit(photo, "a photo of a dog jumping", EditOptions(preset="non_rigid"))
     result.image.save("after.png")
@@ -13,19 +14,19 @@ from baret.errors import BaretError
 from baret.model.prompts import Hint
 from baret.options import PRESETS, EditOptions, InversionOptions, Preset
 from baret.progress import OnProgress, Progress
-from baret.result import EditResult, Inversion, Output, Preview, WordAttention
+from baret.result import EditedImage, EditResult, Inversion, Preview, WordAttention
 
 __all__ = [
     "PRESETS",
     "BaretError",
     "EditOptions",
     "EditResult",
+    "EditedImage",
     "Editor",
     "Hint",
     "Inversion",
     "InversionOptions",
     "OnProgress",
-    "Output",
     "Preset",
     "Preview",
     "Progress",

@@ -2,12 +2,12 @@
 
 BaretError
 ├── OptionsError         values that contradict each other or lie out of range
-├── ImageError           a picture the method cannot work on
+├── ImageError           an image that the method cannot work on
 ├── ModelError           weights that cannot be loaded; the message says what to set
-│   ├── ModelNotFound    no such bundled name, folder, file or hub id, or no hub to ask
-│   └── UnsupportedModel not a Stable Diffusion 1.x/2.x, or weights in a pickle
-├── AttentionLayoutError the UNet's attention layers are not those that BAM knows
-├── InversionMismatch    an inversion made by another model, or of other steps
+│   ├── ModelNotFound    no such bundled name, folder, file or hub id, or no reachable hub
+│   └── UnsupportedModel not a Stable Diffusion 1.x or 2.x, or weights in a pickle
+├── AttentionLayoutError the UNet's attention layers are not the ones that BAM expects
+├── InversionMismatch    an inversion of another model, or with another number of steps
 ├── ContentRejected      the model's safety checker refuses an output
 └── OutOfMemory          the device has no room for the edit
 """
@@ -19,7 +19,7 @@ import torch
 
 
 class BaretError(Exception):
-    """Base of what `baret` raises."""
+    """Base class of everything that `baret` raises."""
 
 
 class OptionsError(BaretError, ValueError):
@@ -27,7 +27,7 @@ class OptionsError(BaretError, ValueError):
 
 
 class ImageError(BaretError, ValueError):
-    """A picture that the method cannot work on."""
+    """An image that the method cannot work on."""
 
 
 class ModelError(BaretError):
@@ -35,19 +35,19 @@ class ModelError(BaretError):
 
 
 class ModelNotFound(ModelError):
-    """Nothing of this name can be loaded from here."""
+    """There is no model of this name, or the hub that may have it cannot be reached."""
 
 
 class UnsupportedModel(ModelError):
-    """Not a Stable Diffusion 1.x or 2.x with safetensors weights."""
+    """The model is not a Stable Diffusion 1.x or 2.x with safetensors weights."""
 
 
 class AttentionLayoutError(BaretError):
-    """The attention layers found are not those expected."""
+    """The UNet's attention layers are not the ones that BAM expects."""
 
 
 class InversionMismatch(BaretError):
-    """The inversion was made by another model, or with other steps."""
+    """The inversion is of another model, or has another number of steps."""
 
 
 class ContentRejected(BaretError):
@@ -60,7 +60,7 @@ class OutOfMemory(BaretError):
 
 @contextmanager
 def memory_errors() -> Iterator[None]:
-    """Used as a decorator: a device without room is our own error, not the library's."""
+    """Raise `OutOfMemory` for torch's own error. Also works as a decorator."""
     try:
         yield
     except torch.OutOfMemoryError as error:

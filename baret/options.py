@@ -1,7 +1,7 @@
-"""What can be asked of the method: frozen, checked when made, the paper's defaults.
+"""Options of the method: frozen, checked when made, with their sources.
 
-Sources: arXiv 2312.05482 (BARET) where it says; otherwise the published neighbours, null-text
-inversion (arXiv 2211.09794) and prompt-tuning inversion, as named beside the field.
+Defaults are from the paper (arXiv 2312.05482), from null-text inversion (arXiv 2211.09794) for what
+the paper leaves open, or our own; docs/method.md has the reasons.
 """
 
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ PRESETS: Mapping[str, Preset] = {
 }
 
 
-def _check(name: str, value: float, low: float, high: float) -> None:
+def _check_range(name: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:  # NaN fails too
         raise OptionsError(f"{name} must lie between {low} and {high}, not {value}.")
 
@@ -42,45 +42,45 @@ class InversionOptions:
 
     num_inference_steps: int = 50  # T, DDIM steps (paper)
     guidance_scale: float = 7.5  # w (paper); tuning and editing share it
-    inner_steps: int = 10  # most Adam steps a timestep (null-text inversion)
-    # Beyond the paper: every timestep is tuned from its own pivot, all at once.
+    inner_steps: int = 10  # Adam steps a timestep, at most (null-text inversion)
+    # Beyond the paper: tune every timestep from its own pivot, all in the same calls.
     side_by_side: bool = True
-    learning_rate: float = 0.1  # at the noisiest step, falling to half at the last
-    stop_loss: float = 1e-5  # an inner loop ends below this … (null-text)
+    learning_rate: float = 0.1  # of Adam, at the noisiest step; falls to half at the last
+    stop_loss: float = 1e-5  # an inner loop ends below this … (null-text inversion)
     stop_loss_growth: float = 1e-3  # … plus this times the share of steps done (2e-5 × 50)
-    # … or, ours, with the step that brings it below this share of where it began; the paper's is 0
+    # … or, ours, with the step that promises a loss below this share of the first; 0: never
     stop_share: float = 0.9
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        _check("num_inference_steps", self.num_inference_steps, 1, 1000)
-        _check("guidance_scale", self.guidance_scale, 1, 50)
-        _check("inner_steps", self.inner_steps, 0, 1000)
-        _check("learning_rate", self.learning_rate, 1e-8, 10)
-        _check("stop_loss", self.stop_loss, 0, 1)
-        _check("stop_loss_growth", self.stop_loss_growth, 0, 1)
-        _check("stop_share", self.stop_share, 0, 1)
+        _check_range("num_inference_steps", self.num_inference_steps, 1, 1000)
+        _check_range("guidance_scale", self.guidance_scale, 1, 50)
+        _check_range("inner_steps", self.inner_steps, 0, 1000)
+        _check_range("learning_rate", self.learning_rate, 1e-8, 10)
+        _check_range("stop_loss", self.stop_loss, 0, 1)
+        _check_range("stop_loss_growth", self.stop_loss_growth, 0, 1)
+        _check_range("stop_share", self.stop_share, 0, 1)
 
 
 @dataclass(frozen=True)
 class EditOptions:
-    """How an inverted photo is edited. None is filled in by the preset; what is given wins."""
+    """How an inverted photo is edited. The preset fills in η, τ_s and τ_c if they are None."""
 
     preset: str = "auto"  # a name of PRESETS
-    interpolation: float | tuple[float, ...] | None = None  # η; each value is one picture
+    interpolation: float | tuple[float, ...] | None = None  # η; one output for each value
     interpolation_end: float | None = None  # progressive η: its value at the last step
     self_attention_until: float | None = None  # τ_s, share of the steps from the noisiest
     cross_attention_until: float | None = None  # τ_c, likewise
-    # Beyond the paper: where the edit departs from the photo by less than the first share of the
-    # most, the photo is kept; above the second the edit is free. None keeps nothing, as there.
+    # Beyond the paper: where the edit departs from the photo by less than the first share of its
+    # maximum, the photo is kept; above the second, the edit is free. None keeps nothing.
     change_thresholds: tuple[float, float] | None = (0.1, 0.25)
-    # Beyond the paper: w of the edit branch at the last step, None keeps w throughout, as there.
+    # Beyond the paper: w of the edit branch at the last step. None keeps w throughout.
     guidance_end: float | None = 1.0
-    # Beyond the paper: what the edit branch is guided away from, 0 the empty text, as there, and 1
-    # the tuned one.
+    # Beyond the paper: what the edit branch is guided away from, the empty text at 0, the tuned
+    # one at 1.
     guidance_base: float = 0.5
-    artifacts: bool = False  # also the transition and attention pictures
-    previews: bool = False  # tell what the edit is becoming while it is made
+    artifacts: bool = False  # also return the transition and the heatmaps
+    previews: bool = False  # report unfinished edits with the progress
     inversion: InversionOptions = field(default_factory=InversionOptions)
 
     def __post_init__(self) -> None:
@@ -92,25 +92,25 @@ class EditOptions:
             if getattr(self, name) is None:
                 object.__setattr__(self, name, value)
         for eta in self.interpolations:
-            _check("interpolation", eta, 0, 1)
+            _check_range("interpolation", eta, 0, 1)
         if not self.interpolations:
             raise OptionsError("interpolation needs at least one value.")
         if self.interpolation_end is not None:
-            _check("interpolation_end", self.interpolation_end, 0, 1)
+            _check_range("interpolation_end", self.interpolation_end, 0, 1)
         if self.guidance_end is not None:
-            _check("guidance_end", self.guidance_end, 1, 50)
-        _check("guidance_base", self.guidance_base, 0, 1)
+            _check_range("guidance_end", self.guidance_end, 1, 50)
+        _check_range("guidance_base", self.guidance_base, 0, 1)
         if self.change_thresholds is not None:
-            _check("change_thresholds' second", self.change_thresholds[1], 0, 1)
-            _check(
+            _check_range("change_thresholds' second", self.change_thresholds[1], 0, 1)
+            _check_range(
                 "change_thresholds' first", self.change_thresholds[0], 0, self.change_thresholds[1]
             )
-        _check("self_attention_until", self.windows[0], 0, 1)
-        _check("cross_attention_until", self.windows[1], 0, 1)
+        _check_range("self_attention_until", self.windows[0], 0, 1)
+        _check_range("cross_attention_until", self.windows[1], 0, 1)
 
     @property
     def interpolations(self) -> tuple[float, ...]:
-        """η of each picture asked for."""
+        """η of each output."""
         eta = self.interpolation
         if isinstance(eta, tuple):
             return eta
@@ -121,11 +121,11 @@ class EditOptions:
         """(τ_s, τ_c)."""
         tau_s, tau_c = self.self_attention_until, self.cross_attention_until
         if tau_s is None or tau_c is None:  # __post_init__ has filled them in
-            raise OptionsError("the injection windows are missing.")
+            raise OptionsError("The injection windows are missing.")
         return tau_s, tau_c
 
 
-# The paper's form, as its text is read, with null-text inversion's settings where it gives none.
+# The paper's form as we read it, with null-text inversion's settings where it gives none.
 PAPER = EditOptions(
     self_attention_until=0.2,
     cross_attention_until=0.4,

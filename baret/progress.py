@@ -1,4 +1,4 @@
-"""How far an edit is, and where its time went."""
+"""How far an edit is, and how long each stage took."""
 
 import time
 from collections.abc import Callable
@@ -11,12 +11,12 @@ from baret.unet.requests import StageProgress
 
 @dataclass(frozen=True)
 class Progress:
-    """How far an edit is, told before whatever it asks of the device."""
+    """How far an edit is. Reported before every use of the device."""
 
     stage: str  # "inverting", "tuning", "editing" or "decoding"
     step: int  # timesteps of the stage done
     fraction: float  # 0–1 of the whole, never falling
-    preview: Preview | None = None  # every few steps of editing, where it was asked for
+    preview: Preview | None = None  # every few steps of editing, if requested
 
 
 OnProgress = Callable[[Progress], None]
@@ -24,41 +24,41 @@ OnProgress = Callable[[Progress], None]
 
 @dataclass
 class ProgressTracker:
-    """One edit's progress and timings. Stages weigh what they cost in UNet rows, roughly."""
+    """One edit's progress and timings. Stages are weighted by their rough cost in UNet rows."""
 
     options: InversionOptions
     outputs: int
     on_progress: OnProgress | None
     skipped: frozenset[str] = frozenset()  # stages
-    parts_done: int = 0  # outputs denoised
-    preview: Preview | None = None  # not told yet
-    seconds: dict[str, float] = field(default_factory=dict)
-    stage: str | None = None  # that time is being spent on
-    since: float = 0.0
+    outputs_done: int = 0  # denoised
+    preview: Preview | None = None  # not reported yet
+    seconds: dict[str, float] = field(default_factory=dict)  # by stage
+    stage: str | None = None  # the current one
+    since: float = 0.0  # when time was last recorded
 
     @property
     def reused(self) -> bool:
-        """Whether the edit alone is left to do."""
+        """Whether an inversion is reused, and only the edit is left to do."""
         return "tuning" in self.skipped
 
-    def before_call(self, where: StageProgress) -> None:
-        """For the engine, before whatever it is asked for."""
+    def before_call(self, progress: StageProgress) -> None:
+        """Record time and report progress; called by the engine before every request."""
         self.record_time()
-        self.stage = where.stage
-        self.report(where.stage, where.step, where.done)
+        self.stage = progress.stage
+        self.report(progress)
 
     def record_time(self) -> None:
-        """Put the time since the last call down to the stage it was spent on."""
+        """Add the time since the last call to the current stage."""
         now = time.perf_counter()
         if self.stage is not None:
             self.seconds[self.stage] = self.seconds.get(self.stage, 0.0) + now - self.since
         self.since = now
 
-    def report(self, stage: str, step: int, done: float) -> None:
-        """Tell the caller, the share of the stage put in its place in the whole."""
+    def report(self, progress: StageProgress) -> None:
+        """Report the progress of a stage as that of the whole edit."""
         if self.on_progress is None:
             return
-        # Where a step that promises enough ends an inner loop, one is what most take.
+        # With a stopping share, most inner loops end after one step.
         inner_steps = min(self.options.inner_steps, 1 if self.options.stop_share else 1000)
         weights = {
             "inverting": 1.0,
@@ -66,10 +66,11 @@ class ProgressTracker:
             "editing": 3.0 * self.outputs,
             "decoding": 0.2,
         } | dict.fromkeys(self.skipped, 0.0)
+        stage, done = progress.stage, progress.done
         if stage == "editing":
-            done = (self.parts_done + done) / self.outputs
+            done = (self.outputs_done + done) / self.outputs
         order = list(weights)
         before = sum(weights[name] for name in order[: order.index(stage)])
         fraction = (before + weights[stage] * done) / sum(weights.values())
         preview, self.preview = self.preview, None
-        self.on_progress(Progress(stage, step, fraction, preview))
+        self.on_progress(Progress(stage, progress.step, fraction, preview))

@@ -1,4 +1,4 @@
-"""What inverting and editing give: an inversion that can be kept, an edit that can be looked at.
+"""What inverting and editing return: an inversion that can be saved, and an edit's images.
 
 T steps · n tokens · d text width · h, w latent height and width · H, W pixels.
 """
@@ -25,15 +25,15 @@ _TENSORS = ("pivots", "tuned", "losses", "inner_steps", "reconstruction")
 
 @dataclass(frozen=True)
 class Inversion:
-    """A photo inverted and a target text tuned to it, with everything that identifies it.
+    """An inverted photo and a target text tuned to it, with everything that identifies them.
 
     Index 0 of every sequence is the cleanest level.
     """
 
-    photo: Pixels  # [H, W, 3] uint8, the photo as given, in RGB, rotated as people see it
+    photo: Pixels  # [H, W, 3] uint8 RGB at its own size, upright
     pivots: Tensor  # z*_0…z*_T, [T + 1, 4, h, w] float32
     tuned: Tensor  # c_t, [T, n, d] float32
-    losses: Tensor  # [T] float32, squared error on the pivot with c_t
+    losses: Tensor  # [T] float32, squared error on the pivot with c_t; NaN if never evaluated
     inner_steps: Tensor  # [T] int64, Adam steps spent
     reconstruction: Tensor  # [4, h, w] float32, where denoising with c_t ends
     prompt: str
@@ -51,8 +51,8 @@ class Inversion:
         Path(path).write_bytes(self.to_bytes())
 
     def to_bytes(self) -> bytes:
-        """The contents of a safetensors file."""
-        told = {
+        """Return the contents of a safetensors file."""
+        described = {
             "prompt": self.prompt,
             "options": asdict(self.options),
             "model": self.model,
@@ -60,42 +60,44 @@ class Inversion:
         }
         tensors = {name: getattr(self, name).detach().cpu().contiguous() for name in _TENSORS}
         tensors["photo"] = torch.from_numpy(self.photo.copy())
-        return safetensors.torch.save(tensors, {"format": _FORMAT, "inversion": json.dumps(told)})
+        return safetensors.torch.save(
+            tensors, {"format": _FORMAT, "inversion": json.dumps(described)}
+        )
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
         """Read what `save` wrote.
 
         Raises:
-            BaretError: the file is no inversion of this version.
-            OSError: it cannot be read.
+            BaretError: the file is not an inversion of this version.
+            OSError: the file cannot be read.
         """
         return cls.from_bytes(Path(path).read_bytes())
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
-        """Read what `to_bytes` gave.
+        """Read what `to_bytes` returned.
 
         Raises:
-            BaretError: the bytes are no inversion of this version.
+            BaretError: the bytes are not an inversion of this version.
         """
         try:
             tensors = safetensors.torch.load(data)
             length = int.from_bytes(data[:8], "little")
             metadata = json.loads(data[8 : 8 + length])["__metadata__"]
             if metadata["format"] != _FORMAT:
-                raise BaretError(f"This is no {_FORMAT} file; invert the photo again.")
-            told: dict[str, Any] = json.loads(metadata["inversion"])
+                raise BaretError(f"This is not a {_FORMAT} file; invert the photo again.")
+            described: dict[str, Any] = json.loads(metadata["inversion"])
             return cls(
                 photo=tensors["photo"].numpy(),
-                prompt=told["prompt"],
-                options=InversionOptions(**told["options"]),
-                model=told["model"],
-                dtype=told["dtype"],
+                prompt=described["prompt"],
+                options=InversionOptions(**described["options"]),
+                model=described["model"],
+                dtype=described["dtype"],
                 **{name: tensors[name] for name in _TENSORS},
             )
         except (SafetensorError, LookupError, TypeError, ValueError, RecursionError) as error:
-            raise BaretError("This is no saved inversion; invert the photo again.") from error
+            raise BaretError("This is not a saved inversion; invert the photo again.") from error
 
 
 @dataclass(frozen=True)
@@ -108,15 +110,15 @@ class WordAttention:
 
 @dataclass(frozen=True)
 class Preview:
-    """What an output is becoming: the clean picture that the edit predicts, at the working size."""
+    """The clean image that an unfinished edit predicts, at the working size."""
 
     interpolation: float  # η
     image: Image.Image
 
 
 @dataclass(frozen=True)
-class Output:
-    """One edited picture, at the size of the photo given."""
+class EditedImage:
+    """One output of an edit, at the photo's size."""
 
     interpolation: float  # η
     image: Image.Image
@@ -126,17 +128,15 @@ class Output:
 
 @dataclass(frozen=True)
 class EditResult:
-    """What an edit gave and what it took."""
+    """An edit's images, and what it took to make them."""
 
-    outputs: tuple[Output, ...]  # one per interpolation, in the order asked
+    outputs: tuple[EditedImage, ...]  # one per η, in the requested order
     reconstruction: Image.Image
-    reconstruction_psnr: (
-        float  # dB against the photo at the working size, what the VAE loses included
-    )
+    reconstruction_psnr: float  # dB, from the photo at the working size; includes the VAE's losses
     inversion: Inversion
     inversion_reused: bool
     seconds: dict[str, float] = field(default_factory=dict)  # by stage
-    hints: tuple[Hint, ...] = ()  # why the pictures may not show what the text says
+    hints: tuple[Hint, ...] = ()  # why the images may not show what the text says
 
     @property
     def image(self) -> Image.Image:
@@ -145,7 +145,7 @@ class EditResult:
 
     @property
     def inner_steps(self) -> int:
-        """TTIS optimisation steps that this edit spent."""
+        """TTIS inner steps that this edit spent."""
         return 0 if self.inversion_reused else int(self.inversion.inner_steps.sum())
 
     @property

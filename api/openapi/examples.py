@@ -78,7 +78,7 @@ EDIT: dict[str, Any] = {
     "warnings": [
         {
             "code": "unknown_words",
-            "detail": "Unknown to the model: “fence”. The picture shows the nearest thing that it "
+            "detail": "Unknown to the model: “fence”. The image shows the nearest thing that it "
             "knows; try other words.",
             "words": ["fence"],
         }

@@ -1,8 +1,8 @@
-"""Many edits on one model: what they ask for at the same time is answered in the same UNet calls.
+"""Many edits on one model: requests that wait at the same time share calls of the UNet.
 
-Every edit runs on the thread of whoever wants it and asks from there; one thread of the engine's
-own does what the device must do. Before each call it looks who waits, whatever timestep they are
-at, so edits join and leave between two calls. `baret.engine.scheduler` decides who goes together.
+Each edit runs on its caller's thread and sends its requests from there. A thread of the engine does
+all work on the device. Before each call it looks at which edits wait, whatever their timesteps, so
+edits join and leave between two calls. `baret.engine.scheduler` decides which go together.
 """
 
 import threading
@@ -18,33 +18,33 @@ from baret.errors import OutOfMemory
 from baret.unet.cuda_graphs import CudaRecorder
 from baret.unet.predictor import NoisePredictor, Predictor
 from baret.unet.requests import (
-    Answer,
     DeviceTask,
+    Prediction,
     R,
     Request,
     Routine,
     StageProgress,
-    joined,
+    join,
     merge,
     split,
 )
 
-PATIENCE = 0.1  # of the last call's time: how long edits that are between requests are waited for
+WAIT_SHARE = 0.1  # of the last call's time: how long a call waits for edits between two requests
 
 
 @dataclass(frozen=True)
 class Call:
-    """A call of the UNet, told to whoever counts them."""
+    """One call of the UNet, for counting."""
 
     edits: int  # that shared it
     rows: int
-    gradient: bool  # whether it went back to the texts too
-    seconds: float  # of the engine's thread; a GPU may still be busy
-    waited: float  # seconds that its first request had waited
+    gradient: bool  # whether it had a backward pass to the texts
+    seconds: float  # on the engine's thread; a GPU may still be busy
+    waited: float  # seconds since its oldest request was sent
 
 
 class Engine:
-    """Runs edits on one model, from as many threads as there are edits."""
+    """Runs edits on one model, each on its caller's thread."""
 
     def __init__(
         self,
@@ -57,102 +57,104 @@ class Engine:
         Args:
             model: predicts noise.
             budget: what fits into a call.
-            on_call: told of every call, on the engine's thread.
+            on_call: called after every call of the UNet, on the engine's thread.
 
         Raises:
-            AttentionLayoutError: the UNet's attention layers are not those that BAM knows.
+            AttentionLayoutError: the UNet's attention layers are not the ones that BAM expects.
         """
-        record = CudaRecorder(model.device) if model.device.type == "cuda" else None
-        self._predictor = Predictor(model, record)
+        recorder = CudaRecorder(model.device) if model.device.type == "cuda" else None
+        self._predictor = Predictor(model, recorder)
         self._budget = budget
         self._on_call = on_call
-        self._turns = FairScheduler()
-        self._changed = threading.Condition()  # guards the turns
-        self._last = 0.0  # seconds of the last call
-        # One thread: CUDA graphs and OpenMP's teams belong to the thread that made them.
+        self._scheduler = FairScheduler()
+        self._changed = threading.Condition()  # guards the scheduler
+        self._last_seconds = 0.0  # of the last call
+        # One thread, because CUDA graphs and OpenMP teams belong to the thread that made them.
         self._device = ThreadPoolExecutor(1, "baret-engine")
 
     @property
     def budget(self) -> Budget:
-        """What fits into a call: less than at first once the device had no room."""
+        """What fits into a call. It shrinks when the device runs out of memory."""
         return self._budget
 
     def run(self, edit: Routine[R], before_call: Callable[[StageProgress], None]) -> R:
-        """Run an edit to its end, beside those of other threads.
+        """Run an edit to its end, alongside those of other threads.
 
         Args:
             edit: the generator.
-            before_call: called on this thread before every request; what it raises ends the edit.
+            before_call: called on this thread before every request; raising from it ends the edit.
 
         Raises:
             OutOfMemory: the device has no room.
         """
         with self._changed:
-            session = self._turns.enter()
+            session = self._scheduler.enter()
         try:
             request = next(edit)
             while True:
-                before_call(request.where)
-                request = edit.send(self._ask(session, request))
+                before_call(request.progress)
+                request = edit.send(self._wait_for(session, request))
         except StopIteration as stop:
             result: R = stop.value
             return result
         finally:
             with self._changed:
-                self._turns.leave(session)
+                self._scheduler.leave(session)
                 self._changed.notify()
             edit.close()
 
-    def _ask(self, session: Session, request: Request | DeviceTask) -> Any:
-        asked = PendingRequest(request)
+    def _wait_for(self, session: Session, request: Request | DeviceTask) -> Any:
+        pending = PendingRequest(request)
         with self._changed:
-            session.asked = asked
+            session.pending = pending
             self._changed.notify()
-        # Every request brings a turn; where an earlier one has served it, this one finds less.
-        self._device.submit(self._turn)
-        return asked.answer.result()
+        # Every request submits a turn; one whose request was served in an earlier turn takes less.
+        self._device.submit(self._take_turn)
+        return pending.future.result()
 
-    def _turn(self) -> None:
+    def _take_turn(self) -> None:
         with self._changed:
-            if self._turns.anyone_waits():
-                self._changed.wait_for(self._turns.everyone_waits, PATIENCE * self._last)
-            asked = self._turns.take(self._budget)
-        if asked:
-            self._serve(asked)
+            if self._scheduler.any_pending():
+                patience = WAIT_SHARE * self._last_seconds
+                self._changed.wait_for(self._scheduler.all_pending, patience)
+            batch = self._scheduler.take(self._budget)
+        if batch:
+            self._serve(batch)
 
-    def _serve(self, asked: Sequence[PendingRequest]) -> None:
-        """Answer some together; each for itself where that fails, for one may be at fault."""
+    def _serve(self, batch: Sequence[PendingRequest]) -> None:
+        """Serve requests together, or one by one if that fails, since one may be at fault."""
         try:
-            answers = self._answers(asked)
+            results = self._compute(batch)
         except Exception as error:
-            if len(asked) == 1:
-                asked[0].answer.set_exception(error)
+            if len(batch) == 1:
+                batch[0].future.set_exception(error)
                 return
-            for one in asked:
-                self._serve([one])
+            for pending in batch:
+                self._serve([pending])
             return
-        for one, answer in zip(asked, answers, strict=True):
-            one.answer.set_result(answer)
+        for pending, result in zip(batch, results, strict=True):
+            pending.future.set_result(result)
 
-    def _answers(self, asked: Sequence[PendingRequest]) -> Sequence[Any]:
-        requests = [one.request for one in asked if isinstance(one.request, Request)]
+    def _compute(self, batch: Sequence[PendingRequest]) -> Sequence[Any]:
+        requests = [one.request for one in batch if isinstance(one.request, Request)]
         if not requests:
-            return [one.request.work() for one in asked if isinstance(one.request, DeviceTask)]
+            return [one.request.work() for one in batch if isinstance(one.request, DeviceTask)]
         merged = merge(requests)
         parts = self._budget.parts(merged)
         try:
-            answers = [self._call(part, asked) for part in parts]
+            predictions = [self._call(part, batch) for part in parts]
         except OutOfMemory:
             self._budget = smaller = self._budget.halved(merged)
             if len(smaller.parts(merged)) == len(parts):
                 raise  # it cannot be cut any smaller
-            return self._answers(asked)
-        return split(joined(answers), requests)
+            return self._compute(batch)
+        return split(join(predictions), requests)
 
-    def _call(self, part: Request, asked: Sequence[PendingRequest]) -> Answer:
+    def _call(self, part: Request, batch: Sequence[PendingRequest]) -> Prediction:
         started = time.perf_counter()
-        answer = self._predictor.answer(part)
-        self._last = time.perf_counter() - started
-        waited = started - min(one.since for one in asked)
-        self._on_call(Call(len(asked), len(part), part.goal is not None, self._last, waited))
-        return answer
+        prediction = self._predictor.answer(part)
+        self._last_seconds = time.perf_counter() - started
+        waited = started - min(pending.since for pending in batch)
+        gradient = part.target is not None
+        self._on_call(Call(len(batch), len(part), gradient, self._last_seconds, waited))
+        return prediction

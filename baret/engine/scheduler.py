@@ -1,8 +1,8 @@
-"""Whose turn it is: which of the edits that wait for the device are served next, and together.
+"""Fair scheduling: which waiting edits are served next, and which of them together.
 
-The edit that has had least of the device is served first, so edits share it evenly however unlike
-they are. Whoever waits for rows of the same kind shares the call, unless it is further ahead than
-`MAX_LEAD_ROWS`: what it would take now is owed to those behind it. No threads and no device here.
+The edit that has used the device least is served first, so edits share it evenly, however different
+they are. Requests of the same kind share the call, except those of an edit that is more than
+`MAX_LEAD_ROWS` ahead, which would take what is owed to the others. No threads and no device here.
 """
 
 import time
@@ -14,9 +14,8 @@ from typing import Any
 from baret.engine.budget import Budget
 from baret.unet.requests import DeviceTask, Request
 
-MAX_LEAD_ROWS = (
-    8.0  # rows that an edit may have had more than the one behind and still share its call
-)
+# Rows by which an edit may be ahead of the first in a call and still share it.
+MAX_LEAD_ROWS = 8.0
 
 
 @dataclass(frozen=True)
@@ -24,71 +23,72 @@ class PendingRequest:
     """A request that waits or is being served."""
 
     request: Request | DeviceTask
-    answer: Future[Any] = field(default_factory=Future)
+    future: Future[Any] = field(default_factory=Future)
     since: float = field(default_factory=time.perf_counter)
 
 
 @dataclass(eq=False)
 class Session:
-    """An edit that is here."""
+    """A running edit."""
 
-    served: float  # places it has had, counted on from the least of those who were here before
-    asked: PendingRequest | None = None  # what it waits for
+    # What it has used, in latent pixels. It starts at the smallest count of those already running.
+    served: float
+    pending: PendingRequest | None = None  # None while the edit computes between two requests
 
 
 class FairScheduler:
-    """The edits that are here."""
+    """The running edits and their pending requests. The caller guards it with a lock."""
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Start without sessions."""
         self._sessions: list[Session] = []
 
     def enter(self) -> Session:
-        """One edit more."""
+        """Add a session."""
         session = Session(min((other.served for other in self._sessions), default=0.0))
         self._sessions.append(session)
         return session
 
     def leave(self, session: Session) -> None:
-        """One less."""
+        """Remove a session."""
         self._sessions.remove(session)
 
-    def anyone_waits(self) -> bool:
-        """Whether there is a turn to give."""
-        return any(session.asked for session in self._sessions)
+    def any_pending(self) -> bool:
+        """Return whether there is something to serve."""
+        return any(session.pending for session in self._sessions)
 
-    def everyone_waits(self) -> bool:
-        """Whether nobody who is here can still come to wait."""
-        return all(session.asked for session in self._sessions)
+    def all_pending(self) -> bool:
+        """Return whether every session waits, so that waiting longer would bring no company."""
+        return all(session.pending for session in self._sessions)
 
     def take(self, budget: Budget) -> list[PendingRequest]:
-        """What is served next and waits no longer: an aside, or requests of a kind that fit."""
-        waiting = [(session, session.asked) for session in self._sessions if session.asked]
+        """Take what is served next: one device task, or requests that fit into one call."""
+        waiting = [(session, session.pending) for session in self._sessions if session.pending]
         waiting.sort(key=lambda pair: (pair[0].served, pair[1].since))
         taken: list[PendingRequest] = []
-        for session, asked in waiting:
+        for session, pending in waiting:
             if not taken:
-                least = session.served
-            elif not _together(taken, asked, ahead=session.served - least, budget=budget):
+                least_served = session.served
+            elif not _may_join(taken, pending, lead=session.served - least_served, budget=budget):
                 continue
-            taken.append(asked)
-            session.asked = None
-            session.served += asked.request.cost
+            taken.append(pending)
+            session.pending = None
+            session.served += pending.request.cost
         return taken
 
 
-def _together(
-    taken: Sequence[PendingRequest], asked: PendingRequest, *, ahead: float, budget: Budget
+def _may_join(
+    taken: Sequence[PendingRequest], pending: PendingRequest, *, lead: float, budget: Budget
 ) -> bool:
-    """Whether one who has had so much more than the first may share its call."""
-    requests = [one.request for one in (*taken, asked) if isinstance(one.request, Request)]
+    """Return whether a request shares the call, its edit being ahead of the first by `lead`."""
+    requests = [one.request for one in (*taken, pending) if isinstance(one.request, Request)]
     if len(requests) <= len(taken):
-        return False  # asides go alone
+        return False  # device tasks go alone
     first, last = requests[0], requests[-1]
     return (
-        ahead <= MAX_LEAD_ROWS * first.latent_pixels / len(first)
+        lead <= MAX_LEAD_ROWS * first.latent_pixels / len(first)
         and last.kind == first.kind
-        and budget.holds(
-            sum(one.latent_pixels for one in requests), gradient=first.goal is not None
+        and budget.fits(
+            sum(request.latent_pixels for request in requests), gradient=first.target is not None
         )
     )

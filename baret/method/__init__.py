@@ -1,1 +1,1 @@
-"""The paper: inversion, transition, balanced denoising, and what is kept of the photo."""
+"""The paper: inversion, transition and balanced denoising, and how the rest of a photo is kept."""

@@ -21,13 +21,13 @@ class Schedule:
 
     @classmethod
     def leading(cls, alphas_cumprod: Tensor, steps: int, *, offset: int, first: float) -> Self:
-        """Evenly spaced timesteps, "leading" as Stable Diffusion's DDIM configuration has it.
+        """Space timesteps evenly, "leading" as in Stable Diffusion's DDIM configuration.
 
         Args:
             alphas_cumprod: [1000] float32, ᾱ of the training schedule.
             steps: T.
             offset: added to every timestep (Stable Diffusion: 1).
-            first: ᾱ of the clean level (ᾱ_0, or 1 where the model was made for it).
+            first: ᾱ of the clean level (ᾱ_0, or 1 if the model was trained for it).
         """
         stride = len(alphas_cumprod) // steps
         timesteps = tuple(min(i * stride + offset, len(alphas_cumprod) - 1) for i in range(steps))
@@ -38,7 +38,7 @@ class Schedule:
         return len(self.timesteps)
 
     def timestep(self, level: int) -> int:
-        """The UNet's t at a level of 1…T."""
+        """Return the UNet's t at a level of 1…T."""
         return self.timesteps[level - 1]
 
     def step(self, latents: Tensor, noise: Tensor, *, level: int) -> Tensor:
@@ -46,7 +46,7 @@ class Schedule:
         return move(latents, noise, self.alphas[level], self.alphas[level - 1])
 
     def step_each(self, latents: Tensor, noise: Tensor, *, levels: Sequence[int]) -> Tensor:
-        """`step` for rows [b, 4, h, w] that are at levels of their own."""
+        """Do `step` for rows [b, 4, h, w], each at its own level."""
         at, below = self._alphas(latents, levels)
         return move(latents, noise, at, below)
 
@@ -55,22 +55,22 @@ class Schedule:
         return move(latents, noise, self.alphas[level - 1], self.alphas[level])
 
     def clean(self, latents: Tensor, noise: Tensor, *, level: int) -> Tensor:
-        """The clean latent that ε at `level` predicts (equation 9)."""
+        """Return the clean latent that ε at `level` predicts (equation 9)."""
         return (latents - (1 - self.alphas[level]).sqrt() * noise) / self.alphas[level].sqrt()
 
     def noise_between(self, latents: Tensor, below: Tensor, *, level: int) -> Tensor:
-        """The ε on which `step` leads from `latents` at `level` to `below` at `level - 1`."""
+        """Return the ε with which `step` leads from `latents` at `level` to `below`."""
         return noise_of(latents, below, self.alphas[level], self.alphas[level - 1])[0]
 
     def noise_between_each(
         self, latents: Tensor, below: Tensor, *, levels: Sequence[int]
     ) -> tuple[Tensor, Tensor]:
-        """`noise_between` for rows at levels of their own, and what `step` takes of ε, [b]."""
-        noise, taken = noise_of(latents, below, *self._alphas(latents, levels))
-        return noise, taken.flatten()
+        """Do `noise_between` for rows, each at its own level; add ε's factor in `step`, [b]."""
+        noise, factor = noise_of(latents, below, *self._alphas(latents, levels))
+        return noise, factor.flatten()
 
     def _alphas(self, latents: Tensor, levels: Sequence[int]) -> Tensor:
-        """ᾱ at levels and at those below, [2, b, 1, 1, 1], where the latents are."""
+        """Return ᾱ at levels and at those below, [2, b, 1, 1, 1], on the latents' device."""
         alphas = self.alphas.to(latents)[[*levels, *(level - 1 for level in levels)]]
         return alphas.view(2, -1, 1, 1, 1)
 
@@ -91,12 +91,12 @@ def move(latents: Tensor, noise: Tensor, alpha: Tensor, alpha_to: Tensor) -> Ten
 def noise_of(
     latents: Tensor, moved: Tensor, alpha: Tensor, alpha_to: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """The ε on which `move` leads from latents to `moved`, and its factor in that sum."""
-    share = (alpha_to / alpha).sqrt()
-    taken = (1 - alpha_to).sqrt() - share * (1 - alpha).sqrt()
-    return (moved - share * latents) / taken, taken
+    """Return the ε with which `move` leads from `latents` to `moved`, and its factor there."""
+    scale = (alpha_to / alpha).sqrt()
+    factor = (1 - alpha_to).sqrt() - scale * (1 - alpha).sqrt()
+    return (moved - scale * latents) / factor, factor
 
 
 def guide(unconditional: Tensor, conditional: Tensor, scale: float | Tensor) -> Tensor:
-    """Classifier-free guidance (arXiv 2207.12598): ε(∅) + w (ε(c) − ε(∅))."""
+    """Apply classifier-free guidance (arXiv 2207.12598): ε(∅) + w (ε(c) − ε(∅))."""
     return unconditional + scale * (conditional - unconditional)

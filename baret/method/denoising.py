@@ -2,12 +2,12 @@
 
 T steps · n tokens · d text width · h, w latent height and width.
 
-    reconstruction  c_t on the pivots themselves     gives the layout: its self-attention map
-    transition      denoised with c̃_t                gives where the words act: its cross-attention
-    edit            denoised with c                  takes both while t is in their windows
+    reconstruction  c_t, on the pivots themselves    lends its self-attention map: the layout
+    transition      denoised with c̃_t                lends its cross-attention map: where words act
+    edit            denoised with c                  takes both, each while t is in its window
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,37 +16,44 @@ from torch import Tensor
 from baret.method.ddim import Schedule, guide
 from baret.method.mask import ChangeMask
 from baret.unet.attention import AttentionRecorder, Injection, Recording
-from baret.unet.requests import Answer, Request, Routine, StageProgress
+from baret.unet.requests import (
+    Conditioning,
+    Prediction,
+    Request,
+    Routine,
+    StageProgress,
+    stack_embeddings,
+)
 
 TRANSITION, EDIT = "transition", "edit"
-PREVIEW_EVERY = 5  # steps: at 50 of them the VAE costs a tenth of what the UNet does
+PREVIEW_EVERY = 5  # steps: with 50 of them, the VAE costs a tenth of what the UNet does
 
-# Given how far the edit is and the clean latent that it predicts, [4, h, w].
+# Receives how far the edit is and the clean latent that it predicts, [4, h, w].
 PreviewHook = Callable[[StageProgress, Tensor], Routine[None]]
 
 
 @dataclass(frozen=True)
 class Texts:
-    """The embeddings of the branches; index 0 is the cleanest level."""
+    """The texts of the branches; index 0 is the cleanest level."""
 
-    uncond: Tensor  # ∅, [n, d]
-    target: Tensor  # c, [n, d]
-    tuned: Tensor  # c_t, [T, n, d]
-    transition: Tensor  # c̃_t, [T, n, d]
+    uncond: Conditioning  # ∅
+    target: Conditioning  # c
+    tuned: Sequence[Conditioning]  # c_t, T of them
+    transition: Sequence[Conditioning]  # c̃_t, T of them
 
 
 @dataclass(frozen=True)
 class DenoisingOptions:
-    """When BAM injects, as shares of the steps from the noisiest on, and what else is wanted."""
+    """When BAM injects, in shares of the steps from the noisiest on, and what else is done."""
 
     self_attention_until: float  # τ_s
     cross_attention_until: float  # τ_c
-    guidance_scale: float  # w, of the edit branch at the noisiest step
-    guidance_end: float | None = None  # w of the edit branch at the last step; None: as at first
-    guidance_base: float = 0.0  # the edit branch is guided away from ∅ (0), from c_t (1), between
+    guidance_scale: float  # w; of the edit branch, at the noisiest step
+    guidance_end: float | None = None  # w of the edit branch at the last step; None keeps w
+    guidance_base: float = 0.0  # the edit branch is guided away from ∅ (0), c_t (1), or between
     keep_transition: bool = False  # denoise the transition branch to its end
     record_attention: bool = False
-    keep: tuple[float, float] | None = None  # `mask.change_mask`'s thresholds; None keeps nothing
+    change_thresholds: tuple[float, float] | None = None  # of `change_mask`; None: no mask
 
 
 @dataclass(frozen=True)
@@ -54,104 +61,157 @@ class Branches:
     """Where the branches end."""
 
     edit: Tensor  # [4, h, w]
-    transition: Tensor | None  # [4, h, w] where it was asked for
-    attention: Tensor | None  # [q, n] where it was asked for
-    mask: Tensor | None  # [h, w], 0 where the photo was kept; None where nothing was
+    transition: Tensor | None  # [4, h, w], with `keep_transition`
+    attention: Tensor | None  # [q, n], with `record_attention`
+    mask: Tensor | None  # [h, w], 0 where the photo was kept; with `change_thresholds`
 
 
 def denoise(
     pivots: Tensor,
     texts: Texts,
     schedule: Schedule,
-    balance: DenoisingOptions,
-    show: PreviewHook | None = None,
+    options: DenoisingOptions,
+    on_preview: PreviewHook | None = None,
 ) -> Routine[Branches]:
-    """Denoise edit and transition from the same noise, each guided, BAM in the edit branch.
+    """Denoise edit and transition from the same noise, both guided, with BAM in the edit branch.
 
-    A branch is left out as soon as nothing needs it any more. The reconstruction stays on the
-    pivots: what its text leaves unexplained is the offset, so it is exact and needs no guidance.
+    The transition is dropped as soon as nothing needs it. The reconstruction stays on the pivots:
+    the offset makes up for what its text leaves unexplained, so it is exact without guidance.
 
     Args:
         pivots: z*_0…z*_T, [T + 1, 4, h, w]; the branches start at the noisiest.
-        texts: embeddings of the branches.
+        texts: one or more for each branch.
         schedule: T levels.
-        balance: windows, guidance, and what to keep.
-        show: asked every few steps; None costs nothing.
+        options: windows, guidance, and what to keep.
+        on_preview: called every few steps; None skips previews and costs nothing.
     """
-    count = len(schedule)
     latents = {EDIT: pivots[-1], TRANSITION: pivots[-1]}
-    recorder = AttentionRecorder() if balance.record_attention else None
-    recordings = () if recorder is None else (Recording(0, recorder),)
-    keeper = None if balance.keep is None else ChangeMask(pivots, schedule, balance.keep)
-    for level in range(count, 0, -1):
-        done = count - level
-        balanced_self = done < round(balance.self_attention_until * count)
-        balanced_cross = done < round(balance.cross_attention_until * count)
-        guided = [EDIT, TRANSITION] if balanced_cross or balance.keep_transition else [EDIT]
-        tuned, between = texts.tuned[level - 1], texts.transition[level - 1]
-        conditional = {TRANSITION: between, EDIT: between if balanced_cross else texts.target}
-        away = {
-            TRANSITION: texts.uncond,
-            EDIT: torch.lerp(texts.uncond, tuned, balance.guidance_base),
-        }
-        rows = torch.stack([latents[name] for name in guided])  # [guided, 4, h, w]
-        asked = [rows, rows]
-        embeddings = [conditional[name] for name in guided] + [away[name] for name in guided]
-        if balanced_self:
-            asked.append(pivots[level][None])
-            embeddings.append(tuned)
-        answer: Answer = yield Request(
-            StageProgress("editing", done, done / count),
-            torch.cat(asked),
-            (schedule.timestep(level),) * len(embeddings),
-            torch.stack(embeddings),
-            _injection(len(guided), balanced_self=balanced_self, balanced_cross=balanced_cross),
-            recordings,
-        )
-        with_text, without = answer.noise[: 2 * len(guided)].chunk(2)
-        scales = _scales(len(guided), done / max(1, count - 1), balance).to(with_text)
-        noise = guide(without, with_text, scales)
-        stepped = schedule.step(rows, noise, level=level)
-        latents.update(zip(guided, stepped, strict=True))
-        if keeper is not None:
-            keeper.observe(rows[0], noise[0], level=level)  # the edit is the first row
-            latents[EDIT] = keeper.apply(latents[EDIT], level=level - 1)
-        if show is not None and level > 1 and (done + 1) % PREVIEW_EVERY == 0:
-            where = StageProgress("editing", done + 1, (done + 1) / count)
-            yield from show(where, schedule.clean(rows[0], noise[0], level=level))
+    recorder = AttentionRecorder() if options.record_attention else None
+    mask = None
+    if options.change_thresholds is not None:
+        mask = ChangeMask(pivots, schedule, options.change_thresholds)
+    for level in range(len(schedule), 0, -1):
+        step = _Step(level, schedule, options)
+        rows = torch.stack([latents[branch] for branch in step.guided])  # [guided, 4, h, w]
+        prediction: Prediction = yield step.request(rows, pivots[level], texts, recorder)
+        noise = step.guided_noise(prediction)
+        below = schedule.step(rows, noise, level=level)
+        latents.update(zip(step.guided, below, strict=True))
+        if mask is not None:
+            mask.observe(rows[0], noise[0], level=level)  # the edit is the first row
+            latents[EDIT] = mask.apply(latents[EDIT], level=level - 1)
+        if on_preview is not None and step.has_preview:
+            clean = schedule.clean(rows[0], noise[0], level=level)
+            yield from on_preview(step.progress(after=1), clean)
     return Branches(
         latents[EDIT],
-        latents[TRANSITION] if balance.keep_transition else None,
+        latents[TRANSITION] if options.keep_transition else None,
         recorder.maps() if recorder else None,
-        keeper.mask if keeper else None,
+        mask.mask if mask else None,
     )
 
 
-def _scales(guided: int, share: float, balance: DenoisingOptions) -> Tensor:
-    """w of each guided branch when a share of the steps is done, the edit's first, [b, 1, 1, 1].
+@dataclass(frozen=True)
+class _Step:
+    """What the step at one level requests, and how it combines the prediction.
 
-    The edit branch's falls as the square of what is left: layout, decided early, needs guidance;
-    late guidance only drives colours and contrast.
+    Its rows are the guided branches with their texts, the edit first; the same branches with the
+    texts that guidance leads away from; and the reconstruction's, while its map is injected.
     """
-    first, last = balance.guidance_scale, balance.guidance_end
-    falling = first if last is None else last + (first - last) * (1 - share) ** 2
-    return torch.tensor([falling] + [first] * (guided - 1)).view(-1, 1, 1, 1)
 
+    level: int
+    schedule: Schedule
+    options: DenoisingOptions
 
-def _injection(guided: int, *, balanced_self: bool, balanced_cross: bool) -> Injection | None:
-    """The rows that the edit branch attends with.
+    @property
+    def done(self) -> int:
+        """Steps done before this one."""
+        return len(self.schedule) - self.level
 
-    The rows are those with text, the edit's first, then those they are guided away from, then the
-    reconstruction's. Self-attention is balanced in both of the edit's, so that their difference is
-    the text's alone; cross-attention only in the one with the target's text: what the edit is
-    guided away from has no words that were to act anywhere.
-    """
-    if not (balanced_self or balanced_cross):
-        return None
-    count = 2 * guided + balanced_self
-    self_from, cross_from = list(range(count)), list(range(count))
-    if balanced_self:
-        self_from[0] = self_from[guided] = count - 1
-    if balanced_cross:
-        cross_from[0] = 1
-    return Injection(tuple(self_from), tuple(cross_from))
+    @property
+    def inject_self(self) -> bool:
+        """Whether t is in the window of τ_s."""
+        return self.done < round(self.options.self_attention_until * len(self.schedule))
+
+    @property
+    def inject_cross(self) -> bool:
+        """Whether t is in the window of τ_c."""
+        return self.done < round(self.options.cross_attention_until * len(self.schedule))
+
+    @property
+    def guided(self) -> tuple[str, ...]:
+        """The branches that are denoised, the edit first."""
+        with_transition = self.inject_cross or self.options.keep_transition
+        return (EDIT, TRANSITION) if with_transition else (EDIT,)
+
+    @property
+    def has_preview(self) -> bool:
+        """Whether this is one of every few steps, and not the last."""
+        return self.level > 1 and (self.done + 1) % PREVIEW_EVERY == 0
+
+    def progress(self, *, after: int = 0) -> StageProgress:
+        """Return how far the edit is before this step, or some steps later."""
+        done = self.done + after
+        return StageProgress("editing", done, done / len(self.schedule))
+
+    def request(
+        self, rows: Tensor, pivot: Tensor, texts: Texts, recorder: AttentionRecorder | None
+    ) -> Request:
+        """Request ε of the guided branches' latents [guided, 4, h, w], and of z*_t [4, h, w]."""
+        latents, row_texts = [rows, rows], self._guided_texts(texts)
+        if self.inject_self:
+            latents.append(pivot[None])
+            row_texts.append(texts.tuned[self.level - 1])
+        return Request(
+            self.progress(),
+            torch.cat(latents),
+            (self.schedule.timestep(self.level),) * len(row_texts),
+            stack_embeddings(row_texts),
+            self._injection(),
+            () if recorder is None else (Recording(0, recorder),),
+        )
+
+    def _guided_texts(self, texts: Texts) -> list[Conditioning]:
+        """Return the texts of the guided branches, then those that guidance leads away from."""
+        tuned, transition = texts.tuned[self.level - 1], texts.transition[self.level - 1]
+        # Within its window the edit has the transition's text, and so its values too.
+        toward = {TRANSITION: transition, EDIT: transition if self.inject_cross else texts.target}
+        away = {
+            TRANSITION: texts.uncond,
+            EDIT: texts.uncond.lerp(tuned, self.options.guidance_base),
+        }
+        return [side[branch] for side in (toward, away) for branch in self.guided]
+
+    def _injection(self) -> Injection | None:
+        """Return which rows the edit's rows attend with.
+
+        Self-attention is injected into both of the edit's rows, so that they differ by the text
+        alone. Cross-attention is injected only into the row with the target's text: in the text
+        that guidance leads away from, no word is meant to act anywhere.
+        """
+        if not (self.inject_self or self.inject_cross):
+            return None
+        guided = len(self.guided)
+        count = 2 * guided + self.inject_self
+        self_from, cross_from = list(range(count)), list(range(count))
+        if self.inject_self:
+            self_from[0] = self_from[guided] = count - 1
+        if self.inject_cross:
+            cross_from[0] = 1
+        return Injection(tuple(self_from), tuple(cross_from))
+
+    def guided_noise(self, prediction: Prediction) -> Tensor:
+        """Return the guided ε of the branches, [guided, 4, h, w]."""
+        toward, away = prediction.noise[: 2 * len(self.guided)].chunk(2)
+        return guide(away, toward, self._scales().to(toward))
+
+    def _scales(self) -> Tensor:
+        """Return w of each guided branch, [guided, 1, 1, 1].
+
+        The edit branch's falls as the square of the steps left: layout is decided early and needs
+        guidance, while late guidance only drives colours and contrast.
+        """
+        first, last = self.options.guidance_scale, self.options.guidance_end
+        share = self.done / max(1, len(self.schedule) - 1)
+        falling = first if last is None else last + (first - last) * (1 - share) ** 2
+        return torch.tensor([falling] + [first] * (len(self.guided) - 1)).view(-1, 1, 1, 1)

@@ -11,11 +11,18 @@ from torch import Tensor
 
 from baret.method.ddim import Schedule, guide
 from baret.options import InversionOptions
-from baret.unet.requests import Answer, NoiseTarget, Request, Routine, StageProgress
-
-LEVELS_PER_CALL = (
-    10  # timesteps tuned in one call: enough to fill a GPU, few enough to be stopped soon
+from baret.unet.requests import (
+    Conditioning,
+    NoiseTarget,
+    Prediction,
+    Request,
+    Routine,
+    StageProgress,
+    stack_embeddings,
 )
+
+# Timesteps tuned in one call: enough to fill a GPU, few enough that tuning can stop soon.
+LEVELS_PER_CALL = 10
 
 
 @dataclass(frozen=True)
@@ -23,20 +30,20 @@ class Tuning:
     """What tuning found; index 0 is the cleanest level throughout."""
 
     embeddings: Tensor  # c_t, [T, n, d] float32
-    losses: Tensor  # [T] float32, the squared error on the pivot at the last look; nan: none
+    losses: Tensor  # [T] float32, squared error on the pivot when last evaluated; NaN if never
     inner_steps: Tensor  # [T] int64, Adam steps spent
     reconstruction: Tensor  # [4, h, w] float32, where denoising with c_t ends
 
 
-def invert(clean: Tensor, uncond: Tensor, schedule: Schedule) -> Routine[Tensor]:
-    """DDIM inversion at guidance 1 with the empty text.
+def invert(clean: Tensor, uncond: Conditioning, schedule: Schedule) -> Routine[Tensor]:
+    """Run DDIM inversion at guidance 1 with the empty text.
 
-    With the empty text the pivots are the picture's alone and serve every text asked of it; they
-    reconstruct as well as those of a true caption (docs/method.md).
+    With the empty text the pivots belong to the photo alone and serve every text. They reconstruct
+    as well as those of a true caption (docs/method.md).
 
     Args:
         clean: z_0, [4, h, w].
-        uncond: ∅, [n, d].
+        uncond: ∅.
         schedule: T levels.
 
     Returns:
@@ -44,196 +51,215 @@ def invert(clean: Tensor, uncond: Tensor, schedule: Schedule) -> Routine[Tensor]
     """
     pivots = [clean]
     for level in range(1, len(schedule) + 1):
-        where = StageProgress("inverting", level - 1, (level - 1) / len(schedule))
-        latents = pivots[-1][None]
-        timesteps = (schedule.timestep(level),)
-        answer: Answer = yield Request(where, latents, timesteps, uncond[None])
-        pivots.append(schedule.inverse_step(latents, answer.noise, level=level)[0])
+        prediction: Prediction = yield Request(
+            StageProgress("inverting", level - 1, (level - 1) / len(schedule)),
+            pivots[-1][None],
+            (schedule.timestep(level),),
+            stack_embeddings([uncond]),
+        )
+        pivots.append(schedule.inverse_step(pivots[-1][None], prediction.noise, level=level)[0])
     return torch.stack(pivots)
 
 
 def tune(
-    pivots: Tensor, target: Tensor, uncond: Tensor, schedule: Schedule, options: InversionOptions
+    pivots: Tensor,
+    target: Conditioning,
+    uncond: Conditioning,
+    schedule: Schedule,
+    options: InversionOptions,
 ) -> Routine[Tuning]:
     """Tune c_t at every timestep so that the guided step lands on the pivot below.
 
     min ‖z*_{t−1} − step(z, ε(∅) + w(ε(c_t) − ε(∅)))‖² by Adam. ε(∅) is predicted once a timestep.
 
     Args:
-        pivots: [T + 1, 4, h, w].
-        target: c, [n, d].
-        uncond: ∅, [n, d].
+        pivots: z*_0…z*_T, [T + 1, 4, h, w].
+        target: c.
+        uncond: ∅.
         schedule: T levels.
         options: the form, inner steps, learning rate, stopping rules.
     """
-    form = _side_by_side if options.side_by_side else _one_after_another
+    form = _tune_side_by_side if options.side_by_side else _tune_in_sequence
     return (yield from form(pivots, target, uncond, schedule, options))
 
 
-def _side_by_side(
-    pivots: Tensor, target: Tensor, uncond: Tensor, schedule: Schedule, options: InversionOptions
+def _tune_side_by_side(
+    pivots: Tensor,
+    target: Conditioning,
+    uncond: Conditioning,
+    schedule: Schedule,
+    options: InversionOptions,
 ) -> Routine[Tuning]:
-    """Every timestep by itself: z is its pivot, c_t starts at c. Not in the paper.
+    """Tune every timestep by itself: z is its pivot, c_t starts at c. Not in the paper.
 
     With the offset d_t = z*_{t−1} − step(z*_t, …) added after each step, denoising with c_t passes
     through every pivot, so the reconstruction is z*_0 itself. docs/decisions/0007 has the figures.
     """
-    count = len(schedule)
-    found: list[_Tuned] = []
-    for start in range(count, 0, -LEVELS_PER_CALL):
-        levels = tuple(range(start, max(0, start - LEVELS_PER_CALL), -1))
-        stage = _Levels(levels, pivots[list(levels)], pivots, schedule, options)
-        begin = [target] * len(levels)
+    tuned: list[_Tuned] = []
+    for first in range(len(schedule), 0, -LEVELS_PER_CALL):
+        levels = tuple(range(first, max(0, first - LEVELS_PER_CALL), -1))
+        group = _LevelGroup(levels, pivots[list(levels)], pivots, schedule, options)
         if options.inner_steps:
-            unconditional = yield from stage.predict([uncond] * len(levels), 0.0)
-            found += yield from stage.tune(begin, unconditional)
+            unconditional = yield from group.predict([uncond] * len(levels), 0.0)
+            tuned += yield from group.tune([target] * len(levels), unconditional)
         else:
-            found += [_Tuned(text, text.new_tensor(torch.nan), 0) for text in begin]
-    return _tuning(found, pivots[0].clone())
+            never = target.embedding.new_tensor(torch.nan)
+            tuned += [_Tuned(target, never, 0) for _ in levels]
+    return _collect(tuned, pivots[0].clone())
 
 
-def _one_after_another(
-    pivots: Tensor, target: Tensor, uncond: Tensor, schedule: Schedule, options: InversionOptions
+def _tune_in_sequence(
+    pivots: Tensor,
+    target: Conditioning,
+    uncond: Conditioning,
+    schedule: Schedule,
+    options: InversionOptions,
 ) -> Routine[Tuning]:
-    """The paper's form: from T down, z is where the steps before led; c_t starts at c_{t+1}."""
-    latents, embedding = pivots[-1:], target
-    found: list[_Tuned] = []
+    """Tune from T down: z is where the steps so far led, c_t starts at c_{t+1}. The paper's form.
+
+    After each timestep the guided step with its c_t is taken.
+    """
+    latents, text = pivots[-1:], target
+    tuned: list[_Tuned] = []
     for level in range(len(schedule), 0, -1):
-        stage = _Levels((level,), latents, pivots, schedule, options)
-        unconditional = yield from stage.predict([uncond], 0.0)
-        (tuned,) = yield from stage.tune([embedding], unconditional)
-        embedding = tuned.embedding
-        noise = yield from stage.predict([embedding], 0.95)
-        (loss,) = stage.goal(unconditional).losses(noise)
-        found.append(replace(tuned, loss=loss))
-        latents = stage.land(noise, unconditional)
-    return _tuning(found, latents[0])
+        group = _LevelGroup((level,), latents, pivots, schedule, options)
+        unconditional = yield from group.predict([uncond], 0.0)
+        (found,) = yield from group.tune([text], unconditional)
+        text = found.text
+        noise = yield from group.predict([text], 0.95)
+        (loss,) = group.noise_target(unconditional).losses(noise)
+        tuned.append(replace(found, loss=loss))
+        latents = group.guided_step(noise, unconditional)
+    return _collect(tuned, latents[0])
 
 
 @dataclass(frozen=True)
 class _Tuned:
-    """One timestep's c_t."""
+    """The result of one timestep."""
 
-    embedding: Tensor  # [n, d]
-    loss: Tensor  # [], of the last look
+    text: Conditioning  # c_t
+    loss: Tensor  # [], when last evaluated
     inner_steps: int
 
 
-def _tuning(found: Sequence[_Tuned], reconstruction: Tensor) -> Tuning:
-    """Of all timesteps, the noisiest first."""
-    upwards = found[::-1]
+def _collect(tuned: Sequence[_Tuned], reconstruction: Tensor) -> Tuning:
+    """Collect the results of all timesteps, given from the noisiest down."""
+    ascending = tuned[::-1]
     return Tuning(
-        torch.stack([tuned.embedding for tuned in upwards]),
-        torch.stack([tuned.loss for tuned in upwards]),
-        torch.tensor([tuned.inner_steps for tuned in upwards]),
+        stack_embeddings([one.text for one in ascending]),
+        torch.stack([one.loss for one in ascending]),
+        torch.tensor([one.inner_steps for one in ascending]),
         reconstruction,
     )
 
 
 class _InnerLoop:
-    """Adam on one timestep's text."""
+    """Adam on the text of one timestep."""
 
-    def __init__(self, start: Tensor, options: InversionOptions, *, done: float):
-        """Begin at a text [n, d], when a share of the steps is done."""
-        self.text = start.detach().clone()
-        self._spent, self._first, self._last = 0, 0.0, float("nan")
-        self._share = options.stop_share
-        self._enough = options.stop_loss + options.stop_loss_growth * done
-        self._adam = torch.optim.Adam([self.text], lr=options.learning_rate * (1 - done / 2))
+    def __init__(self, start: Conditioning, options: InversionOptions, *, done: float):
+        """Start from a text, when a share of the timesteps is done."""
+        self._embedding = start.embedding.detach().clone()
+        self.text = replace(start, embedding=self._embedding)  # which Adam changes in place
+        self._steps, self._first_loss, self._last_loss = 0, 0.0, float("nan")
+        self._stop_share = options.stop_share
+        self._stop_loss = options.stop_loss + options.stop_loss_growth * done
+        self._adam = torch.optim.Adam([self._embedding], lr=options.learning_rate * (1 - done / 2))
 
-    def learn(self, loss: float, gradient: Tensor) -> bool:
-        """Take a step, unless the error is small enough; whether to look again.
+    def step(self, loss: float, gradient: Tensor) -> bool:
+        """Take a step unless the loss is small enough; return whether to evaluate again.
 
-        Not if the step promises, to first order, an error below the share of the first: another
-        look would cost as much as the step did.
+        It is not worth it once the step promises, to first order, a loss below the stopping share
+        of the first one: evaluating would cost as much as the step did.
         """
-        self._last = loss
-        if self._spent == 0:
-            self._first = loss
-        if loss < max(self._enough, self._share * self._first):
+        self._last_loss = loss
+        if self._steps == 0:
+            self._first_loss = loss
+        if loss < max(self._stop_loss, self._stop_share * self._first_loss):
             return False
-        before = self.text.clone()
-        self.text.grad = gradient
+        before = self._embedding.clone()
+        self._embedding.grad = gradient
         self._adam.step()
-        self._spent += 1
-        promised = loss - float((gradient * (before - self.text)).sum())
-        return max(promised, 0.0) >= self._share * self._first
+        self._steps += 1
+        promised = loss - float((gradient * (before - self._embedding)).sum())
+        return max(promised, 0.0) >= self._stop_share * self._first_loss
 
-    def end(self) -> _Tuned:
-        """What was found."""
-        return _Tuned(self.text, self.text.new_tensor(self._last), self._spent)
+    def result(self) -> _Tuned:
+        """Return the tuned text."""
+        return _Tuned(self.text, self._embedding.new_tensor(self._last_loss), self._steps)
 
 
 @dataclass(frozen=True)
-class _Levels:
-    """Timesteps that are tuned in the same calls, a row each."""
+class _LevelGroup:
+    """Timesteps that are tuned in the same calls, one row each. k counts them."""
 
-    levels: tuple[int, ...]  # k, descending
+    levels: tuple[int, ...]  # [k], descending
     latents: Tensor  # z, [k, 4, h, w]
     pivots: Tensor  # [T + 1, 4, h, w]
     schedule: Schedule
     options: InversionOptions
 
-    def predict(self, texts: Sequence[Tensor], part: float) -> Routine[Tensor]:
-        """ε of every row with its text, k × [n, d]; `part` of the work on these levels is done."""
-        answer: Answer = yield self._request(range(len(self.levels)), texts, part)
-        return answer.noise
+    def predict(self, texts: Sequence[Conditioning], done: float) -> Routine[Tensor]:
+        """Predict ε of every row with its text, when a share of the group's work is done."""
+        prediction: Prediction = yield self._request(range(len(self.levels)), texts, done)
+        return prediction.noise
 
-    def tune(self, start: Sequence[Tensor], unconditional: Tensor) -> Routine[list[_Tuned]]:
-        """The inner loops, beginning at k × [n, d]; who has arrived leaves the calls.
+    def tune(self, start: Sequence[Conditioning], unconditional: Tensor) -> Routine[list[_Tuned]]:
+        """Run the inner loops together. A row that has converged leaves the calls.
 
         Args:
-            start: what each c_t starts from.
+            start: what each c_t starts from, k texts.
             unconditional: ε(∅), [k, 4, h, w].
         """
-        goal, count = self.goal(unconditional), len(self.schedule)
+        target, count = self.noise_target(unconditional), len(self.schedule)
         loops = [
             _InnerLoop(text, self.options, done=(count - level) / count)
             for text, level in zip(start, self.levels, strict=True)
         ]
-        going = list(range(len(loops)))
+        active = list(range(len(loops)))
         for inner in range(self.options.inner_steps):
-            part = 0.05 + 0.9 * inner / self.options.inner_steps
+            done = 0.05 + 0.9 * inner / self.options.inner_steps
             texts = [loop.text for loop in loops]
-            answer: Answer = yield self._request(going, texts, part, goal)
-            if answer.losses is None or answer.gradient is None:
-                raise TypeError("a request with a goal is answered with its gradient")
-            looks = zip(going, answer.losses.tolist(), answer.gradient, strict=True)
-            going = [row for row, loss, slope in looks if loops[row].learn(loss, slope)]
-            if not going:
+            prediction: Prediction = yield self._request(active, texts, done, target)
+            if prediction.losses is None or prediction.gradient is None:
+                raise TypeError("a request with a target must be answered with its gradient")
+            evaluated = zip(active, prediction.losses.tolist(), prediction.gradient, strict=True)
+            active = [row for row, loss, slope in evaluated if loops[row].step(loss, slope)]
+            if not active:
                 break
-        return [loop.end() for loop in loops]
+        return [loop.result() for loop in loops]
 
     def _request(
         self,
         rows: Sequence[int],
-        texts: Sequence[Tensor],
-        part: float,
-        goal: NoiseTarget | None = None,
+        texts: Sequence[Conditioning],
+        done: float,
+        target: NoiseTarget | None = None,
     ) -> Request:
-        """Some rows with their texts, of all k; the goal is all rows'."""
+        """Request some of the rows; `texts` and `target` are those of all k."""
         count, chosen = len(self.schedule), list(rows)
         step = count - self.levels[0]
         return Request(
-            StageProgress("tuning", step, (step + part * len(self.levels)) / count),
+            StageProgress("tuning", step, (step + done * len(self.levels)) / count),
             self.latents[chosen],
             tuple(self.schedule.timestep(self.levels[row]) for row in chosen),
-            torch.stack([texts[row] for row in chosen]),
-            goal=None if goal is None else NoiseTarget(goal.noise[chosen], goal.weight[chosen]),
+            stack_embeddings([texts[row] for row in chosen]),
+            target=None
+            if target is None
+            else NoiseTarget(target.noise[chosen], target.weight[chosen]),
         )
 
-    def land(self, noise: Tensor, unconditional: Tensor) -> Tensor:
-        """Where the guided step leads from ε(c_t) and ε(∅), [k, 4, h, w]."""
+    def guided_step(self, noise: Tensor, unconditional: Tensor) -> Tensor:
+        """Take the guided step from ε(c_t) and ε(∅), [k, 4, h, w]."""
         guided = guide(unconditional, noise, self.options.guidance_scale)
         return self.schedule.step_each(self.latents, guided, levels=self.levels)
 
-    def goal(self, unconditional: Tensor) -> NoiseTarget:
-        """The ε(c_t) with which the guided step lands on the pivots below.
+    def noise_target(self, unconditional: Tensor) -> NoiseTarget:
+        """Return the ε(c_t) with which the guided step lands on the pivots below.
 
-        The step is linear in ε and guidance in ε(c_t), so the squared distance from the pivot is
-        that from this ε, weighted with (w · what the step takes of ε)².
+        The step is linear in ε, and guidance in ε(c_t). So the squared distance from the pivot is
+        the squared distance from this ε, weighted with (w · the step's factor of ε)².
         """
         w = self.options.guidance_scale
         below = self.pivots[[level - 1 for level in self.levels]]
-        guided, taken = self.schedule.noise_between_each(self.latents, below, levels=self.levels)
-        return NoiseTarget(unconditional + (guided - unconditional) / w, (w * taken).square())
+        guided, factor = self.schedule.noise_between_each(self.latents, below, levels=self.levels)
+        return NoiseTarget(unconditional + (guided - unconditional) / w, (w * factor).square())

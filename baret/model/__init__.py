@@ -1,1 +1,1 @@
-"""A Stable Diffusion, loaded from a folder, a file or a hub."""
+"""A Stable Diffusion: found, checked, loaded, and used for texts, latents and noise."""

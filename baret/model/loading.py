@@ -1,6 +1,6 @@
 """Finding weights: a bundled model, a diffusers folder, a single file or a hub id.
 
-Safetensors only. A pickle can run code when it is opened, so none is ever opened.
+Only safetensors are opened. A pickle can run code when it is opened.
 """
 
 import re
@@ -29,7 +29,7 @@ _NO_CHECKER: dict[str, Any] = {
     "requires_safety_checker": False,
 }
 
-# A service's log is no terminal for progress bars.
+# Progress bars do not belong in a service's log.
 diffusers_logging.disable_progress_bar()
 transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
@@ -42,15 +42,15 @@ def load_pipeline(
     Args:
         name_or_path: bundled name, diffusers folder, `.safetensors` file or hub id.
         dtype: of the weights.
-        prediction_type: "epsilon" or "v_prediction" where a single file of SD 2.x cannot say
-            which; None takes what the configuration says.
+        prediction_type: "epsilon" or "v_prediction", which a single file of SD 2.x does not say;
+            None takes what the configuration says.
 
     Returns:
-        The pipeline, and the folder that it came from where there is one.
+        The pipeline, and the folder that it came from, if any.
 
     Raises:
-        ModelNotFound: nothing of this name can be loaded from here.
-        UnsupportedModel: not safetensors, or no Stable Diffusion 1.x or 2.x.
+        ModelNotFound: there is no such model, or its hub cannot be reached.
+        UnsupportedModel: it is not safetensors, or not a Stable Diffusion 1.x or 2.x.
     """
     bundled = BUNDLED / name_or_path
     path = (
@@ -59,7 +59,7 @@ def load_pipeline(
     if path.suffix in _PICKLES:
         raise UnsupportedModel(
             f"{path.name} is a pickle, which can run code when opened. "
-            "Convert it to .safetensors where it can be trusted, and give that file."
+            "If you trust it, convert it to .safetensors and give that file."
         )
     if path.is_dir():
         return _load_folder(path, dtype), path
@@ -76,7 +76,9 @@ def load_pipeline(
 
 def _load_folder(folder: Path, dtype: torch.dtype) -> StableDiffusionPipeline:
     if not (folder / "model_index.json").is_file():
-        raise UnsupportedModel(f"{folder} has no model_index.json: it is no diffusers folder.")
+        raise UnsupportedModel(
+            f"{folder} has no model_index.json, so it is not a diffusers folder."
+        )
     for part in ("unet", "vae", "text_encoder"):
         if not list((folder / part).glob("*.safetensors")):
             raise UnsupportedModel(
@@ -87,23 +89,24 @@ def _load_folder(folder: Path, dtype: torch.dtype) -> StableDiffusionPipeline:
         return StableDiffusionPipeline.from_pretrained(
             folder, dtype=dtype, use_safetensors=True, local_files_only=True, **_NO_CHECKER
         )
-    except Exception as error:  # whatever the libraries make of a stranger's files
+    except Exception as error:  # the libraries raise all kinds for files they cannot read
         raise UnsupportedModel(f"{folder} cannot be loaded: {error}") from error
 
 
-def known_words(folder: Path) -> frozenset[str]:
-    """Every word that a model was trained with, where they are few enough to be listed.
+def read_known_words(folder: Path) -> frozenset[str]:
+    """Read every word that a model was trained with.
 
-    They are in `words.txt` beside model_index.json, one a line; without it the set is empty.
+    A model with a small vocabulary lists them in `words.txt` beside model_index.json, one a line.
+    Without this file the set is empty.
 
     Raises:
-        UnsupportedModel: the file is no text.
+        UnsupportedModel: the file is not UTF-8 text.
     """
-    listed = folder / "words.txt"
+    path = folder / "words.txt"
     try:
-        lines = listed.read_text("utf-8").splitlines() if listed.is_file() else []
+        lines = path.read_text("utf-8").splitlines() if path.is_file() else []
     except UnicodeDecodeError as error:
-        raise UnsupportedModel(f"{listed} is no UTF-8 text.") from error
+        raise UnsupportedModel(f"{path} is not UTF-8 text.") from error
     return frozenset(line.strip().lower() for line in lines) - {""}
 
 
@@ -111,7 +114,7 @@ def _load_file(
     path: Path, dtype: torch.dtype, prediction_type: str | None
 ) -> StableDiffusionPipeline:
     if path.suffix != ".safetensors":
-        raise UnsupportedModel(f"{path.name} is no .safetensors file.")
+        raise UnsupportedModel(f"{path.name} is not a .safetensors file.")
     family = _family(path)
     if family == "sd2" and prediction_type == "epsilon":
         family = "sd2-base"
@@ -124,30 +127,30 @@ def _load_file(
             local_files_only=True,
             **_NO_CHECKER,
         )
-    except Exception as error:  # as above
+    except Exception as error:  # as in _load_folder
         raise UnsupportedModel(f"{path.name} cannot be loaded: {error}") from error
 
 
 def _family(path: Path) -> str:
-    """sd1 or sd2, by the text width that the UNet's cross-attention expects."""
+    """Tell sd1 from sd2 by the text width that the UNet's cross-attention expects."""
     probe = "model.diffusion_model.input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight"
     try:
         with safe_open(path, framework="pt") as file:
             width = file.get_slice(probe).get_shape()[1] if probe in set(file.keys()) else None
-    except Exception as error:  # safetensors raises an error of its own, not exported
-        raise UnsupportedModel(f"{path.name} is no readable safetensors file.") from error
+    except Exception as error:  # safetensors does not export its error class
+        raise UnsupportedModel(f"{path.name} is not a readable safetensors file.") from error
     family = {768: "sd1", 1024: "sd2"}.get(width or 0)
     if family is None:
         raise UnsupportedModel(
-            f"{path.name} holds no whole Stable Diffusion 1.x or 2.x in its original layout."
+            f"{path.name} is not a whole Stable Diffusion 1.x or 2.x in its original layout."
         )
     return family
 
 
 def _load_from_hub(hub_id: str, dtype: torch.dtype) -> StableDiffusionPipeline:
     try:
-        # Without the safety checker, which is fetched where it is wanted.
-        found = StableDiffusionPipeline.download(hub_id, use_safetensors=True, **_NO_CHECKER)
+        # Without the safety checker, which is downloaded only if it is used.
+        folder = StableDiffusionPipeline.download(hub_id, use_safetensors=True, **_NO_CHECKER)
     except (
         LocalEntryNotFoundError,
         OfflineModeIsEnabled,
@@ -159,35 +162,35 @@ def _load_from_hub(hub_id: str, dtype: torch.dtype) -> StableDiffusionPipeline:
         if "safetensors" in str(error):
             raise UnsupportedModel(f"{hub_id} has no safetensors weights.") from error
         raise _unreachable(hub_id) from error
-    return _load_folder(Path(found), dtype)
+    return _load_folder(Path(folder), dtype)
 
 
 def _unreachable(hub_id: str) -> ModelError:
     return ModelNotFound(
-        f"{hub_id} is not in the local cache and the model hub cannot be reached or does not have "
+        f"{hub_id} is not in the local cache, and the model hub cannot be reached or does not have "
         "it. Give a folder or a .safetensors file (BARET_MODEL=/path), or copy the hub cache here "
         "and set HF_HOME, or set HF_ENDPOINT to a mirror, or HF_TOKEN for a gated model."
     )
 
 
 def clip_tokenizer(*, pad: str) -> CLIPTokenizer:
-    """The tokenizer of Stable Diffusion 1.x and 2.x, whose padding differs.
+    """Build the tokenizer of Stable Diffusion 1.x or 2.x, which differ in their padding.
 
     The vocabulary follows from CLIP's merges: every byte, every byte that ends a word, every
-    merge, and the two marks (github.com/openai/CLIP, simple_tokenizer.py).
+    merge, and the start and end tokens (github.com/openai/CLIP, simple_tokenizer.py).
     """
     merges = (CONFIGS / "clip_merges.txt").read_text("utf-8").splitlines()[1:]
     pairs = [tuple(line.split()) for line in merges]
     alphabet = _bytes_as_letters()
     tokens = [*alphabet, *(letter + "</w>" for letter in alphabet), *map("".join, pairs)]
     vocabulary = {token: i for i, token in enumerate([*tokens, "<|startoftext|>", "<|endoftext|>"])}
-    # Annotated as strings, but the tokenizers library takes pairs alone.
-    given: Any = pairs
-    return CLIPTokenizer(vocab=vocabulary, merges=given, pad_token=pad, model_max_length=77)
+    # Annotated as strings, but the tokenizers library only takes pairs.
+    merge_pairs: Any = pairs
+    return CLIPTokenizer(vocab=vocabulary, merges=merge_pairs, pad_token=pad, model_max_length=77)
 
 
 def _bytes_as_letters() -> list[str]:
-    """A printable letter for every byte, in GPT-2's order."""
+    """Return a printable letter for every byte, in GPT-2's order."""
     printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1)]
     printable += range(ord("®"), ord("ÿ") + 1)
     others = [byte for byte in range(256) if byte not in printable]

@@ -1,4 +1,4 @@
-"""What a model can read of a text: its tokens, the words it knows, and where it stops reading."""
+"""What a model reads of a text: its tokens, the words it knows, and where it stops reading."""
 
 import re
 import unicodedata
@@ -9,11 +9,11 @@ from tokenizers import Tokenizer
 
 _APOSTROPHES = "'’"
 _WORD = re.compile(rf"[^\s{_APOSTROPHES}](\S*[^\s{_APOSTROPHES}])?")
-_MARKS = 2  # of the model's length: one before the text, one after it
+_SPECIAL_TOKENS = 2  # of the model's length: the start and the end token
 
-# A text may be long and foreign throughout; a hint stays short.
-_MAX_WORDS, _MAX_QUOTED = 20, 5  # listed; in a sentence
-_LONGEST = 40  # characters of a word, or of the end of a text
+# A text may be long and full of unknown words; a hint stays short.
+_MAX_WORDS, _MAX_QUOTED = 20, 5  # in the list; in the sentence
+_MAX_CHARACTERS = 40  # of a word, or of the quoted end of a text
 
 
 @dataclass(frozen=True)
@@ -21,101 +21,103 @@ class Hint:
     """Why an edit may not show what its text says. The edit was made all the same."""
 
     code: Literal["unknown_words", "prompt_truncated"]
-    detail: str  # a sentence or two for whoever wrote the text
-    words: tuple[str, ...]  # that it is about, lower case, each once: 20 of 40 letters at most
+    detail: str  # one or two sentences for the author of the text
+    words: tuple[str, ...]  # in lower case, each once; at most 20, of at most 40 characters
 
 
 class _Word(NamedTuple):
     text: str  # in lower case
-    end: int  # characters of the whole text up to its last one
+    end: int  # where it ends in the whole text, in characters
 
 
 class PromptReader:
-    """Reads texts as one model does. Safe to call from several threads."""
+    """Reads texts like one model. Safe to call from several threads."""
 
-    def __init__(self, tokenizer: Tokenizer, *, length: int, known: frozenset[str]):
-        """Take what decides how the model reads.
+    def __init__(self, tokenizer: Tokenizer, *, length: int, known_words: frozenset[str]):
+        """Take the model's tokenizer and limits.
 
         Args:
-            tokenizer: the model's; it is copied, because whether it pads and cuts is a setting of
-                the object, and other threads encode by it.
-            length: tokens that the model takes, the marks at either end included.
-            known: every word that it was trained with, in lower case; empty where it was trained
-                on whatever people write.
+            tokenizer: is copied, because padding and truncation are settings of the object, and
+                other threads encode with it.
+            length: tokens that the model reads, start and end token included.
+            known_words: every word that it was trained with, in lower case; empty if its
+                vocabulary is open.
         """
         self._tokenizer: Tokenizer = Tokenizer.from_str(tokenizer.to_str())
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
-        self._room = length - _MARKS
-        self._known = known
+        self._max_tokens = length - _SPECIAL_TOKENS
+        self._known_words = known_words
 
     def tokens(self, prompt: str) -> list[str]:
-        """The text's tokens as the model sees them, without the marks at either end."""
+        """Return the tokens that the model reads of a text, without start and end tokens."""
         tokens: list[str] = self._tokenizer.encode(prompt, add_special_tokens=False).tokens
-        return tokens[: self._room]
+        return tokens[: self._max_tokens]
 
     def unknown_words(self, prompt: str) -> tuple[str, ...]:
-        """The words that the model was not trained with, in lower case, in the text's order."""
-        if not self._known:
+        """Return the words that the model was not trained with, in lower case, in order."""
+        if not self._known_words:
             return ()
         words = [word.text for word in _words(unicodedata.normalize("NFC", prompt))]
-        return tuple(dict.fromkeys(word for word in words if not self._knows(word)))
+        return tuple(dict.fromkeys(word for word in words if not self._is_known(word)))
 
-    def _knows(self, word: str) -> bool:
-        # The "dog" of "dog's" is a token of its own.
-        return word in self._known or word.partition("'")[0] in self._known
+    def _is_known(self, word: str) -> bool:
+        # The tokenizer splits "dog's" into "dog" and "'s".
+        return word in self._known_words or word.partition("'")[0] in self._known_words
 
     def hints(self, prompt: str) -> tuple[Hint, ...]:
-        """All that there is to say of a text; nothing, for most."""
-        found = []
+        """Return the hints for a text; most texts have none."""
+        hints = []
         if unknown := self.unknown_words(prompt):
-            told = (
-                f"Unknown to the model: {_quoted(unknown)}. The picture shows the nearest thing "
+            detail = (
+                f"Unknown to the model: {_quote(unknown)}. The image shows the nearest thing "
                 "that it knows; try other words."
             )
-            found.append(Hint("unknown_words", told, _short(unknown)))
+            hints.append(Hint("unknown_words", detail, _shorten(unknown)))
         text = unicodedata.normalize("NFC", prompt)
-        words, cut = _words(text), self._cut(text)
-        kept = [word for word in words if word.end <= cut]
-        if lost := tuple(dict.fromkeys(word.text for word in words[len(kept) :])):
-            where = f"after “{_tail(text[: kept[-1].end])}”" if kept else "within its first word"
-            told = f"The text is longer than the model reads: cut {where}. Say it in fewer words."
-            found.append(Hint("prompt_truncated", told, _short(lost)))
-        return tuple(found)
+        words, length = _words(text), self._read_length(text)
+        read = [word for word in words if word.end <= length]
+        if lost := tuple(dict.fromkeys(word.text for word in words[len(read) :])):
+            place = f"after “{_tail(text[: read[-1].end])}”" if read else "within its first word"
+            detail = (
+                f"The text is longer than the model reads: it was cut {place}. Use fewer words."
+            )
+            hints.append(Hint("prompt_truncated", detail, _shorten(lost)))
+        return tuple(hints)
 
-    def _cut(self, text: str) -> int:
-        """How many characters of a text the model reads. In NFC, or tokenizers count others."""
+    def _read_length(self, text: str) -> int:
+        """Return how many characters the model reads of a text in NFC, as tokenizers count them."""
         ends = [end for _, end in self._tokenizer.encode(text, add_special_tokens=False).offsets]
-        return ends[self._room - 1] if len(ends) > self._room else len(text)
+        return ends[self._max_tokens - 1] if len(ends) > self._max_tokens else len(text)
 
 
 def _words(text: str) -> list[_Word]:
-    """A text's words: letters, digits, signs such as emoji, and apostrophes inside."""
+    """Find the words of a text: letters, digits, symbols such as emoji, and inner apostrophes."""
     spaced = "".join(char if _in_word(char) else " " for char in text)
     return [
-        _Word(found[0].replace("’", "'").lower(), found.end()) for found in _WORD.finditer(spaced)
+        _Word(match[0].replace("’", "'").lower(), match.end()) for match in _WORD.finditer(spaced)
     ]
 
 
 def _in_word(char: str) -> bool:
-    kind = unicodedata.category(char)  # L letters, M their accents, N digits, So emoji
-    return char in _APOSTROPHES or kind[0] in "LMN" or kind == "So"
+    category = unicodedata.category(char)  # L letters, M their accents, N digits, So emoji
+    return char in _APOSTROPHES or category[0] in "LMN" or category == "So"
 
 
-def _quoted(words: tuple[str, ...]) -> str:
-    quoted = ", ".join(f"“{word}”" for word in _short(words)[:_MAX_QUOTED])
+def _quote(words: tuple[str, ...]) -> str:
+    quoted = ", ".join(f"“{word}”" for word in _shorten(words)[:_MAX_QUOTED])
     more = len(words) - _MAX_QUOTED
     return f"{quoted} and {more} more" if more > 0 else quoted
 
 
-def _short(words: tuple[str, ...]) -> tuple[str, ...]:
+def _shorten(words: tuple[str, ...]) -> tuple[str, ...]:
     first = words[:_MAX_WORDS]
-    return tuple(w if len(w) <= _LONGEST else w[: _LONGEST - 1] + "…" for w in first)
+    return tuple(w if len(w) <= _MAX_CHARACTERS else w[: _MAX_CHARACTERS - 1] + "…" for w in first)
 
 
 def _tail(text: str) -> str:
-    """The last few words."""
-    if len(text) <= _LONGEST:
+    """Return the last few words."""
+    if len(text) <= _MAX_CHARACTERS:
         return text
-    end = text[-_LONGEST:]
+    end = text[-_MAX_CHARACTERS:]
     return "…" + (end.partition(" ")[2] or end)

@@ -15,9 +15,10 @@ from torch import Tensor
 from baret.errors import UnsupportedModel, memory_errors
 from baret.images import Pixels
 from baret.method.ddim import Schedule
-from baret.model.loading import known_words, load_pipeline
+from baret.model.loading import load_pipeline, read_known_words
 from baret.model.prompts import Hint, PromptReader
 from baret.model.safety import SafetyChecker, load_safety_checker
+from baret.unet.requests import Conditioning
 
 PREDICTIONS = ("epsilon", "v_prediction")
 
@@ -28,8 +29,8 @@ class StableDiffusion:
     Attributes:
         device, dtype: where and in what the UNet runs.
         native_size: pixels on a side of the square it was trained on.
-        multiple: what both sides of a picture must be divisible by.
-        safety_checker: that came with the model, or None.
+        multiple: what both sides of an image must be divisible by.
+        safety_checker: the one that came with the model, or None.
         identity: SHA-256 over all weights as loaded, and the prediction type.
         licence: as the model card says, or "unknown".
     """
@@ -41,14 +42,19 @@ class StableDiffusion:
         device: torch.device,
         dtype: torch.dtype,
         licence: str,
-        known: frozenset[str] = frozenset(),
+        known_words: frozenset[str] = frozenset(),
         safety_checker: SafetyChecker | None = None,
     ):
-        """Take the parts of a loaded pipeline; `known` are its words, where they are few.
+        """Take the parts of a loaded pipeline.
+
+        Args:
+            pipeline: diffusers' `StableDiffusionPipeline`.
+            device, dtype, licence, safety_checker: see the class.
+            known_words: all words that the model was trained with; empty if they are not listed.
 
         Raises:
-            UnsupportedModel: latents of other than 4 channels, another prediction type, a
-                schedule that ends in pure noise, or weights that are missing or no numbers.
+            UnsupportedModel: the latents do not have 4 channels, the prediction type is unknown,
+                the schedule ends in pure noise, or weights are missing or not finite.
         """
         self.device, self.dtype, self.licence = device, dtype, licence
         self.safety_checker = safety_checker
@@ -57,12 +63,12 @@ class StableDiffusion:
         self._tokenizer = pipeline.tokenizer
         self._scheduler = DDIMScheduler.from_config(pipeline.scheduler.config)
         self._prediction = self._scheduler.config.prediction_type
-        self._check()
+        self._check_config()
         self._reader = PromptReader(
-            self._tokenizer.backend_tokenizer, length=self._length, known=known
+            self._tokenizer.backend_tokenizer, length=self._length, known_words=known_words
         )
         _check_weights((self._vae, self._text_encoder, self.unet))
-        self.identity = _digest((self._vae, self._text_encoder, self.unet), self._prediction)
+        self.identity = _identity((self._vae, self._text_encoder, self.unet), self._prediction)
         for module in (self.unet, self._vae, self._text_encoder):
             module.requires_grad_(False).eval().to(device)
         # The VAE stays in float32: it bounds how exactly a photo can come back.
@@ -84,44 +90,51 @@ class StableDiffusion:
         prediction_type: str | None = None,
         content_check: bool = True,
     ) -> Self:
-        """Load a bundled model ("zoo"), a diffusers folder, a `.safetensors` file or a hub id.
+        """Load a model.
 
         Args:
-            name_or_path: which.
-            device: "auto" takes CUDA where there is one.
+            name_or_path: a bundled model ("zoo"), a diffusers folder, a `.safetensors` file or a
+                hub id.
+            device: "auto" takes CUDA if there is one.
             dtype: of UNet and text encoder; "auto" is float16 on CUDA, else float32.
             prediction_type: for single files of SD 2.x: "epsilon" for the base model.
-            content_check: use the safety checker that a folder or hub id brings along.
+            content_check: use the safety checker that comes with a folder or hub id.
 
         Raises:
-            ModelError: one of its kinds; the message says what to set.
+            ModelError: the model cannot be loaded; the message says what to set.
         """
-        where = torch.device(_auto_device() if device == "auto" else device)
-        what = _dtype(dtype, where)
-        pipeline, folder = load_pipeline(name_or_path, what, prediction_type)
-        known = known_words(folder) if folder else frozenset()
+        torch_device = torch.device(_auto_device() if device == "auto" else device)
+        torch_dtype = _torch_dtype(dtype, torch_device)
+        pipeline, folder = load_pipeline(name_or_path, torch_dtype, prediction_type)
         checker = None
         if content_check:
-            checker = load_safety_checker(name_or_path, folder, device=where, dtype=what)
+            checker = load_safety_checker(
+                name_or_path, folder, device=torch_device, dtype=torch_dtype
+            )
         return cls(
             pipeline,
-            device=where,
-            dtype=what,
+            device=torch_device,
+            dtype=torch_dtype,
             licence=_licence(folder),
-            known=known,
+            known_words=read_known_words(folder) if folder else frozenset(),
             safety_checker=checker,
         )
 
-    def _check(self) -> None:
+    def _check_config(self) -> None:
         if self.unet.config.in_channels != 4 or self.unet.config.get("addition_embed_type"):
-            raise UnsupportedModel("Only Stable Diffusion 1.x and 2.x for text to image are known.")
+            raise UnsupportedModel("Only text-to-image Stable Diffusion 1.x and 2.x are supported.")
         if self._prediction not in PREDICTIONS:
-            raise UnsupportedModel(f"Prediction type {self._prediction!r} is not known.")
+            raise UnsupportedModel(f"Prediction type {self._prediction!r} is not supported.")
         if float(self._scheduler.alphas_cumprod[-1]) <= 0:
-            raise UnsupportedModel("A schedule that ends in pure noise cannot be inverted by DDIM.")
+            raise UnsupportedModel("DDIM cannot invert a schedule that ends in pure noise.")
+
+    @property
+    def dtype_name(self) -> str:
+        """The UNet's dtype without its module, such as "float32"."""
+        return str(self.dtype).removeprefix("torch.")
 
     def schedule(self, steps: int) -> Schedule:
-        """The levels that `steps` DDIM steps visit."""
+        """Return the levels that `steps` DDIM steps visit."""
         config = self._scheduler.config
         return Schedule.leading(
             self._scheduler.alphas_cumprod,
@@ -131,18 +144,18 @@ class StableDiffusion:
         )
 
     def tokens(self, prompt: str) -> list[str]:
-        """The text's tokens as the model sees them, without the marks at either end."""
+        """Return the tokens that the model reads of a text, without start and end tokens."""
         return self._reader.tokens(prompt)
 
     def unknown_words(self, prompt: str) -> tuple[str, ...]:
-        """The words that the model was not trained with, in lower case, in the text's order.
+        """Return the words that the model was not trained with, in lower case, in order.
 
-        None for a model without a `words.txt`: it was trained on whatever people write.
+        For a model without a `words.txt` every word counts as known.
         """
         return self._reader.unknown_words(prompt)
 
     def hints(self, prompt: str) -> tuple[Hint, ...]:
-        """Why the model may not show what the text says: unknown words, an end not read."""
+        """Return why the model may not show what a text says: unknown words, a truncated end."""
         return self._reader.hints(prompt)
 
     @property
@@ -150,8 +163,8 @@ class StableDiffusion:
         return int(self._text_encoder.config.max_position_embeddings)
 
     @torch.no_grad()
-    def embed(self, prompt: str) -> Tensor:
-        """The text's embedding, [n, d] float32; what is beyond the model's length is cut."""
+    def embed(self, prompt: str) -> Conditioning:
+        """Encode a text, truncated to the model's length."""
         ids = self._tokenizer(
             prompt,
             padding="max_length",
@@ -160,12 +173,12 @@ class StableDiffusion:
             return_tensors="pt",
         ).input_ids
         embedding: Tensor = self._text_encoder(ids.to(self.device))[0][0]
-        return embedding.float()
+        return Conditioning(embedding.float())
 
     @memory_errors()
     @torch.no_grad()
     def encode(self, pixels: Pixels) -> Tensor:
-        """A picture's latent.
+        """Encode an image as a latent.
 
         Args:
             pixels: [H, W, 3] uint8, both sides divisible by `multiple`.
@@ -182,7 +195,7 @@ class StableDiffusion:
     @memory_errors()
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Pixels:
-        """The picture of a latent [4, h, w]: [H, W, 3] uint8."""
+        """Decode a latent [4, h, w] to pixels [H, W, 3]."""
         image = self._vae.decode(latents[None] / self._vae.config.scaling_factor).sample[0]
         image = ((image.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
         pixels: Pixels = image.permute(1, 2, 0).cpu().numpy()
@@ -191,22 +204,22 @@ class StableDiffusion:
     def predict_noise(
         self, latents: Tensor, timesteps: Sequence[int] | Tensor, embeddings: Tensor
     ) -> Tensor:
-        """ε of rows, [b, 4, h, w] float32; differentiable in the embeddings.
+        """Predict ε of rows, [b, 4, h, w] float32; differentiable in the embeddings.
 
         Args:
             latents: [b, 4, h, w] float32.
-            timesteps: one a row, [b].
+            timesteps: one for each row, [b].
             embeddings: [b, n, d] float32.
         """
-        where = torch.as_tensor(timesteps, device=latents.device)
+        steps = torch.as_tensor(timesteps, device=latents.device)
         output = self.unet(
-            latents.to(self.dtype), where, encoder_hidden_states=embeddings.to(self.dtype)
+            latents.to(self.dtype), steps, encoder_hidden_states=embeddings.to(self.dtype)
         ).sample.float()
         if self._prediction == "epsilon":
             noise: Tensor = output
             return noise
         # v = √ᾱ ε − √(1−ᾱ) z_0 (arXiv 2202.00512), so ε = √ᾱ v + √(1−ᾱ) z_t.
-        alpha = self._alphas[where].view(-1, 1, 1, 1)
+        alpha = self._alphas[steps].view(-1, 1, 1, 1)
         converted: Tensor = alpha.sqrt() * output + (1 - alpha).sqrt() * latents
         return converted
 
@@ -215,27 +228,26 @@ def _auto_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def _dtype(dtype: str | torch.dtype, device: torch.device) -> torch.dtype:
+def _torch_dtype(dtype: str | torch.dtype, device: torch.device) -> torch.dtype:
     if isinstance(dtype, torch.dtype):
         return dtype
     if dtype == "auto":
         return torch.float16 if device.type == "cuda" else torch.float32
-    found: torch.dtype = getattr(torch, dtype)
-    return found
+    named: torch.dtype = getattr(torch, dtype)
+    return named
 
 
 def _check_weights(modules: Iterable[torch.nn.Module]) -> None:
     for module in modules:
         for name, tensor in module.state_dict().items():
-            whole = not tensor.is_meta and bool(torch.isfinite(tensor).all())
-            if not whole:
+            if tensor.is_meta or not torch.isfinite(tensor).all():
                 raise UnsupportedModel(
-                    f"{name} of the {type(module).__name__} is missing, or holds what is no finite "
-                    f"number in {tensor.dtype}: fetch the model again, or take another dtype."
+                    f"{name} of the {type(module).__name__} is missing, or has values that are not "
+                    f"finite in {tensor.dtype}. Download the model again, or use another dtype."
                 )
 
 
-def _digest(modules: Iterable[torch.nn.Module], prediction: str) -> str:
+def _identity(modules: Iterable[torch.nn.Module], prediction: str) -> str:
     digest = hashlib.sha256(prediction.encode())
     for module in modules:
         for name, tensor in sorted(module.state_dict().items()):
@@ -245,7 +257,7 @@ def _digest(modules: Iterable[torch.nn.Module], prediction: str) -> str:
 
 
 def _licence(folder: Path | None) -> str:
-    """The `license:` of the model card beside the weights."""
+    """Read the `license:` of the model card beside the weights."""
     card = folder / "README.md" if folder else None
     if card and card.is_file():
         for line in card.read_text("utf-8").splitlines():

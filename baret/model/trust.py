@@ -1,7 +1,7 @@
 """What a model's folder may name: parts of known libraries, and weights that are safetensors.
 
-Whoever publishes a model writes its model_index.json and its lists of weight files. Neither may
-lead to code that comes with the model, or to a pickle.
+A model's publisher writes its model_index.json and its lists of weight files. Neither may lead to
+code that comes with the model, or to a pickle.
 """
 
 import json
@@ -10,7 +10,7 @@ from typing import Any
 
 from baret.errors import UnsupportedModel
 
-# "stable_diffusion" is how diffusers calls its own folder with the safety checker.
+# diffusers calls its own module with the safety checker "stable_diffusion".
 LIBRARIES = (None, "diffusers", "transformers", "stable_diffusion")
 CLASS = "StableDiffusionPipeline"
 
@@ -19,44 +19,46 @@ def check_parts(folder: Path) -> None:
     """Refuse a diffusers folder that names what must not be opened.
 
     Raises:
-        UnsupportedModel: it is no such folder, or leads to code or to pickles.
+        UnsupportedModel: it is not a diffusers folder, or leads to code or pickles.
     """
     index = _read(folder / "model_index.json")
     if index.get("_class_name") != CLASS:
-        raise UnsupportedModel(f"{folder} is no {CLASS} by its model_index.json.")
-    for part, named in index.items():
-        if part.startswith("_") or isinstance(named, bool | int | float):
+        raise UnsupportedModel(f"{folder} is not a {CLASS} by its model_index.json.")
+    for part, value in index.items():
+        if part.startswith("_") or isinstance(value, bool | int | float):
             continue
-        if not isinstance(named, list) or len(named) != 2 or named[0] not in LIBRARIES:
+        if not isinstance(value, list) or len(value) != 2 or value[0] not in LIBRARIES:
             raise UnsupportedModel(
-                f"{folder / 'model_index.json'} names {named!r} for {part!r}. Only parts of "
+                f"{folder / 'model_index.json'} names {value!r} for {part!r}. Only parts of "
                 "diffusers and transformers are loaded; a model's own code is never run."
             )
-    for shards in folder.glob("*/*.index.json"):
-        check_shards(shards)
+    for shard_index in folder.glob("*/*.index.json"):
+        check_shards(shard_index)
 
 
-def check_shards(listed: Path) -> None:
-    """Refuse a list of weight files that names others than safetensors beside it.
+def check_shards(shard_index: Path) -> None:
+    """Refuse a list of weight files that names anything but safetensors beside it.
 
     Raises:
-        UnsupportedModel: it does.
+        UnsupportedModel: the list names something else.
     """
-    names = _read(listed).get("weight_map", {})
+    names = _read(shard_index).get("weight_map", {})
     files = set(map(str, names.values())) if isinstance(names, dict) else {str(names)}
     for name in sorted(files):
         if Path(name).name != name or Path(name).suffix != ".safetensors":
             raise UnsupportedModel(
-                f"{listed} names {name!r} for weights; only .safetensors beside it are opened, "
-                "pickles never."
+                f"{shard_index} names {name!r} for weights; only .safetensors files beside it are "
+                "opened, pickles never."
             )
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text("utf-8"))
+        content = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise UnsupportedModel(f"{path} cannot be read as JSON; fetch the model again.") from error
-    if not isinstance(found, dict):
-        raise UnsupportedModel(f"{path} is no JSON object; fetch the model again.")
-    return found
+        raise UnsupportedModel(
+            f"{path} cannot be read as JSON; download the model again."
+        ) from error
+    if not isinstance(content, dict):
+        raise UnsupportedModel(f"{path} is not a JSON object; download the model again.")
+    return content

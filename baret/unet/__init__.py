@@ -1,1 +1,1 @@
-"""One call of the UNet: what is requested, which rows attend to which, and its prediction."""
+"""One call of the UNet: its rows and texts, which rows attend to which, and its prediction."""

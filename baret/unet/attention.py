@@ -2,9 +2,10 @@
 
 b rows · i heads · q queries · k keys · e head width · n tokens.
 
-softmax(Q_r K_rᵀ) V_e *is* "the edit branch with the reconstruction's map". So injecting a map is
-a re-indexing of rows before scaled dot product attention: queries and keys of the source row,
-values of one's own. No map is ever stored, the fused kernels stay, and every layer is balanced.
+softmax(Q_r K_rᵀ) V_e *is* "the edit branch with the reconstruction's map". So a map is injected by
+re-indexing rows before scaled dot product attention: a row takes its queries and keys from its
+source row and keeps its own values. No map is ever stored, the fused kernels stay, and every layer
+is balanced.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,18 +20,18 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from baret.errors import AttentionLayoutError
 
-PICTURE_QUERIES = 256  # maps shown to people come from the layers nearest to 16×16
+HEATMAP_QUERIES = 256  # heatmaps come from the layers nearest to 16×16
 
 
 @dataclass(frozen=True)
 class Injection:
-    """For each row of a batch, the row whose queries and keys it attends with."""
+    """For each row of a batch, its source row: the one whose queries and keys it attends with."""
 
-    self_from: tuple[int, ...]  # [b]; a row's own index leaves it alone
-    cross_from: tuple[int, ...]  # [b]
+    self_from: tuple[int, ...]  # [b], in self-attention; a row's own index leaves it unchanged
+    cross_from: tuple[int, ...]  # [b], in cross-attention
 
-    def on(self, device: torch.device) -> Tensor:
-        """Both as int64 [2, b] on a device."""
+    def to_tensor(self, device: torch.device) -> Tensor:
+        """Return both as int64 [2, b] on a device."""
         return torch.tensor([self.self_from, self.cross_from], device=device)
 
 
@@ -42,7 +43,7 @@ class AttentionRecorder:
     counts: dict[int, int] = field(default_factory=dict)
 
     def add(self, query: Tensor, key: Tensor, scale: float) -> None:
-        """Take the map of one layer: query [i, q, e], key [i, n, e]."""
+        """Add the map of one layer: query [i, q, e], key [i, n, e]."""
         logits = query.float() @ key.float().transpose(-1, -2) * scale
         average = logits.softmax(-1).mean(0)  # [q, n]
         size = average.shape[0]
@@ -50,14 +51,14 @@ class AttentionRecorder:
         self.counts[size] = self.counts.get(size, 0) + 1
 
     def maps(self) -> Tensor:
-        """[q, n] float32 of the layers whose size is nearest to 16×16."""
-        size = min(self.sums, key=lambda s: abs(s - PICTURE_QUERIES))
+        """Return the average map of the layers nearest to 16×16, [q, n] float32."""
+        size = min(self.sums, key=lambda s: abs(s - HEATMAP_QUERIES))
         return self.sums[size] / self.counts[size]
 
 
 @dataclass(frozen=True)
 class Recording:
-    """A row of a call that is recorded."""
+    """A row of a call whose cross-attention is recorded."""
 
     row: int
     recorder: AttentionRecorder
@@ -67,11 +68,12 @@ class BalancedAttention:
     """A diffusers attention processor that re-indexes rows before attending."""
 
     def __init__(self, source: Tensor | None, recordings: Sequence[Recording]):
-        """Attend each row with the queries and keys of its `source` row; None changes nothing.
+        """Attend each row with the queries and keys of its source row.
 
         Args:
-            source: [b] int64, on the device: a list would be copied there anew by every layer.
-            recordings: whose maps are told.
+            source: [b] int64 on the device, since every layer would copy a list there again. None
+                changes nothing.
+            recordings: rows whose maps are recorded.
         """
         self._source = source
         self._recordings = recordings
@@ -84,7 +86,7 @@ class BalancedAttention:
         attention_mask: Tensor | None = None,
         temb: Tensor | None = None,
     ) -> Tensor:
-        """Attend: hidden_states [b, q, i·e], encoder_hidden_states [b, n, d] → [b, q, i·e]."""
+        """Map hidden_states [b, q, i·e] and encoder_hidden_states [b, n, d] to [b, q, i·e]."""
         query, key, value = project(attn, hidden_states, encoder_hidden_states)
         if self._source is not None:
             query, key = query[self._source], key[self._source]
@@ -98,7 +100,7 @@ class BalancedAttention:
 def project(
     attn: Any, hidden_states: Tensor, context: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Queries, keys and values, [b, i, ·, e]."""
+    """Return queries, keys and values, [b, i, ·, e]."""
     context = hidden_states if context is None else context
 
     def heads(x: Tensor) -> Tensor:
@@ -108,32 +110,35 @@ def project(
 
 
 def output(attn: Any, mixed: Tensor) -> Tensor:
-    """The layer's output [b, q, i·e] of what its heads give [b, i, q, e]."""
+    """Return the layer's output [b, q, i·e] from the mixed values of its heads [b, i, q, e]."""
     projected: Tensor = attn.to_out[1](attn.to_out[0](mixed.transpose(1, 2).flatten(2)))
     return projected
 
 
 def attention_layers(unet: torch.nn.Module) -> dict[str, bool]:
-    """Processor names of the UNet's transformer blocks → whether the layer is cross-attention.
+    """Return the attention layers by processor name, and whether each is cross-attention.
 
     Raises:
-        AttentionLayoutError: the UNet has other attention, or attention that BAM does not compute.
+        AttentionLayoutError: the UNet has attention outside its transformer blocks, or attention
+            that does more than BAM computes.
     """
-    found = {}
+    layers = {}
     for name, module in unet.named_modules():
         if isinstance(module, BasicTransformerBlock):
-            for layer, cross in (("attn1", False), ("attn2", True)):
-                attn = getattr(module, layer)
+            for attribute, cross in (("attn1", False), ("attn2", True)):
+                attn = getattr(module, attribute)
                 if attn is None or not _is_plain(attn):
-                    raise AttentionLayoutError(f"{name}.{layer} is no plain attention layer.")
-                found[f"{name}.{layer}.processor"] = cross
+                    raise AttentionLayoutError(
+                        f"{name}.{attribute} is not a plain attention layer."
+                    )
+                layers[f"{name}.{attribute}.processor"] = cross
     processors = set(unet.attn_processors)  # type: ignore[arg-type]
-    if not found or processors != set(found):
+    if not layers or processors != set(layers):
         raise AttentionLayoutError(
             f"The UNet has {len(processors)} attention processors, "
-            f"{len(found)} of them in transformer blocks; BAM needs all of them there."
+            f"{len(layers)} of them in transformer blocks; BAM needs all of them there."
         )
-    return found
+    return layers
 
 
 def _is_plain(attn: Any) -> bool:
@@ -148,15 +153,15 @@ def balanced_attention(
     injection: Tensor | None,
     recordings: Sequence[Recording] = (),
 ) -> Iterator[None]:
-    """Inside, the UNet attends as `injection` says and tells the recorders; after, as before.
+    """Make the UNet attend as `injection` says inside the block, and record maps.
 
-    With neither, nothing is touched.
+    Afterwards the UNet is as it was. Without injection and recordings it is not touched.
 
     Args:
         unet: diffusers' UNet2DConditionModel.
-        layers: of `attention_layers`.
-        injection: of `Injection.on`, [2, b].
-        recordings: the rows whose cross-attention is told.
+        layers: from `attention_layers`.
+        injection: from `Injection.to_tensor`, [2, b].
+        recordings: rows whose cross-attention is recorded.
     """
     if injection is None and not recordings:
         yield
@@ -164,7 +169,7 @@ def balanced_attention(
     self_from, cross_from = (None, None) if injection is None else injection
     saved = dict(unet.attn_processors)
     try:
-        # set_attn_processor empties the dict that it is given: each call gets one of its own.
+        # set_attn_processor empties the dict it is given, so each call builds a new one.
         unet.set_attn_processor(
             {
                 name: BalancedAttention(cross_from, recordings)

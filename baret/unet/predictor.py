@@ -1,4 +1,4 @@
-"""The one place that calls the UNet: answers a request in one call.
+"""The only place that calls the UNet: one request, one call.
 
 b rows · n tokens · d text width · h, w latent height and width.
 """
@@ -11,12 +11,12 @@ from torch import Tensor
 
 from baret.errors import memory_errors
 from baret.unet.attention import Recording, attention_layers, balanced_attention
-from baret.unet.cuda_graphs import GraphCache, Record, padded
-from baret.unet.requests import Answer, NoiseTarget, Request, merge, split
+from baret.unet.cuda_graphs import GraphCache, GraphRecorder, padded_rows
+from baret.unet.requests import NoiseTarget, Prediction, Request, merge, split
 
 
 class NoisePredictor(Protocol):
-    """What is needed of a model."""
+    """What a predictor needs of a model."""
 
     unet: Any
     device: torch.device
@@ -25,7 +25,7 @@ class NoisePredictor(Protocol):
     def predict_noise(
         self, latents: Tensor, timesteps: Sequence[int] | Tensor, embeddings: Tensor
     ) -> Tensor:
-        """ε of rows."""
+        """Return ε of each row."""
 
 
 class Rows(NamedTuple):
@@ -35,75 +35,76 @@ class Rows(NamedTuple):
     timesteps: Tensor  # [b] int64
     embeddings: Tensor  # [b, n, d]
     injection: Tensor | None  # [2, b] int64
-    goal: Tensor | None  # [b, 4, h, w]
+    target: Tensor | None  # [b, 4, h, w]
     weight: Tensor | None  # [b]
 
 
 class Predictor:
-    """Asks a model. For one thread, always the same."""
+    """Calls a model's UNet. One predictor must always be used from the same thread."""
 
-    def __init__(self, model: NoisePredictor, record: Record | None = None):
+    def __init__(self, model: NoisePredictor, recorder: GraphRecorder | None = None):
         """Take the model.
 
         Args:
             model: predicts noise.
-            record: how calls are recorded to be replayed, such as `CudaRecorder`; None: not at all.
+            recorder: records calls so that they can be replayed, such as `CudaRecorder`. None
+                calls the UNet directly every time.
 
         Raises:
-            AttentionLayoutError: the UNet's attention layers are not those that BAM knows.
+            AttentionLayoutError: the UNet's attention layers are not the ones that BAM expects.
         """
         self._model = model
         self._layers = attention_layers(model.unet)
-        self._replayed = None if record is None else GraphCache(self._call, record)
+        self._graphs = None if recorder is None else GraphCache(self._call, recorder)
 
     @memory_errors()
-    def answer(self, request: Request) -> Answer:
-        """Answer one request.
+    def answer(self, request: Request) -> Prediction:
+        """Predict the noise of a request's rows, and the gradient if it has a target.
 
         Raises:
             OutOfMemory: the device has no room.
         """
-        if self._replayed is None or request.recordings:
-            return Answer(*self._call(self._rows(request), request.recordings))
-        whole = merge([request, _filling(request, padded(len(request)) - len(request))])
-        answer = Answer(*self._replayed(self._rows(whole)))
-        return split(answer, [request])[0]
+        if self._graphs is None or request.recordings:
+            return Prediction(*self._call(self._rows(request), request.recordings))
+        padded = merge([request, _padding(request, padded_rows(len(request)) - len(request))])
+        prediction = Prediction(*self._graphs(self._rows(padded)))
+        return split(prediction, [request])[0]
 
     def _rows(self, request: Request) -> Rows:
-        device, goal = self._model.device, request.goal
+        device, target = self._model.device, request.target
         return Rows(
             request.latents,
             torch.tensor(request.timesteps, device=device),
             request.embeddings,
-            None if request.injection is None else request.injection.on(device),
-            None if goal is None else goal.noise,
-            None if goal is None else goal.weight,
+            None if request.injection is None else request.injection.to_tensor(device),
+            None if target is None else target.noise,
+            None if target is None else target.weight,
         )
 
     def _call(
         self, rows: Rows, recordings: Sequence[Recording] = ()
     ) -> tuple[Tensor, Tensor | None, Tensor | None]:
-        """ε; with a goal also the losses and their gradient at the embeddings."""
-        latents, timesteps, embeddings, injection, goal, weight = rows
+        """Return ε; with a target also the losses and their gradient at the embeddings."""
+        latents, timesteps, embeddings, injection, target, weight = rows
         predict = self._model.predict_noise
         with balanced_attention(self._model.unet, self._layers, injection, recordings):
-            if goal is None or weight is None:
+            if target is None or weight is None:
                 with torch.no_grad():
                     return predict(latents, timesteps, embeddings), None, None
             with torch.enable_grad():
-                texts = embeddings.detach().requires_grad_(True)
-                noise = predict(latents, timesteps, texts)
-                losses = NoiseTarget(goal, weight).losses(noise)
+                leaf = embeddings.detach().requires_grad_(True)
+                noise = predict(latents, timesteps, leaf)
+                losses = NoiseTarget(target, weight).losses(noise)
                 # Half-precision gradients of a mean over a whole latent underflow unscaled.
                 scale = self._model.gradient_scale
-                (gradient,) = torch.autograd.grad(losses.sum() * scale, texts)
+                (gradient,) = torch.autograd.grad(losses.sum() * scale, leaf)
             return noise.detach(), losses.detach(), gradient / scale
 
 
-def _filling(request: Request, rows: int) -> Request:
-    """Rows that mean nothing, to go with a request."""
+def _padding(request: Request, rows: int) -> Request:
+    """Return rows of zeros, whose predictions are thrown away."""
     return Request(
-        request.where,
+        request.progress,
         request.latents.new_zeros(rows, *request.latents.shape[1:]),
         (0,) * rows,
         request.embeddings.new_zeros(rows, *request.embeddings.shape[1:]),

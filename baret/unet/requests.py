@@ -1,14 +1,14 @@
-"""What an edit asks of the device, what it is answered, and how several ask together.
+"""What an edit requests of the device, what it gets back, and how requests share a call.
 
 b rows · n tokens · d text width · h, w latent height and width.
 
-An edit is a generator: it yields a `Request` for the UNet, or a `DeviceTask` for anything else that
-the device must do, and is resumed with the answer. So it reads like the paper and knows nothing of
-batches, progress or cancellation.
+An edit is a generator, a `Routine`. It yields a `Request` for the UNet, or a `DeviceTask` for other
+work on the device, and is resumed with the result. So the method reads like the paper and knows
+nothing of batches, progress or cancellation.
 """
 
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any, TypeVar, cast
 
@@ -17,15 +17,36 @@ from torch import Tensor
 
 from baret.unet.attention import Injection, Recording
 
-BACKWARD = 1.1  # a row's way back to its text beside its way forth (docs/method.md, the floor)
+# What a row's backward pass to its text costs, in forward passes ("The floor" in docs/method.md).
+BACKWARD_COST = 1.1
 
 V = TypeVar("V")
 R = TypeVar("R")
 
 
 @dataclass(frozen=True)
+class Conditioning:
+    """A text as the UNet reads it. A model with pooled text would add its vector here."""
+
+    embedding: Tensor  # [n, d] float32
+
+    def lerp(self, other: "Conditioning", weight: float) -> "Conditioning":
+        """Return the linear mixture of two texts: this one at weight 0, the other at 1."""
+        return replace(self, embedding=torch.lerp(self.embedding, other.embedding, weight))
+
+    def with_embeddings(self, embeddings: Tensor) -> tuple["Conditioning", ...]:
+        """Return a text for each of the embeddings [T, n, d], otherwise like this one."""
+        return tuple(replace(self, embedding=embedding) for embedding in embeddings)
+
+
+def stack_embeddings(texts: Sequence[Conditioning]) -> Tensor:
+    """Return the embeddings of a text per row, [b, n, d]."""
+    return torch.stack([text.embedding for text in texts])
+
+
+@dataclass(frozen=True)
 class StageProgress:
-    """How far an edit is when it asks: for progress, previews and logs."""
+    """How far an edit is within a stage. Progress reports, previews and logs are made of it."""
 
     stage: str  # "inverting", "tuning", "editing" or "decoding"
     step: int  # timesteps of this stage done
@@ -34,27 +55,27 @@ class StageProgress:
 
 @dataclass(frozen=True)
 class NoiseTarget:
-    """The ε that rows should be answered with; the gradient of the error is wanted."""
+    """The ε that rows should predict. A request that has one also gets the error's gradient."""
 
     noise: Tensor  # [b, 4, h, w]
     weight: Tensor  # [b], of each row's mean squared error
 
     def losses(self, noise: Tensor) -> Tensor:
-        """ε [b, 4, h, w] → each row's weighted mean squared error, [b]."""
+        """Return each row's weighted mean squared error, [b], for ε [b, 4, h, w]."""
         return self.weight * (noise - self.noise).square().mean((1, 2, 3))
 
 
 @dataclass(frozen=True)
 class Request:
-    """Rows for the UNet; with a `goal`, the gradient of its losses at the embeddings is wanted."""
+    """Rows for the UNet. With a `target`, the gradient of its losses at the embeddings too."""
 
-    where: StageProgress
+    progress: StageProgress
     latents: Tensor  # [b, 4, h, w] float32
     timesteps: tuple[int, ...]  # [b]
     embeddings: Tensor  # [b, n, d] float32
     injection: Injection | None = None
     recordings: tuple[Recording, ...] = ()
-    goal: NoiseTarget | None = None
+    target: NoiseTarget | None = None
 
     def __len__(self) -> int:
         return len(self.timesteps)
@@ -62,17 +83,17 @@ class Request:
     @property
     def kind(self) -> tuple[object, ...]:
         """What requests must have in common to share a call."""
-        return (self.latents.shape[1:], self.embeddings.shape[1:], self.goal is None)
+        return (self.latents.shape[1:], self.embeddings.shape[1:], self.target is None)
 
     @property
     def latent_pixels(self) -> int:
-        """A place is one of a latent's h·w; memory and time of rows grow with them."""
+        """b·h·w, which memory and time grow with."""
         return self.latents.shape[0] * self.latents.shape[2] * self.latents.shape[3]
 
     @property
     def cost(self) -> float:
-        """What answering costs, in places that are computed forth."""
-        return self.latent_pixels * (1 if self.goal is None else 1 + BACKWARD)
+        """What the request costs, in latent pixels of a forward pass."""
+        return self.latent_pixels * (1 if self.target is None else 1 + BACKWARD_COST)
 
     @property
     def coupled(self) -> bool:
@@ -80,22 +101,22 @@ class Request:
         return self.injection is not None or bool(self.recordings)
 
     def rows(self, start: int, end: int) -> "Request":
-        """Some of its rows, where they are not coupled."""
+        """Return some of the rows, which must not be coupled."""
         part = slice(start, end)
         return Request(
-            self.where,
+            self.progress,
             self.latents[part],
             self.timesteps[part],
             self.embeddings[part],
-            goal=None
-            if self.goal is None
-            else NoiseTarget(self.goal.noise[part], self.goal.weight[part]),
+            target=None
+            if self.target is None
+            else NoiseTarget(self.target.noise[part], self.target.weight[part]),
         )
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What the UNet said."""
+class Prediction:
+    """The UNet's answer to a request."""
 
     noise: Tensor  # ε, [b, 4, h, w] float32, detached
     losses: Tensor | None = None  # [b] float32
@@ -104,47 +125,47 @@ class Answer:
 
 @dataclass(frozen=True)
 class DeviceTask:
-    """Work for the device that is not the UNet's: the VAE's passes."""
+    """Work on the device other than a call of the UNet, such as a pass of the VAE."""
 
-    where: StageProgress
+    progress: StageProgress
     work: Callable[[], Any]
-    cost: float  # as a request's
+    cost: float  # in latent pixels of a UNet's forward pass, as a request's
 
 
 Routine = Generator[Request | DeviceTask, Any, R]
 
 
-def on_device(where: StageProgress, work: Callable[[], V], cost: float) -> Routine[V]:
-    """Have the device do some work, in an edit: `value = yield from aside(…)`."""
-    return cast("V", (yield DeviceTask(where, work, cost)))
+def on_device(progress: StageProgress, work: Callable[[], V], cost: float) -> Routine[V]:
+    """Run some work on the device, from inside a routine: `value = yield from on_device(…)`."""
+    return cast("V", (yield DeviceTask(progress, work, cost)))
 
 
 def merge(requests: Sequence[Request]) -> Request:
-    """One request for the rows of several of one shape, in order.
+    """Return one request for the rows of several of the same kind, in order.
 
-    A row without a goal in a merged request with one has the goal of weight 0.
+    If only some of the requests have a target, the rows of the others get one of weight 0.
     """
     first = requests[0]
     if len(requests) == 1:
         return first
     starts = [0, *accumulate(len(request) for request in requests)]
     return Request(
-        first.where,
+        first.progress,
         torch.cat([request.latents for request in requests]),
         tuple(timestep for request in requests for timestep in request.timesteps),
         torch.cat([request.embeddings for request in requests]),
-        _merged_injection(requests, starts),
+        _merge_injections(requests, starts),
         tuple(
-            Recording(one.row + start, one.recorder)
+            Recording(recording.row + start, recording.recorder)
             for request, start in zip(requests, starts, strict=False)
-            for one in request.recordings
+            for recording in request.recordings
         ),
-        _merged_goal(requests),
+        _merge_targets(requests),
     )
 
 
-def _merged_injection(requests: Sequence[Request], starts: Sequence[int]) -> Injection | None:
-    """Each request's row numbers count from its own first row; without injection it is itself."""
+def _merge_injections(requests: Sequence[Request], starts: Sequence[int]) -> Injection | None:
+    """Shift each request's row numbers by its first row; without injection, rows use themselves."""
     if all(request.injection is None for request in requests):
         return None
     self_from: list[int] = []
@@ -157,40 +178,42 @@ def _merged_injection(requests: Sequence[Request], starts: Sequence[int]) -> Inj
     return Injection(tuple(self_from), tuple(cross_from))
 
 
-def _merged_goal(requests: Sequence[Request]) -> NoiseTarget | None:
-    if all(request.goal is None for request in requests):
+def _merge_targets(requests: Sequence[Request]) -> NoiseTarget | None:
+    if all(request.target is None for request in requests):
         return None
-    goals = [
-        request.goal
+    targets = [
+        request.target
         or NoiseTarget(torch.zeros_like(request.latents), request.latents.new_zeros(len(request)))
         for request in requests
     ]
     return NoiseTarget(
-        torch.cat([goal.noise for goal in goals]), torch.cat([g.weight for g in goals])
+        torch.cat([target.noise for target in targets]),
+        torch.cat([target.weight for target in targets]),
     )
 
 
-def split(answer: Answer, requests: Sequence[Request]) -> list[Answer]:
-    """The answers to the requests that were merged, by their rows."""
-    answers = []
+def split(prediction: Prediction, requests: Sequence[Request]) -> list[Prediction]:
+    """Return the predictions of the requests that were merged, by their rows."""
+    predictions = []
+    noise, losses, gradient = prediction.noise, prediction.losses, prediction.gradient
     start = 0
     for request in requests:
         part = slice(start, start + len(request))
-        if answer.losses is None or answer.gradient is None or request.goal is None:
-            answers.append(Answer(answer.noise[part]))
+        if losses is None or gradient is None or request.target is None:
+            predictions.append(Prediction(noise[part]))
         else:
-            answers.append(Answer(answer.noise[part], answer.losses[part], answer.gradient[part]))
+            predictions.append(Prediction(noise[part], losses[part], gradient[part]))
         start += len(request)
-    return answers
+    return predictions
 
 
-def joined(answers: Sequence[Answer]) -> Answer:
-    """The answer to a request whose rows were asked for in parts."""
-    if len(answers) == 1:
-        return answers[0]
-    noise = torch.cat([answer.noise for answer in answers])
-    losses = [answer.losses for answer in answers if answer.losses is not None]
-    gradients = [answer.gradient for answer in answers if answer.gradient is not None]
+def join(predictions: Sequence[Prediction]) -> Prediction:
+    """Return the prediction of a request whose rows were predicted in parts."""
+    if len(predictions) == 1:
+        return predictions[0]
+    noise = torch.cat([part.noise for part in predictions])
+    losses = [part.losses for part in predictions if part.losses is not None]
+    gradients = [part.gradient for part in predictions if part.gradient is not None]
     if not losses:
-        return Answer(noise)
-    return Answer(noise, torch.cat(losses), torch.cat(gradients))
+        return Prediction(noise)
+    return Prediction(noise, torch.cat(losses), torch.cat(gradients))

@@ -12,14 +12,15 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from baret.editor import Editor
 from baret.images import Pixels
 from baret.method.inversion import invert
 from baret.model.stable_diffusion import StableDiffusion
 from baret.options import EditOptions, InversionOptions
+from baret.pipeline import Pipeline
+from baret.progress import ProgressTracker
 from baret.result import Inversion
 from baret.unet.predictor import Predictor
-from baret.unet.requests import Answer, Request, Routine
+from baret.unet.requests import Prediction, Request, Routine
 from bench.edits.attention import AttentionProcessor, Layer, replaced_processors
 from bench.edits.batch import Batch, Edited
 from bench.edits.lockstep import run_together
@@ -41,9 +42,10 @@ class Variant:
 
 def edit_variant(model: BatchModel, batch: Batch, options: Variant) -> Edited:
     """Edit every image with the variant."""
+    tracked = options.edit.inversion, len(options.edit.interpolations), None
     edits = [
-        _Editor(model.model, options, caption, prompt).editing(
-            Image.fromarray(source), prompt, options.edit
+        _Pipeline(model.model, options, caption, prompt).edit(
+            Image.fromarray(source), prompt, options.edit, ProgressTracker(*tracked)
         )
         for source, prompt, caption in zip(
             batch.sources, batch.prompts, batch.source_captions, strict=True
@@ -54,23 +56,23 @@ def edit_variant(model: BatchModel, batch: Batch, options: Variant) -> Edited:
     return Edited(np.stack([np.asarray(result.image) for result in results]), lambda: rebuilt)
 
 
-class _Editor(Editor):
-    """The shipped editor, but with the variant's texts for inversion and tuning."""
+class _Pipeline(Pipeline):
+    """The shipped pipeline, but with the variant's texts for inversion and tuning."""
 
     def __init__(self, model: StableDiffusion, variant: Variant, caption: str, prompt: str):
         super().__init__(model)
         self._variant, self._caption, self._prompt = variant, caption, prompt
 
-    def _pivots(self, photo: Image.Image, steps: int) -> Routine[Tensor]:
+    def pivots(self, photo: Image.Image, steps: int) -> Routine[Tensor]:
         model, text = self.model, self._text(self._variant.pivots, self._prompt)
         clean = model.encode(np.array(photo))
         return (yield from invert(clean, model.embed(text), model.schedule(steps)))
 
-    def _tune(
+    def tune(
         self, photo: Pixels, pivots: Tensor, prompt: str, options: InversionOptions
     ) -> Routine[Inversion]:
         start = self._text(self._variant.start, prompt)
-        tuned = yield from super()._tune(photo, pivots, start, options)
+        tuned = yield from super().tune(photo, pivots, start, options)
         return replace(tuned, prompt=prompt)
 
     def _text(self, which: Text, prompt: str) -> str:
@@ -84,7 +86,7 @@ class _Predictor(Predictor):
         super().__init__(model)
         self._unet, self._variant = model.unet, variant
 
-    def answer(self, request: Request) -> Answer:
+    def answer(self, request: Request) -> Prediction:
         injection, (low, high) = request.injection, self._variant.layers
         if injection is None:
             return super().answer(request)

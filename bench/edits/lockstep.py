@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from baret.unet.requests import Answer, DeviceTask, R, Request, Routine, merge, split
+from baret.unet.requests import DeviceTask, Prediction, R, Request, Routine, merge, split
 
 STAGES = ("inverting", "tuning", "editing")
 FULL_CALL_ROWS = 64  # with several hundred rows, a call no longer fits into a CPU's caches
@@ -20,7 +20,7 @@ FULL_CALL_ROWS = 64  # with several hundred rows, a call no longer fits into a C
 class NoisePredictor(Protocol):
     """The part of `baret.unet.predictor.Predictor` that is used here."""
 
-    def answer(self, request: Request) -> Answer:
+    def answer(self, request: Request) -> Prediction:
         """Answer a request."""
 
 
@@ -66,7 +66,7 @@ def _rearmost(waiting: dict[int, Request]) -> dict[int, Request]:
     """
 
     def progress(request: Request) -> tuple[int, float]:
-        return STAGES.index(request.where.stage), request.where.done
+        return STAGES.index(request.progress.stage), request.progress.done
 
     least = min(progress(request) for request in waiting.values())
     return {index: request for index, request in waiting.items() if progress(request) == least}

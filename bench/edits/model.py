@@ -71,7 +71,7 @@ class BatchModel:
 
     def embed(self, texts: Sequence[str]) -> Tensor:
         """Return the embeddings of texts, [b, n, d] float32."""
-        return torch.stack([self._embed(text) for text in texts])
+        return torch.stack([self._embed(text).embedding for text in texts])
 
     def encode(self, images: Images) -> Tensor:
         """Return z_0 of images, [b, 4, h, w] float32."""

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from baret.method.ddim import Schedule, guide
 from baret.method.inversion import invert
+from baret.unet.requests import Conditioning
 from bench.edits.lockstep import run_together
 from bench.edits.model import BatchModel
 
@@ -25,7 +26,9 @@ def pivots_of(model: BatchModel, clean: Tensor, texts: Tensor, schedule: Schedul
         texts: [b, n, d].
         schedule: T levels.
     """
-    edits = [invert(own, text, schedule) for own, text in zip(clean, texts, strict=True)]
+    edits = [
+        invert(own, Conditioning(text), schedule) for own, text in zip(clean, texts, strict=True)
+    ]
     return torch.stack(run_together(model.predictor, edits), dim=1)
 
 

@@ -8,14 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-import torch
 from PIL import Image
 from torch import Tensor
 
 from baret import EditOptions, Editor, InversionOptions, images
 from baret.method.ddim import Schedule, guide
 from baret.method.inversion import invert
-from baret.unet.requests import Answer, Request, Routine, StageProgress
+from baret.unet.requests import Prediction, Request, Routine, StageProgress, stack_embeddings
 from bench.photos.datasets import Task
 
 
@@ -102,7 +101,7 @@ class Ddim:
         target, uncond = model.embed(task.prompt), model.embed("")
         clean = model.encode(images.to_pixels(rgb, size))
         pivots = engine.run(invert(clean, uncond, schedule), _ignore_progress)
-        texts = torch.stack([target, uncond])
+        texts = stack_embeddings([target, uncond])
         edited = engine.run(
             _denoise(pivots[-1], texts, schedule, self.guidance_scale), _ignore_progress
         )
@@ -117,8 +116,8 @@ def _denoise(noise: Tensor, texts: Tensor, schedule: Schedule, scale: float) -> 
         where = StageProgress("editing", done, done / len(schedule))
         rows = latents.expand(2, -1, -1, -1)  # [2, 4, h, w]
         timesteps = (schedule.timestep(level),) * 2
-        answer: Answer = yield Request(where, rows, timesteps, texts)
-        with_text, without = answer.noise.chunk(2)
+        prediction: Prediction = yield Request(where, rows, timesteps, texts)
+        with_text, without = prediction.noise.chunk(2)
         latents = schedule.step(latents, guide(without, with_text, scale), level=level)
     return latents[0]
 

@@ -69,7 +69,7 @@ def measure_stages(subject: Subject) -> Stages:
     (task,) = subject.tasks(1)
     options = subject.plan.options(EditOptions())
     model = subject.model.model
-    side, tokens = model.native_size // model.multiple, len(model.embed(task.prompt))
+    side, tokens = model.native_size // model.multiple, len(model.embed(task.prompt).embedding)
     device, row = model.device, row_flops(model.unet.config, side=side, tokens=tokens)
 
     def edit() -> dict[str, Cost]:

@@ -1,4 +1,4 @@
-"""The bundled model, and the sample pictures it was not trained on."""
+"""The bundled model, and a sample photo that it was not trained on."""
 
 import json
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from PIL import Image
 
 from baret import Editor
 
-# Spinning OpenMP threads that share a core with another process stall each other.
+# OpenMP threads spin, and stall each other when they share a core with another process.
 torch.set_num_threads(1)
 
 SAMPLES = Path(__file__).parents[2] / "zoo" / "samples"
@@ -19,7 +19,7 @@ SAMPLES = Path(__file__).parents[2] / "zoo" / "samples"
 @dataclass(frozen=True)
 class Sample:
     image: Image.Image
-    answer: Image.Image  # the same scene as the prompt has it, exact
+    answer: Image.Image  # the same scene, drawn as the prompt says
     caption: str
     prompt: str
 

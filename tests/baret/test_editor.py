@@ -77,7 +77,9 @@ def test_a_file_that_is_no_inversion_is_refused(data):
 
 def test_the_pivots_of_an_inversion_serve_another_text(editor, inversion, sample):
     prompt, stages = "a photo of a black dog at night", []
-    again = editor.edit(inversion, prompt, OPTIONS, on_progress=lambda at: stages.append(at.stage))
+    again = editor.edit(
+        inversion, prompt, OPTIONS, on_progress=lambda progress: stages.append(progress.stage)
+    )
     fresh = editor.edit(sample.image, prompt, OPTIONS)
     assert again.image.tobytes() == fresh.image.tobytes()
     assert "inverting" not in stages and not again.inversion_reused
@@ -107,47 +109,47 @@ def test_a_picture_that_cannot_be_worked_on_is_refused(editor):
 
 
 def test_progress_is_told_before_every_call_and_never_falls(editor, sample):
-    told = []
-    editor.edit(sample.image, sample.prompt, OPTIONS, on_progress=told.append)
-    fractions = [progress.fraction for progress in told]
+    reports = []
+    editor.edit(sample.image, sample.prompt, OPTIONS, on_progress=reports.append)
+    fractions = [progress.fraction for progress in reports]
     assert fractions == sorted(fractions) and fractions[0] == 0 and fractions[-1] > 0.9
-    stages = list(dict.fromkeys(progress.stage for progress in told))
+    stages = list(dict.fromkeys(progress.stage for progress in reports))
     assert stages == ["inverting", "tuning", "editing", "decoding"]
-    # Reading text and picture and 10 steps, ∅ and up to 2 looks at 10 together, reading the texts
-    # and 10 steps, photo and edit.
-    assert 12 + 2 + 11 + 2 <= len(told) <= 12 + 3 + 11 + 2
+    # Photo, ∅ and 10 steps; texts, ε(∅) and up to 2 inner steps of all 10 together; texts and 10
+    # steps; photo and edit.
+    assert 12 + 2 + 11 + 2 <= len(reports) <= 12 + 3 + 11 + 2
 
 
 def test_previews_are_told_every_five_steps_and_change_nothing_else(editor, sample):
-    told = []
+    reports = []
     options = EditOptions(
         interpolation=(0.5, 1.0), previews=True, inversion=InversionOptions(12, inner_steps=0)
     )
-    result = editor.edit(sample.image, sample.prompt, options, on_progress=told.append)
-    previews = [progress.preview for progress in told if progress.preview]
+    result = editor.edit(sample.image, sample.prompt, options, on_progress=reports.append)
+    previews = [progress.preview for progress in reports if progress.preview]
     assert [preview.interpolation for preview in previews] == [0.5, 0.5, 1.0, 1.0]
     assert {preview.image.size for preview in previews} == {(64, 64)}
-    fractions = [progress.fraction for progress in told]
+    fractions = [progress.fraction for progress in reports]
     assert fractions == sorted(fractions)
 
-    def apart(preview, output):
+    def difference(preview, output):
         return np.abs(np.asarray(preview.image, float) - np.asarray(output.image)).mean()
 
-    # What it is becoming is seen already after 10 of 12 steps.
+    # After 10 of 12 steps a preview is already close to the output.
     first, second = result.outputs
-    assert apart(previews[1], first) < 20 and apart(previews[3], second) < 20
+    assert difference(previews[1], first) < 20 and difference(previews[3], second) < 20
 
-    untold = []
+    without_previews = []
     quiet = EditOptions(interpolation=(0.5, 1.0), inversion=options.inversion)
-    plain = editor.edit(sample.image, sample.prompt, quiet, on_progress=untold.append)
-    assert len(untold) == len(told) - 4
-    assert not any(progress.preview for progress in untold)
+    plain = editor.edit(sample.image, sample.prompt, quiet, on_progress=without_previews.append)
+    assert len(without_previews) == len(reports) - 4
+    assert not any(progress.preview for progress in without_previews)
     assert plain.image.tobytes() == result.image.tobytes()
 
 
 @pytest.mark.parametrize("stage", ["inverting", "tuning", "editing", "decoding"])
 def test_raising_from_progress_cancels_and_leaves_the_model_as_it_was(editor, sample, stage):
-    class Enough(Exception):
+    class Cancelled(Exception):
         pass
 
     calls = []
@@ -155,24 +157,24 @@ def test_raising_from_progress_cancels_and_leaves_the_model_as_it_was(editor, sa
     def stop(progress):
         calls.append(progress.stage)
         if progress.stage == stage:
-            raise Enough
+            raise Cancelled
 
     before = dict(editor.model.unet.attn_processors)
     options = EditOptions(self_attention_until=1.0, artifacts=True, inversion=FAST)
-    with pytest.raises(Enough):
+    with pytest.raises(Cancelled):
         editor.edit(sample.image, sample.prompt, options, on_progress=stop)
-    assert calls.count(stage) == 1  # not one call more
+    assert calls.count(stage) == 1  # nothing was called after it
     assert editor.model.unet.attn_processors == before
     assert all(parameter.grad is None for parameter in editor.model.unet.parameters())
 
 
 @pytest.mark.parametrize("part", ["unet", "_vae.encoder", "_vae.decoder"])
 def test_a_device_without_room_is_our_own_error_and_the_next_edit_works(editor, sample, part):
-    def no_room(*_: object) -> None:
+    def run_out_of_memory(*_: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     module = operator.attrgetter(part)(editor.model)
-    handle = module.register_forward_pre_hook(no_room)
+    handle = module.register_forward_pre_hook(run_out_of_memory)
     options = EditOptions(inversion=InversionOptions(num_inference_steps=2, inner_steps=1))
     try:
         with pytest.raises(OutOfMemory):
@@ -203,7 +205,7 @@ def test_edits_of_two_threads_do_not_touch_each_other(editor, sample):
 def test_an_edit_keeps_no_tensors_behind(editor, sample):
     def count() -> int:
         gc.collect()
-        return sum(isinstance(thing, torch.Tensor) for thing in gc.get_objects())
+        return sum(isinstance(found, torch.Tensor) for found in gc.get_objects())
 
     editor.edit(sample.image, sample.prompt, OPTIONS)
     before = count()

@@ -1,4 +1,4 @@
-"""On a CUDA device: the same edit as on the CPU, within what other kernels may differ."""
+"""On a CUDA device, an edit is that of the CPU within what other kernels may change."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -27,13 +27,13 @@ def test_an_edit_on_the_gpu_equals_the_cpus(editor, sample, dtype, decibels):
     gpu = Editor.from_pretrained("zoo", device="cuda", dtype=dtype)
     there = gpu.edit(sample.image, sample.prompt, OPTIONS)
     assert there.inversion.pivots.device.type == "cuda"
-    # Bounds set beforehand, not measured: no device was at hand when this was written.
+    # The bounds were set in advance, not measured: there was no device when this was written.
     assert psnr(np.asarray(here.image), np.asarray(there.image)) > decibels
 
 
-@pytest.mark.parametrize("goal", [False, True])
+@pytest.mark.parametrize("with_target", [False, True])
 @pytest.mark.parametrize("injected", [False, True])
-def test_a_recorded_call_answers_as_a_plain_one(goal, injected):
+def test_a_recorded_call_answers_as_a_plain_one(with_target, injected):
     model = Editor.from_pretrained("zoo", device="cuda", dtype="float32").model
     plain, recorded = Predictor(model), Predictor(model, CudaRecorder(model.device))
     for seed in range(WARMUP_CALLS + 2):
@@ -43,14 +43,14 @@ def test_a_recorded_call_answers_as_a_plain_one(goal, injected):
             StageProgress("editing", 0, 0.0),
             latents,
             tuple(range(1, 6)),
-            model.embed("a dog").expand(5, -1, -1),
+            model.embed("a dog").embedding.expand(5, -1, -1),
             Injection((1, 1, 2, 3, 4), (0, 2, 2, 3, 4)) if injected else None,
-            goal=NoiseTarget(latents, torch.ones(5, device="cuda")) if goal else None,
+            target=NoiseTarget(latents, torch.ones(5, device="cuda")) if with_target else None,
         )
-        expected, answer = plain.answer(request), recorded.answer(request)
-        torch.testing.assert_close(answer.noise, expected.noise, atol=1e-4, rtol=1e-3)
-        if goal:
-            torch.testing.assert_close(answer.gradient, expected.gradient, atol=1e-4, rtol=1e-2)
+        expected, replayed = plain.answer(request), recorded.answer(request)
+        torch.testing.assert_close(replayed.noise, expected.noise, atol=1e-4, rtol=1e-3)
+        if with_target:
+            torch.testing.assert_close(replayed.gradient, expected.gradient, atol=1e-4, rtol=1e-2)
 
 
 def test_edits_at_once_come_out_as_alone(sample):

@@ -1,4 +1,4 @@
-"""A Stable Diffusion's weights in the layout of its original single files.
+"""Save a Stable Diffusion in the layout of its original single files.
 
 The names follow the published files of Stable Diffusion 1.x (the UNet of CompVis/latent-diffusion,
 its autoencoder, CLIP's text model under `cond_stage_model.transformer`).
@@ -36,6 +36,7 @@ _VAE_ATTENTION = {
 
 
 def unet_name(name: str) -> str:
+    """Return the original name of one of diffusers' UNet weights."""
     for ours, theirs in _UNET_ENDS.items():
         if name.startswith(ours + "."):
             return theirs + name.removeprefix(ours)
@@ -45,25 +46,26 @@ def unet_name(name: str) -> str:
     if kind == "resnets":
         module, tail = rest.split(".", 1)
         rest = f"{_RESNET[module]}.{tail}"
-        place = {
+        module_path = {
             "down": f"input_blocks.{3 * i + j + 1}.0",
             "up": f"output_blocks.{3 * i + j}.0",
             "mid": f"middle_block.{2 * j}",
         }[side]
     elif kind == "attentions":
-        place = {
+        module_path = {
             "down": f"input_blocks.{3 * i + j + 1}.1",
             "up": f"output_blocks.{3 * i + j}.1",
             "mid": "middle_block.1",
         }[side]
     elif kind == "downsamplers":
-        place, rest = f"input_blocks.{3 * (i + 1)}.0", rest.replace("conv", "op")
+        module_path, rest = f"input_blocks.{3 * (i + 1)}.0", rest.replace("conv", "op")
     else:
-        place = f"output_blocks.{3 * i + 2}.{1 if i == 0 else 2}"
-    return f"{place}.{rest}"
+        module_path = f"output_blocks.{3 * i + 2}.{1 if i == 0 else 2}"
+    return f"{module_path}.{rest}"
 
 
 def vae_name(name: str) -> str:
+    """Return the original name of one of diffusers' VAE weights."""
     name = name.replace("conv_norm_out", "norm_out").replace("conv_shortcut", "nin_shortcut")
     name = re.sub(r"mid_block\.resnets\.(\d)", lambda m: f"mid.block_{int(m[1]) + 1}", name)
     if "mid_block.attentions.0." in name:
@@ -79,7 +81,7 @@ def vae_name(name: str) -> str:
 
 
 def save_original(pipeline: StableDiffusionPipeline, path: Path) -> None:
-    """Write the pipeline's weights as one file of the original layout."""
+    """Write a pipeline's weights as one file of the original layout."""
     weights: dict[str, torch.Tensor] = {}
     for name, tensor in pipeline.unet.state_dict().items():
         weights[f"model.diffusion_model.{unet_name(name)}"] = tensor

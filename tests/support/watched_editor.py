@@ -1,4 +1,4 @@
-"""The real editor, which a test can interrupt between two UNet calls."""
+"""The real editor, which a test can interrupt between two uses of the device."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,22 +10,22 @@ Action = Callable[[], Any]
 
 
 class WatchedEditor(Editor):
-    """Keeps the stage of every step it is let do, and acts between two of them when told to.
+    """Records the stage of every step, and runs a test's actions between steps.
 
-    The runner's own callback is asked first, as always: a step that it forbids is not kept.
+    The runner's callback is called first. If it raises, the step is not recorded.
     """
 
     def __init__(self, model: StableDiffusion):
         super().__init__(model)
-        self.steps: list[str] = []  # the stage of each UNet call, at last "decoding"
+        self.steps: list[str] = []  # stages, one for each use of the device
         self._actions: dict[int | str, Action] = {}
 
     def during(self, step: int | str, action: Action) -> None:
-        """Have something happen during the step of this number (from 1), or of this stage."""
+        """Run an action during a step, given by its number (from 1), or first of a stage."""
         self._actions[step] = action
 
     def edit(self, *args: Any, on_progress: Any = None, **kwargs: Any) -> EditResult:
-        """Edit as ever."""
+        """Edit, and run the actions."""
 
         def watched(progress: Progress) -> None:
             on_progress(progress)

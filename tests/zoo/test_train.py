@@ -105,7 +105,7 @@ def test_the_exported_folder_is_a_model_for_baret(trained: TrainOptions) -> None
     assert (model.native_size, model.licence) == (32, "apache-2.0")
     assert model.tokens("a gray kitten")[1] == "gray</w>"
     latent = model.encode(pictures.validation(trained).pixels[0].copy())
-    embedding = model.embed(caption(validation_scene(0)))
+    embedding = model.embed(caption(validation_scene(0))).embedding
     with torch.no_grad():
         predicted = model.predict_noise(latent[None], [500], embedding[None])
     assert predicted.shape == (1, 4, 16, 16)

@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from baret.images import keep_outside
+from baret.images import composite
 from baret.method.matte import alpha_matte
 from bench.edits.batch import Batch, Edited
 from bench.edits.model import BatchModel
@@ -17,7 +17,7 @@ def ddim_kept(model: BatchModel, batch: Batch, options: DdimOptions) -> Edited:
     size = batch.sources.shape[1] // clean.shape[2]
     images = [
         np.asarray(
-            keep_outside(
+            composite(
                 Image.fromarray(image), photo, alpha_matte(image, coded, latent_pixel_size=size)
             )
         )

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate, max_pool2d
 
 from baret.method.ddim import guide
-from baret.unet.attention import PICTURE_QUERIES
+from baret.unet.attention import HEATMAP_QUERIES
 from bench.edits.attention import (
     AttentionProcessor,
     Layer,
@@ -141,7 +141,7 @@ def _changed_words(
     captions: Captions, map_sums: dict[int, Tensor], threshold: float, size: tuple[int, int]
 ) -> Tensor:
     """Return where the changed words of both captions act, [b, 1, h, w], 0 or 1 (section 4)."""
-    queries = min(map_sums, key=lambda q: abs(q - PICTURE_QUERIES))
+    queries = min(map_sums, key=lambda q: abs(q - HEATMAP_QUERIES))
     maps, count = map_sums[queries], len(captions.source)
     word_maps = []
     for i, own in enumerate(captions.alignments):

@@ -1,4 +1,4 @@
-"""Edits that share a model, on the bundled one."""
+"""Edits that share the bundled model."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +11,7 @@ from baret import EditOptions, Editor, InversionOptions
 from baret.engine.budget import Budget
 from baret.engine.engine import Call, Engine
 from baret.errors import OutOfMemory
+from baret.unet.attention import Injection
 from baret.unet.requests import DeviceTask, NoiseTarget, Request, StageProgress
 
 OPTIONS = EditOptions(inversion=InversionOptions(num_inference_steps=6, inner_steps=2))
@@ -23,35 +24,35 @@ PROMPTS = [
     "a photo of a dog lying in the snow",
     "a photo of a red cat at the beach",
 ]
-WHERE = StageProgress("editing", 0, 0.0)
-ROW = 16 * 16  # places
+PROGRESS = StageProgress("editing", 0, 0.0)
+ROW = 16 * 16  # latent pixels
 
 
-def unheard(where):
+def ignore(progress):
     pass
 
 
-def rows(editor, count, seed=0, *, goal=False):
+def rows(editor, count, seed=0, *, gradient=False):
     generator = torch.Generator().manual_seed(seed)
     latents = torch.randn(count, 4, 16, 16, generator=generator)
-    texts = editor.model.embed(PROMPTS[seed]).expand(count, -1, -1)
-    wanted = NoiseTarget(torch.zeros_like(latents), torch.ones(count)) if goal else None
-    return Request(WHERE, latents, tuple(range(1, count + 1)), texts, goal=wanted)
+    texts = editor.model.embed(PROMPTS[seed]).embedding.expand(count, -1, -1)
+    target = NoiseTarget(torch.zeros_like(latents), torch.ones(count)) if gradient else None
+    return Request(PROGRESS, latents, tuple(range(1, count + 1)), texts, target=target)
 
 
-def asking(*requests):
-    """An edit that asks for these, and ends with the answers."""
-    answers = []
+def requesting(*requests):
+    """Yield the requests, and return their predictions."""
+    predictions = []
     for request in requests:
-        answers.append((yield request))
-    return answers
+        predictions.append((yield request))
+    return predictions
 
 
-def run_all(engine, edits, before_call=unheard):
-    """Every edit on a thread of its own, begun together; what each returned or raised."""
+def run_all(engine, edits, before_call=ignore):
+    """Start every edit at once on its own thread; return what each returned or raised."""
     start = threading.Barrier(len(edits))
 
-    def one(edit):
+    def run(edit):
         start.wait()
         try:
             return engine.run(edit, before_call)
@@ -59,7 +60,7 @@ def run_all(engine, edits, before_call=unheard):
             return error
 
     with ThreadPoolExecutor(len(edits)) as pool:
-        return list(pool.map(one, edits))
+        return list(pool.map(run, edits))
 
 
 def test_an_edit_comes_out_the_same_alone_and_among_seven_others(editor, sample):
@@ -81,31 +82,33 @@ def test_an_edit_comes_out_the_same_alone_and_among_seven_others(editor, sample)
 def test_rows_of_several_edits_share_calls_whatever_their_timesteps(editor):
     calls: list[Call] = []
     engine = Engine(editor.model, Budget(), calls.append)
-    edits = [asking(*(rows(editor, 1, seed) for _ in range(5))) for seed in range(4)]
+    edits = [requesting(*(rows(editor, 1, seed) for _ in range(5))) for seed in range(4)]
     shared = run_all(engine, edits)
     assert sum(call.rows for call in calls) == 20
     assert len(calls) < 10
-    for seed, answers in enumerate(shared):
-        (alone,) = Engine(editor.model, Budget()).run(asking(rows(editor, 1, seed)), unheard)
-        for answer in answers:
-            torch.testing.assert_close(answer.noise, alone.noise, atol=1e-4, rtol=1e-4)
+    for seed, predictions in enumerate(shared):
+        (alone,) = Engine(editor.model, Budget()).run(requesting(rows(editor, 1, seed)), ignore)
+        for prediction in predictions:
+            torch.testing.assert_close(prediction.noise, alone.noise, atol=1e-4, rtol=1e-4)
 
 
 def test_gradients_of_several_edits_are_each_its_own(editor):
     calls: list[Call] = []
     engine = Engine(editor.model, Budget(), calls.append)
-    shared = run_all(engine, [asking(rows(editor, 2, seed, goal=True)) for seed in range(3)])
+    shared = run_all(
+        engine, [requesting(rows(editor, 2, seed, gradient=True)) for seed in range(3)]
+    )
     assert all(call.gradient for call in calls)
-    for seed, (answer,) in enumerate(shared):
-        (alone,) = engine.run(asking(rows(editor, 2, seed, goal=True)), unheard)
-        torch.testing.assert_close(answer.losses, alone.losses, atol=1e-5, rtol=1e-4)
-        torch.testing.assert_close(answer.gradient, alone.gradient, atol=1e-5, rtol=1e-3)
+    for seed, (prediction,) in enumerate(shared):
+        (alone,) = engine.run(requesting(rows(editor, 2, seed, gradient=True)), ignore)
+        torch.testing.assert_close(prediction.losses, alone.losses, atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(prediction.gradient, alone.gradient, atol=1e-5, rtol=1e-3)
 
 
 def test_a_lone_edit_never_waits_for_company(editor):
     calls: list[Call] = []
     engine = Engine(editor.model, Budget(), calls.append)
-    engine.run(asking(*(rows(editor, 1) for _ in range(5))), unheard)
+    engine.run(requesting(*(rows(editor, 1) for _ in range(5))), ignore)
     assert len(calls) == 5
     # A wait for company would hold up each of them; a busy machine holds up some.
     assert min(call.waited for call in calls) < 0.05
@@ -114,43 +117,43 @@ def test_a_lone_edit_never_waits_for_company(editor):
 def test_a_request_beyond_the_budget_is_cut_and_answered_whole(editor):
     calls: list[Call] = []
     engine = Engine(editor.model, Budget(3 * ROW, 2 * ROW), calls.append)
-    answers = engine.run(asking(rows(editor, 7), rows(editor, 5, goal=True)), unheard)
+    predictions = engine.run(requesting(rows(editor, 7), rows(editor, 5, gradient=True)), ignore)
     assert [call.rows for call in calls] == [3, 3, 1, 2, 2, 1]
     whole = Engine(editor.model, Budget()).run(
-        asking(rows(editor, 7), rows(editor, 5, goal=True)), unheard
+        requesting(rows(editor, 7), rows(editor, 5, gradient=True)), ignore
     )
-    for part, expected in zip(answers, whole, strict=True):
+    for part, expected in zip(predictions, whole, strict=True):
         torch.testing.assert_close(part.noise, expected.noise, atol=1e-4, rtol=1e-4)
-    torch.testing.assert_close(answers[1].gradient, whole[1].gradient, atol=1e-5, rtol=1e-3)
+    torch.testing.assert_close(predictions[1].gradient, whole[1].gradient, atol=1e-5, rtol=1e-3)
 
 
 def test_what_fails_or_is_cancelled_leaves_the_others_as_they_are(editor):
-    class Enough(Exception):
+    class Cancelled(Exception):
         pass
 
-    def cancelled(where):
-        if where.stage == "tuning":
-            raise Enough
+    def cancelled(progress):
+        if progress.stage == "tuning":
+            raise Cancelled
 
     def broken():
         raise ArithmeticError
         yield
 
     text = rows(editor, 1)
-    wrong = Request(WHERE, text.latents, (5000,) * 1, text.embeddings[:, :, :1])
+    wrong = Request(PROGRESS, text.latents, (5000,) * 1, text.embeddings[:, :, :1])
     edits = [
-        asking(rows(editor, 1, 0), rows(editor, 1, 0)),
-        asking(Request(StageProgress("tuning", 0, 0.0), text.latents, (1,), text.embeddings)),
-        asking(wrong),
+        requesting(rows(editor, 1, 0), rows(editor, 1, 0)),
+        requesting(Request(StageProgress("tuning", 0, 0.0), text.latents, (1,), text.embeddings)),
+        requesting(wrong),
         broken(),
-        asking(DeviceTask(WHERE, lambda: 1 / 0, 1.0)),
-        asking(rows(editor, 1, 1)),
+        requesting(DeviceTask(PROGRESS, lambda: 1 / 0, 1.0)),
+        requesting(rows(editor, 1, 1)),
     ]
     fine, stopped, failed, raised, divided, also_fine = run_all(
         Engine(editor.model, Budget()), edits, cancelled
     )
     assert len(fine) == 2 and len(also_fine) == 1
-    assert isinstance(stopped, Enough)
+    assert isinstance(stopped, Cancelled)
     assert isinstance(failed, RuntimeError)
     assert isinstance(raised, ArithmeticError)
     assert isinstance(divided, ZeroDivisionError)
@@ -158,7 +161,7 @@ def test_what_fails_or_is_cancelled_leaves_the_others_as_they_are(editor):
 
 @pytest.fixture
 def small_device(editor):
-    """A device that has room for so many rows a call; what calls were tried."""
+    """Make the device run out of memory above two rows; yield the rows of each call."""
     tried = []
 
     def check(_module, args, _kwargs):
@@ -173,40 +176,38 @@ def small_device(editor):
 
 def test_a_device_without_room_gets_smaller_calls(editor, small_device):
     engine = Engine(editor.model, Budget(8 * ROW, 8 * ROW))
-    (answer,) = engine.run(asking(rows(editor, 8)), unheard)
+    (prediction,) = engine.run(requesting(rows(editor, 8)), ignore)
     assert small_device == [8, 4, 2, 2, 2, 2]
-    assert len(answer.noise) == 8
+    assert len(prediction.noise) == 8
     assert engine.budget == Budget(2 * ROW, 8 * ROW)
 
 
 def test_edits_that_have_no_room_together_are_served_one_by_one(editor, small_device):
     engine = Engine(editor.model, Budget())
-    results = run_all(engine, [asking(rows(editor, 1, seed)) for seed in range(5)])
-    assert all(len(answers) == 1 for answers in results)
+    results = run_all(engine, [requesting(rows(editor, 1, seed)) for seed in range(5)])
+    assert all(len(predictions) == 1 for predictions in results)
     assert max(small_device[-3:]) <= 2
 
 
 def test_an_edit_that_has_no_room_at_all_fails_alone(editor, small_device):
     coupled = rows(editor, 3)
-    from baret.unet.attention import Injection
-
     injection = Injection((0, 0, 2), (0, 1, 2))
     coupled = Request(
-        WHERE, coupled.latents, coupled.timesteps, coupled.embeddings, injection=injection
+        PROGRESS, coupled.latents, coupled.timesteps, coupled.embeddings, injection=injection
     )
     engine = Engine(editor.model, Budget())
-    failed, fine = run_all(engine, [asking(coupled), asking(rows(editor, 1, 1))])
+    failed, fine = run_all(engine, [requesting(coupled), requesting(rows(editor, 1, 1))])
     assert isinstance(failed, OutOfMemory)
     assert len(fine) == 1
 
 
 def test_a_short_edit_is_not_kept_waiting_by_long_ones(editor):
-    """It arrives behind eight whose every request is forty times as dear."""
+    """It arrives behind eight edits whose requests are sixteen times as large."""
     served: list[str] = []
     arrived = threading.Event()
 
-    def told(name):
-        return lambda where: served.append(name)
+    def record(name):
+        return lambda progress: served.append(name)
 
     def long():
         for _ in range(4):
@@ -215,13 +216,13 @@ def test_a_short_edit_is_not_kept_waiting_by_long_ones(editor):
 
     engine = Engine(editor.model, Budget(32 * ROW, 32 * ROW))
     with ThreadPoolExecutor(9) as pool:
-        running = [pool.submit(engine.run, long(), told("long")) for _ in range(8)]
+        running = [pool.submit(engine.run, long(), record("long")) for _ in range(8)]
         arrived.wait()
         before = len(served)
-        engine.run(asking(*(rows(editor, 1) for _ in range(8))), told("short"))
+        engine.run(requesting(*(rows(editor, 1) for _ in range(8))), record("short"))
         during = served[before:].count("long")
-        for one in running:
-            one.result()
-    # Its 8 rows are half of one long request: while it runs, each long one may be served once more,
-    # and whoever waited when it came.
+        for future in running:
+            future.result()
+    # Its 8 rows are half of one long request. While it runs, each long edit may be served once for
+    # a request that waited when it came, and once more.
     assert during <= 16

@@ -1,4 +1,4 @@
-"""On the bundled model with 20 steps: enough for every formula to show, in seconds."""
+"""TTIS on the bundled model with 20 steps, enough for every formula to show."""
 
 from dataclasses import replace
 
@@ -15,12 +15,12 @@ STEPS = 20
 
 @pytest.fixture(scope="module")
 def scene(editor, sample):
-    """(pixels, z_0, ∅, c, schedule, pivots) of the first sample."""
+    """Return (pixels, z_0, ∅, c, schedule, pivots) of the first sample."""
     model = editor.model
     pixels = to_pixels(sample.image, (64, 64))
     clean, uncond, target = model.encode(pixels), model.embed(""), model.embed(sample.prompt)
     schedule = model.schedule(STEPS)
-    pivots = editor.engine.run(invert(clean, uncond, schedule), lambda where: None)
+    pivots = editor.engine.run(invert(clean, uncond, schedule), lambda progress: None)
     return pixels, clean, uncond, target, schedule, pivots
 
 
@@ -28,23 +28,23 @@ def scene(editor, sample):
 def tuning(editor, scene):
     _, _, uncond, target, schedule, pivots = scene
     options = replace(PAPER.inversion, num_inference_steps=STEPS, inner_steps=5)
-    return editor.engine.run(tune(pivots, target, uncond, schedule, options), lambda where: None)
+    return editor.engine.run(tune(pivots, target, uncond, schedule, options), lambda progress: None)
 
 
 @pytest.fixture(scope="module")
 def side_by_side(editor, scene):
     _, _, uncond, target, schedule, pivots = scene
     options = InversionOptions(num_inference_steps=STEPS, inner_steps=4, stop_share=0.4)
-    return editor.engine.run(tune(pivots, target, uncond, schedule, options), lambda where: None)
+    return editor.engine.run(tune(pivots, target, uncond, schedule, options), lambda progress: None)
 
 
 def denoise(model, start, uncond, texts, schedule, scale):
-    """Plain guided DDIM, written out: `texts` index 0 is the cleanest level."""
+    """Run plain guided DDIM; `texts` [T, n, d] has index 0 at the cleanest level."""
     z = start[None]
     with torch.no_grad():
         for level in range(len(schedule), 0, -1):
             t = [schedule.timestep(level)]
-            without = model.predict_noise(z, t, uncond[None])
+            without = model.predict_noise(z, t, uncond.embedding[None])
             with_text = model.predict_noise(z, t, texts[level - 1][None])
             z = schedule.step(z, guide(without, with_text, scale), level=level)
     return z[0]
@@ -59,7 +59,7 @@ def test_the_trajectory_starts_at_the_picture_and_ends_near_white_noise(scene):
 
 def test_inversion_at_guidance_one_then_ddim_reconstructs(editor, scene):
     pixels, clean, uncond, _, schedule, pivots = scene
-    texts = uncond.expand(STEPS, -1, -1)
+    texts = uncond.embedding.expand(STEPS, -1, -1)
     rebuilt = editor.model.decode(
         denoise(editor.model, pivots[-1], uncond, texts, schedule, scale=1.0)
     )
@@ -71,18 +71,19 @@ def test_inversion_at_guidance_one_then_ddim_reconstructs(editor, scene):
 def test_tuning_lowers_the_loss_at_the_steps_where_it_works(editor, scene, tuning):
     _, _, uncond, target, schedule, pivots = scene
     options = replace(PAPER.inversion, num_inference_steps=STEPS, inner_steps=0)
-    untuned = editor.engine.run(tune(pivots, target, uncond, schedule, options), lambda where: None)
+    untuned = editor.engine.run(
+        tune(pivots, target, uncond, schedule, options), lambda progress: None
+    )
     assert untuned.inner_steps.sum() == 0
     assert 0 < tuning.inner_steps.sum() <= 5 * STEPS
-    torch.testing.assert_close(untuned.embeddings, target.expand(STEPS, -1, -1))
+    torch.testing.assert_close(untuned.embeddings, target.embedding.expand(STEPS, -1, -1))
     assert tuning.losses.mean() < 0.5 * untuned.losses.mean()  # measured: 0.36
 
 
 def test_the_tuned_reconstruction_beats_the_untuned_by_far(editor, scene, tuning):
     pixels, _, uncond, target, schedule, pivots = scene
-    plain = denoise(
-        editor.model, pivots[-1], uncond, target.expand(STEPS, -1, -1), schedule, scale=7.5
-    )
+    texts = target.embedding.expand(STEPS, -1, -1)
+    plain = denoise(editor.model, pivots[-1], uncond, texts, schedule, scale=7.5)
     gain = psnr(editor.model.decode(tuning.reconstruction), pixels) - psnr(
         editor.model.decode(plain), pixels
     )
@@ -98,7 +99,9 @@ def test_denoising_with_the_tuned_texts_ends_where_tuning_said(editor, scene, tu
 def test_a_generous_stopping_rule_spends_no_inner_steps(editor, scene):
     _, _, uncond, target, schedule, pivots = scene
     options = InversionOptions(num_inference_steps=STEPS, inner_steps=5, stop_loss=1.0)
-    tuned = editor.engine.run(tune(pivots, target, uncond, schedule, options), lambda where: None)
+    tuned = editor.engine.run(
+        tune(pivots, target, uncond, schedule, options), lambda progress: None
+    )
     assert tuned.inner_steps.tolist() == [0] * STEPS
 
 
@@ -106,12 +109,12 @@ def test_side_by_side_every_timestep_is_tuned_from_its_own_pivot(editor, scene, 
     _, _, uncond, target, schedule, pivots = scene
     level = 13
     options = InversionOptions(num_inference_steps=STEPS, inner_steps=4, stop_share=0.4)
-    embedding = target.clone().requires_grad_(True)
+    embedding = target.embedding.clone().requires_grad_(True)
     share = (STEPS - level) / STEPS
     adam = torch.optim.Adam([embedding], lr=options.learning_rate * (1 - share / 2))
     z, t = pivots[level][None], [schedule.timestep(level)]
     with torch.no_grad():
-        without = editor.model.predict_noise(z, t, uncond[None])
+        without = editor.model.predict_noise(z, t, uncond.embedding[None])
     for _ in range(int(side_by_side.inner_steps[level - 1])):
         noise = guide(without, editor.model.predict_noise(z, t, embedding[None]), 7.5)
         loss = (schedule.step(z, noise, level=level)[0] - pivots[level - 1]).square().mean()
@@ -119,7 +122,7 @@ def test_side_by_side_every_timestep_is_tuned_from_its_own_pivot(editor, scene, 
         loss.backward()
         adam.step()
     tuned = side_by_side.embeddings[level - 1]
-    assert (tuned - target).abs().max() > 0.05
+    assert (tuned - target.embedding).abs().max() > 0.05
     torch.testing.assert_close(tuned, embedding.detach(), atol=1e-2, rtol=1e-2)
 
 
@@ -133,7 +136,9 @@ def test_who_has_arrived_spends_no_more_steps(editor, scene, side_by_side):
     spent = side_by_side.inner_steps
     assert spent.min() < 2 < spent.sum() / STEPS <= spent.max() == 4
     patient = InversionOptions(num_inference_steps=STEPS, inner_steps=4, stop_share=0.0)
-    longer = editor.engine.run(tune(pivots, target, uncond, schedule, patient), lambda where: None)
+    longer = editor.engine.run(
+        tune(pivots, target, uncond, schedule, patient), lambda progress: None
+    )
     assert (longer.inner_steps >= spent).all()
     same = longer.inner_steps == spent
     torch.testing.assert_close(longer.losses[same], side_by_side.losses[same])
@@ -145,14 +150,16 @@ def test_without_inner_steps_side_by_side_asks_for_nothing(editor, scene):
     with pytest.raises(StopIteration) as stop:
         next(tune(pivots, target, uncond, schedule, options))
     untuned = stop.value.value
-    assert torch.equal(untuned.embeddings, target.expand(STEPS, -1, -1))
+    assert torch.equal(untuned.embeddings, target.embedding.expand(STEPS, -1, -1))
     assert untuned.losses.isnan().all() and untuned.inner_steps.sum() == 0
 
 
 def test_a_step_that_promises_enough_is_not_looked_at(editor, scene):
     _, _, uncond, target, schedule, pivots = scene
     options = InversionOptions(num_inference_steps=STEPS)
-    tuned = editor.engine.run(tune(pivots, target, uncond, schedule, options), lambda where: None)
+    tuned = editor.engine.run(
+        tune(pivots, target, uncond, schedule, options), lambda progress: None
+    )
     assert tuned.inner_steps.max() == 1  # measured: 19 of 20 take one, the first is good enough
     assert tuned.inner_steps.sum() >= STEPS / 2
 
@@ -161,6 +168,8 @@ def test_how_many_timesteps_share_a_call_does_not_matter(editor, scene, side_by_
     _, _, uncond, target, schedule, pivots = scene
     monkeypatch.setattr("baret.method.inversion.LEVELS_PER_CALL", 3)
     options = InversionOptions(num_inference_steps=STEPS, inner_steps=4, stop_share=0.4)
-    tuned = editor.engine.run(tune(pivots, target, uncond, schedule, options), lambda where: None)
+    tuned = editor.engine.run(
+        tune(pivots, target, uncond, schedule, options), lambda progress: None
+    )
     assert torch.equal(tuned.inner_steps, side_by_side.inner_steps)
     torch.testing.assert_close(tuned.embeddings, side_by_side.embeddings, atol=1e-2, rtol=1e-2)

@@ -4,7 +4,7 @@ import torch
 from PIL import Image
 
 from baret import EditOptions, InversionOptions
-from baret.images import keep_outside
+from baret.images import composite
 from baret.method.denoising import DenoisingOptions, Texts, denoise
 from baret.method.mask import ChangeMask, change_mask
 
@@ -17,30 +17,33 @@ def inversion(editor, sample):
 
 
 def test_thresholds_make_a_ramp():
-    change = torch.tensor([0.0, 0.3, 0.4, 0.5, 1.0])
+    departure = torch.tensor([0.0, 0.3, 0.4, 0.5, 1.0])
     torch.testing.assert_close(
-        change_mask(change, 0.3, 0.5), torch.tensor([0.0, 0.0, 0.5, 1.0, 1.0])
+        change_mask(departure, 0.3, 0.5), torch.tensor([0.0, 0.0, 0.5, 1.0, 1.0])
     )
-    torch.testing.assert_close(change_mask(change, 0.4, 0.4).round(), (change > 0.4).float())
+    torch.testing.assert_close(change_mask(departure, 0.4, 0.4).round(), (departure > 0.4).float())
 
 
-def run(editor, inversion, balance):
+def run(editor, inversion, options):
     model, target = editor.model, editor.model.embed(inversion.prompt)
-    texts = Texts(model.embed(""), target, inversion.tuned, inversion.tuned)
-    edit = denoise(inversion.pivots, texts, model.schedule(10), balance)
-    return editor.engine.run(edit, lambda where: None)
+    tuned = target.with_embeddings(inversion.tuned)
+    texts = Texts(model.embed(""), target, tuned, tuned)
+    edit = denoise(inversion.pivots, texts, model.schedule(10), options)
+    return editor.engine.run(edit, lambda progress: None)
 
 
 def test_the_edit_departs_from_the_photo_where_the_exact_answer_does(editor, inversion, sample):
     before, after = (np.asarray(p.convert("RGB"), float) for p in (sample.image, sample.answer))
     differs = (np.abs(before - after).max(-1) > 6).reshape(16, 4, 16, 4).any((1, 3))
-    mask = run(editor, inversion, DenoisingOptions(0.0, 0.0, 5.0, keep=(0.0, 1.0))).mask
+    mask = run(
+        editor, inversion, DenoisingOptions(0.0, 0.0, 5.0, change_thresholds=(0.0, 1.0))
+    ).mask
     inside, outside = (mask[torch.from_numpy(where)].mean() for where in (differs, ~differs))
     assert inside > 1.5 * outside
 
 
 def test_what_did_not_depart_ends_on_the_photo(editor, inversion):
-    branches = run(editor, inversion, DenoisingOptions(0.0, 0.0, 7.5, keep=(0.3, 0.5)))
+    branches = run(editor, inversion, DenoisingOptions(0.0, 0.0, 7.5, change_thresholds=(0.3, 0.5)))
     kept, free = branches.mask == 0, branches.mask == 1
     assert kept.any() and free.any()
     photo = inversion.pivots[0]
@@ -50,22 +53,22 @@ def test_what_did_not_depart_ends_on_the_photo(editor, inversion):
 
 def test_an_edit_that_is_the_photo_keeps_nothing(editor, inversion):
     schedule = editor.model.schedule(10)
-    keeper = ChangeMask(inversion.pivots, schedule, (0.3, 0.5))
+    change = ChangeMask(inversion.pivots, schedule, (0.3, 0.5))
     for level in range(10, 0, -1):
         photo, below = inversion.pivots[level], inversion.pivots[level - 1]
         noise = schedule.noise_between(photo, below, level=level)
         torch.testing.assert_close(
             schedule.step(photo, noise, level=level), below, atol=1e-3, rtol=1e-3
         )
-        keeper.observe(photo, noise, level=level)
-        assert (keeper.mask is None) == (level > 6)  # half of ten steps are free
-    assert keeper.mask.min() == 1
+        change.observe(photo, noise, level=level)
+        assert (change.mask is None) == (level > 6)  # half of ten steps are free
+    assert change.mask.min() == 1
 
 
 def test_what_is_kept_is_the_photos_own_pixels():
     edited, photo = Image.new("RGB", (40, 20), "black"), np.full((20, 40, 3), 200, np.uint8)
-    share = np.array([[0.0, 0.0, 1.0, 1.0]] * 2, np.float32)
-    mixed = np.asarray(keep_outside(edited, photo, share))
+    alpha = np.array([[0.0, 0.0, 1.0, 1.0]] * 2, np.float32)
+    mixed = np.asarray(composite(edited, photo, alpha))
     assert (mixed[:, :15] == 200).all() and (mixed[:, 25:] == 0).all()
     assert (np.diff(mixed[0, :, 0].astype(int)) <= 0).all()  # a ramp, no seam
 
@@ -85,8 +88,10 @@ def test_a_large_photo_keeps_its_fine_detail_where_nothing_was_to_change(editor,
 
 def test_without_thresholds_nothing_is_held(editor, inversion):
     free = run(editor, inversion, DenoisingOptions(0.0, 0.0, 7.5))
-    everywhere = run(editor, inversion, DenoisingOptions(0.0, 0.0, 7.5, keep=(0.0, 0.0)))
-    held = run(editor, inversion, DenoisingOptions(0.0, 0.0, 7.5, keep=(0.3, 0.5)))
+    everywhere = run(
+        editor, inversion, DenoisingOptions(0.0, 0.0, 7.5, change_thresholds=(0.0, 0.0))
+    )
+    held = run(editor, inversion, DenoisingOptions(0.0, 0.0, 7.5, change_thresholds=(0.3, 0.5)))
     assert free.mask is None
     assert torch.equal(free.edit, everywhere.edit)
     assert not torch.equal(free.edit, held.edit)

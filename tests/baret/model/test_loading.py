@@ -22,7 +22,7 @@ def zoo() -> Path:
 
 @pytest.fixture
 def folder(zoo, tmp_path) -> Path:
-    """A copy of the bundled model that a test may spoil."""
+    """Return a copy of the bundled model that a test may damage."""
     return Path(shutil.copytree(zoo, tmp_path / "my-model"))
 
 
@@ -67,7 +67,7 @@ def test_v_prediction_gives_the_noise_that_diffusers_scheduler_gives(folder):
     model = StableDiffusion.from_pretrained(str(folder), device="cpu")
     generator = torch.Generator().manual_seed(0)
     latents = torch.randn(1, 4, 16, 16, generator=generator)
-    text = model.embed("a photo of a dog")[None]
+    text = model.embed("a photo of a dog").embedding[None]
     scheduler = DDIMScheduler.from_pretrained(folder / "scheduler")
     scheduler.set_timesteps(10)
     schedule = model.schedule(10)
@@ -136,9 +136,9 @@ def test_a_schedule_that_ddim_cannot_invert_is_refused(folder, setting, value):
 def test_a_file_that_is_no_whole_stable_diffusion_is_refused(tmp_path):
     save_file({"lora_up.weight": torch.zeros(2)}, tmp_path / "lora.safetensors")
     (tmp_path / "broken.safetensors").write_bytes(b"\0" * 100)
-    with pytest.raises(UnsupportedModel, match="no whole Stable Diffusion"):
+    with pytest.raises(UnsupportedModel, match="not a whole Stable Diffusion"):
         Editor.from_pretrained(str(tmp_path / "lora.safetensors"))
-    with pytest.raises(UnsupportedModel, match="no readable"):
+    with pytest.raises(UnsupportedModel, match="not a readable"):
         Editor.from_pretrained(str(tmp_path / "broken.safetensors"))
 
 
@@ -148,10 +148,10 @@ def test_an_unknown_name_is_answered_with_what_can_be_given():
 
 
 def test_an_unreachable_hub_is_answered_with_what_to_set(tmp_path):
-    said = load_by_hub_id(HF_HOME=str(tmp_path), HF_ENDPOINT="http://127.0.0.1:9").stdout
-    assert said.startswith("ModelNotFound some-org/some-model")
+    printed = load_by_hub_id(HF_HOME=str(tmp_path), HF_ENDPOINT="http://127.0.0.1:9").stdout
+    assert printed.startswith("ModelNotFound some-org/some-model")
     for setting in ("BARET_MODEL", "HF_HOME", "HF_ENDPOINT", "HF_TOKEN"):
-        assert setting in said
+        assert setting in printed
 
 
 def test_a_hub_id_in_the_local_cache_loads_without_the_hub(editor, zoo, tmp_path):
@@ -160,8 +160,8 @@ def test_a_hub_id_in_the_local_cache_loads_without_the_hub(editor, zoo, tmp_path
     (home / "refs").mkdir(parents=True)
     (home / "refs" / "main").write_text(commit)
     shutil.copytree(zoo, home / "snapshots" / commit)
-    said = load_by_hub_id(HF_HOME=str(tmp_path), HF_HUB_OFFLINE="1").stdout
-    assert said.strip() == editor.model.identity
+    printed = load_by_hub_id(HF_HOME=str(tmp_path), HF_HUB_OFFLINE="1").stdout
+    assert printed.strip() == editor.model.identity
 
 
 def test_the_clip_tokenizer_splits_text_as_published():

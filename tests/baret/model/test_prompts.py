@@ -5,15 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from baret.model.loading import BUNDLED, clip_tokenizer, known_words
+from baret.model.loading import BUNDLED, clip_tokenizer, read_known_words
 from baret.model.prompts import PromptReader
 
 SAMPLES = Path(__file__).parents[3] / "zoo" / "samples"
 KNOWN = frozenset({"a", "cat", "dog", "on", "grass", "photo", "of", "café"})
 
 
-def clip_reader(*, length: int = 77, known: frozenset[str] = KNOWN) -> PromptReader:
-    return PromptReader(clip_tokenizer(pad="!").backend_tokenizer, length=length, known=known)
+def clip_reader(*, length: int = 77, known_words: frozenset[str] = KNOWN) -> PromptReader:
+    return PromptReader(
+        clip_tokenizer(pad="!").backend_tokenizer, length=length, known_words=known_words
+    )
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +47,8 @@ def test_words_outside_the_vocabulary_are_told_once_in_the_texts_order(reader, p
 
 
 def test_a_model_of_an_open_vocabulary_knows_every_word():
-    assert clip_reader(known=frozenset()).unknown_words("astronaut") == ()
-    assert clip_reader(known=frozenset()).hints("astronaut") == ()
+    assert clip_reader(known_words=frozenset()).unknown_words("astronaut") == ()
+    assert clip_reader(known_words=frozenset()).hints("astronaut") == ()
 
 
 def test_a_text_that_is_read_whole_and_known_has_no_hints(reader):
@@ -72,12 +74,12 @@ def test_a_text_that_just_fits_or_loses_its_full_stop_alone_is_not_cut():
 
 
 def test_a_word_that_is_read_in_part_is_lost():
-    whole = clip_reader(known=frozenset()).tokens("a xylophonist")
-    assert len(whole) > 2  # the case at hand: the word has several tokens
-    (hint,) = clip_reader(length=2 + len(whole) - 1, known=frozenset()).hints("a xylophonist")
+    whole = clip_reader(known_words=frozenset()).tokens("a xylophonist")
+    assert len(whole) > 2  # the word has several tokens
+    (hint,) = clip_reader(length=2 + len(whole) - 1, known_words=frozenset()).hints("a xylophonist")
     assert hint.words == ("xylophonist",)
     assert "after “a”" in hint.detail
-    (hint,) = clip_reader(length=2 + 1, known=frozenset()).hints("xylophonist")
+    (hint,) = clip_reader(length=2 + 1, known_words=frozenset()).hints("xylophonist")
     assert "within its first word" in hint.detail
 
 
@@ -101,7 +103,7 @@ def test_tokens_end_where_the_model_stops_reading():
 
 def test_a_readers_settings_are_its_own():
     tokenizer = clip_tokenizer(pad="!")
-    reader = PromptReader(tokenizer.backend_tokenizer, length=77, known=KNOWN)
+    reader = PromptReader(tokenizer.backend_tokenizer, length=77, known_words=KNOWN)
     assert len(tokenizer("a cat", padding="max_length", max_length=77).input_ids) == 77
     assert reader.tokens("a cat") == ["a</w>", "cat</w>"]
     assert tokenizer.backend_tokenizer.padding is not None
@@ -121,13 +123,13 @@ def test_the_bundled_model_knows_the_words_of_its_world_and_no_others(editor):
     )
     assert [(hint.code, hint.words) for hint in hints] == [
         ("unknown_words", ("astronaut", "riding", "spaceship")),
-        # Its tokenizer spells what it does not know, so 30 tokens are soon used up.
+        # Its tokenizer spells unknown words out, so 30 tokens are soon used up.
         ("prompt_truncated", ("to", "the", "left")),
     ]
 
 
 def test_every_sample_is_within_the_bundled_models_words_and_length(editor):
-    assert known_words(BUNDLED / "zoo")
+    assert read_known_words(BUNDLED / "zoo")
     samples = json.loads((SAMPLES / "index.json").read_text())
     assert samples
     assert [editor.model.hints(sample["prompt"]) for sample in samples] == [()] * len(samples)

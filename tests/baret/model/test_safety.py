@@ -17,7 +17,7 @@ QUICK = EditOptions(inversion=InversionOptions(num_inference_steps=10, inner_ste
 
 @pytest.fixture
 def folder(tmp_path) -> Path:
-    """A copy of the bundled model, to which a checker can be added."""
+    """Return a copy of the bundled model, to which a checker can be added."""
     return Path(shutil.copytree(BUNDLED / "zoo", tmp_path / "my-model"))
 
 
@@ -52,9 +52,7 @@ def test_what_it_lets_pass_is_the_same_as_without_it(folder, editor, sample):
     add_checker(folder, refuses=False)
     checked = Editor.from_pretrained(str(folder), device="cpu")
     assert checked.model.identity == editor.model.identity
-    images = [
-        one.edit(sample.image, sample.prompt, QUICK).image.tobytes() for one in (checked, editor)
-    ]
+    images = [e.edit(sample.image, sample.prompt, QUICK).image.tobytes() for e in (checked, editor)]
     assert images[0] == images[1]
 
 
@@ -65,10 +63,10 @@ def test_it_can_be_left_out(folder, sample):
     editor.edit(sample.image, sample.prompt, QUICK)
 
 
-@pytest.mark.parametrize("spoilt", ["weights", "feature_extractor"])
-def test_one_that_cannot_be_loaded_is_not_silently_left_out(folder, spoilt):
+@pytest.mark.parametrize("damaged", ["weights", "feature_extractor"])
+def test_one_that_cannot_be_loaded_is_not_silently_left_out(folder, damaged):
     add_checker(folder, refuses=True)
-    if spoilt == "weights":
+    if damaged == "weights":
         weights = folder / "safety_checker" / "model.safetensors"
         weights.rename(weights.with_name("pytorch_model.bin"))
     else:
@@ -93,8 +91,8 @@ def test_a_hub_ids_checker_is_used_too(folder, tmp_path):
         "model = StableDiffusion.from_pretrained('some-org/some-model', device='cpu')\n"
         "print(model.safety_checker is not None)"
     )
-    # In a process of its own: the hub's client reads its environment when imported.
-    said = subprocess.run(
+    # In another process, because the hub's client reads its environment when imported.
+    process = subprocess.run(
         [sys.executable, "-c", code],
         env={"HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(Path.cwd())},
         capture_output=True,
@@ -102,4 +100,4 @@ def test_a_hub_ids_checker_is_used_too(folder, tmp_path):
         timeout=120,
         check=True,
     )
-    assert said.stdout.strip() == "True"
+    assert process.stdout.strip() == "True"

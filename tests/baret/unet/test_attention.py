@@ -12,6 +12,7 @@ from baret.unet.attention import (
     attention_layers,
     balanced_attention,
 )
+from baret.unet.requests import stack_embeddings
 
 
 def randn(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -19,7 +20,7 @@ def randn(*shape: int, seed: int = 0) -> torch.Tensor:
 
 
 def by_explicit_maps(attn: Attention, hidden, context, source):
-    """Balanced attention as the paper draws it: compute the maps, exchange them, apply them."""
+    """Balance attention as the paper draws it: compute the maps, exchange them, apply them."""
     b, n, _ = hidden.shape
 
     def heads(x):
@@ -44,20 +45,20 @@ def test_reindexing_rows_equals_exchanging_explicit_maps(cross, source):
 
 
 def call(editor, embeddings, seed=0):
-    """ε of three rows at t = 501; the UNet's answer to a fixed question."""
+    """Predict ε of three fixed rows at t = 501."""
     with torch.no_grad():
         return editor.model.predict_noise(randn(3, 4, 16, 16, seed=seed), [501] * 3, embeddings)
 
 
 def balanced(unet, injection, recordings=()):
-    on_cpu = None if injection is None else injection.on(torch.device("cpu"))
+    on_cpu = None if injection is None else injection.to_tensor(torch.device("cpu"))
     return balanced_attention(unet, attention_layers(unet), on_cpu, recordings)
 
 
 @pytest.fixture(scope="module")
 def texts(editor):
     prompts = ("a photo of a dog", "a photo of a cat jumping", "")
-    return torch.stack([editor.model.embed(prompt) for prompt in prompts])
+    return stack_embeddings([editor.model.embed(prompt) for prompt in prompts])
 
 
 def test_every_attention_layer_of_the_unet_is_found(editor):

@@ -5,7 +5,7 @@ from PIL import Image
 
 from baret import EditOptions, InversionOptions
 from baret.editor import Editor
-from baret.unet.requests import Answer, NoiseTarget, Request, StageProgress
+from baret.unet.requests import NoiseTarget, Prediction, Request, StageProgress
 from bench.edits.baret_editor import baret
 from bench.edits.lockstep import run_together
 
@@ -52,9 +52,9 @@ class Counting:
 
     def answer(self, request):
         self.calls.append(len(request))
-        if request.goal is None:
-            return Answer(request.latents)
-        return Answer(request.latents, request.latents.mean((1, 2, 3)), request.embeddings)
+        if request.target is None:
+            return Prediction(request.latents)
+        return Prediction(request.latents, request.latents.mean((1, 2, 3)), request.embeddings)
 
 
 def _tuning(inner_steps):
@@ -70,7 +70,7 @@ def _tuning(inner_steps):
                 latents,
                 (9 - step,),
                 text,
-                goal=NoiseTarget(latents, torch.ones(1)),
+                target=NoiseTarget(latents, torch.ones(1)),
             )
         yield Request(
             StageProgress("tuning", step, (step + 0.95) / count), latents, (9 - step,), text

@@ -18,7 +18,7 @@ def test_a_row_of_stable_diffusion_at_512():
 
 def test_the_copy_without_memory_counts_as_the_model_itself_does(model):
     sd = model.model
-    text = sd.embed("a dog")
+    text = sd.embed("a dog").embedding
     latents = torch.zeros(1, 4, sd.native_size // sd.multiple, sd.native_size // sd.multiple)
     # Attention as plain products, since the counter does not know the CPU's kernel.
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter, torch.no_grad():
