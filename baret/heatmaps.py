@@ -67,7 +67,7 @@ def _grid(queries: int, latent: tuple[int, int]) -> tuple[int, int]:
 
 
 def attention_sheet(words: tuple[WordAttention, ...]) -> Image.Image:
-    """Lay out all heatmaps in rows of six, each under its word, at most 256 pixels a side."""
+    """Lay out all heatmaps in rows of six, each below its word, at most 256 pixels a side."""
     tiles = [word.image.copy() for word in words]
     for tile in tiles:
         tile.thumbnail((_MAX_TILE, _MAX_TILE))

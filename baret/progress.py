@@ -28,7 +28,7 @@ class ProgressTracker:
 
     options: InversionOptions
     outputs: int
-    on_progress: OnProgress | None
+    on_progress: OnProgress | None = None
     skipped: frozenset[str] = frozenset()  # stages
     outputs_done: int = 0  # denoised
     preview: Preview | None = None  # not reported yet

@@ -87,9 +87,9 @@ def denoise(
     """
     latents = {EDIT: pivots[-1], TRANSITION: pivots[-1]}
     recorder = AttentionRecorder() if options.record_attention else None
-    mask = None
+    change = None
     if options.change_thresholds is not None:
-        mask = ChangeMask(pivots, schedule, options.change_thresholds)
+        change = ChangeMask(pivots, schedule, options.change_thresholds)
     for level in range(len(schedule), 0, -1):
         step = _Step(level, schedule, options)
         rows = torch.stack([latents[branch] for branch in step.guided])  # [guided, 4, h, w]
@@ -97,9 +97,9 @@ def denoise(
         noise = step.guided_noise(prediction)
         below = schedule.step(rows, noise, level=level)
         latents.update(zip(step.guided, below, strict=True))
-        if mask is not None:
-            mask.observe(rows[0], noise[0], level=level)  # the edit is the first row
-            latents[EDIT] = mask.apply(latents[EDIT], level=level - 1)
+        if change is not None:
+            change.observe(rows[0], noise[0], level=level)  # the edit is the first row
+            latents[EDIT] = change.apply(latents[EDIT], level=level - 1)
         if on_preview is not None and step.has_preview:
             clean = schedule.clean(rows[0], noise[0], level=level)
             yield from on_preview(step.progress(after=1), clean)
@@ -107,7 +107,7 @@ def denoise(
         latents[EDIT],
         latents[TRANSITION] if options.keep_transition else None,
         recorder.maps() if recorder else None,
-        mask.mask if mask else None,
+        change.mask if change else None,
     )
 
 

@@ -89,7 +89,7 @@ def _load_folder(folder: Path, dtype: torch.dtype) -> StableDiffusionPipeline:
         return StableDiffusionPipeline.from_pretrained(
             folder, dtype=dtype, use_safetensors=True, local_files_only=True, **_NO_CHECKER
         )
-    except Exception as error:  # the libraries raise all kinds for files they cannot read
+    except Exception as error:  # the libraries raise many kinds for files that they cannot read
         raise UnsupportedModel(f"{folder} cannot be loaded: {error}") from error
 
 

@@ -62,7 +62,7 @@ def load_safety_checker(
         extractor = CLIPImageProcessorPil.from_pretrained(
             source, subfolder=EXTRACTOR, local_files_only=True
         )
-    except Exception as error:  # the libraries raise all kinds for files they cannot read
+    except Exception as error:  # the libraries raise many kinds for files that they cannot read
         raise UnsupportedModel(
             f"The safety checker of {folder or name_or_path} cannot be loaded. Turn the content "
             f"check off to use the model without it. {error}"

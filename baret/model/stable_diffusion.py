@@ -97,7 +97,7 @@ class StableDiffusion:
                 hub id.
             device: "auto" takes CUDA if there is one.
             dtype: of UNet and text encoder; "auto" is float16 on CUDA, else float32.
-            prediction_type: for single files of SD 2.x: "epsilon" for the base model.
+            prediction_type: "epsilon" for a single file of the SD 2.x base model.
             content_check: use the safety checker that comes with a folder or hub id.
 
         Raises:

@@ -42,10 +42,10 @@ class Variant:
 
 def edit_variant(model: BatchModel, batch: Batch, options: Variant) -> Edited:
     """Edit every image with the variant."""
-    tracked = options.edit.inversion, len(options.edit.interpolations), None
+    inversion, outputs = options.edit.inversion, len(options.edit.interpolations)
     edits = [
         _Pipeline(model.model, options, caption, prompt).edit(
-            Image.fromarray(source), prompt, options.edit, ProgressTracker(*tracked)
+            Image.fromarray(source), prompt, options.edit, ProgressTracker(inversion, outputs)
         )
         for source, prompt, caption in zip(
             batch.sources, batch.prompts, batch.source_captions, strict=True

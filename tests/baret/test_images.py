@@ -33,7 +33,7 @@ def test_exif_rotation_is_applied():
 
 
 def test_exif_rotation_is_applied_where_the_rest_of_it_cannot_be_written():
-    # Its text is said to be a fraction: Pillow reads that, and raises when it is to write it.
+    # A text field has the type of a fraction: Pillow reads it, but raises when writing it.
     photo = through(gradient(), "PNG", exif=unwritable_exif())
     assert to_rgb(photo).tobytes() == gradient().rotate(-90, expand=True).tobytes()
 
@@ -104,7 +104,7 @@ def test_pixels_at_the_pictures_own_size_are_not_resampled():
 
 
 def test_a_colour_profile_is_applied_and_nothing_beside_the_pixels_stays():
-    # In this profile what is called red is green, and the other way round.
+    # This profile swaps red and green.
     profile = colour_profile(GREEN, RED, BLUE)
     red = through(Image.new("RGB", (40, 40), (200, 0, 0)), "PNG", icc_profile=profile)
     rgb = to_rgb(red)

@@ -9,10 +9,8 @@ from baret.unet.requests import NoiseTarget, Request, StageProgress
 def request(rows, *, gradient=False, injection=None):
     latents = torch.zeros(rows, 4, 2, 2)
     target = NoiseTarget(latents, torch.ones(rows)) if gradient else None
-    progress = StageProgress("editing", 0, 0)
-    return Request(
-        progress, latents, (1,) * rows, torch.zeros(rows, 2, 3), injection, target=target
-    )
+    progress, texts = StageProgress("editing", 0, 0), torch.zeros(rows, 2, 3)
+    return Request(progress, latents, (1,) * rows, texts, injection, target=target)
 
 
 def test_gradients_have_a_budget_of_their_own():

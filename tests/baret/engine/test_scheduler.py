@@ -74,9 +74,8 @@ def test_who_has_had_least_is_served_first_and_who_is_far_ahead_waits():
     scheduler, (big, small) = waiting(rows(20), rows(1))
     taken(scheduler)
     big.pending, small.pending = PendingRequest(rows(20)), PendingRequest(rows(1))
-    assert [len(request) for request in taken(scheduler)] == [
-        1
-    ]  # 20 rows served against 1: too far ahead
+    # The big one has had 20 rows against 1: it is too far ahead.
+    assert [len(request) for request in taken(scheduler)] == [1]
     assert scheduler.any_pending()
 
 

@@ -13,6 +13,10 @@ from baret.options import PAPER, InversionOptions
 STEPS = 20
 
 
+def run(editor, routine):
+    return editor.engine.run(routine, lambda progress: None)
+
+
 @pytest.fixture(scope="module")
 def scene(editor, sample):
     """Return (pixels, z_0, ∅, c, schedule, pivots) of the first sample."""
@@ -20,7 +24,7 @@ def scene(editor, sample):
     pixels = to_pixels(sample.image, (64, 64))
     clean, uncond, target = model.encode(pixels), model.embed(""), model.embed(sample.prompt)
     schedule = model.schedule(STEPS)
-    pivots = editor.engine.run(invert(clean, uncond, schedule), lambda progress: None)
+    pivots = run(editor, invert(clean, uncond, schedule))
     return pixels, clean, uncond, target, schedule, pivots
 
 
@@ -28,14 +32,14 @@ def scene(editor, sample):
 def tuning(editor, scene):
     _, _, uncond, target, schedule, pivots = scene
     options = replace(PAPER.inversion, num_inference_steps=STEPS, inner_steps=5)
-    return editor.engine.run(tune(pivots, target, uncond, schedule, options), lambda progress: None)
+    return run(editor, tune(pivots, target, uncond, schedule, options))
 
 
 @pytest.fixture(scope="module")
 def side_by_side(editor, scene):
     _, _, uncond, target, schedule, pivots = scene
     options = InversionOptions(num_inference_steps=STEPS, inner_steps=4, stop_share=0.4)
-    return editor.engine.run(tune(pivots, target, uncond, schedule, options), lambda progress: None)
+    return run(editor, tune(pivots, target, uncond, schedule, options))
 
 
 def denoise(model, start, uncond, texts, schedule, scale):
@@ -71,9 +75,7 @@ def test_inversion_at_guidance_one_then_ddim_reconstructs(editor, scene):
 def test_tuning_lowers_the_loss_at_the_steps_where_it_works(editor, scene, tuning):
     _, _, uncond, target, schedule, pivots = scene
     options = replace(PAPER.inversion, num_inference_steps=STEPS, inner_steps=0)
-    untuned = editor.engine.run(
-        tune(pivots, target, uncond, schedule, options), lambda progress: None
-    )
+    untuned = run(editor, tune(pivots, target, uncond, schedule, options))
     assert untuned.inner_steps.sum() == 0
     assert 0 < tuning.inner_steps.sum() <= 5 * STEPS
     torch.testing.assert_close(untuned.embeddings, target.embedding.expand(STEPS, -1, -1))
@@ -99,9 +101,7 @@ def test_denoising_with_the_tuned_texts_ends_where_tuning_said(editor, scene, tu
 def test_a_generous_stopping_rule_spends_no_inner_steps(editor, scene):
     _, _, uncond, target, schedule, pivots = scene
     options = InversionOptions(num_inference_steps=STEPS, inner_steps=5, stop_loss=1.0)
-    tuned = editor.engine.run(
-        tune(pivots, target, uncond, schedule, options), lambda progress: None
-    )
+    tuned = run(editor, tune(pivots, target, uncond, schedule, options))
     assert tuned.inner_steps.tolist() == [0] * STEPS
 
 
@@ -136,9 +136,7 @@ def test_who_has_arrived_spends_no_more_steps(editor, scene, side_by_side):
     spent = side_by_side.inner_steps
     assert spent.min() < 2 < spent.sum() / STEPS <= spent.max() == 4
     patient = InversionOptions(num_inference_steps=STEPS, inner_steps=4, stop_share=0.0)
-    longer = editor.engine.run(
-        tune(pivots, target, uncond, schedule, patient), lambda progress: None
-    )
+    longer = run(editor, tune(pivots, target, uncond, schedule, patient))
     assert (longer.inner_steps >= spent).all()
     same = longer.inner_steps == spent
     torch.testing.assert_close(longer.losses[same], side_by_side.losses[same])
@@ -157,9 +155,7 @@ def test_without_inner_steps_side_by_side_asks_for_nothing(editor, scene):
 def test_a_step_that_promises_enough_is_not_looked_at(editor, scene):
     _, _, uncond, target, schedule, pivots = scene
     options = InversionOptions(num_inference_steps=STEPS)
-    tuned = editor.engine.run(
-        tune(pivots, target, uncond, schedule, options), lambda progress: None
-    )
+    tuned = run(editor, tune(pivots, target, uncond, schedule, options))
     assert tuned.inner_steps.max() == 1  # measured: 19 of 20 take one, the first is good enough
     assert tuned.inner_steps.sum() >= STEPS / 2
 
@@ -168,8 +164,6 @@ def test_how_many_timesteps_share_a_call_does_not_matter(editor, scene, side_by_
     _, _, uncond, target, schedule, pivots = scene
     monkeypatch.setattr("baret.method.inversion.LEVELS_PER_CALL", 3)
     options = InversionOptions(num_inference_steps=STEPS, inner_steps=4, stop_share=0.4)
-    tuned = editor.engine.run(
-        tune(pivots, target, uncond, schedule, options), lambda progress: None
-    )
+    tuned = run(editor, tune(pivots, target, uncond, schedule, options))
     assert torch.equal(tuned.inner_steps, side_by_side.inner_steps)
     torch.testing.assert_close(tuned.embeddings, side_by_side.embeddings, atol=1e-2, rtol=1e-2)

@@ -24,10 +24,11 @@ def test_thresholds_make_a_ramp():
     torch.testing.assert_close(change_mask(departure, 0.4, 0.4).round(), (departure > 0.4).float())
 
 
-def run(editor, inversion, options):
+def run(editor, inversion, thresholds, scale=7.5):
     model, target = editor.model, editor.model.embed(inversion.prompt)
     tuned = target.with_embeddings(inversion.tuned)
     texts = Texts(model.embed(""), target, tuned, tuned)
+    options = DenoisingOptions(0.0, 0.0, scale, change_thresholds=thresholds)
     edit = denoise(inversion.pivots, texts, model.schedule(10), options)
     return editor.engine.run(edit, lambda progress: None)
 
@@ -35,15 +36,13 @@ def run(editor, inversion, options):
 def test_the_edit_departs_from_the_photo_where_the_exact_answer_does(editor, inversion, sample):
     before, after = (np.asarray(p.convert("RGB"), float) for p in (sample.image, sample.answer))
     differs = (np.abs(before - after).max(-1) > 6).reshape(16, 4, 16, 4).any((1, 3))
-    mask = run(
-        editor, inversion, DenoisingOptions(0.0, 0.0, 5.0, change_thresholds=(0.0, 1.0))
-    ).mask
+    mask = run(editor, inversion, (0.0, 1.0), scale=5.0).mask
     inside, outside = (mask[torch.from_numpy(where)].mean() for where in (differs, ~differs))
     assert inside > 1.5 * outside
 
 
 def test_what_did_not_depart_ends_on_the_photo(editor, inversion):
-    branches = run(editor, inversion, DenoisingOptions(0.0, 0.0, 7.5, change_thresholds=(0.3, 0.5)))
+    branches = run(editor, inversion, (0.3, 0.5))
     kept, free = branches.mask == 0, branches.mask == 1
     assert kept.any() and free.any()
     photo = inversion.pivots[0]
@@ -87,11 +86,9 @@ def test_a_large_photo_keeps_its_fine_detail_where_nothing_was_to_change(editor,
 
 
 def test_without_thresholds_nothing_is_held(editor, inversion):
-    free = run(editor, inversion, DenoisingOptions(0.0, 0.0, 7.5))
-    everywhere = run(
-        editor, inversion, DenoisingOptions(0.0, 0.0, 7.5, change_thresholds=(0.0, 0.0))
-    )
-    held = run(editor, inversion, DenoisingOptions(0.0, 0.0, 7.5, change_thresholds=(0.3, 0.5)))
+    free = run(editor, inversion, None)
+    everywhere = run(editor, inversion, (0.0, 0.0))
+    held = run(editor, inversion, (0.3, 0.5))
     assert free.mask is None
     assert torch.equal(free.edit, everywhere.edit)
     assert not torch.equal(free.edit, held.edit)

@@ -80,7 +80,7 @@ def test_places_are_those_of_all_rows_and_the_way_back_costs_more():
     assert request(3, target=noise_target(3, 1.0)).cost > 2 * request(3).cost
 
 
-def test_a_text_mixes_linearly_and_keeps_everything_but_its_embedding():
+def test_a_text_mixes_linearly_with_another_and_takes_other_embeddings():
     text, other = Conditioning(torch.zeros(2, 3)), Conditioning(torch.ones(2, 3))
     assert torch.equal(text.lerp(other, 0.25).embedding, torch.full((2, 3), 0.25))
     tuned = torch.arange(12.0).view(2, 2, 3)
