@@ -2,10 +2,11 @@
 
 T steps · n tokens · d text width · h, w latent height and width · H, W pixels.
 
-    invert    z*_0…z*_T from the photo and the empty text     `method.inversion.invert`
-    tune      c_t from the pivots and the target text         `method.inversion.tune`
-    denoise   z_0 for each η, from z*_T with c_t, c̃_t and c   `method.transition`, `.denoising`
-    compose   the edit decoded, laid over the photo           `method.matte`
+    invert    z*_0…z*_T, from the photo and the empty text    `method.inversion.invert`
+    tune      c_t, from the pivots and the target text        `method.inversion.tune`
+    denoise   c̃_t between c_t and c for each η, then z_0 of   `method.transition.transition`,
+              the branches, from z*_T                         `method.denoising.denoise`
+    compose   the edit, decoded and laid over the photo       `method.matte.alpha_matte`
 """
 
 from collections.abc import Sequence
