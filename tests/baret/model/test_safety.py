@@ -97,7 +97,7 @@ def test_a_hub_ids_checker_is_used_too(folder, tmp_path):
         env={"HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(Path.cwd())},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=True,
     )
     assert process.stdout.strip() == "True"
