@@ -111,7 +111,7 @@ def test_edits_wait_for_a_full_disk_and_nothing_half_written_is_served(
         missing = stack.http.get("/readyz").json()["errors"]
         assert [one["pointer"] for one in missing] == ["/store"]
         (worker,) = stack.workers
-        worker.says("waiting for what it needs", edit=slow)
+        worker.says("waiting for an unavailable service", edit=slow)
         assert stack.edit(slow)["status"] == "running"
         assert stack.http.get(f"/v1/edits/{slow}/image").status_code == 409
         filler.unlink()
@@ -136,7 +136,7 @@ def test_edits_wait_for_a_picture_store_that_is_away(
         answer = stack.http.post("/v1/edits", data={"prompt": "a cat"}, files={"image": photo})
         assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
         (worker,) = stack.workers
-        worker.says("waiting for what it needs", edit=slow)
+        worker.says("waiting for an unavailable service", edit=slow)
         assert stack.edit(slow)["status"] == "running"
         images.unlink()
         away.rename(images)

@@ -73,4 +73,6 @@ def test_edits_wait_for_an_object_store(
 
 def waits(stack: Stack, edit_id: str) -> bool:
     """Whether a worker has said that this edit waits."""
-    return any(one.lines("waiting for what it needs", edit=edit_id) for one in stack.workers)
+    return any(
+        one.lines("waiting for an unavailable service", edit=edit_id) for one in stack.workers
+    )

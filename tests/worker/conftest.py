@@ -1,4 +1,4 @@
-"""Runners on the bundled model, a real Valkey and a real folder of pictures."""
+"""Runners on the bundled model, with a real Valkey and a real folder of images."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -17,14 +17,11 @@ from core.images.storage import ImageStorage
 from core.schema import Record, Submission
 from core.store.edits import EditStore
 from core.telemetry.tracing import Tracer
-from tests.support.receiver import Receiver, running_receiver
 from tests.support.samples import QUICK, SAMPLES
 from tests.support.watched_editor import WatchedEditor
 from worker.inversion_cache import InversionCache
-from worker.outputs import Encoder
-from worker.runner import Runner
-
-Make = Callable[..., Submission]
+from worker.outputs import ImageEncoder
+from worker.runner import Runner, RunnerDependencies
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +54,7 @@ def sample() -> bytes:
 
 @pytest.fixture
 def submit(
-    store: EditStore, files: ImageStorage, submission: Make, sample: bytes
+    store: EditStore, files: ImageStorage, submission: Callable[..., Submission], sample: bytes
 ) -> Callable[..., str]:
     """Submits a quick edit of the sample, as the front end does; names are parameters."""
 
@@ -71,17 +68,17 @@ def submit(
 
 
 @pytest.fixture
-def signals() -> list[str]:
-    """The edits that a runner has told other workers of."""
+def notified() -> list[str]:
+    """The edits that a runner has notified other workers of."""
     return []
 
 
 @pytest.fixture
 def make_runner(
-    store: EditStore, files: ImageStorage, signals: list[str], diffusion: StableDiffusion
+    store: EditStore, files: ImageStorage, notified: list[str], diffusion: StableDiffusion
 ) -> Callable[..., Runner]:
     """Makes a runner: `make_runner(editor, timeout=1)`."""
-    inversions = InversionCache(files, diffusion, most_bytes=2**25)
+    inversions = InversionCache(files, diffusion, max_bytes=2**25)
 
     def make(
         editor: Any,
@@ -90,20 +87,22 @@ def make_runner(
         timeout: float = 60,
         patience: float = 60,
         tracer: Tracer | None = None,
-        decoding: DecoderSandbox = DecoderSandbox(),  # noqa: B008
+        sandbox: DecoderSandbox | None = None,
     ) -> Runner:
         return Runner(
-            editor,
-            store,
-            files,
-            inversions=inversions,
-            encoder=Encoder(Marking(), "zoo"),
-            model="zoo",
-            timeout=timeout,
-            signal=signals.append,
-            patience=patience,
-            tracer=tracer,
-            decoding=decoding,
+            RunnerDependencies(
+                editor=editor,
+                store=store,
+                files=files,
+                inversions=inversions,
+                encoder=ImageEncoder(Marking(), "zoo"),
+                model="zoo",
+                notify=notified.append,
+                timeout=timeout,
+                patience=patience,
+                tracer=tracer or Tracer(),
+                sandbox=sandbox or DecoderSandbox(),
+            )
         )
 
     return make
@@ -135,20 +134,3 @@ def events(redis_url: str) -> Iterator[Callable[[str], list[tuple[str, dict[str,
             return [(entry["type"], json.loads(entry["data"])) for _, entry in entries]
 
         yield read
-
-
-@pytest.fixture
-def let_lease_run_out(redis_url: str) -> Callable[[str], None]:
-    """Moves an edit's lease into the past: waiting 12 s in each test would show no more."""
-
-    def move(edit_id: str) -> None:
-        with redis.Redis.from_url(redis_url) as client:
-            client.zadd("baret:running", {edit_id: 1})
-
-    return move
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with running_receiver() as running:
-        yield running

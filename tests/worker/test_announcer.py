@@ -7,12 +7,12 @@ from baret.options import PRESETS
 from core.schema import Model, ParamsInput
 from core.store.edits import EditStore
 from tests.support.waiting import until
-from worker.announcer import Announcer, describe
+from worker.announcer import Announcer, describe_model
 
 
 @pytest.fixture
 def described(editor: Editor) -> Model:
-    return describe(editor, "zoo")
+    return describe_model(editor, "zoo")
 
 
 def test_the_announced_defaults_are_those_of_the_method(described: Model) -> None:

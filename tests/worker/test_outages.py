@@ -69,7 +69,7 @@ class Flaky(ImageStorage):
     def _maybe_fail(self, name: str) -> None:
         if name == self._fails and self._times:
             self._times -= 1
-            raise StoreUnavailable("The picture store does not answer.")
+            raise StoreUnavailable("The object store does not answer.")
 
     def get(self, edit_id: str, name: str) -> bytes | None:
         self._maybe_fail("get")
@@ -116,7 +116,7 @@ def test_an_edit_fails_and_says_why_when_the_picture_store_stays_away(
     record = store.get(edit_id)
     assert record.status is EditStatus.FAILED and record.error is not None
     assert record.error["code"] == "model_error"
-    assert "picture store" in record.error["detail"]
+    assert "object store" in record.error["detail"]
 
 
 def test_an_edit_that_waits_for_a_store_is_handed_back_when_its_worker_leaves(
@@ -124,7 +124,7 @@ def test_an_edit_that_waits_for_a_store_is_handed_back_when_its_worker_leaves(
 ) -> None:
     edit_id = submit()
     runner = runner_without("get", times=1000)
-    threading.Timer(0.5, runner.leave).start()
+    threading.Timer(0.5, runner.stop).start()
     runner.run_next()
     record = store.get(edit_id)
     assert (record.status, record.attempt) == (EditStatus.QUEUED, 0)

@@ -243,13 +243,13 @@ def test_a_leaving_worker_hands_its_edit_back_uncounted(
     make_runner: MakeRunner,
     editor: WatchedEditor,
     store: EditStore,
-    signals: list[str],
+    notified: list[str],
 ) -> None:
     edit_id = submit()
-    editor.during(5, runner.leave)
+    editor.during(5, runner.stop)
     record = ended(edit_id)
     assert (record.status, record.attempt, record.progress) == (EditStatus.QUEUED, 0, 0)
-    assert signals == [edit_id]
+    assert notified == [edit_id]
     assert len(editor.steps) == 5
     assert runner.run_next() is None  # it takes nothing any more
 
@@ -368,7 +368,7 @@ def test_a_picture_that_the_method_cannot_take_is_told(
     assert problem is not None
     assert (problem["code"], problem["detail"]) == (
         "model_error",
-        "The picture: it is under 32 pixels high",
+        "The image: it is under 32 pixels high",
     )
 
 
@@ -384,11 +384,11 @@ def test_a_photo_that_cannot_be_decoded_fails_its_edit_alone(
     # None comes past the front end; one whose file was changed since would.
     broken, whole = submit(), submit()
     files.put(broken, "input", data)
-    runner = make_runner(editor, decoding=DecoderSandbox(cpu_seconds=1))
+    runner = make_runner(editor, sandbox=DecoderSandbox(cpu_seconds=1))
     assert [runner.run_next(), runner.run_next()] == [broken, whole]
     problem = store.get(broken).error
     assert problem is not None
-    assert problem["detail"].startswith("The picture: ")
+    assert problem["detail"].startswith("The image: ")
     assert store.get(whole).status is EditStatus.SUCCEEDED
 
 

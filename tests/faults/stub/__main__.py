@@ -23,7 +23,7 @@ from core.schema import EditStatus, Record, Stage
 from core.settings import Settings
 from core.store.connection import connect
 from core.store.edits import Claim, EditStore
-from worker.process import Parts, serve
+from worker.process import Factories, serve
 
 # The bundled UNet's own layout with an eighth of its channels: some milliseconds a call.
 NARROW = {"block_out_channels": (8, 16, 24), "norm_num_groups": 4, "attention_head_dim": 2}
@@ -114,11 +114,11 @@ def main() -> None:
     torch.manual_seed(0)
     unet = SmallUNet.from_config({**model.unet.config, **NARROW}).eval().requires_grad_(False)
     model.unet = unet
-    parts = Parts(
+    factories = Factories(
         editor=lambda _: Editor(model, budget=measure(model)),
         store=lambda settings: HarmfulStore(settings.broker_url, unet),
     )
-    serve(Settings(), parts)
+    serve(Settings(), factories)
 
 
 if __name__ == "__main__":
