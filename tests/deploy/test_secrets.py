@@ -14,7 +14,7 @@ ADDRESSES = ("redis://:{}@127.0.0.1:1/0", "nonsense://:{}@host", "redis://:{}@ho
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
-@pytest.mark.parametrize("module", ["api", "housekeeper.maintenance"])
+@pytest.mark.parametrize("module", ["api", "housekeeper"])
 def test_the_password_of_redis_is_never_printed(module: str, address: str, tmp_path: Path) -> None:
     settings = {
         "REDIS_URL": address.format(SECRET),

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from tests.support.receiver import Receiver, running_receiver
 from tests.support.samples import SAMPLES
 from tests.support.service import Process, Service, running_service
 
@@ -75,9 +74,3 @@ def submit(service: Service, sample: dict[str, Any], photo: bytes) -> Iterator[C
     yield post
     for edit_id in submitted:  # what a test that failed has left running delays no other
         service.cancel(edit_id)
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with running_receiver() as running:
-        yield running

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from housekeeper.maintenance import UNHEARD_SECONDS
+from housekeeper.maintenance import LOST_MESSAGE_SECONDS
 from tests.support.receiver import Receiver
 from tests.support.samples import MIDDLING
 from tests.support.service import Process, Service
@@ -66,7 +66,7 @@ def test_a_worker_that_is_told_to_leave_hands_its_edit_to_another(
     assert_published_once(service, receiver, edit, by_attempt=1)
     # A message went out with it: neither its lease (12 s) nor the housekeeper (5 s) was waited for.
     taken_over = other.says("started", edit=edit_id)
-    assert moment(taken_over) - moment(handed_back) < timedelta(seconds=UNHEARD_SECONDS)
+    assert moment(taken_over) - moment(handed_back) < timedelta(seconds=LOST_MESSAGE_SECONDS)
 
 
 def moment(line: dict[str, Any]) -> datetime:

@@ -11,7 +11,7 @@ from PIL import Image
 from tests.faults.ledger import Ledger
 from tests.faults.report import Report
 from tests.faults.stack import Stack, running_stack
-from tests.support.receiver import Receiver, running_receiver
+from tests.support.receiver import Receiver
 from tests.support.samples import SAMPLES
 from tests.support.session_tables import REPORT
 
@@ -49,12 +49,6 @@ def stack(shared_stack: Stack) -> Stack:
         shared_stack.start_housekeeper()
     shared_stack.have_workers(2)
     return shared_stack
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with running_receiver() as running:
-        yield running
 
 
 @pytest.fixture

@@ -71,12 +71,12 @@ class Stack(Service):
 
     def start_housekeeper(self) -> None:
         """Start a housekeeper in the place of one that is dead."""
-        self.housekeeper = self._start("housekeeper.maintenance", "housekeeper")
+        self.housekeeper = self._start("housekeeper", "housekeeper")
 
     @contextmanager
     def second_housekeeper(self) -> Iterator[None]:
         """Inside, there are two."""
-        second = self._start("housekeeper.maintenance", "housekeeper")
+        second = self._start("housekeeper", "housekeeper")
         try:
             yield
         finally:

@@ -14,14 +14,14 @@ from core.store.connection import connect
 from core.store.edits import EditStore
 from core.webhooks.queue import Deliveries
 from core.webhooks.secrets import HookSecrets
-from housekeeper.dispatcher import MAX_TO_ONE, Deliverer
-from housekeeper.sender import Sender
+from housekeeper.dispatcher import MAX_PER_RECEIVER, WebhookDispatcher
+from housekeeper.sender import WebhookSender
 from tests.support.receiver import Receiver, running_receiver
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 HOUR = 3600
 
-Scene = Callable[[Deliverer], Coroutine[Any, Any, None]]
+Scene = Callable[[WebhookDispatcher], Coroutine[Any, Any, None]]
 
 
 @pytest.fixture
@@ -32,7 +32,9 @@ def play(
 
     async def played(scene: Scene) -> None:
         async with safe_client(LOOPBACK, timeout=10) as client:
-            await scene(Deliverer(deliveries, Sender(store, hook_secrets, client, LOOPBACK)))
+            await scene(
+                WebhookDispatcher(deliveries, WebhookSender(store, hook_secrets, client, LOOPBACK))
+            )
 
     return lambda scene: asyncio.run(played(scene))
 
@@ -79,23 +81,23 @@ def test_a_slow_receiver_gets_few_at_once_and_delays_no_other(
     due: Callable[[], int],
 ) -> None:
     receiver.held["/slow"] = threading.Event()
-    for _ in range(3 * MAX_TO_ONE):
+    for _ in range(3 * MAX_PER_RECEIVER):
         end(f"{receiver.url}/slow")
-    for _ in range(3 * MAX_TO_ONE):
+    for _ in range(3 * MAX_PER_RECEIVER):
         end(f"{other.url}/quick")
 
-    async def scene(deliverer: Deliverer) -> None:
+    async def scene(deliverer: WebhookDispatcher) -> None:
         stop = asyncio.Event()
         running = asyncio.create_task(deliverer.run(stop))
-        await until(lambda: len(other.received) == 3 * MAX_TO_ONE)
-        await until(lambda: len(receiver.received) == MAX_TO_ONE)
+        await until(lambda: len(other.received) == 3 * MAX_PER_RECEIVER)
+        await until(lambda: len(receiver.received) == MAX_PER_RECEIVER)
         receiver.held["/slow"].set()
         await until(lambda: due() == 0)
         stop.set()
         await running
 
     play(scene)
-    assert len(receiver.received) == 3 * MAX_TO_ONE
+    assert len(receiver.received) == 3 * MAX_PER_RECEIVER
 
 
 def test_a_receiver_that_is_down_for_three_hours_loses_nothing(
@@ -110,14 +112,14 @@ def test_a_receiver_that_is_down_for_three_hours_loses_nothing(
     edits = [end(f"{receiver.url}/hook") for _ in range(6)]
     tried = 0
 
-    async def passing(deliverer: Deliverer, hours: float) -> None:
+    async def passing(deliverer: WebhookDispatcher, hours: float) -> None:
         """Minute by minute, as a deliverer that never sleeps would."""
         for _ in range(round(hours * 60)):
             let_time_pass(60)
             await deliverer.send_due()
             await settled(deliverer)
 
-    async def settled(deliverer: Deliverer) -> None:
+    async def settled(deliverer: WebhookDispatcher) -> None:
         def quiet() -> bool:
             return not deliverer.busy
 
@@ -125,7 +127,7 @@ def test_a_receiver_that_is_down_for_three_hours_loses_nothing(
         await deliverer.send_due()  # what had no room before
         await until(quiet)
 
-    async def scene(deliverer: Deliverer) -> None:
+    async def scene(deliverer: WebhookDispatcher) -> None:
         nonlocal tried
         await passing(deliverer, 3)
         tried = len(receiver.received)
@@ -151,7 +153,7 @@ def test_attempts_under_way_end_before_it_stops(
     receiver.held["/slow"] = threading.Event()
     end(f"{receiver.url}/slow")
 
-    async def scene(deliverer: Deliverer) -> None:
+    async def scene(deliverer: WebhookDispatcher) -> None:
         stop = asyncio.Event()
         running = asyncio.create_task(deliverer.run(stop))
         await until(lambda: len(receiver.received) == 1)
@@ -166,8 +168,8 @@ def test_attempts_under_way_end_before_it_stops(
 def test_without_redis_it_goes_on_trying(hook_secrets: HookSecrets, store: EditStore) -> None:
     async def scene() -> None:
         async with safe_client(LOOPBACK, timeout=1) as client:
-            sender = Sender(store, hook_secrets, client, LOOPBACK)
-            deliverer = Deliverer(Deliveries(connect("redis://127.0.0.1:1/0")), sender)
+            sender = WebhookSender(store, hook_secrets, client, LOOPBACK)
+            deliverer = WebhookDispatcher(Deliveries(connect("redis://127.0.0.1:1/0")), sender)
             stop = asyncio.Event()
             running = asyncio.create_task(deliverer.run(stop))
             await asyncio.sleep(0.5)

@@ -15,11 +15,11 @@ from core.images.storage import ImageStorage
 from core.schema import EditStatus, Model
 from core.store.edits import MAX_ATTEMPTS, Claim, EditStore
 from housekeeper.maintenance import (
-    UNHEARD_SECONDS,
+    LOST_MESSAGE_SECONDS,
     delete_images,
-    erase,
     expire,
-    keep,
+    maintain_edits,
+    maintain_images,
     reclaim_edits,
     resend_lost_messages,
 )
@@ -102,8 +102,8 @@ def test_an_edit_whose_message_was_lost_is_told_again(
     told: Told,
     tell: Callable[[str, str], None],
 ) -> None:
-    old = unheard(UNHEARD_SECONDS + 1)
-    unheard(UNHEARD_SECONDS - 4)  # its message may be under way
+    old = unheard(LOST_MESSAGE_SECONDS + 1)
+    unheard(LOST_MESSAGE_SECONDS - 4)  # its message may be under way
     resend_lost_messages(store, tell)
     assert told == [("zoo", old)]
     assert store.get(old).status is EditStatus.QUEUED
@@ -116,7 +116,7 @@ def test_nothing_is_told_beside_a_queue_that_holds_messages(
     tell: Callable[[str, str], None],
     redis_url: str,
 ) -> None:
-    old = unheard(UNHEARD_SECONDS + 1)
+    old = unheard(LOST_MESSAGE_SECONDS + 1)
     app = make_celery(redis_url)
     signal_waiting(app, "zoo", old)
     app.close()
@@ -139,7 +139,7 @@ def test_an_expired_edit_loses_its_pictures_and_its_record(
     with pytest.raises(EditExpired):
         store.get(old)
     assert store.get(young).status is EditStatus.CANCELED
-    left = [path.relative_to(tmp_path / "pictures") for path in (tmp_path / "pictures").rglob("*")]
+    left = [path.relative_to(tmp_path / "images") for path in (tmp_path / "images").rglob("*")]
     assert sorted(map(str, left)) == [young, f"{young}/input"]
 
 
@@ -148,7 +148,7 @@ def test_pictures_that_could_not_be_deleted_are_deleted_later(
 ) -> None:
     class Away(ImageStorage):
         def delete(self, edit_id: str) -> None:
-            raise StoreUnavailable("The picture store does not answer.")
+            raise StoreUnavailable("The object store does not answer.")
 
     edit_id = submit()
     store.delete(edit_id, caller="local")
@@ -182,7 +182,8 @@ def test_a_picture_store_that_hangs_holds_up_no_edit(
     async def scene() -> None:
         stop, app = asyncio.Event(), make_celery(redis_url)
         house = asyncio.gather(
-            keep(app, store, stop), erase(store, Hanging(tmp_path.as_uri()), stop)
+            maintain_edits(app, store, stop),
+            maintain_images(store, Hanging(tmp_path.as_uri()), stop),
         )
         async with asyncio.timeout(30):
             while store.get(lost).status is not EditStatus.QUEUED:

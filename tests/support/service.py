@@ -145,7 +145,7 @@ class Service:
 
     def start(self) -> None:
         """Start all but workers, and wait for the front end."""
-        self.housekeeper = self._start("housekeeper.maintenance", "housekeeper")
+        self.housekeeper = self._start("housekeeper", "housekeeper")
         self.start_api()
 
     def _start(self, module: str, name: str) -> Process:
