@@ -22,8 +22,16 @@ SHUTDOWN_SECONDS = 3.0  # that attempts in progress may still take after a signa
 class WebhookDispatcher:
     """Claims due webhooks and sends them until it is stopped."""
 
-    def __init__(self, deliveries: Deliveries, sender: WebhookSender):
+    def __init__(
+        self,
+        deliveries: Deliveries,
+        sender: WebhookSender,
+        *,
+        shutdown_seconds: float = SHUTDOWN_SECONDS,
+    ):
+        """Use the webhooks of a store and a sender."""
         self._deliveries, self._sender = deliveries, sender
+        self._shutdown_seconds = shutdown_seconds
         self._in_progress: dict[asyncio.Task[None], Delivery] = {}
 
     @property
@@ -48,7 +56,7 @@ class WebhookDispatcher:
         """Let attempts end; the others are made again once their lease has expired."""
         tasks = list(self._in_progress)
         if tasks:
-            await asyncio.wait(tasks, timeout=SHUTDOWN_SECONDS)
+            await asyncio.wait(tasks, timeout=self._shutdown_seconds)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

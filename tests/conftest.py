@@ -152,7 +152,7 @@ def submission() -> Callable[..., Submission]:
 
 @pytest.fixture
 def let_lease_run_out(redis_url: str) -> Callable[[str], None]:
-    """Moves an edit's lease into the past: waiting 12 s in each test would show no more."""
+    """Move an edit's lease into the past, so that no test waits 12 s for it."""
 
     def move(edit_id: str) -> None:
         with redis.Redis.from_url(redis_url) as client:

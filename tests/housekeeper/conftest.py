@@ -23,7 +23,7 @@ def submit(
     submission: Callable[..., Submission],
     make_image: Callable[..., bytes],
 ) -> Callable[..., str]:
-    """Submits an edit, as the front end does; names are parameters."""
+    """Submit an edit as the front end does; names are parameters."""
 
     def accept(**params: Any) -> str:
         made = submission(**params)

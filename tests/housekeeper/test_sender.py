@@ -21,6 +21,7 @@ from core.webhooks.schema import DeliveryError, DeliveryStatus
 from core.webhooks.secrets import HookSecrets
 from housekeeper.sender import TIMEOUT, WebhookSender
 from tests.support.receiver import Received, Receiver
+from tests.support.waiting import PATIENCE
 
 OPEN = (ip_network("127.0.0.0/8"),)
 REFUSED = (DeliveryError.URL_NOT_ALLOWED, DeliveryStatus.FAILED)
@@ -34,7 +35,7 @@ def test_a_receiver_has_fifteen_seconds() -> None:
 def delivery(
     store: EditStore, deliveries: Deliveries, submit: Callable[..., str], receiver: Receiver
 ) -> Callable[..., Delivery]:
-    """Ends an edit and gives its delivery, taken."""
+    """Return a function that ends an edit and claims its delivery."""
 
     def make(url: str | None = None, **params: object) -> Delivery:
         submit(webhook_url=url or f"{receiver.url}/hook", **params)
@@ -53,10 +54,10 @@ Send = Callable[..., Outcome]
 
 @pytest.fixture
 def send(store: EditStore, hook_secrets: HookSecrets) -> Send:
-    """Makes one attempt."""
+    """Return a function that makes one attempt."""
 
     def once(
-        delivery: Delivery, *, networks: tuple[Network, ...] = OPEN, timeout: float = 5
+        delivery: Delivery, *, networks: tuple[Network, ...] = OPEN, timeout: float = PATIENCE
     ) -> Outcome:
         async def attempt() -> Outcome:
             async with safe_client(networks, timeout=timeout) as client:
@@ -68,12 +69,12 @@ def send(store: EditStore, hook_secrets: HookSecrets) -> Send:
     return once
 
 
-def told(outcome: Outcome) -> tuple[object, DeliveryStatus]:
+def summary(outcome: Outcome) -> tuple[object, DeliveryStatus]:
     return outcome.attempt.error or outcome.attempt.status, outcome.status
 
 
 def verified(one: Received, secret: str) -> dict[str, object]:
-    """The body, once the signature is found valid by the public library."""
+    """Verify the signature with the public library, and return the body."""
     body: dict[str, object] = Webhook(secret).verify(one.body, dict(one.headers))
     return body
 
@@ -83,7 +84,7 @@ def test_the_edit_is_told_signed(
 ) -> None:
     due = delivery()
     outcome = send(due)
-    assert told(outcome) == (204, DeliveryStatus.DELIVERED)
+    assert summary(outcome) == (204, DeliveryStatus.DELIVERED)
     assert outcome.retry_after is None
     (one,) = receiver.received
     body = verified(one, hook_secrets.current("local").secret)
@@ -135,7 +136,7 @@ def test_a_second_attempt_has_the_same_id_and_a_valid_signature(
     receiver.answers["/hook"] = (500, {})
     first = delivery()
     outcome = send(first)
-    assert told(outcome) == (500, DeliveryStatus.PENDING)
+    assert summary(outcome) == (500, DeliveryStatus.PENDING)
     assert outcome.retry_after == pytest.approx(5, rel=0.1)
     deliveries.settle(first, outcome)
 
@@ -144,10 +145,10 @@ def test_a_second_attempt_has_the_same_id_and_a_valid_signature(
     second = deliveries.take()
     assert second is not None
     assert second.tries == 2
-    assert told(send(second)) == (204, DeliveryStatus.DELIVERED)
+    assert summary(send(second)) == (204, DeliveryStatus.DELIVERED)
     ids = [one.headers["webhook-id"] for one in receiver.received]
     assert ids == [first.id, first.id]
-    # The pictures' addresses are signed afresh; what is told is the same.
+    # Only the signed URLs of the images differ.
     secret = hook_secrets.current("local").secret
     bodies = [verified(one, secret) for one in receiver.received]
     assert bodies[0]["type"] == bodies[1]["type"] == "edit.succeeded"
@@ -158,14 +159,14 @@ def test_a_redirect_is_not_followed(
     delivery: Callable[..., Delivery], send: Send, receiver: Receiver
 ) -> None:
     receiver.answers["/hook"] = (307, {"location": f"{receiver.url}/elsewhere"})
-    assert told(send(delivery())) == (307, DeliveryStatus.PENDING)
+    assert summary(send(delivery())) == (307, DeliveryStatus.PENDING)
     assert [one.path for one in receiver.received] == ["/hook"]
 
 
 def test_gone_is_the_end(delivery: Callable[..., Delivery], send: Send, receiver: Receiver) -> None:
     receiver.answers["/hook"] = (410, {})
     outcome = send(delivery())
-    assert told(outcome) == (410, DeliveryStatus.FAILED)
+    assert summary(outcome) == (410, DeliveryStatus.FAILED)
     assert (outcome.retry_after, outcome.gone) == (None, True)
 
 
@@ -174,21 +175,21 @@ def test_progress_is_tried_once(
 ) -> None:
     receiver.answers["/hook"] = (503, {})
     outcome = send(replace(delivery(), type=WebhookEvent.PROGRESS, tries=0))
-    assert (told(outcome), outcome.retry_after) == ((503, DeliveryStatus.FAILED), None)
+    assert (summary(outcome), outcome.retry_after) == ((503, DeliveryStatus.FAILED), None)
 
 
 def test_an_edit_that_is_gone_is_not_told(
     delivery: Callable[..., Delivery], send: Send, receiver: Receiver
 ) -> None:
     gone = replace(delivery(), edit_id="edit_x")
-    assert told(send(gone)) == (DeliveryError.EDIT_GONE, DeliveryStatus.FAILED)
+    assert summary(send(gone)) == (DeliveryError.EDIT_GONE, DeliveryStatus.FAILED)
     assert receiver.received == []
 
 
 def test_an_address_inside_is_refused_where_it_was_not_opened(
     delivery: Callable[..., Delivery], send: Send, receiver: Receiver
 ) -> None:
-    assert told(send(delivery(), networks=())) == REFUSED
+    assert summary(send(delivery(), networks=())) == REFUSED
     assert receiver.received == []
 
 
@@ -199,13 +200,13 @@ def test_a_name_that_leads_inside_is_refused_too(
     receiver: Receiver,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    hook_secrets.current("local")  # its connection stands before names lead elsewhere
-    # The outer edge replaced is the resolver: a public-looking name that leads inside.
+    hook_secrets.current("local")  # connects to Redis before names resolve elsewhere
+    # The resolver is the outer edge that is replaced: a public name with an inner address.
     port = int(receiver.url.rpartition(":")[2])
     due = delivery(f"http://hooks.example:{port}/hook")
     inside = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: inside)
-    assert told(send(due, networks=())) == REFUSED
+    assert summary(send(due, networks=())) == REFUSED
     assert receiver.received == []
 
 
@@ -213,7 +214,7 @@ def test_a_receiver_that_is_not_there_is_tried_again(
     delivery: Callable[..., Delivery], send: Send
 ) -> None:
     outcome = send(delivery("http://127.0.0.1:1/"))
-    assert told(outcome) == (DeliveryError.UNREACHABLE, DeliveryStatus.PENDING)
+    assert summary(outcome) == (DeliveryError.UNREACHABLE, DeliveryStatus.PENDING)
     assert outcome.retry_after == pytest.approx(5, rel=0.1)
 
 
@@ -228,13 +229,13 @@ def test_a_receiver_that_does_not_end_its_answer_is_given_up_and_tried_again(
     delivery: Callable[..., Delivery], send: Send, dripping: str
 ) -> None:
     outcome = send(delivery(dripping), timeout=0.5)
-    assert told(outcome) == (DeliveryError.TIMEOUT, DeliveryStatus.PENDING)
+    assert summary(outcome) == (DeliveryError.TIMEOUT, DeliveryStatus.PENDING)
     assert outcome.retry_after == pytest.approx(5, rel=0.1)
 
 
 @pytest.fixture
 def dripping() -> Iterator[str]:
-    """Sends a header line every now and then, and never the last one."""
+    """Run a receiver that sends header lines now and then, and never the last one."""
     done = threading.Event()
 
     class Handler(socketserver.StreamRequestHandler):

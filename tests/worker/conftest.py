@@ -18,6 +18,7 @@ from core.schema import Record, Submission
 from core.store.edits import EditStore
 from core.telemetry.tracing import Tracer
 from tests.support.samples import QUICK, SAMPLES
+from tests.support.waiting import PATIENCE
 from tests.support.watched_editor import WatchedEditor
 from worker.inversion_cache import InversionCache
 from worker.outputs import ImageEncoder
@@ -26,9 +27,9 @@ from worker.runner import Runner, RunnerDependencies
 
 @pytest.fixture(scope="session")
 def diffusion() -> Iterator[StableDiffusion]:
-    """The bundled model, loaded once for all tests of the worker."""
-    # More threads wait for each other by spinning: on a busy machine an edit of one second was
-    # seen to take a minute.
+    """Load the bundled model once for all tests of the worker."""
+    # Threads wait for each other by spinning: on a busy machine an edit of one second took a
+    # minute with several.
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield Editor.from_pretrained("zoo", device="cpu", dtype="float32").model
@@ -47,7 +48,7 @@ def files(tmp_path: Path) -> ImageStorage:
 
 @pytest.fixture
 def sample() -> bytes:
-    """A photo that the bundled model can edit."""
+    """Return a photo that the bundled model can edit."""
     first = json.loads((SAMPLES / "index.json").read_text())[0]
     return (SAMPLES / str(first["file"])).read_bytes()
 
@@ -56,7 +57,7 @@ def sample() -> bytes:
 def submit(
     store: EditStore, files: ImageStorage, submission: Callable[..., Submission], sample: bytes
 ) -> Callable[..., str]:
-    """Submits a quick edit of the sample, as the front end does; names are parameters."""
+    """Submit a quick edit of the sample as the front end does; names are parameters."""
 
     def accept(**params: Any) -> str:
         made = submission(**(QUICK | params))
@@ -69,7 +70,7 @@ def submit(
 
 @pytest.fixture
 def notified() -> list[str]:
-    """The edits that a runner has notified other workers of."""
+    """Collect the ids of edits that a runner has notified other workers of."""
     return []
 
 
@@ -77,15 +78,15 @@ def notified() -> list[str]:
 def make_runner(
     store: EditStore, files: ImageStorage, notified: list[str], diffusion: StableDiffusion
 ) -> Callable[..., Runner]:
-    """Makes a runner: `make_runner(editor, timeout=1)`."""
+    """Make a runner: `make_runner(editor, timeout=1)`."""
     inversions = InversionCache(files, diffusion, max_bytes=2**25)
 
     def make(
         editor: Any,
         *,
         files: ImageStorage = files,
-        timeout: float = 60,
-        patience: float = 60,
+        timeout: float = PATIENCE,
+        patience: float = PATIENCE,
         tracer: Tracer | None = None,
         sandbox: DecoderSandbox | None = None,
     ) -> Runner:
@@ -115,7 +116,7 @@ def runner(make_runner: Callable[..., Runner], editor: WatchedEditor) -> Runner:
 
 @pytest.fixture
 def ended(runner: Runner, store: EditStore) -> Callable[[str], Record]:
-    """Runs the edit that waits, which must be this one, and gives its record."""
+    """Run the edit that waits, which must be this one, and return its record."""
 
     def run(edit_id: str) -> Record:
         assert runner.run_next() == edit_id
@@ -126,7 +127,7 @@ def ended(runner: Runner, store: EditStore) -> Callable[[str], Record]:
 
 @pytest.fixture
 def events(redis_url: str) -> Iterator[Callable[[str], list[tuple[str, dict[str, Any]]]]]:
-    """Reads an edit's event stream: (type, data), oldest first."""
+    """Read an edit's event stream: (type, data), oldest first."""
     with redis.Redis.from_url(redis_url, decode_responses=True) as client:
 
         def read(edit_id: str) -> list[tuple[str, dict[str, Any]]]:

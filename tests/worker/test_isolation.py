@@ -1,4 +1,4 @@
-"""Who may be in a worker together."""
+"""Which edits a worker runs together."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -6,16 +6,16 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from core.store.edits import Claim
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 from worker.isolation import SuspectIsolation, WaitUntilAlone
 
 
 class Scene:
-    """Edits that stay inside until they are let go."""
+    """Edits that run until a test ends them."""
 
     def __init__(self) -> None:
         self.claims: list[Claim] = []
-        self.inside: list[str] = []
+        self.running: list[str] = []
         self.done: dict[str, threading.Event] = {}
         self._threads: list[threading.Thread] = []
 
@@ -28,9 +28,9 @@ class Scene:
 
     def run(self, claim: Claim, wait: WaitUntilAlone) -> None:
         wait()
-        self.inside.append(claim.id)
-        self.done[claim.id].wait(60)
-        self.inside.remove(claim.id)
+        self.running.append(claim.id)
+        self.done[claim.id].wait(PATIENCE)
+        self.running.remove(claim.id)
 
     def enter(self, isolation: SuspectIsolation, threads: int) -> None:
         for _ in range(threads):
@@ -57,7 +57,7 @@ def test_first_attempts_are_in_together(scene: Scene) -> None:
     for name in "abc":
         scene.add(name, 1)
     scene.enter(SuspectIsolation(), 3)
-    until(lambda: sorted(scene.inside) == ["a", "b", "c"], "all to be inside")
+    until(lambda: sorted(scene.running) == ["a", "b", "c"], "all to run")
 
 
 def test_an_edit_that_has_lost_a_worker_waits_until_it_is_alone(scene: Scene) -> None:
@@ -65,15 +65,15 @@ def test_an_edit_that_has_lost_a_worker_waits_until_it_is_alone(scene: Scene) ->
     scene.add("suspect", 2)
     scene.add("b", 1)
     scene.enter(isolation := SuspectIsolation(), 1)
-    until(lambda: scene.inside == ["a"], "the first to be inside")
+    until(lambda: scene.running == ["a"], "the first to run")
     scene.enter(isolation, 2)
     until(lambda: len(scene.claims) == 1, "the suspect to be claimed")
-    assert scene.inside == ["a"]
+    assert scene.running == ["a"]
     scene.done["a"].set()
-    until(lambda: scene.inside == ["suspect"], "the suspect to be inside")
-    assert [claim.id for claim in scene.claims] == ["b"]  # nobody stands behind it
+    until(lambda: scene.running == ["suspect"], "the suspect to run")
+    assert [claim.id for claim in scene.claims] == ["b"]  # nothing waits behind it
     scene.done["suspect"].set()
-    until(lambda: scene.inside == ["b"], "the next to be inside")
+    until(lambda: scene.running == ["b"], "the next to run")
 
 
 def test_nothing_to_claim_leaves_the_door_open(scene: Scene) -> None:
@@ -82,4 +82,4 @@ def test_nothing_to_claim_leaves_the_door_open(scene: Scene) -> None:
     assert isolation.claim_and_run(nothing, scene.run) is None
     scene.add("a", 1)
     scene.enter(isolation, 1)
-    until(lambda: scene.inside == ["a"], "it to be inside")
+    until(lambda: scene.running == ["a"], "it to run")
