@@ -83,10 +83,13 @@ class Stack(Service):
         finally:
             file.unlink()
 
-    def wait_until_held(self, edit_ids: Sequence[str]) -> None:
-        """Wait until all of these edits are held."""
-        for edit_id in edit_ids:
-            self.runs(edit_id, "editing")
+    def wait_until_held(self, edit_ids: Sequence[str], *, count: int) -> None:
+        """Wait until so many of these edits are held; as many as there are workers can be."""
+
+        def look() -> bool:
+            return [self.edit(one)["stage"] for one in edit_ids].count("editing") >= count
+
+        self.until(look, f"{count} edits to be held")
 
     def resend_messages(self, edit_ids: Sequence[str], times: int) -> None:
         """Send the message of each edit again, so many times."""

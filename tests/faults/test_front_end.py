@@ -79,7 +79,7 @@ def test_a_picture_without_an_edit_goes_by_itself(stack: Stack, photo: bytes) ->
     stack.store.reserve_upload(edit_id)
     stack.files.put(edit_id, "input", photo)  # and then the process was killed
     stack.redis.zadd("baret:erased", {edit_id: 1})  # an hour later
-    until(lambda: stack.files.get(edit_id, "input") is None, "the picture to be gone")
+    until(lambda: stack.files.get(edit_id, "input") is None, "the image to be deleted")
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def test_edits_wait_for_a_full_disk_and_nothing_half_written_is_served(
         filler = small_disk / "filler"
         with stack.holding_edits() as hold:
             slow = ledger.submit(metadata={"hold": hold})
-            stack.wait_until_held([slow])
+            stack.wait_until_held([slow], count=1)
             with filler.open("wb", buffering=0) as file, suppress(OSError):
                 while True:
                     file.write(b"\0" * 4096)
@@ -132,7 +132,7 @@ def test_edits_wait_for_a_picture_store_that_is_away(
         images, away = stack.data / "pictures", stack.data / "away"
         with stack.holding_edits() as hold:
             slow = ledger.submit(metadata={"hold": hold})
-            stack.wait_until_held([slow])
+            stack.wait_until_held([slow], count=1)
             images.rename(away)
             images.touch()  # a file in place of the folder: nothing can be read or written
         answer = stack.http.post("/v1/edits", data={"prompt": "a cat"}, files={"image": photo})
@@ -143,5 +143,5 @@ def test_edits_wait_for_a_picture_store_that_is_away(
         images.unlink()
         away.rename(images)
         found = ledger.settle()
-        report.add("picture store away while an edit runs", 1, found)
+        report.add("object store away while an edit runs", 1, found)
         assert found.ended == {"succeeded": 1} and found.attempts == 1

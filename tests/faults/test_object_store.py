@@ -42,7 +42,7 @@ def test_edits_wait_for_an_object_store(
 ) -> None:
     with stack.holding_edits() as hold:
         ids = ledger.submit_many(2, metadata={"hold": hold})
-        stack.wait_until_held(ids)
+        stack.wait_until_held(ids, count=2)
         s3.kill() if fault == "killed" else s3.send(signal.SIGSTOP)
     try:
         with ThreadPoolExecutor(MANY + 1) as pool:
@@ -52,7 +52,7 @@ def test_edits_wait_for_an_object_store(
                 assert seconds_of(stack, "/v1/edits") < idle.result() + TIMEOUT_SECONDS / 2
                 time.sleep(0.2)
         assert {one.result()[0] for one in posts} == {503}
-        # Most are refused at once: those that ask a store that hangs take at least its time-out.
+        # Most are refused at once. One that reaches a store that hangs takes at least its time-out.
         again = [post(stack, photo) for _ in range(3)]
         assert {status for status, _ in again} == {503}
         assert min(seconds for _, seconds in again) < TIMEOUT_SECONDS

@@ -26,8 +26,8 @@ from housekeeper.payload import webhook_body
 MakeSubmission = Callable[..., Submission]
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-ETAS = [i / 7 for i in range(8)]  # the most outputs that an edit can have
-# Six bytes in JSON for one character, the most that there are.
+ETAS = [i / 7 for i in range(8)]  # the maximum number of outputs
+# One character takes at most six bytes in JSON, like this one.
 DEAR = "\x01"
 
 
@@ -44,7 +44,7 @@ def make_image(name: str, interpolation: float | None = None) -> StoredImage:
 
 
 def result(letter: str) -> Result:
-    """As much as a worker can hand in."""
+    """Return the largest result that a worker can publish."""
     return Result(
         outputs=[make_image(f"1-output-{i}.png", eta) for i, eta in enumerate(ETAS)],
         artifacts={
@@ -59,7 +59,7 @@ def result(letter: str) -> Result:
     )
 
 
-def told(submission: Submission, letter: str = "x") -> dict[str, Any]:
+def body_of(submission: Submission, letter: str = "x") -> dict[str, Any]:
     record = Record(
         submission=submission,
         status=EditStatus.SUCCEEDED,
@@ -91,7 +91,7 @@ def metadata(letter: str, length: int) -> dict[str, str]:
 
 
 def test_an_ordinary_large_edit_is_told_whole(submission: MakeSubmission) -> None:
-    body = told(submission(interpolation=ETAS, metadata=metadata("x", 200)))
+    body = body_of(submission(interpolation=ETAS, metadata=metadata("x", 200)))
     assert set(body) == {"type", "timestamp", "data"}
     assert len(body["data"]["outputs"]) == 8
     assert len(body["data"]["metadata"]) == 16
@@ -100,7 +100,7 @@ def test_an_ordinary_large_edit_is_told_whole(submission: MakeSubmission) -> Non
 def test_the_callers_own_metadata_gives_way_first_and_that_is_said(
     submission: MakeSubmission,
 ) -> None:
-    body = told(submission(interpolation=ETAS, metadata=metadata("x", 512)))
+    body = body_of(submission(interpolation=ETAS, metadata=metadata("x", 512)))
     assert body["omitted"] == ["metadata"]
     assert body["data"]["metadata"] == {}
     assert len(body["data"]["outputs"]) == 8
@@ -116,11 +116,11 @@ def test_the_most_that_an_edit_can_hold_is_told_in_what_fits(
         metadata=metadata(letter, 512),
         webhook_url="https://x/" + letter * 2038,
     ).model_copy(update={"prompt": letter * 1000})
-    body = told(made, letter)
+    body = body_of(made, letter)
     assert (body["data"]["id"], body["data"]["status"]) == (made.id, "succeeded")
     assert body["omitted"][0] == "metadata"
 
 
 def test_a_host_header_of_any_length_does_not_count(submission: MakeSubmission) -> None:
     made = submission(interpolation=ETAS).model_copy(update={"base_url": "http://" + "h" * 50_000})
-    assert told(made)["data"]["urls"]["self"] == f"/v1/edits/{made.id}"
+    assert body_of(made)["data"]["urls"]["self"] == f"/v1/edits/{made.id}"

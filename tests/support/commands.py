@@ -65,7 +65,7 @@ class RunningStack:
         return int(self.process.wait(PATIENCE))
 
     def living(self) -> list[psutil.Process]:
-        """Who is left of every process that was ever noted."""
+        """Return the processes that were ever noted and still run."""
         return [one for one in self.family if one.is_running() and one.status() != "zombie"]
 
 

@@ -247,15 +247,16 @@ class Service:
         entries: Any = self.redis.xrange(f"baret:events:{edit_id}")
         return [json.loads(entry["data"]) for _, entry in entries if entry["type"] == kind]
 
-    def runs(self, edit_id: str, stage: str = "editing") -> Process:
-        """Wait until the edit is in this stage, and return the worker that runs it."""
+    def runs(self, edit_id: str, stage: str | None = None) -> Process:
+        """Wait until the edit is in a stage, or past loading, and return its worker."""
 
         def look() -> bool:
             edit = self.edit(edit_id)
-            assert edit["completed_at"] is None, f"{edit_id} ended before it was seen {stage}"
-            return bool(edit["stage"] == stage)
+            assert edit["completed_at"] is None, f"{edit_id} ended before it was seen running"
+            now: str | None = edit["stage"]
+            return now == stage if stage else now not in (None, "loading")
 
-        self.until(look, f"{edit_id} to be {stage}")
+        self.until(look, f"{edit_id} to be {stage or 'past loading'}")
         (holder,) = [one for one in self.workers if one.lines("started", edit=edit_id)]
         return holder
 

@@ -10,9 +10,9 @@ Action = Callable[[], Any]
 
 
 class WatchedEditor(Editor):
-    """Keeps the stage of every step it is let do, and acts between two of them when told to.
+    """An editor that records the stage of every step, and calls functions between steps.
 
-    The runner's own callback is asked first, as always: a step that it forbids is not kept.
+    The runner's own callback comes first, so a step that it stops is not recorded.
     """
 
     def __init__(self, model: StableDiffusion):
@@ -21,11 +21,11 @@ class WatchedEditor(Editor):
         self._actions: dict[int | str, Action] = {}
 
     def during(self, step: int | str, action: Action) -> None:
-        """Have something happen during the step of this number (from 1), or of this stage."""
+        """Call a function during the step of this number (from 1), or of this stage."""
         self._actions[step] = action
 
     def edit(self, *args: Any, on_progress: Any = None, **kwargs: Any) -> EditResult:
-        """Edit as ever."""
+        """Edit, with a callback around the given one."""
 
         def watched(progress: Progress) -> None:
             on_progress(progress)
@@ -38,7 +38,7 @@ class WatchedEditor(Editor):
 
 
 class Failing:
-    """Stands where the editor is and raises what an editor may raise."""
+    """An editor that always raises an error."""
 
     def __init__(self, error: Exception):
         self._error = error

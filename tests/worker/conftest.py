@@ -43,7 +43,7 @@ def editor(diffusion: StableDiffusion) -> WatchedEditor:
 
 @pytest.fixture
 def files(tmp_path: Path) -> ImageStorage:
-    return ImageStorage((tmp_path / "pictures").as_uri())
+    return ImageStorage((tmp_path / "images").as_uri())
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Inversions kept between edits, by the real editor on the bundled model."""
+"""Inversions stored between edits, by the real editor on the bundled model."""
 
 import io
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from tests.support.watched_editor import WatchedEditor
 from worker.inversion_cache import InversionCache
 
 OPTIONS = InversionOptions(num_inference_steps=10, inner_steps=1)
-MOST = 2**25
+MAX_BYTES = 2**25
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def inversion(diffusion: StableDiffusion, photo: Image.Image, submission: Any) -
 
 @pytest.fixture
 def cache(files: ImageStorage, diffusion: StableDiffusion) -> InversionCache:
-    return InversionCache(files, diffusion, max_bytes=MOST)
+    return InversionCache(files, diffusion, max_bytes=MAX_BYTES)
 
 
 def changed(submission: Submission, **fields: Any) -> Submission:
@@ -64,8 +64,8 @@ def test_the_photo_itself_is_not_kept_a_second_time(
     submission: Callable[..., Submission],
 ) -> None:
     cache.save(submission(), inversion)
-    (kept,) = files.list("_inversions")
-    data = files.get("_inversions", kept.name)
+    (stored,) = files.list("_inversions")
+    data = files.get("_inversions", stored.name)
     assert data is not None
     assert Inversion.from_bytes(data).photo.size == 3
 
@@ -115,7 +115,7 @@ def test_a_caller_keeps_no_more_than_allowed_and_others_lose_nothing(
     for number in range(4):
         cache.save(changed(submission(), prompt=f"a dog {number}"), inversion)
     assert cache.find(other, photo, OPTIONS) is not None
-    assert sum(kept.size for kept in files.list("_inversions")) <= 3 * size
+    assert sum(stored.size for stored in files.list("_inversions")) <= 3 * size
 
 
 def test_nothing_is_kept_where_nothing_may_be(
@@ -140,15 +140,15 @@ def test_what_cannot_be_read_or_written_is_as_if_it_were_not_there(
     submission: Callable[..., Submission],
 ) -> None:
     cache.save(submission(), inversion)
-    (kept,) = files.list("_inversions")
-    (tmp_path / "pictures" / "_inversions" / kept.name).write_bytes(b"torn")
+    (stored,) = files.list("_inversions")
+    (tmp_path / "images" / "_inversions" / stored.name).write_bytes(b"torn")
     assert cache.find(submission(), photo, OPTIONS) is None
 
     class Full(ImageStorage):
         def put(self, edit_id: str, name: str, data: bytes) -> None:
             raise StoreUnavailable("full")
 
-    full = InversionCache(Full((tmp_path / "b").as_uri()), cache._model, max_bytes=MOST)
+    full = InversionCache(Full((tmp_path / "b").as_uri()), cache._model, max_bytes=MAX_BYTES)
     full.save(submission(), inversion)
 
 
