@@ -1,7 +1,7 @@
-# All commands of the project. Paths are relative, so a checkout may lie anywhere, spaces included.
+# The project's commands. Paths are relative, so a checkout may be anywhere, even with spaces.
 
 PYTHON ?= python3
-# More for pytest, such as: make test ARGS="tests/core -k lease"
+# Extra arguments for pytest, such as: make test ARGS="tests/core -k lease"
 ARGS ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
@@ -9,21 +9,21 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 .PHONY: help install dev run test test-slow faults lint audit audited check requirements clean
 
 help:
-	@echo "make run        install, start everything on this machine, make a sample edit, serve"
-	@echo "make test       all tests but those of minutes and those for a GPU"
-	@echo "make test-slow  the tests of minutes"
-	@echo "make faults     break the running service in every way, 20 minutes"
-	@echo "make check      lint, types, import directions, known vulnerabilities and tests"
-	@echo "make lint       check without tests and vulnerabilities"
-	@echo "make audit      known vulnerabilities in what is pinned; needs the internet"
-	@echo "make requirements  the images' pins with their hashes, from constraints.txt"
-	@echo "make install    the environment in .venv alone"
-	@echo "make clean      remove the environment and caches; pictures in data/ stay"
+	@echo "make run           install, start everything on this machine, make a sample edit, serve"
+	@echo "make test          run all tests except slow ones and those that need a GPU"
+	@echo "make test-slow     run the tests that take minutes"
+	@echo "make faults        break the running service in every way and check each edit; 20 minutes"
+	@echo "make check         check style, types, import directions and vulnerabilities; run the tests"
+	@echo "make lint          check style, types and import directions"
+	@echo "make audit         look for known vulnerabilities in pinned packages; needs the internet"
+	@echo "make requirements  write the container images' pins and hashes from constraints.txt"
+	@echo "make install       create the environment in .venv, nothing more"
+	@echo "make clean         remove the environment and caches; images in data/ stay"
 
 run: install
 	@.venv/bin/python -m deploy.local
 
-# A file's tests stay together, for they share what they have started. ARGS="-n0": one process.
+# A file's tests run in one process because they share what they start. ARGS="-n0": one process.
 SIDE_BY_SIDE = -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test: dev
@@ -46,14 +46,14 @@ lint: dev
 audit: dev
 	.venv/bin/python -m tools.audit
 
-# Where no advisories can be had (exit code 3) that is said, and nothing fails for it.
+# If advisories are unavailable (exit code 3), the audit says so and nothing fails.
 audited: dev
 	.venv/bin/python -m tools.audit || [ $$? -eq 3 ]
 
 check: lint audited test
 
-# Hashes are those of PyPI's own files, whatever index this machine is set up for.
-# More for the images, such as: make requirements EXTRAS="--extra c2pa --extra tracing"
+# The hashes are those of PyPI's own files, whatever index this machine uses.
+# Extras for the images, such as: make requirements EXTRAS="--extra c2pa --extra tracing"
 EXTRAS ?=
 PINS = .venv/bin/uv pip compile --no-config --default-index https://pypi.org/simple \
   --no-emit-index-url --no-emit-find-links --generate-hashes --no-annotate --quiet \
@@ -64,13 +64,13 @@ requirements: dev
 	$(PINS) -o deploy/requirements-api.txt
 	$(PINS) --extra worker -o deploy/requirements-worker.txt
 
-# --no-compile: most modules of torch and transformers are never imported; those that are compile
-# themselves at first use. It halves the time of the installation.
+# --no-compile halves the installation time: most modules of torch and transformers are never
+# imported, and the others compile at first use.
 install: .venv/.installed
 dev: .venv/.installed-dev
 
 .venv/.installed: .venv/.made pyproject.toml constraints.txt
-	@echo "Installing; a minute where the packages are at hand."
+	@echo "Installing; this takes a minute if the packages are cached."
 	@.venv/bin/python -m pip install --no-compile --quiet -c constraints.txt -e '.[worker,local]'
 	@touch $@
 
@@ -78,16 +78,16 @@ dev: .venv/.installed-dev
 	.venv/bin/python -m pip install --no-compile --quiet -c constraints.txt -e '.[worker,local,dev]'
 	@touch .venv/.installed $@
 
-# Debian splits `venv` and pip off. Without them an environment is made bare and pip is fetched.
+# Debian packages `venv` and pip separately. Without them, create a bare environment and fetch pip.
 .venv/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "BARET needs Python 3.11 or newer, and '$(PYTHON)' is not. Name another one:"; \
+	  echo "BARET needs Python 3.11 or newer; '$(PYTHON)' is older. Name another one:"; \
 	  echo "  make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@$(PYTHON) -m venv .venv >/dev/null 2>&1 \
 	  || { $(PYTHON) -m venv --clear --without-pip .venv \
 	       && $(PYTHON) tools/fetch_pip.py .venv/bin/python; } \
 	  || { rm -rf .venv; \
-	       echo "'$(PYTHON)' cannot make a virtual environment. On Debian and Ubuntu, as root:"; \
+	       echo "'$(PYTHON)' cannot create a virtual environment. On Debian and Ubuntu, run as root:"; \
 	       echo "  apt-get install python3-venv"; exit 1; }
 	@touch $@
 

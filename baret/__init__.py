@@ -11,11 +11,12 @@ Source: arXiv 2312.05482 (AAAI 2024). docs/method.md maps symbols to equations t
 from baret.editor import Editor
 from baret.errors import BaretError
 from baret.model.prompts import Hint
-from baret.options import EditOptions, InversionOptions, Preset
+from baret.options import PRESETS, EditOptions, InversionOptions, Preset
 from baret.progress import OnProgress, Progress
 from baret.result import EditResult, Inversion, Output, Preview, WordAttention
 
 __all__ = [
+    "PRESETS",
     "BaretError",
     "EditOptions",
     "EditResult",

@@ -4,24 +4,14 @@ Sources: arXiv 2312.05482 (BARET) where it says; otherwise the published neighbo
 inversion (arXiv 2211.09794) and prompt-tuning inversion, as named beside the field.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import NamedTuple
 
 from baret.errors import OptionsError
 
 
-class Preset(StrEnum):
-    """Kinds of edits, by how much of the photo's layout they keep."""
-
-    AUTO = "auto"
-    NON_RIGID = "non_rigid"
-    OBJECT = "object"
-    STYLE = "style"
-    BACKGROUND = "background"
-
-
-class PresetValues(NamedTuple):
+class Preset(NamedTuple):
     """Interpolation η, and the windows τ_s and τ_c as shares of the steps."""
 
     interpolation: float
@@ -29,14 +19,15 @@ class PresetValues(NamedTuple):
     cross_attention_until: float
 
 
-# Measured in docs/decisions/0004-presets.md. The kind of an edit is not guessed from its text:
-# `auto` is what did best over all kinds.
-PRESETS = {
-    Preset.AUTO: PresetValues(0.8, 0.6, 0.2),
-    Preset.NON_RIGID: PresetValues(0.8, 0.6, 0.2),
-    Preset.OBJECT: PresetValues(0.8, 0.9, 0.2),
-    Preset.STYLE: PresetValues(0.8, 0.6, 0.8),
-    Preset.BACKGROUND: PresetValues(0.8, 0.6, 0.8),
+# One per kind of edit, by how much of the photo's layout it keeps; the only place that defines
+# presets, which workers announce from here. Measured in docs/decisions/0004-presets.md. The kind
+# of an edit is not guessed from its text: `auto` is what did best over all kinds.
+PRESETS: Mapping[str, Preset] = {
+    "auto": Preset(0.8, 0.6, 0.2),
+    "non_rigid": Preset(0.8, 0.6, 0.2),
+    "object": Preset(0.8, 0.9, 0.2),
+    "style": Preset(0.8, 0.6, 0.8),
+    "background": Preset(0.8, 0.6, 0.8),
 }
 
 
@@ -75,7 +66,7 @@ class InversionOptions:
 class EditOptions:
     """How an inverted photo is edited. None is filled in by the preset; what is given wins."""
 
-    preset: Preset = Preset.AUTO
+    preset: str = "auto"  # a name of PRESETS
     interpolation: float | tuple[float, ...] | None = None  # η; each value is one picture
     interpolation_end: float | None = None  # progressive η: its value at the last step
     self_attention_until: float | None = None  # τ_s, share of the steps from the noisiest
@@ -94,7 +85,9 @@ class EditOptions:
 
     def __post_init__(self) -> None:
         """Fill in the preset and check the ranges."""
-        values = PRESETS[Preset(self.preset)]
+        if self.preset not in PRESETS:
+            raise OptionsError(f"preset must be one of {', '.join(PRESETS)}, not {self.preset!r}.")
+        values = PRESETS[self.preset]
         for name, value in values._asdict().items():
             if getattr(self, name) is None:
                 object.__setattr__(self, name, value)
@@ -121,7 +114,7 @@ class EditOptions:
         eta = self.interpolation
         if isinstance(eta, tuple):
             return eta
-        return (PRESETS[Preset(self.preset)].interpolation if eta is None else eta,)
+        return (PRESETS[self.preset].interpolation if eta is None else eta,)
 
     @property
     def windows(self) -> tuple[float, float]:

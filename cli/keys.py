@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from core.access.api_keys import ApiKey, Keyring, NewApiKey
-from core.access.key_format import PREFIX, id_of
+from core.access.api_keys import PREFIX, ApiKey, Keyring, NewApiKey, id_of
 from core.settings import Settings
 from core.store.connection import connect
 

@@ -23,6 +23,7 @@ JobsError
 ├── DecoderUnavailable      no process could be started to decode a picture, or none is free
 ├── NoWorker                no worker has ever announced the model
 ├── UnknownModel            workers are there, but not for the model asked for
+├── UnknownPreset           the model has not announced this preset
 ├── SourceNotFound          the edit named as a source is not there any more
 ├── InputImageError
 │   ├── InvalidImage      cannot be read, truncated, animated
@@ -129,6 +130,10 @@ class NoWorker(JobsError):
 
 class UnknownModel(JobsError):
     """No worker has announced this model."""
+
+
+class UnknownPreset(JobsError):
+    """The model has not announced this preset."""
 
 
 class SourceNotFound(JobsError):

@@ -22,8 +22,10 @@ from core.images.storage import ImageStorage, is_deletable_prefix
 from core.outbound.client import safe_client
 from core.problems import WORKER_LOST, edit_problem
 from core.settings import Settings
+from core.store.claims import LEASE_SECONDS
 from core.store.connection import connect
-from core.store.edits import LEASE_SECONDS, MAX_ATTEMPTS, EditStore
+from core.store.edits import EditStore
+from core.store.housekeeping import MAX_ATTEMPTS
 from core.telemetry.logs import about_edit, configure_logs, get_logger
 from core.webhooks.queue import Deliveries
 from core.webhooks.secrets import HookSecrets

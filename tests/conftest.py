@@ -20,6 +20,7 @@ from core.schema import (
     ParamsInput,
     Submission,
 )
+from core.store import keys
 from core.store.connection import connect
 from core.store.edits import EditStore
 from core.webhooks.queue import Deliveries
@@ -98,9 +99,8 @@ def let_time_pass(redis_url: str) -> Iterator[Callable[[float], None]]:
     with redis.Redis.from_url(redis_url, decode_responses=True) as client:
 
         def move(seconds: float) -> None:
-            lanes = "baret:deliveries:lanes"
-            receivers: Any = client.zrange(lanes, 0, -1)
-            for key in (lanes, *(f"baret:deliveries:due:{name}" for name in receivers)):
+            receivers: Any = client.zrange(keys.LANES, 0, -1)
+            for key in (keys.LANES, *(keys.lane(name) for name in receivers)):
                 for member, due in list(client.zscan_iter(key)):
                     client.zadd(key, {member: due - seconds * 1000})
 
@@ -156,7 +156,7 @@ def let_lease_run_out(redis_url: str) -> Callable[[str], None]:
 
     def move(edit_id: str) -> None:
         with redis.Redis.from_url(redis_url) as client:
-            client.zadd("baret:running", {edit_id: 1})
+            client.zadd(keys.RUNNING, {edit_id: 1})
 
     return move
 

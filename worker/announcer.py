@@ -5,8 +5,9 @@ import threading
 from baret import EditOptions, Editor
 from baret.options import PRESETS
 from core.errors import StoreUnavailable
-from core.schema import Model, Params, ParamsInput, Preset, PresetValues, Size
-from core.store.edits import WORKER_SECONDS, EditStore
+from core.schema import Model, Params, ParamsInput, PresetValues, Size
+from core.store.edits import EditStore
+from core.store.model_registry import WORKER_SECONDS
 from core.telemetry.logs import get_logger
 
 log = get_logger(__name__)
@@ -14,11 +15,9 @@ log = get_logger(__name__)
 
 def describe_model(editor: Editor, name: str) -> Model:
     """Return what the front end shows of a model, with the defaults it fills requests in with."""
-    presets = {
-        Preset(preset.value): PresetValues(**values._asdict()) for preset, values in PRESETS.items()
-    }
+    presets = {name: PresetValues(**values._asdict()) for name, values in PRESETS.items()}
     size = editor.model.native_size
-    defaults = Params.resolve(ParamsInput(preset=Preset(EditOptions().preset.value)), presets)
+    defaults = Params.resolve(ParamsInput(preset=EditOptions().preset), presets)
     return Model(
         id=name,
         native_size=Size(width=size, height=size),

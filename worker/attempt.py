@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 from baret import Preview, Progress
 from core.errors import DecoderUnavailable, StaleAttempt, StoreUnavailable
 from core.schema import Stage
-from core.store.edits import Claim, EditStore
+from core.store.claims import Claim
+from core.store.edits import EditStore
 from core.telemetry.logs import get_logger
 from core.telemetry.tracing import AttemptTrace
 from worker.errors import EditTimeout

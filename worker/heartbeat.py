@@ -5,7 +5,8 @@ from types import TracebackType
 from typing import Self
 
 from core.errors import StaleAttempt, StoreUnavailable
-from core.store.edits import LEASE_SECONDS, Claim, EditStore
+from core.store.claims import LEASE_SECONDS, Claim
+from core.store.edits import EditStore
 from core.telemetry.logs import get_logger
 
 log = get_logger(__name__)

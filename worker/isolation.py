@@ -7,7 +7,7 @@ three times.
 import threading
 from collections.abc import Callable
 
-from core.store.edits import Claim
+from core.store.claims import Claim
 
 WaitUntilAlone = Callable[[], None]
 

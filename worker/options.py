@@ -1,13 +1,15 @@
 """Translation between the service and the method: parameters to options, hints to warnings."""
 
-from baret import EditOptions, Hint, InversionOptions, Preset
+from baret import EditOptions, Hint, InversionOptions
 from core.schema import EditWarning, Params, WarningCode
 
 
 def edit_options(params: Params) -> EditOptions:
-    """Return the method's options for the service's parameters."""
+    """Return the method's options for the service's parameters.
+
+    These have the values of the preset already.
+    """
     return EditOptions(
-        preset=Preset(params.preset.value),
         interpolation=params.interpolations,
         self_attention_until=params.self_attention_until,
         cross_attention_until=params.cross_attention_until,

@@ -12,7 +12,8 @@ from core.errors import EditUnavailable, StaleAttempt, StoreUnavailable
 from core.images.sandbox import DecoderSandbox
 from core.images.storage import ImageStorage
 from core.schema import EditStatus, Metrics, Params, Record, Result, Stage
-from core.store.edits import Claim, EditStore
+from core.store.claims import Claim
+from core.store.edits import EditStore
 from core.telemetry.logs import about_edit, get_logger
 from core.telemetry.tracing import AttemptTrace, Tracer
 from worker.attempt import (

@@ -183,6 +183,7 @@ PROBLEM_TYPES: dict[type[Exception], ProblemType] = {
     core_errors.StoreDamaged: UNAVAILABLE,
     core_errors.NoWorker: NO_WORKER,
     core_errors.UnknownModel: VALIDATION_ERROR,
+    core_errors.UnknownPreset: VALIDATION_ERROR,
     core_errors.SourceNotFound: VALIDATION_ERROR,
     core_errors.InvalidImage: INVALID_IMAGE,
     core_errors.ImageTooLarge: IMAGE_TOO_LARGE,

@@ -92,7 +92,7 @@ def _families(figures: ServiceStats) -> Iterator[Metric]:
     spent = CounterMetricFamily(
         "baret_stage_seconds", "Seconds of edits that succeeded.", labels=["model", "stage"]
     )
-    for (model, stage), seconds in figures.spent.items():
+    for (model, stage), seconds in figures.stage_seconds.items():
         spent.add_metric([model, stage], seconds)
     yield spent
     attempted = CounterMetricFamily(

@@ -28,6 +28,7 @@ from core.errors import (
     SourceNotFound,
     StoreUnavailable,
     UnknownModel,
+    UnknownPreset,
 )
 from core.ids import new_edit_id
 from core.images.inspection import MAX_BYTES
@@ -72,6 +73,8 @@ async def accept_edit(
         with blame_field("/webhook_url", AddressNotAllowed):
             check_url(fields.webhook_url, services.settings.allow_networks)
     model = await run_in_threadpool(_model, services, fields)
+    with blame_field(parsed.pointer("preset"), UnknownPreset):
+        params = Params.resolve(fields.params, model.presets)
     data, image = await _image(parsed, services, admitted.caller)
     submission = Submission(
         id=new_edit_id(),
@@ -80,7 +83,7 @@ async def accept_edit(
         base_url=base_url(request, services.settings),
         prompt=fields.prompt,
         model=model.id,
-        params=Params.resolve(fields.params, model.presets),
+        params=params,
         metadata=fields.metadata,
         input=image,
         keep_seconds=services.settings.retention,

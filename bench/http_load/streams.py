@@ -11,7 +11,7 @@ import httpx
 from bench.http_load.running import Service
 from bench.http_load.timing import Times
 from core.schema import Stage
-from core.store.edits import EVENT_PAUSE_SECONDS, Claim
+from core.store.claims import EVENT_PAUSE_SECONDS, Claim
 
 TOGETHER = 50  # streams that are opened at once
 

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from baret import EditOptions, Editor, InversionOptions, Preset, images
+from baret import EditOptions, Editor, InversionOptions, images
 from baret.method.ddim import Schedule, guide
 from baret.method.inversion import invert
 from baret.unet.requests import Answer, Request, Routine, StageProgress
@@ -39,10 +39,10 @@ class Method(Protocol):
 
 # Only for PIE-Bench, whose kinds are known. The others take `auto`.
 PRESET_OF_KIND = {
-    "1 change object": Preset.OBJECT,
-    "5 change pose": Preset.NON_RIGID,
-    "8 change background": Preset.BACKGROUND,
-    "9 change style": Preset.STYLE,
+    "1 change object": "object",
+    "5 change pose": "non_rigid",
+    "8 change background": "background",
+    "9 change style": "style",
 }
 
 
@@ -67,7 +67,7 @@ class Baret:
 
     def options(self, task: Task) -> EditOptions:
         """The shipped options, at so many steps."""
-        preset = PRESET_OF_KIND.get(task.kind, Preset.AUTO) if self.by_kind else Preset.AUTO
+        preset = PRESET_OF_KIND.get(task.kind, "auto") if self.by_kind else "auto"
         inversion = InversionOptions(num_inference_steps=self.steps)
         return EditOptions(preset=preset, inversion=inversion)
 

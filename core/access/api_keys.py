@@ -1,12 +1,19 @@
-"""The API keys that were made, in Redis: everything but the keys themselves.
+"""API keys: their form, and their records in Redis.
 
-A record's id is the beginning of the key's SHA-256: whoever holds a key finds its record, and the
-record leads to no key. Revoked ones stay: a service whose last key is revoked is closed, not open.
+A key is `baret_sk_`, 32 random characters of base 62 (190 bits) and 6 of a checksum, the CRC-32 of
+all before them. So scanners recognise a leaked key, and a mistyped one needs no look-up.
 
-Keys: `baret:keys` the ids · `baret:key:<id>` a record.
+Redis holds everything but the keys themselves. A record's id is the beginning of the key's SHA-256:
+the key leads to its record, and the record does not lead to the key. Revoked ones stay: a service
+whose last key is revoked is closed, not open.
 """
 
+import hashlib
 import hmac
+import re
+import secrets
+import string
+import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,15 +21,50 @@ from typing import Any
 import redis
 from pydantic import BaseModel, Field
 
-from core.access.key_format import hash_of, id_of, is_key, new_key
 from core.errors import KeyMalformed, KeyRevoked, KeyUnknown
+from core.store import keys
 from core.store.connection import Scripts, redis_errors
 
+PREFIX = "baret_sk_"
+RANDOM, CHECKSUM = 32, 6  # characters; 62 ** 6 > 2 ** 32
 USE_SECONDS = 60  # `last_used_at` is written at most this often
+
+_DIGITS = string.digits + string.ascii_letters
+_FORM = re.compile(rf"{PREFIX}[0-9A-Za-z]{{{RANDOM + CHECKSUM}}}", re.ASCII)
+
+
+def new_key() -> str:
+    """Return a new random key."""
+    start = PREFIX + "".join(secrets.choice(_DIGITS) for _ in range(RANDOM))
+    return start + _checksum(start)
+
+
+def is_key(text: str) -> bool:
+    """Return whether the text has a key's form and the right checksum."""
+    return bool(_FORM.fullmatch(text)) and _checksum(text[:-CHECKSUM]) == text[-CHECKSUM:]
+
+
+def _checksum(start: str) -> str:
+    number = zlib.crc32(start.encode())
+    digits = ""
+    for _ in range(CHECKSUM):
+        number, digit = divmod(number, len(_DIGITS))
+        digits = _DIGITS[digit] + digits
+    return digits
+
+
+def hash_of(text: str) -> str:
+    """Return the SHA-256 of a key, all that is stored of it."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def id_of(text: str) -> str:
+    """Return the id of a key's record."""
+    return f"key_{hash_of(text)[:16]}"
 
 
 class ApiKey(BaseModel):
-    """A key as it is listed. The key itself is shown once, when it is made."""
+    """A key's record. The key itself is shown once, when it is made."""
 
     id: str
     name: str
@@ -36,16 +78,16 @@ class ApiKey(BaseModel):
 
 @dataclass(frozen=True)
 class NewApiKey:
-    """What a new key is to be: a name for people, a key whose edits it sees, limits of its own."""
+    """A request for a new key."""
 
-    name: str
-    replaces: str | None = None
+    name: str  # for people
+    replaces: str | None = None  # id of a key whose edits it sees
     requests_per_minute: int | None = None
     edits_in_flight: int | None = None
 
 
 class Keyring:
-    """The keys in Redis. Its methods block for milliseconds and are thread-safe.
+    """The records of all keys. Its methods block for milliseconds and are thread-safe.
 
     Raises:
         StoreUnavailable: from any method, when Redis does not answer.
@@ -58,72 +100,72 @@ class Keyring:
 
     @redis_errors()
     def configured(self) -> bool:
-        """Whether a key was ever made."""
-        return bool(self._redis.exists("baret:keys"))
+        """Return whether a key was ever made."""
+        return bool(self._redis.exists(keys.API_KEYS))
 
     @redis_errors()
-    def create(self, wish: NewApiKey) -> tuple[str, ApiKey]:
+    def create(self, new: NewApiKey) -> tuple[str, ApiKey]:
         """Make a key.
 
         Returns:
             The key, which cannot be had again, and its record.
 
         Raises:
-            KeyUnknown: there is no key to replace.
+            KeyUnknown: the key to replace does not exist.
         """
         text = new_key()
         key_id = id_of(text)
         key = ApiKey(
             id=key_id,
-            name=wish.name,
-            caller=self.get(wish.replaces).caller if wish.replaces else key_id,
+            name=new.name,
+            caller=self.get(new.replaces).caller if new.replaces else key_id,
             created_at=datetime.now(UTC),
-            requests_per_minute=wish.requests_per_minute,
-            edits_in_flight=wish.edits_in_flight,
+            requests_per_minute=new.requests_per_minute,
+            edits_in_flight=new.edits_in_flight,
         )
         fields = key.model_dump(mode="json", exclude_none=True)
         with self._redis.pipeline(transaction=True) as both:
-            both.hset(f"baret:key:{key_id}", mapping={**fields, "sha256": hash_of(text)})
-            both.sadd("baret:keys", key_id)
+            both.hset(keys.api_key(key_id), mapping={**fields, "sha256": hash_of(text)})
+            both.sadd(keys.API_KEYS, key_id)
             both.execute()
         return text, key
 
     @redis_errors()
     def all(self) -> list[ApiKey]:
-        """Every key ever made, the oldest first."""
-        keys = [self.get(key_id) for key_id in self._redis.smembers("baret:keys")]
-        return sorted(keys, key=lambda key: key.created_at)
+        """Return every key ever made, the oldest first."""
+        made = [self.get(key_id) for key_id in self._redis.smembers(keys.API_KEYS)]
+        return sorted(made, key=lambda key: key.created_at)
 
     @redis_errors()
     def get(self, key_id: str) -> ApiKey:
-        """The record of an id.
+        """Return the record of an id.
 
         Raises:
-            KeyUnknown: there is none.
+            KeyUnknown: it does not exist.
         """
         return ApiKey.model_validate(self._fields(key_id))
 
     @redis_errors()
     def revoke(self, key_id: str) -> ApiKey:
-        """Make a key invalid from now on; one that was revoked before stays as it is.
+        """Make a key invalid from now on; a revoked key keeps its first time of revocation.
 
         Raises:
-            KeyUnknown: there is none.
+            KeyUnknown: it does not exist.
         """
         self._fields(key_id)
         now = datetime.now(UTC).isoformat()
-        self._write("HSETNX", f"baret:key:{key_id}", "revoked_at", now)
+        self._write("HSETNX", keys.api_key(key_id), "revoked_at", now)
         return self.get(key_id)
 
     @redis_errors()
     def authenticate(self, text: str) -> ApiKey:
-        """The record of a key that may be used, noting that it is.
+        """Return the record of a valid key, and note its use.
 
         Raises:
-            KeyMalformed, KeyUnknown, KeyRevoked: it may not; the messages never hold the key.
+            KeyMalformed, KeyUnknown, KeyRevoked: it is not valid; the messages never hold the key.
         """
         if not is_key(text):
-            raise KeyMalformed("This is no key: its form or its checksum is wrong. Copy all of it.")
+            raise KeyMalformed("This is not a key: form or checksum is wrong. Copy all of it.")
         fields = self._fields(id_of(text))
         if not hmac.compare_digest(fields["sha256"], hash_of(text)):
             raise KeyUnknown("There is no such key.")
@@ -132,11 +174,11 @@ class Keyring:
             raise KeyRevoked("The key was revoked.")
         now = datetime.now(UTC)
         if key.last_used_at is None or (now - key.last_used_at).total_seconds() >= USE_SECONDS:
-            self._write("HSET", f"baret:key:{key.id}", "last_used_at", now.isoformat())
+            self._write("HSET", keys.api_key(key.id), "last_used_at", now.isoformat())
         return key
 
     def _fields(self, key_id: str) -> dict[str, str]:
-        fields: dict[str, str] = self._redis.hgetall(f"baret:key:{key_id}")
+        fields: dict[str, str] = self._redis.hgetall(keys.api_key(key_id))
         if not fields:
             raise KeyUnknown("There is no such key.")
         return fields

@@ -12,6 +12,7 @@ from limits import RateLimitItem, RateLimitItemPerSecond
 from limits.storage import RedisStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
 
+from core.store import keys
 from core.store.connection import redis_errors
 
 WINDOW_SECONDS = 60
@@ -32,7 +33,7 @@ class RateLimiter:
 
     def __init__(self, client: redis.Redis):
         self._storage = RedisStorage(
-            "redis://", connection_pool=client.connection_pool, key_prefix="baret:rates"
+            "redis://", connection_pool=client.connection_pool, key_prefix=keys.RATES
         )
         self._limiter = SlidingWindowCounterRateLimiter(self._storage)
 

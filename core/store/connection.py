@@ -19,6 +19,7 @@ from redis.retry import Retry
 from core.circuit_breaker import CircuitBreaker
 from core.errors import StoreDamaged, StoreFull, StoreUnavailable
 from core.schema import LEGAL_MOVES
+from core.store import keys
 from core.telemetry.logs import get_logger
 
 log = get_logger(__name__)
@@ -110,7 +111,7 @@ class Scripts:
     """Every script, each behind the prelude; nothing is sent before one is run."""
 
     def __init__(self, client: redis.Redis):
-        prelude = (_SCRIPTS / "prelude.lua").read_text()
+        prelude = keys.lua_definitions() + (_SCRIPTS / "prelude.lua").read_text()
         self._scripts = {
             path.stem: client.register_script(_head(path.stem) + prelude + path.read_text())
             for path in _SCRIPTS.glob("*.lua")
@@ -124,6 +125,16 @@ class Scripts:
     def write(self, *command: str | float) -> Any:
         """What one command returns, which is let in where Redis is full: it frees, or is small."""
         return self.run("write", *command)
+
+
+class RedisStore:
+    """Base of what reads and writes edits: a connection and the scripts."""
+
+    def __init__(self, client: redis.Redis):
+        # The library's types cannot say that decode_responses makes every answer text.
+        self._redis: Any = client
+        scripts = Scripts(client)
+        self._run, self._write = scripts.run, scripts.write
 
 
 def _head(script: str) -> str:

@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 
 from core.errors import StoreDamaged, StoreUnavailable
 from core.schema import EditStatus
+from core.store import keys
 from core.store.connection import TIMEOUT_SECONDS, UNREADABLE
 
 BLOCK_SECONDS = 5
@@ -79,7 +80,7 @@ class Follower:
         with _redis_errors():
             seen = await self._last_id(edit_id)
             # The status is read after the stream's end: what comes between is seen below.
-            status = await self._redis.hget(f"baret:edit:{edit_id}", "status")
+            status = await self._redis.hget(keys.edit(edit_id), "status")
             if status is None or EditStatus(status).final:
                 return
             while (left := deadline - time.monotonic()) > 0 and not self._leaving:
@@ -119,7 +120,7 @@ class Follower:
                         return
                     seen = event.id
                 if not found:
-                    if not await self._redis.exists(f"baret:events:{edit_id}"):
+                    if not await self._redis.exists(keys.events(edit_id)):
                         return  # deleted
                     yield None
 
@@ -129,13 +130,13 @@ class Follower:
 
     async def _read(self, edit_id: str, after: str, seconds: float) -> list[Event]:
         """The next events, waited for so long."""
-        key = f"baret:events:{edit_id}"
+        key = keys.events(edit_id)
         block = max(1, int(seconds * 1000))
         found = await self._redis.xread({key: after}, count=MAX_AT_ONCE, block=block)
         return [_event(entry) for entry in found[0][1]] if found else []
 
     async def _last(self, edit_id: str) -> Event | None:
-        newest = await self._redis.xrevrange(f"baret:events:{edit_id}", count=1)
+        newest = await self._redis.xrevrange(keys.events(edit_id), count=1)
         return _event(newest[0]) if newest else None
 
     async def _last_id(self, edit_id: str) -> str:
@@ -150,7 +151,7 @@ class Follower:
 
     async def _misses(self, edit_id: str, after: str) -> bool:
         """Whether events that came after this one are kept no longer."""
-        key = f"baret:events:{edit_id}"
+        key = keys.events(edit_id)
         if not await self._redis.exists(key):
             return True
         kept = await self._redis.xinfo_stream(key)
@@ -164,7 +165,7 @@ class Follower:
         if last is None or last.type == "done":
             return last
         names = ("status", "stage", "progress")
-        status, stage, progress = await self._redis.hmget(f"baret:edit:{edit_id}", names)
+        status, stage, progress = await self._redis.hmget(keys.edit(edit_id), names)
         if status is None:
             return None
         data = {"status": status, "stage": stage or None, "progress": float(progress or 0)}

@@ -1,6 +1,6 @@
-"""What is counted of the service in Redis, for whoever watches it.
+"""Statistics of the service, read from Redis.
 
-Every process counts there, so the figures survive any of them and are the same from each.
+All processes count there, so the numbers survive each of them and are the same from every one.
 """
 
 from collections.abc import Iterator
@@ -9,34 +9,34 @@ from typing import Any
 
 import redis
 
+from core.store import keys
 from core.store.connection import redis_errors
-from core.store.presence import redis_now, running, serving
 
 
 @dataclass(frozen=True)
-class Queue:
-    """One model's edits."""
+class QueueStats:
+    """One model's queue."""
 
     model: str
     waiting: int
-    oldest_seconds: float  # that the edit next in line has waited; 0 where none does
+    oldest_seconds: float  # that the next edit has waited; 0 if none waits
     running: int
     workers: int  # live ones
 
 
 @dataclass(frozen=True)
 class ServiceStats:
-    """A look at everything."""
+    """The statistics at one moment."""
 
-    queues: tuple[Queue, ...]
+    queues: tuple[QueueStats, ...]
     ended: dict[tuple[str, str], int]  # (model, status) → edits
-    spent: dict[tuple[str, str], float]  # (model, stage) → seconds of edits that succeeded
-    deliveries_due: int  # webhooks that wait for a try
+    stage_seconds: dict[tuple[str, str], float]  # (model, stage) → seconds of succeeded edits
+    deliveries_due: int  # webhooks that wait for an attempt
     attempted: dict[str, int]  # "delivered", "pending" (tried again) or "failed" → attempts
 
 
 class StatsReader:
-    """Looks. Its methods block for milliseconds and are thread-safe.
+    """Reads statistics. Its methods block for milliseconds and are thread-safe.
 
     Raises:
         StoreUnavailable: Redis does not answer.
@@ -48,35 +48,59 @@ class StatsReader:
 
     @redis_errors()
     def read(self) -> ServiceStats:
-        """Now."""
+        """Return the current statistics."""
+        ended, seconds, attempted = (
+            self._redis.hgetall(key) for key in (keys.ENDED, keys.STAGE_SECONDS, keys.ATTEMPTED)
+        )
         return ServiceStats(
-            tuple(self._queues()),
-            {_pair(name): int(count) for name, count in self._redis.hgetall("baret:ended").items()},
-            {_pair(name): float(s) for name, s in self._redis.hgetall("baret:spent").items()},
-            self._deliveries_due(),
-            {name: int(count) for name, count in self._redis.hgetall("baret:attempted").items()},
+            queues=tuple(self._queues()),
+            ended={_pair(name): int(count) for name, count in ended.items()},
+            stage_seconds={_pair(name): float(s) for name, s in seconds.items()},
+            deliveries_due=self._deliveries_due(),
+            attempted={status: int(count) for status, count in attempted.items()},
         )
 
-    def _queues(self) -> Iterator[Queue]:
+    def _queues(self) -> Iterator[QueueStats]:
         now = redis_now(self._redis)
-        serve, run = serving(self._redis), running(self._redis)
-        for model in sorted(self._redis.hkeys("baret:models")):
-            first = self._redis.zrange(f"baret:waiting:{model}", 0, 0, withscores=True)
-            yield Queue(
+        served, running = served_models(self._redis), running_models(self._redis)
+        for model in sorted(self._redis.hkeys(keys.MODELS)):
+            first = self._redis.zrange(keys.waiting(model), 0, 0, withscores=True)
+            yield QueueStats(
                 model,
-                waiting=self._redis.zcard(f"baret:waiting:{model}"),
+                waiting=self._redis.zcard(keys.waiting(model)),
                 oldest_seconds=max(0.0, now - first[0][1] / 1000) if first else 0.0,
-                running=run.count(model),
-                workers=serve.count(model),
+                running=running.count(model),
+                workers=served.count(model),
             )
 
     def _deliveries_due(self) -> int:
-        with self._redis.pipeline(transaction=False) as together:
-            for receiver in self._redis.zrange("baret:deliveries:lanes", 0, -1):
-                together.zcard(f"baret:deliveries:due:{receiver}")
-            return sum(together.execute())
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for lane in self._redis.zrange(keys.LANES, 0, -1):
+                pipeline.zcard(keys.lane(lane))
+            return sum(pipeline.execute())
+
+
+def redis_now(client: Any) -> float:
+    """Return Redis's clock in seconds: leases, queues and announcements go by it."""
+    seconds, microseconds = client.time()
+    return float(seconds) + float(microseconds) / 1e6
+
+
+def served_models(client: Any) -> list[str]:
+    """Return the models that live workers serve, one name per worker."""
+    live = client.zrange(keys.WORKERS, redis_now(client), "+inf", byscore=True)
+    return [model for member in live if (model := member.partition(" ")[2])]
+
+
+def running_models(client: Any) -> list[str | None]:
+    """Return the models of running edits, one per edit; None for one that was just deleted."""
+    with client.pipeline(transaction=False) as pipeline:
+        for edit_id in client.zrange(keys.RUNNING, 0, -1):
+            pipeline.hget(keys.edit(edit_id), "model")
+        models: list[str | None] = pipeline.execute()
+    return models
 
 
 def _pair(name: str) -> tuple[str, str]:
-    model, what = name.rsplit(" ", 1)
-    return model, what
+    model, other = name.rsplit(" ", 1)
+    return model, other

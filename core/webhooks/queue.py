@@ -16,6 +16,7 @@ import redis
 
 from core.errors import DeliveryNotFound
 from core.schema import WebhookEvent
+from core.store import keys
 from core.store.connection import UNREADABLE, Scripts, redis_errors
 from core.telemetry.logs import get_logger
 from core.webhooks.schema import DeliveryAttempt, DeliveryStatus, WebhookDelivery
@@ -116,14 +117,13 @@ class Deliveries:
         return delivery
 
     def _get(self, delivery_id: str) -> WebhookDelivery | None:
-        key = f"baret:delivery:{delivery_id}"
-        fields = self._redis.hgetall(key)
+        fields = self._redis.hgetall(keys.delivery(delivery_id))
         if not fields:
             return None
         due = None
         if fields["status"] == DeliveryStatus.PENDING:
-            due = self._redis.zscore(f"baret:deliveries:due:{fields['receiver']}", delivery_id)
-        attempts = self._redis.lrange(f"{key}:attempts", 0, -1)
+            due = self._redis.zscore(keys.lane(fields["receiver"]), delivery_id)
+        attempts = self._redis.lrange(keys.delivery_attempts(delivery_id), 0, -1)
         return WebhookDelivery(
             id=delivery_id,
             type=fields["type"],

@@ -11,8 +11,7 @@ from httpx import Response
 
 from api.app import create_app
 from api.auth import check_exposure
-from core.access.api_keys import ApiKey, Keyring
-from core.access.key_format import new_key
+from core.access.api_keys import ApiKey, Keyring, new_key
 from core.settings import Settings
 from core.store.edits import EditStore
 from core.telemetry.logs import configure_logs

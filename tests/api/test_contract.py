@@ -15,7 +15,8 @@ import pytest
 
 from core.schema import Model
 from core.settings import Settings
-from core.store.edits import WORKER_SECONDS, EditStore
+from core.store.edits import EditStore
+from core.store.model_registry import WORKER_SECONDS
 from tests.support.api_app import serving
 
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,8 @@ from httpx import Response
 
 from core.access.api_keys import ApiKey, Keyring
 from core.schema import Model
-from core.store.edits import Claim, EditStore
+from core.store.claims import Claim
+from core.store.edits import EditStore
 from core.webhooks.queue import Deliveries
 from tests.support.problems import told
 

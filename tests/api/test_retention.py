@@ -12,6 +12,7 @@ from httpx import Response
 from api.app import create_app
 from core.images.storage import ImageStorage
 from core.settings import Settings
+from core.store import keys
 from core.store.edits import EditStore
 
 Post = Callable[..., Response]
@@ -100,8 +101,8 @@ def test_an_expired_edit_is_told_apart_from_one_that_never_was(
     edit_id = post().json()["id"]
     finish()
     with redis.Redis.from_url(redis_url) as raw:
-        raw.hset(f"baret:edit:{edit_id}", "expires_ms", 1)
-        raw.zadd("baret:expiring", {edit_id: 1})
+        raw.hset(keys.edit(edit_id), "expires_ms", 1)
+        raw.zadd(keys.EXPIRING, {edit_id: 1})
     url = f"/v1/edits/{edit_id}"
     for _ in range(2):  # before a housekeeper comes, and after
         for ask in (
@@ -122,7 +123,7 @@ def test_an_expired_edit_is_no_source(
     edit_id = post().json()["id"]
     finish()
     with redis.Redis.from_url(redis_url) as raw:
-        raw.hset(f"baret:edit:{edit_id}", "expires_ms", 1)
+        raw.hset(keys.edit(edit_id), "expires_ms", 1)
     answer = client.post("/v1/edits", json={"prompt": "a dog", "source": edit_id})
     assert_problem(answer, 422, "validation_error")
     assert answer.json()["errors"][0]["pointer"] == "/source"

@@ -2,12 +2,12 @@ import math
 
 import pytest
 
-from baret import EditOptions, InversionOptions, Preset
+from baret import EditOptions, InversionOptions
 from baret.errors import OptionsError
 from baret.options import PRESETS
 
 
-@pytest.mark.parametrize("preset", Preset)
+@pytest.mark.parametrize("preset", PRESETS)
 def test_a_preset_fills_in_what_was_not_given(preset):
     options = EditOptions(preset=preset, interpolation=0.123)
     assert options.interpolations == (0.123,)
@@ -32,6 +32,7 @@ def test_inversion_options_out_of_range_are_refused_when_made(wrong):
 @pytest.mark.parametrize(
     "wrong",
     [
+        {"preset": "magic"},
         {"interpolation": 1.1},
         {"interpolation": (0.5, -0.1)},
         {"interpolation": ()},

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from core.access.api_keys import Keyring
-from core.access.key_format import id_of, is_key
+from core.access.api_keys import Keyring, id_of, is_key
 from core.errors import KeyRevoked
 from core.store.connection import connect
 
@@ -55,7 +54,7 @@ def test_a_key_is_shown_once_alone_on_standard_output(baret: Run, keys: Keyring)
     done = baret("keys", "create", "web", "--requests-per-minute", "5", "--edits-in-flight", "2")
     text = done.stdout.removesuffix("\n")
     assert is_key(text)
-    key = keys.admit(text)
+    key = keys.authenticate(text)
     assert (key.name, key.requests_per_minute, key.edits_in_flight) == ("web", 5, 2)
     assert key.id in done.stderr
     assert text not in done.stderr + baret("keys", "list").stdout
@@ -81,7 +80,7 @@ def test_a_key_is_revoked_by_its_id_or_by_itself(baret: Run, keys: Keyring, by: 
     assert id_of(text) in done.stdout
     assert text not in done.stdout + done.stderr
     with pytest.raises(KeyRevoked):
-        keys.admit(text)
+        keys.authenticate(text)
 
 
 def test_what_goes_wrong_is_told_in_a_sentence(baret: Run) -> None:

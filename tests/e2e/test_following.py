@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 
+from core.store import keys
 from core.store.edits import GRACE_SECONDS
 from tests.support.samples import LONG, MIDDLING, QUICK
 from tests.support.service import Process, Service
@@ -65,9 +66,9 @@ def test_a_running_edit_that_is_deleted_leaves_nothing_and_its_worker_runs_the_n
     assert service.ended(submit(**QUICK))["status"] == "succeeded"
     assert not (service.data / "pictures" / edit_id).exists()
     # The housekeeper deletes once more after the time in which the worker could still write.
-    assert service.redis.zscore("baret:erased", edit_id) is not None
-    service.redis.zincrby("baret:erased", -1000 * GRACE_SECONDS, edit_id)
-    service.until(lambda: service.redis.zcard("baret:erased") == 0, "the housekeeper")
+    assert service.redis.zscore(keys.DELETIONS, edit_id) is not None
+    service.redis.zincrby(keys.DELETIONS, -1000 * GRACE_SECONDS, edit_id)
+    service.until(lambda: service.redis.zcard(keys.DELETIONS) == 0, "the housekeeper")
 
 
 def test_an_edit_whose_time_has_come_is_gone(
@@ -76,7 +77,7 @@ def test_an_edit_whose_time_has_come_is_gone(
     edit = service.ended(submit(**QUICK))
     url, image = f"/v1/edits/{edit['id']}", edit["outputs"][0]["url"]
     assert edit["expires_at"] > edit["completed_at"]
-    service.redis.zadd("baret:expiring", {edit["id"]: 1})
+    service.redis.zadd(keys.EXPIRING, {edit["id"]: 1})
     service.until(lambda: service.http.get(url).status_code == 410, "the edit to expire")
     assert service.http.get(url).json()["code"] == "expired"
     service.until(lambda: service.http.get(image).status_code == 404, "its image to be deleted")

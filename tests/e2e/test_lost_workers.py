@@ -4,6 +4,7 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
+from core.store import keys
 from tests.support.receiver import Receiver
 from tests.support.samples import MIDDLING
 from tests.support.service import Process, Service
@@ -35,7 +36,7 @@ def test_a_worker_that_wakes_after_its_lease_has_gone_publishes_nothing(
     stopped = service.runs(edit_id)
     stopped.send(signal.SIGSTOP)
     # Move its lease into the past; tests/faults waits for one to expire.
-    service.redis.zadd("baret:running", {edit_id: 1})
+    service.redis.zadd(keys.RUNNING, {edit_id: 1})
     (other,) = [worker for worker in workers if worker is not stopped]
     other.says("started", edit=edit_id, attempt=2)
 

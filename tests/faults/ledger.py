@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import httpx
 
+from core.store import keys
 from tests.support.receiver import Receiver
 from tests.support.samples import QUICK
 from tests.support.service import Service
@@ -134,7 +135,7 @@ class Ledger:
         return max(events, len(ends)) if ends else 0
 
     def _events(self, edit_id: str) -> list[Event]:
-        entries: Any = self._service.redis.xrange(f"baret:events:{edit_id}")
+        entries: Any = self._service.redis.xrange(keys.events(edit_id))
         return [
             (int(when.partition("-")[0]) / 1000, entry["type"], json.loads(entry["data"]))
             for when, entry in entries

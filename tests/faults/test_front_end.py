@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from core.store import keys
 from tests.faults.ledger import Ledger
 from tests.faults.report import Report
 from tests.faults.stack import Stack, running_stack
@@ -69,7 +70,7 @@ def test_clients_go_on_where_they_were_when_the_api_is_killed(
     report.add("`kill -9` of the API during uploads, waits and streams", 3, found)
     assert found.ended == {"succeeded": 31}
     assert ids == sorted(set(ids), key=lambda one: tuple(map(int, one.split("-"))))  # none twice
-    assert len(ids) == len(stack.redis.xrange(f"baret:events:{followed}"))  # none left out
+    assert len(ids) == len(stack.redis.xrange(keys.events(followed)))  # none left out
     assert kinds[-1] == "done"
     assert waited == ["succeeded"]
 
@@ -78,7 +79,7 @@ def test_a_picture_without_an_edit_goes_by_itself(stack: Stack, photo: bytes) ->
     edit_id = "edit_" + "0" * 32
     stack.store.reserve_upload(edit_id)
     stack.files.put(edit_id, "input", photo)  # and then the process was killed
-    stack.redis.zadd("baret:erased", {edit_id: 1})  # an hour later
+    stack.redis.zadd(keys.DELETIONS, {edit_id: 1})  # an hour later
     until(lambda: stack.files.get(edit_id, "input") is None, "the image to be deleted")
 
 

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from core.store import keys
 from core.store.connection import TIMEOUT_SECONDS
 from tests.faults.ledger import Ledger
 from tests.faults.report import Report
@@ -110,8 +111,8 @@ def test_a_clock_that_jumps_runs_nothing_twice_and_forgets_nothing(
     # A jump of Redis's clock is the same as moving the times of its leases the other way.
     ids = ledger.submit_many(2, metadata={"pace": "0.2"})
     stack.until(lambda: all(stack.edit(one)["started_at"] for one in ids), "both to start")
-    for one, until_ms in stack.redis.zrange("baret:running", 0, -1, withscores=True):
-        stack.redis.zadd("baret:running", {one: until_ms - hours * 3_600_000})
+    for one, until_ms in stack.redis.zrange(keys.RUNNING, 0, -1, withscores=True):
+        stack.redis.zadd(keys.RUNNING, {one: until_ms - hours * 3_600_000})
     if hours < 0:  # a lost worker's lease must not last for an hour
         stack.kill(stack.workers[0])
         stack.have_workers(2)

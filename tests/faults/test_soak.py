@@ -8,6 +8,7 @@ from collections import Counter
 import psutil
 import pytest
 
+from core.store import keys
 from tests.faults.ledger import Ledger
 from tests.faults.report import Report
 from tests.faults.stack import Stack
@@ -25,7 +26,7 @@ def kill_at_random(stack: Stack, over: threading.Event, *, every: int, seed: int
     dice, killed = random.Random(seed), Counter[str]()
     due = 0.0
     while not over.wait(0.1):
-        ended = stack.redis.zcard("baret:expiring")
+        ended = stack.redis.zcard(keys.EXPIRING)
         if ended < due:
             continue
         due = ended + dice.uniform(0.5, 1.5) * every

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from core.store.edits import LEASE_SECONDS
+from core.store import keys
+from core.store.claims import LEASE_SECONDS
 from housekeeper.maintenance import ROUND_SECONDS
 from tests.faults.ledger import Ledger
 from tests.faults.report import Report
@@ -132,7 +133,7 @@ def test_a_webhook_under_way_when_its_housekeeper_is_killed_keeps_its_id(
     stack.kill(stack.housekeeper)
     receiver.held.pop(path).set()
     stack.start_housekeeper()
-    for lane in ("baret:deliveries:lanes", *stack.redis.keys("baret:deliveries:due:*")):
+    for lane in (keys.LANES, *stack.redis.keys(keys.lane("*"))):
         for member in stack.redis.zrange(lane, 0, -1):
             stack.redis.zadd(lane, {member: 1})  # its lease of a minute has expired
     found = ledger.settle()

@@ -10,6 +10,7 @@ import pytest
 import redis
 
 from core.outbound.client import safe_client
+from core.store import keys
 from core.store.connection import connect
 from core.store.edits import EditStore
 from core.webhooks.queue import Deliveries
@@ -61,9 +62,8 @@ def end(store: EditStore, submit: Callable[..., str]) -> Callable[[str], str]:
 def due(redis_url: str) -> Iterator[Callable[[], int]]:
     """Return a function that counts the webhooks that are not settled."""
     with redis.Redis.from_url(redis_url, decode_responses=True) as client:
-        lanes = "baret:deliveries:lanes"
         yield lambda: sum(
-            client.zcard(f"baret:deliveries:due:{name}") for name in client.zrange(lanes, 0, -1)
+            client.zcard(keys.lane(name)) for name in client.zrange(keys.LANES, 0, -1)
         )
 
 

@@ -13,7 +13,10 @@ from core.broker.app import make_celery, queue_name, signal_waiting
 from core.errors import EditExpired, StoreUnavailable
 from core.images.storage import ImageStorage
 from core.schema import EditStatus, Model
-from core.store.edits import MAX_ATTEMPTS, Claim, EditStore
+from core.store import keys
+from core.store.claims import Claim
+from core.store.edits import EditStore
+from core.store.housekeeping import MAX_ATTEMPTS
 from housekeeper.maintenance import (
     LOST_MESSAGE_SECONDS,
     delete_images,
@@ -91,7 +94,7 @@ def submit_unnotified(
         edit_id = submit()
         with redis.Redis.from_url(redis_url) as client:
             queued = int((time.time() - seconds) * 1000)
-            client.zadd("baret:waiting:zoo", {edit_id: queued})
+            client.zadd(keys.waiting("zoo"), {edit_id: queued})
         return edit_id
 
     return make
@@ -133,7 +136,7 @@ def test_an_expired_edit_loses_its_pictures_and_its_record(
     for edit_id in (old, young):
         store.cancel(edit_id, caller="local")
     with redis.Redis.from_url(redis_url) as client:
-        client.zadd("baret:expiring", {old: 1})
+        client.zadd(keys.EXPIRING, {old: 1})
     for _ in range(2):  # the second round finds nothing more to do
         expire(store)
         delete_images(store, files)
@@ -156,7 +159,7 @@ def test_pictures_that_could_not_be_deleted_are_deleted_later(
     with pytest.raises(StoreUnavailable):
         delete_images(store, Away("file:///nowhere"))
     with redis.Redis.from_url(redis_url) as client:
-        client.zadd("baret:erased", {edit_id: 1})  # its lease has expired
+        client.zadd(keys.DELETIONS, {edit_id: 1})  # its lease has expired
     delete_images(store, files)
     assert files.get(edit_id, "input") is None
     assert store.claim_deletion() is None

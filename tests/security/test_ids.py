@@ -16,6 +16,7 @@ from httpx import Response
 from core.access.api_keys import ApiKey
 from core.ids import new_edit_id
 from core.images.storage import ImageStorage
+from core.store import keys
 from tests.security.tally import Tally
 
 Post = Callable[..., Response]
@@ -66,9 +67,9 @@ def test_anothers_edit_is_answered_byte_for_byte_like_none(
         finish()
     if state == "expired":
         with redis.Redis.from_url(redis_url) as store:
-            owner: Any = store.hget(f"baret:edit:{mine}", "caller")
-            store.delete(f"baret:edit:{mine}")
-            store.set(f"baret:expired:{mine}", owner)
+            owner: Any = store.hget(keys.edit(mine), "caller")
+            store.delete(keys.edit(mine))
+            store.set(keys.expired(mine), owner)
         assert client.get(f"/v1/edits/{mine}", headers=ann).status_code == 410
     for method, path, headers in OPERATIONS:
         answers = []

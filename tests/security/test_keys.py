@@ -11,8 +11,7 @@ import pytest
 from fastapi.testclient import TestClient
 from httpx import Response
 
-from core.access.api_keys import ApiKey, Keyring, NewApiKey
-from core.access.key_format import PREFIX, hash_of, new_key
+from core.access.api_keys import PREFIX, ApiKey, Keyring, NewApiKey, hash_of, new_key
 from tests.security.tally import Tally
 from tests.support.receiver import running_receiver
 from tests.support.samples import QUICK, SAMPLES
@@ -140,7 +139,7 @@ def test_a_key_is_found_by_its_hash_and_compared_in_constant_time(
         return compare(one, other)
 
     monkeypatch.setattr(hmac, "compare_digest", watched)
-    assert keys.admit(text).id == key.id
+    assert keys.authenticate(text).id == key.id
     assert compared == [(hash_of(text), hash_of(text))]
     assert key.id == f"key_{hash_of(text)[:16]}"
 

@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from core.images.inspection import MAX_BYTES
+from core.store import keys
 from tests.security.tally import Tally
 from tests.support.model import MODEL
 from tests.support.service import Service
@@ -119,7 +120,7 @@ def watched(service: Service) -> Iterator[psutil.Process]:
     service.store.announce("nobody", MODEL)
     yield psutil.Process(service.api.pid)
     service.store.withdraw("nobody", MODEL)
-    service.redis.hdel("baret:models", MODEL.id)
+    service.redis.hdel(keys.MODELS, MODEL.id)
 
 
 def peak(process: psutil.Process) -> int:

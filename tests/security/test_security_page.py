@@ -1,22 +1,27 @@
-"""docs/security.md keeps up with the tests."""
+"""docs/security.md and its part of docs/promises.md keep up with the tests."""
 
 from collections import Counter
 
-from tests.support.doc_tables import TESTS, rows
+from tests.support.doc_tables import TESTS, promises, rows
 
-TABLE = ("security.md", "## Threats")
+SECTION = "## Security"
 
 
 def test_every_threat_is_held_by_tests_that_exist() -> None:
-    found = list(rows(*TABLE))
-    assert len(found) >= 15
-    assert [name for row in found for name in row.missing] == []
-    assert all(len(row.said) == 2 and all(row.said) for row in found)
-    assert max(Counter(row.said[0] for row in found).values()) == 1
+    found = promises(SECTION)
+    assert len(found) >= 60
+    assert [name for promise in found for name in promise.missing_tests] == []
+    assert max(Counter(promise.text for promise in found).values()) == 1
+
+
+def test_every_threat_has_its_answer_on_the_page() -> None:
+    threats = list(rows("security.md", "## Threats"))
+    assert all(len(cells) == 2 and all(cells) for cells in threats)
+    assert [threat for threat, _ in threats] == [promise.text for promise in promises(SECTION)]
 
 
 def test_every_file_of_security_holds_a_threat() -> None:
-    named = {file for row in rows(*TABLE) for file, _ in row.tests}
+    named = {file for promise in promises(SECTION) for file, _ in promise.tests}
     files = {f"security/{path.name}" for path in (TESTS / "security").glob("test_*.py")}
     assert files - named == {"security/test_security_page.py"}
 

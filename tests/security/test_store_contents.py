@@ -11,6 +11,7 @@ from api.app import create_app
 from core.images.storage import ImageStorage
 from core.schema import EditStatus, Model, Submission
 from core.settings import Settings
+from core.store import keys
 from core.store.edits import EditStore
 from core.webhooks.queue import Deliveries
 from housekeeper.maintenance import delete_images, expire, reclaim_edits, resend_lost_messages
@@ -73,7 +74,7 @@ def test_a_damaged_record_is_no_500_and_hides_no_other(
     browser: TestClient, raw: "redis.Redis", accept: Submit, tally: Tally
 ) -> None:
     good, bad = accept(), accept()
-    for how in spoilt(raw, f"baret:edit:{bad.id}"):
+    for how in spoilt(raw, keys.edit(bad.id)):
         for path in (f"/v1/edits/{bad.id}", f"/v1/edits/{bad.id}/image", "/v1/edits"):
             answer = browser.get(path)
             assert answer.status_code in (200, 404, 409, 410, 503), (how, path, answer.text)
@@ -88,11 +89,11 @@ def test_a_damaged_record_can_be_deleted_or_expires(
 ) -> None:
     for damage in ("model", "submission", "caller", "keep_ms"):
         made = accept()
-        raw.hdel(f"baret:edit:{made.id}", damage)
-        raw.zadd("baret:expiring", {made.id: LONG_AGO})
+        raw.hdel(keys.edit(made.id), damage)
+        raw.zadd(keys.EXPIRING, {made.id: LONG_AGO})
     expire(store)
-    assert raw.keys("baret:edit:*") == []
-    assert raw.zcard("baret:expiring") == 0
+    assert raw.keys(keys.edit("*")) == []
+    assert raw.zcard(keys.EXPIRING) == 0
 
 
 def test_one_damaged_edit_keeps_no_other_from_being_taken_back(
@@ -103,16 +104,16 @@ def test_one_damaged_edit_keeps_no_other_from_being_taken_back(
     for _ in makes:
         store.claim("zoo")
     bad_type, bad_number, bare, good = (one.id for one in makes)
-    raw.delete(f"baret:edit:{bad_type}")
-    raw.set(f"baret:edit:{bad_type}", "x")
-    raw.hset(f"baret:edit:{bad_number}", mapping={"version": "x", "attempt": "x", "keep_ms": "x"})
-    raw.hdel(f"baret:edit:{bare}", "model", "caller", "attempt")
-    raw.zadd("baret:running", dict.fromkeys([bad_type, bad_number, bare, good, "", "no edit"], 1))
+    raw.delete(keys.edit(bad_type))
+    raw.set(keys.edit(bad_type), "x")
+    raw.hset(keys.edit(bad_number), mapping={"version": "x", "attempt": "x", "keep_ms": "x"})
+    raw.hdel(keys.edit(bare), "model", "caller", "attempt")
+    raw.zadd(keys.RUNNING, dict.fromkeys([bad_type, bad_number, bare, good, "", "no edit"], 1))
 
     reclaim_edits(store, lambda _, edit_id: told.append(edit_id))
 
     assert good in told
-    assert raw.zcard("baret:running") == 0
+    assert raw.zcard(keys.RUNNING) == 0
     claim = store.claim("zoo")
     assert claim is not None and claim.id == good
     tally.count("damaged records before the housekeeper", "refused", times=5)
@@ -122,11 +123,11 @@ def test_a_worker_passes_damaged_edits_by(
     raw: "redis.Redis", accept: Submit, store: EditStore
 ) -> None:
     *damaged, good = [accept().id for _ in range(4)]
-    raw.delete(f"baret:edit:{damaged[0]}")
-    raw.set(f"baret:edit:{damaged[0]}", "x")
-    raw.hset(f"baret:edit:{damaged[1]}", "attempt", "x")
-    raw.hdel(f"baret:edit:{damaged[2]}", "model")
-    raw.zadd("baret:waiting:zoo", {"": 1, "no edit": 2, "edit_" + "0" * 32: 3})
+    raw.delete(keys.edit(damaged[0]))
+    raw.set(keys.edit(damaged[0]), "x")
+    raw.hset(keys.edit(damaged[1]), "attempt", "x")
+    raw.hdel(keys.edit(damaged[2]), "model")
+    raw.zadd(keys.waiting("zoo"), {"": 1, "no edit": 2, "edit_" + "0" * 32: 3})
     claim = store.claim("zoo")
     assert claim is not None and claim.id == good
     assert store.claim("zoo") is None
@@ -137,9 +138,9 @@ def test_what_waits_and_is_no_edit_is_taken_out_once(
 ) -> None:
     store.announce("worker-1", model)
     told: list[str] = []
-    raw.zadd("baret:waiting:zoo", {"../..": LONG_AGO, "line\nbreak": LONG_AGO})
+    raw.zadd(keys.waiting("zoo"), {"../..": LONG_AGO, "line\nbreak": LONG_AGO})
     resend_lost_messages(store, lambda _, edit_id: told.append(edit_id))
-    assert told == [] and raw.zcard("baret:waiting:zoo") == 0
+    assert told == [] and raw.zcard(keys.waiting("zoo")) == 0
 
 
 @pytest.mark.parametrize("prefix", ["", ".", "..", "/", "edit_", "_inversions", "_inversions/../"])
@@ -154,10 +155,10 @@ def test_nothing_wider_than_an_edit_is_ever_erased(
     kept = f"_inversions/{'a' * 32}/{'b' * 64}"
     for folder in ("edit_" + "0" * 32, kept):
         files.put(folder, "input", b"a picture")
-    raw.zadd("baret:erased", {prefix: LONG_AGO})
+    raw.zadd(keys.DELETIONS, {prefix: LONG_AGO})
     delete_images(store, files)
     assert files.get("edit_" + "0" * 32, "input") == files.get(kept, "input") == b"a picture"
-    assert raw.zcard("baret:erased") == 0
+    assert raw.zcard(keys.DELETIONS) == 0
     tally.count("prefixes to erase that hold others' pictures", "refused")
 
 
@@ -184,9 +185,9 @@ def test_damaged_deliveries_hold_up_no_other(
         claim = store.claim("zoo")
         assert claim is not None
         store.finish(claim, EditStatus.FAILED, error={"code": "model_error"})
-    lane = f"baret:deliveries:due:local {HOOK.removesuffix('/hook')}"
+    lane = keys.lane(f"local {HOOK.removesuffix('/hook')}")
     ids = [one.decode() for one in raw.zrange(lane, 0, -1)]
-    *damaged, good = [f"baret:delivery:{one}" for one in ids]
+    *damaged, good = [keys.delivery(one) for one in ids]
     raw.hset(damaged[0], "type", "edit.evil")
     raw.hset(damaged[1], "tries", "x")
     raw.hdel(damaged[2], "receiver", "url")
@@ -194,12 +195,12 @@ def test_damaged_deliveries_hold_up_no_other(
     raw.delete(damaged[4])
     raw.set(damaged[4], "x")
     raw.zadd(lane, dict.fromkeys(ids[:-1], 1) | {"": 1, "no delivery": 1})
-    raw.zadd("baret:deliveries:lanes", {"": 1, "a lane": 1, "another": 1})
-    raw.set("baret:deliveries:due:another", "x")
+    raw.zadd(keys.LANES, {"": 1, "a lane": 1, "another": 1})
+    raw.set(keys.lane("another"), "x")
 
     taken = deliveries.take()
 
-    assert taken is not None and f"baret:delivery:{taken.id}" == good
+    assert taken is not None and keys.delivery(taken.id) == good
     assert deliveries.take() is None
     assert raw.exists(*damaged) == 0
     tally.count("damaged deliveries", "refused", times=10)
@@ -209,9 +210,9 @@ def test_damaged_models_and_workers_hide_no_others(
     browser: TestClient, raw: "redis.Redis", store: EditStore, accept: Submit, tally: Tally
 ) -> None:
     for number, junk in enumerate(JUNK):
-        raw.hset("baret:models", f"evil-{number}", junk)
-        raw.lpush("baret:runs:zoo", junk)
-    raw.zadd("baret:workers", {"": 1e12, "worker": 1e12, "a b c": 1e12, " zoo": 1e12})
+        raw.hset(keys.MODELS, f"evil-{number}", junk)
+        raw.lpush(keys.runs("zoo"), junk)
+    raw.zadd(keys.WORKERS, {"": 1e12, "worker": 1e12, "a b c": 1e12, " zoo": 1e12})
     made = accept()
     assert [one["id"] for one in browser.get("/v1/models").json()["data"]] == ["zoo"]
     assert browser.get("/readyz").status_code in (200, 503)
@@ -235,10 +236,10 @@ def test_whatever_lies_in_any_key_is_a_clear_problem(
     }
     assert browser.post("/v1/edits", **asked).status_code == 202
     browser.get("/v1/webhooks/secret")
-    for key in sorted(raw.keys("baret:*")):
+    for key in sorted(raw.keys(keys.PREFIX + "*")):
         was = raw.dump(key)
         raw.delete(key)
-        if key.startswith(b"baret:idempotency"):
+        if key.startswith(keys.idempotency("").encode()):
             raw.hset(key, mapping={"body": "x", "edit": "x", "answer": '{"status": "x"}'})
         else:
             raw.xadd(key, {"x": "y"})

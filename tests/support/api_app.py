@@ -19,8 +19,9 @@ from core.access.api_keys import ApiKey, Keyring, NewApiKey
 from core.images.storage import ImageStorage
 from core.schema import EditStatus, EditWarning, Result, StoredImage
 from core.settings import Settings
+from core.store.claims import Claim
 from core.store.connection import connect
-from core.store.edits import Claim, EditStore
+from core.store.edits import EditStore
 from tests.support.waiting import until
 
 MakeImage = Callable[..., bytes]

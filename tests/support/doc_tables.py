@@ -1,4 +1,4 @@
-"""Tables in the docs whose last column names the tests that hold a row."""
+"""Tables of the docs, among them the promises, whose last column names the tests that hold them."""
 
 import ast
 import re
@@ -9,38 +9,52 @@ from typing import NamedTuple
 
 TESTS = Path(__file__).parents[1]
 DOCS = TESTS.parent / "docs"
+PROMISES = "promises.md"
 
-_TEST = r"`(?:tests/)?([\w/]+\.py)::(test_\w+)`"
-_CELL = re.compile(rf"{_TEST}(?:, {_TEST})*")
+_TEST = r"`([\w/]+\.py)::(test_\w+)`"
+_TEST_CELL = re.compile(rf"{_TEST}(?:, {_TEST})*")
 
 
-class Row(NamedTuple):
-    """A row: what its first cells say, and its tests by file (below tests/) and name."""
+class Promise(NamedTuple):
+    """A row of the page of promises: its text, and its tests by file (below tests/) and name."""
 
-    said: tuple[str, ...]
+    text: str
     tests: tuple[tuple[str, str], ...]
 
     @property
-    def missing(self) -> list[str]:
+    def missing_tests(self) -> list[str]:
         """Those of its tests that do not exist."""
-        return [f"{file}::{name}" for file, name in self.tests if name not in _names(file)]
+        return [f"{file}::{name}" for file, name in self.tests if name not in _functions_of(file)]
 
 
-def rows(page: str, heading: str) -> Iterator[Row]:
-    """The rows of every table below a heading of a page, up to the next of its level."""
+def promises(heading: str) -> list[Promise]:
+    """Return the promises below a heading of docs/promises.md."""
+    return [_promise(cells) for cells in rows(PROMISES, heading)]
+
+
+def rows(page: str, heading: str) -> Iterator[tuple[str, ...]]:
+    """Yield the cells of every table row below a heading of a page, up to the next of its level."""
     _, found, rest = (DOCS / page).read_text().partition(f"\n{heading}\n")
     assert found, f"{page} has no {heading!r}"
     level = heading.partition(" ")[0]
-    for line in rest.partition(f"\n{level} ")[0].splitlines():
-        if line.startswith("|") and not line.startswith("|---") and "| held by |" not in line:
-            *said, tests = line.strip("| ").split(" | ")
-            assert _CELL.fullmatch(tests), line
-            yield Row(tuple(said), tuple(re.findall(_TEST, tests)))
+    lines = rest.partition(f"\n{level} ")[0].splitlines()
+    for line, below in zip(lines, [*lines[1:], ""], strict=True):
+        is_head = below.startswith("|---")
+        if line.startswith("|") and not line.startswith("|---") and not is_head:
+            yield tuple(line.strip("| ").split(" | "))
+
+
+def _promise(cells: tuple[str, ...]) -> Promise:
+    assert len(cells) == 2, cells
+    text, tests = cells
+    assert text, cells
+    assert _TEST_CELL.fullmatch(tests), cells
+    return Promise(text, tuple(re.findall(_TEST, tests)))
 
 
 @cache
-def _names(file: str) -> set[str]:
-    """The functions of a file of tests; none where it is not there."""
+def _functions_of(file: str) -> set[str]:
+    """Return the names of a test file's functions; none if there is no such file."""
     path = TESTS / file
     tree = ast.parse(path.read_text() if path.is_file() else "")
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef)

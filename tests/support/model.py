@@ -1,6 +1,6 @@
 """A model as a worker announces it."""
 
-from core.schema import Model, Preset, PresetValues, Size
+from core.schema import Model, PresetValues, Size
 
 MODEL = Model(
     id="zoo",
@@ -9,6 +9,6 @@ MODEL = Model(
     default_parameters={"num_inference_steps": 50},
     presets={
         preset: PresetValues(interpolation=0.7, self_attention_until=0.4, cross_attention_until=0.6)
-        for preset in Preset
+        for preset in ("auto", "non_rigid", "object", "style", "background")
     },
 )

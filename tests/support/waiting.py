@@ -7,7 +7,7 @@ from typing import TypeVar
 # Seconds. No test depends on how fast the machine is: what takes one second on an idle machine may
 # take minutes on a busy one. This limit only ends a wait for what will never happen, so it is the
 # same for all, and below pytest's own (`timeout` in pyproject.toml).
-PATIENCE = 300.0
+PATIENCE = 600.0
 
 T = TypeVar("T")
 

@@ -15,6 +15,7 @@ from core.images.provenance import Marking
 from core.images.sandbox import DecoderSandbox
 from core.images.storage import ImageStorage
 from core.schema import Record, Submission
+from core.store import keys
 from core.store.edits import EditStore
 from core.telemetry.tracing import Tracer
 from tests.support.samples import QUICK, SAMPLES
@@ -131,7 +132,7 @@ def events(redis_url: str) -> Iterator[Callable[[str], list[tuple[str, dict[str,
     with redis.Redis.from_url(redis_url, decode_responses=True) as client:
 
         def read(edit_id: str) -> list[tuple[str, dict[str, Any]]]:
-            entries: Any = client.xrange(f"baret:events:{edit_id}")
+            entries: Any = client.xrange(keys.events(edit_id))
             return [(entry["type"], json.loads(entry["data"])) for _, entry in entries]
 
         yield read

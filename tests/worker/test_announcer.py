@@ -37,8 +37,8 @@ def test_the_announced_defaults_are_those_that_requests_get(described: Model) ->
 
 
 def test_the_announced_presets_are_those_of_the_method(described: Model) -> None:
-    announced = {str(name): values.model_dump() for name, values in described.presets.items()}
-    assert announced == {str(name): values._asdict() for name, values in PRESETS.items()}
+    announced = {name: values.model_dump() for name, values in described.presets.items()}
+    assert announced == {name: values._asdict() for name, values in PRESETS.items()}
 
 
 def test_the_models_size_and_licence_are_announced(described: Model, editor: Editor) -> None:

@@ -15,7 +15,9 @@ from PIL import Image
 from core.errors import EditNotFound
 from core.images.storage import ImageStorage
 from core.schema import EditStatus, Record, Stage
-from core.store.edits import Claim, EditStore
+from core.store import keys
+from core.store.claims import Claim
+from core.store.edits import EditStore
 from housekeeper.maintenance import delete_images
 from tests.support.watched_editor import WatchedEditor
 from tests.worker.stored_images import WatchedFiles, image_names
@@ -227,7 +229,7 @@ def test_an_edit_deleted_while_its_pictures_are_written_leaves_nothing(
     assert not (folder / edit_id).exists()
     # The housekeeper deletes what may have been written since, once no worker can write.
     with redis.Redis.from_url(redis_url) as client:
-        due = client.zrange("baret:erased", 0, -1)
-        client.zadd("baret:erased", dict.fromkeys(due, 1))
+        due = client.zrange(keys.DELETIONS, 0, -1)
+        client.zadd(keys.DELETIONS, dict.fromkeys(due, 1))
     delete_images(store, ImageStorage(folder.as_uri()))
     assert list(folder.rglob("*")) == []

@@ -8,7 +8,9 @@ import redis
 
 from core.errors import StaleAttempt
 from core.schema import EditStatus
-from core.store.edits import LEASE_SECONDS, Claim, EditStore
+from core.store import keys
+from core.store.claims import LEASE_SECONDS, Claim
+from core.store.edits import EditStore
 from tests.support.waiting import until
 from worker.heartbeat import LeaseRenewer
 
@@ -27,7 +29,7 @@ def lease_ends(redis_url: str) -> Callable[[Claim], float]:
 
     def read(claim: Claim) -> float:
         with redis.Redis.from_url(redis_url) as client:
-            score = client.zscore("baret:running", claim.id)
+            score = client.zscore(keys.RUNNING, claim.id)
         assert isinstance(score, float)
         return score
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from core.store.edits import Claim
+from core.store.claims import Claim
 from tests.support.waiting import PATIENCE, until
 from worker.isolation import SuspectIsolation, WaitUntilAlone
 

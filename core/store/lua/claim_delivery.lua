@@ -54,7 +54,7 @@ while true do
   local done, taken = pcall(take, delivery, receiver, id, kind)
   if not (id and done) then
     unschedule(delivery, receiver)
-    redis.call('DEL', delivery_key(delivery), attempts_key(delivery))
+    redis.call('DEL', delivery_key(delivery), delivery_attempts_key(delivery))
   elseif taken then
     return taken
   end

@@ -2,4 +2,4 @@
 -- delivery, receiver
 local delivery, receiver = unpack(ARGV, 2)
 unschedule(delivery, receiver)
-redis.call('DEL', delivery_key(delivery), attempts_key(delivery))
+redis.call('DEL', delivery_key(delivery), delivery_attempts_key(delivery))

@@ -6,10 +6,10 @@ local now = now_ms()
 local ids = redis.call('ZRANGE', expiring_key, '-inf', now, 'BYSCORE', 'LIMIT', 0, most)
 for _, id in ipairs(ids) do
   local caller = read(edit_key(id), 'caller')[1]
-  if caller then redis.call('SET', 'baret:expired:' .. id, caller, 'EX', known) end
+  if caller then redis.call('SET', expired_key(id), caller, 'EX', known) end
   if not guarded(erase, expiring_key, id, now) then
     redis.call('DEL', edit_key(id))
-    redis.call('ZADD', erased_key, now, id)
+    redis.call('ZADD', deletions_key, now, id)
   end
 end
 return ids

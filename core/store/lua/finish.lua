@@ -8,7 +8,7 @@ move(id, to, { 'result', result, 'error', problem })
 if result ~= '' then
   local model = redis.call('HGET', edit_key(id), 'model')
   for stage, seconds in pairs(cjson.decode(result).metrics.stage_seconds) do
-    redis.call('HINCRBYFLOAT', spent_key, model .. ' ' .. stage, seconds)
+    redis.call('HINCRBYFLOAT', stage_seconds_key, model .. ' ' .. stage, seconds)
   end
 end
 return 'ok'

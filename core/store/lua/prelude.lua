@@ -1,26 +1,8 @@
--- Put before every script: the clock, the keys, and the one place where a status moves.
--- ARGV[1] is the table of legal moves (core/schema/__init__.py), ARGV[2…] the script's own arguments.
+-- Put before every script: the clock, and the one place where a status moves. The names of keys
+-- (`edit_key(id)`, `running_key`, …) are put before it in turn, from core/store/keys.py.
+-- ARGV[1] is the table of legal moves (core/schema/status.py), ARGV[2…] the script's arguments.
 
 local legal = cjson.decode(ARGV[1])
-
-local function edit_key(id) return 'baret:edit:' .. id end
-local function events_key(id) return 'baret:events:' .. id end
-local function waiting_key(model) return 'baret:waiting:' .. model end
-local function runs_key(model) return 'baret:runs:' .. model end -- what recent edits took: '<ms> <work>'
-local function in_flight_key(caller) return 'baret:in_flight:' .. caller end -- ids, queued or running
-local function idempotency_key(name) return 'baret:idempotency:' .. name end
-local running_key = 'baret:running' -- id → when its lease runs out, ms
-local lanes_key = 'baret:deliveries:lanes' -- caller and receiver → when the next delivery is due, ms
-local function lane_key(receiver) return 'baret:deliveries:due:' .. receiver end -- delivery → ms
-local function delivery_key(delivery) return 'baret:delivery:' .. delivery end
-local function attempts_key(delivery) return 'baret:delivery:' .. delivery .. ':attempts' end
-local expiring_key = 'baret:expiring' -- ended edit → when it is kept no longer, ms
-local function sharing_key(inversions) return 'baret:sharing:' .. inversions end -- ids of edits
-local erased_key = 'baret:erased' -- prefix of pictures → when they are deleted next, ms
-
-local ended_key = 'baret:ended' -- '<model> <status>' → edits
-local spent_key = 'baret:spent' -- '<model> <stage>' → seconds
-local attempted_key = 'baret:attempted' -- where it left the webhook → attempts to send one
 
 local most_runs = 32 -- remembered a model
 local farewell_seconds = 60 -- that the events of an edit outlive it, for those who follow it
@@ -98,7 +80,7 @@ end
 local function forget_delivery(delivery)
   local receiver = redis.call('HGET', delivery_key(delivery), 'receiver')
   if receiver then unschedule(delivery, receiver) end
-  redis.call('DEL', delivery_key(delivery), attempts_key(delivery))
+  redis.call('DEL', delivery_key(delivery), delivery_attempts_key(delivery))
 end
 
 -- Remember what a run took, for the time that others will take.
@@ -168,7 +150,7 @@ local function holds(id, token)
 end
 
 -- Forget an edit with all that hangs on it. Its pictures, and the inversions of its photo where no
--- other edit shares them, are left to whoever takes them from `baret:erased`, which is due at a
+-- other edit shares them, are left to whoever takes them from `deletions_key`, which is due at a
 -- time that leaves no worker writing them.
 local function erase(id, due)
   local key = edit_key(id)
@@ -181,13 +163,13 @@ local function erase(id, due)
   redis.call('ZREM', waiting_key(model), id)
   redis.call('ZREM', running_key, id)
   redis.call('ZREM', expiring_key, id)
-  redis.call('ZREM', 'baret:edits:' .. caller, id)
+  redis.call('ZREM', listing_key(caller), id)
   redis.call('DEL', key)
   redis.call('EXPIRE', events_key(id), farewell_seconds)
-  redis.call('ZADD', erased_key, due, id)
+  redis.call('ZADD', deletions_key, due, id)
   if not inversions then return end -- a record from before they were noted
   redis.call('SREM', sharing_key(inversions), id)
   if redis.call('EXISTS', sharing_key(inversions)) == 0 then
-    redis.call('ZADD', erased_key, due, inversions)
+    redis.call('ZADD', deletions_key, due, inversions)
   end
 end

@@ -6,7 +6,7 @@ local model = redis.call('HGET', edit_key(id), 'model')
 if not model then return nil end
 local now = now_ms()
 local workers = 0
-for _, name in ipairs(redis.call('ZRANGE', 'baret:workers', now / 1000, '+inf', 'BYSCORE')) do
+for _, name in ipairs(redis.call('ZRANGE', workers_key, now / 1000, '+inf', 'BYSCORE')) do
   if string.sub(name, -#model - 1) == ' ' .. model then workers = workers + 1 end
 end
 local running = {}

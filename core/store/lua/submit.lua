@@ -14,10 +14,10 @@ if redis.call('ZCARD', waiting_key(model)) >= tonumber(limit) then return 'full'
 redis.call('HSET', edit_key(id), 'model', model, 'caller', caller, 'submission', submission,
   'queued_ms', now_ms(), 'attempt', 0, 'webhook_url', url, 'webhook_events', events,
   'work', work, 'keep_ms', keep, 'inversions', inversions)
-redis.call('ZREM', erased_key, id) -- its picture is no longer one without an edit
+redis.call('ZREM', deletions_key, id) -- its picture is no longer one without an edit
 redis.call('SADD', sharing_key(inversions), id)
 move(id, 'queued', {})
-redis.call('ZADD', 'baret:edits:' .. caller, 0, id)
+redis.call('ZADD', listing_key(caller), 0, id)
 redis.call('SADD', in_flight_key(caller), id)
 if name ~= '' then
   redis.call('HSET', idempotency_key(name), 'edit', id)

@@ -131,6 +131,7 @@ def test_a_body_that_does_not_state_its_length_is_refused_while_it_comes(
         ({"params": {"interpolation": [0.5, 1.5]}}, "/params/interpolation/1"),
         ({"num_inference_steps": "many"}, "/num_inference_steps"),
         ({"preset": "magic"}, "/preset"),
+        ({"params": {"preset": "magic"}}, "/params/preset"),
         ({"steps": 5}, "/steps"),
         ({"a/b~c": 5}, "/a~1b~0c"),
         ({"params": {"steps": 5}}, "/params/steps"),

@@ -12,7 +12,7 @@ from PIL import Image
 from api.app import create_app
 from core.schema import OutputFormat
 from core.settings import Settings
-from core.store.edits import Claim
+from core.store.claims import Claim
 from tests.support.certificates import make_certificate
 from tests.support.marks import assert_marked, manifest_of, xmp_of
 

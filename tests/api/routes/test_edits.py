@@ -103,10 +103,10 @@ def test_waiting_for_an_edit_returns_when_it_ends(
     worker = threading.Timer(0.3, finish)
     worker.start()
     started = time.monotonic()
-    edit = client.get(f"/v1/edits/{edit_id}?wait=20").json()
+    edit = client.get(f"/v1/edits/{edit_id}?wait=60").json()
     worker.join()
     assert edit["status"] == "succeeded"
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 50
 
 
 def test_waiting_in_vain_returns_the_edit_as_it_is(post: Post, client: TestClient) -> None:

@@ -14,7 +14,8 @@ from httpx import Response
 
 from core.schema import EditStatus, Stage
 from core.settings import Settings
-from core.store.edits import Claim, EditStore
+from core.store.claims import Claim
+from core.store.edits import EditStore
 from tests.support.api_app import serving
 from tests.support.waiting import until
 

@@ -10,7 +10,7 @@ from standardwebhooks import Webhook
 
 from api.openapi.examples import DELIVERY, HOOKS, SECRET
 from core.schema import WebhookEvent
-from core.store.edits import Claim
+from core.store.claims import Claim
 from core.webhooks.queue import Deliveries, Outcome
 from core.webhooks.schema import (
     DeliveryAttempt,

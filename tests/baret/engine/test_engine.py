@@ -107,7 +107,8 @@ def test_a_lone_edit_never_waits_for_company(editor):
     engine = Engine(editor.model, Budget(), calls.append)
     engine.run(asking(*(rows(editor, 1) for _ in range(5))), unheard)
     assert len(calls) == 5
-    assert max(call.waited for call in calls) < 0.05  # s, on a machine that may be busy
+    # A wait for company would hold up each of them; a busy machine holds up some.
+    assert min(call.waited for call in calls) < 0.05
 
 
 def test_a_request_beyond_the_budget_is_cut_and_answered_whole(editor):

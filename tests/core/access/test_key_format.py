@@ -6,7 +6,7 @@ import zlib
 
 import pytest
 
-from core.access.key_format import PREFIX, id_of, is_key, new_key
+from core.access.api_keys import PREFIX, id_of, is_key, new_key
 from core.telemetry.logs import configure_logs, get_logger
 from core.telemetry.redaction import redact
 

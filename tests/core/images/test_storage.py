@@ -78,7 +78,7 @@ def test_an_object_store_that_is_down_is_our_own_error_soon(s3: S3, in_s3: Image
         started = time.monotonic()
         with pytest.raises(StoreUnavailable):
             in_s3.put("edit_1", "input", b"x")
-        assert time.monotonic() - started < 15
+        assert time.monotonic() - started < 90  # obstore by itself would try for three minutes
     finally:
         s3.start()
     in_s3.put("edit_1", "input", b"x")

@@ -69,4 +69,4 @@ def test_hanging_lookups_leave_the_loops_own_threads_free(hanging: Resolver) -> 
 
     started = time.monotonic()
     asyncio.run(scene())  # and its end waits for none of them
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 100

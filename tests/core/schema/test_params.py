@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from core.errors import UnknownPreset
 from core.schema import Model, Params, ParamsInput
 
 
@@ -18,6 +19,13 @@ def test_what_was_given_wins_over_the_preset(model: Model) -> None:
     params = Params.resolve(asked, model.presets)
     assert (params.interpolation, params.cross_attention_until) == (0.0, 1)
     assert params.self_attention_until == 0.4
+
+
+def test_a_preset_that_the_model_has_not_announced_is_refused_with_the_known_ones(
+    model: Model,
+) -> None:
+    with pytest.raises(UnknownPreset, match=r"Known: auto, background, non_rigid, object, style\."):
+        Params.resolve(ParamsInput(preset="magic"), model.presets)
 
 
 def test_each_interpolation_is_one_output_in_the_order_asked(model: Model) -> None:
@@ -52,7 +60,8 @@ def test_each_interpolation_is_one_output_in_the_order_asked(model: Model) -> No
         {"quality": 0},
         {"quality": 101},
         {"output_format": "gif"},
-        {"preset": "magic"},
+        {"preset": "Magic"},
+        {"preset": "x" * 65},
         {"webhook_events": []},
         {"webhook_events": ["edit.exploded"]},
         {"webhook_url": "https://x.example/" + "y" * 2048},

@@ -17,8 +17,11 @@ from core.errors import (
     TooManyInFlight,
 )
 from core.schema import LEGAL_MOVES, EditStatus, Model, Result, Stage, Submission
+from core.store import keys
+from core.store.claims import LEASE_SECONDS, Claim
 from core.store.connection import connect
-from core.store.edits import LEASE_SECONDS, MAX_ATTEMPTS, Claim, EditStore
+from core.store.edits import EditStore
+from core.store.housekeeping import MAX_ATTEMPTS
 
 Make = Callable[..., Submission]
 
@@ -46,7 +49,7 @@ def place(store: EditStore, edit_id: str) -> int | None:
 def let_lease_run_out(redis_url: str, *edit_ids: str) -> None:
     """Move leases into the past: waiting 12 s in each test would show no more."""
     with redis.Redis.from_url(redis_url) as client:
-        client.zadd("baret:running", dict.fromkeys(edit_ids, 1))
+        client.zadd(keys.RUNNING, dict.fromkeys(edit_ids, 1))
 
 
 def test_a_submitted_edit_is_queued_as_it_was_asked(store: EditStore, submission: Make) -> None:
@@ -333,7 +336,7 @@ def test_who_asks_at_once_gets_no_more_places_than_there_are(
 def ran_for(redis_url: str, edit_id: str, seconds: float) -> None:
     """Move an edit's start into the past."""
     with redis.Redis.from_url(redis_url) as client:
-        client.hincrby(f"baret:edit:{edit_id}", "started_ms", int(-1000 * seconds))
+        client.hincrby(keys.edit(edit_id), "started_ms", int(-1000 * seconds))
 
 
 def test_when_to_come_again_is_told_by_what_recent_edits_took(
@@ -412,7 +415,7 @@ def test_a_result_from_before_there_were_warnings_has_none(
     store.finish(claim, EditStatus.SUCCEEDED, result=Result())
     old = Result().model_dump_json(exclude={"warnings"})
     with redis.Redis.from_url(redis_url) as client:
-        client.hset(f"baret:edit:{claim.id}", "result", old)
+        client.hset(keys.edit(claim.id), "result", old)
     result = store.get(claim.id).result
     assert result is not None
     assert result.warnings == []
@@ -426,9 +429,9 @@ def test_a_lease_written_before_the_clock_went_back_lasts_no_longer_than_any(
     assert claim is not None
     with redis.Redis.from_url(redis_url) as client:
         in_an_hour = (int(client.time()[0]) + 3600) * 1000
-        client.zadd("baret:running", {claim.id: in_an_hour})
+        client.zadd(keys.RUNNING, {claim.id: in_an_hour})
         assert store.reclaim_expired_leases(LOST) == []
-        left = client.zscore("baret:running", claim.id) - int(client.time()[0]) * 1000
+        left = client.zscore(keys.RUNNING, claim.id) - int(client.time()[0]) * 1000
     assert left < (LEASE_SECONDS + 2) * 1000
 
 
@@ -440,4 +443,4 @@ def test_pictures_are_expected_until_their_edit_is_accepted(
         store.reserve_upload(one.id)
     store.submit(accepted, limit=10)
     with redis.Redis.from_url(redis_url, decode_responses=True) as client:
-        assert client.zrange("baret:erased", 0, -1) == [given_up.id]
+        assert client.zrange(keys.DELETIONS, 0, -1) == [given_up.id]

@@ -7,6 +7,7 @@ import redis
 
 from core.errors import StoreUnavailable
 from core.schema import EditStatus, Stage, Submission
+from core.store import keys
 from core.store.edits import EditStore
 from core.store.events import BLOCK_SECONDS, Event, Follower
 
@@ -29,7 +30,7 @@ def test_waiting_ends_with_the_edit(store: EditStore, submission: Make, redis_ur
     store.submit(made, limit=10)
 
     async def scene() -> float:
-        waiting = asyncio.create_task(waited(redis_url, made.id, seconds=20))
+        waiting = asyncio.create_task(waited(redis_url, made.id, seconds=60))
         await asyncio.sleep(0.3)
         claim = await asyncio.to_thread(store.claim, "zoo")
         assert claim is not None
@@ -37,7 +38,7 @@ def test_waiting_ends_with_the_edit(store: EditStore, submission: Make, redis_ur
         await asyncio.to_thread(store.finish, claim, EditStatus.SUCCEEDED)
         return await waiting
 
-    assert 0.3 <= asyncio.run(scene()) < 10
+    assert 0.3 <= asyncio.run(scene()) < 50
 
 
 def test_waiting_for_an_ended_or_unknown_edit_is_no_wait(
@@ -46,7 +47,7 @@ def test_waiting_for_an_ended_or_unknown_edit_is_no_wait(
     made = submission()
     store.submit(made, limit=10)
     store.cancel(made.id, caller="local")
-    assert asyncio.run(waited(redis_url, made.id, "edit_unknown", seconds=20)) < 10
+    assert asyncio.run(waited(redis_url, made.id, "edit_unknown", seconds=60)) < 50
 
 
 def test_waiting_outlives_the_longest_blocking_read(
@@ -55,7 +56,7 @@ def test_waiting_outlives_the_longest_blocking_read(
     made = submission()
     store.submit(made, limit=10)
     seconds = BLOCK_SECONDS + 0.5
-    assert seconds <= asyncio.run(waited(redis_url, made.id, seconds=seconds)) < seconds + 10
+    assert seconds <= asyncio.run(waited(redis_url, made.id, seconds=seconds)) < seconds + 100
 
 
 def test_more_callers_wait_than_a_pool_has_by_default(
@@ -63,7 +64,7 @@ def test_more_callers_wait_than_a_pool_has_by_default(
 ) -> None:
     made = submission()
     store.submit(made, limit=10)
-    assert asyncio.run(waited(redis_url, *[made.id] * 150, seconds=0.5)) < 10
+    assert asyncio.run(waited(redis_url, *[made.id] * 150, seconds=0.5)) < 70  # one by one: 75 s
 
 
 def test_a_redis_that_is_gone_is_our_own_error() -> None:
@@ -141,7 +142,7 @@ def test_a_follower_who_missed_what_is_kept_no_longer_begins_with_the_current_st
     first, *_ = asyncio.run(told(redis_url, made.id, most=1))
     assert first is not None
     with redis.Redis.from_url(redis_url) as client:
-        client.xtrim(f"baret:events:{made.id}", maxlen=1, approximate=False)
+        client.xtrim(keys.events(made.id), maxlen=1, approximate=False)
     for after in ("", first.id):
         (state,) = asyncio.run(told(redis_url, made.id, after=after, most=1))
         assert state is not None
@@ -151,7 +152,7 @@ def test_a_follower_who_missed_what_is_kept_no_longer_begins_with_the_current_st
     # What came before its id was the state: only the end follows.
     assert kinds(asyncio.run(told(redis_url, made.id, after=state.id))) == ["done"]
     with redis.Redis.from_url(redis_url) as client:
-        client.xtrim(f"baret:events:{made.id}", maxlen=1, approximate=False)
+        client.xtrim(keys.events(made.id), maxlen=1, approximate=False)
     assert kinds(asyncio.run(told(redis_url, made.id))) == ["done"]
 
 
@@ -164,7 +165,7 @@ def test_nothing_is_told_as_nothing_and_a_deleted_edit_ends_the_telling(
     store.delete(made.id, caller="local")
     assert kinds(asyncio.run(told(redis_url, made.id))) == ["status", "done"]
     with redis.Redis.from_url(redis_url) as client:
-        client.delete(f"baret:events:{made.id}")  # as time does
+        client.delete(keys.events(made.id))  # as time does
     assert asyncio.run(told(redis_url, made.id)) == []
 
 
@@ -194,4 +195,4 @@ def test_the_stream_is_bounded(store: EditStore, submission: Make, redis_url: st
     for _ in range(2500):
         store.preview(claim, {"interpolation": 0.5, "progress": 0.5, "image": "data:"})
     with redis.Redis.from_url(redis_url) as client:
-        assert client.xlen(f"baret:events:{made.id}") < 1200
+        assert client.xlen(keys.events(made.id)) < 1200

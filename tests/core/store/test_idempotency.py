@@ -13,6 +13,7 @@ from core.errors import (
     QueueFull,
 )
 from core.schema import Submission
+from core.store import keys
 from core.store.connection import Scripts, connect
 from core.store.edits import EditStore
 from core.store.idempotency import (
@@ -65,7 +66,7 @@ def test_an_accepted_edit_is_what_a_repetition_gets(
     idempotency: Idempotency, store: EditStore, submission: Make, client: redis.Redis
 ) -> None:
     lock = held(idempotency)
-    assert client.ttl(f"baret:idempotency:{lock.name}") <= TAKING_SECONDS
+    assert client.ttl(keys.idempotency(lock.name)) <= TAKING_SECONDS
     made = submission()
     store.submit(made, limit=5, lock=lock)
     assert idempotency.acquire("ann", "k", body="b") == Replay(made.id, None)
@@ -75,7 +76,7 @@ def test_an_accepted_edit_is_what_a_repetition_gets(
     with pytest.raises(IdempotencyMismatch):
         idempotency.acquire("ann", "k", body="another")
     assert REPLAY_SECONDS == 24 * 3600
-    assert REPLAY_SECONDS - 5 <= client.ttl(f"baret:idempotency:{lock.name}") <= REPLAY_SECONDS
+    assert REPLAY_SECONDS - 5 <= client.ttl(keys.idempotency(lock.name)) <= REPLAY_SECONDS
 
 
 def test_a_refused_edit_leaves_the_key_to_be_freed(
@@ -92,7 +93,7 @@ def test_a_request_that_lost_its_key_to_another_makes_no_edit(
     idempotency: Idempotency, store: EditStore, submission: Make, client: redis.Redis
 ) -> None:
     slow = held(idempotency)
-    client.delete(f"baret:idempotency:{slow.name}")  # what its expiry does
+    client.delete(keys.idempotency(slow.name))  # what its expiry does
     quick = held(idempotency)
     late = submission()
     with pytest.raises(IdempotencyInProgress):
@@ -120,7 +121,7 @@ def test_a_key_is_held_for_longer_while_its_request_goes_on(
     idempotency: Idempotency, client: redis.Redis
 ) -> None:
     lock = held(idempotency)
-    key = f"baret:idempotency:{lock.name}"
+    key = keys.idempotency(lock.name)
     client.pexpire(key, 1000)
     idempotency.renew(lock)
     assert client.ttl(key) > TAKING_SECONDS / 2
@@ -132,7 +133,7 @@ def test_renewing_late_does_not_shorten_what_was_accepted(
     lock = held(idempotency)
     store.submit(submission(caller="ann"), limit=10, lock=lock)
     idempotency.renew(lock)
-    assert client.ttl(f"baret:idempotency:{lock.name}") > REPLAY_SECONDS / 2
+    assert client.ttl(keys.idempotency(lock.name)) > REPLAY_SECONDS / 2
 
 
 def test_a_request_that_takes_its_key_again_has_it(
@@ -141,4 +142,4 @@ def test_a_request_that_takes_its_key_again_has_it(
     # As where the answer was lost and the client library sends the command again.
     lock = held(idempotency)
     arguments = (lock.name, "b", lock.token, TAKING_SECONDS * 1000)
-    assert Scripts(client).run("take_idempotency", *arguments) == ["held"]
+    assert Scripts(client).run("acquire_idempotency", *arguments) == ["held"]

@@ -11,7 +11,9 @@ import redis
 from core.errors import EditExpired, EditNotFound, EditUnavailable, StaleAttempt
 from core.images.storage import inversions_of
 from core.schema import KEEP_SECONDS, EditStatus, Model, Result, Stage, Submission
-from core.store.edits import GRACE_SECONDS, Claim, EditStore
+from core.store import keys
+from core.store.claims import Claim
+from core.store.edits import GRACE_SECONDS, EditStore
 from core.webhooks.queue import Deliveries
 
 Make = Callable[..., Submission]
@@ -36,15 +38,15 @@ def ended(store: EditStore, made: Submission) -> str:
 def let_expire(client: Any, *edit_ids: str) -> None:
     """Move the end of their time into the past."""
     for edit_id in edit_ids:
-        client.hset(f"baret:edit:{edit_id}", "expires_ms", 1)
-        client.zadd("baret:expiring", {edit_id: 1})
+        client.hset(keys.edit(edit_id), "expires_ms", 1)
+        client.zadd(keys.EXPIRING, {edit_id: 1})
 
 
 def keys_of(client: Any, edit_id: str) -> set[str]:
     """Every key that names the edit, and every one that holds its id."""
     bare = edit_id.removeprefix("edit_")
     found = set(client.keys(f"*{bare}*"))
-    for key in client.keys("baret:*"):
+    for key in client.keys(keys.PREFIX + "*"):
         members = client.zrange(key, 0, -1) if client.type(key) == "zset" else []
         if any(bare in member for member in members):
             found.add(key)
@@ -75,13 +77,13 @@ def test_an_expired_edit_is_known_to_have_expired_by_its_caller_only(
         assert list(store.newest_first("ann", before=None)) == []
         store.expire(limit=10)
     assert keys_of(client, edit_id) == {
-        f"baret:expired:{edit_id}",
-        f"baret:events:{edit_id}",
-        "baret:erased",
+        keys.expired(edit_id),
+        keys.events(edit_id),
+        keys.DELETIONS,
     }
-    assert 0 < client.ttl(f"baret:expired:{edit_id}") <= 24 * 3600
-    assert 0 < client.ttl(f"baret:events:{edit_id}") <= 60
-    client.delete(f"baret:expired:{edit_id}")  # as time does
+    assert 0 < client.ttl(keys.expired(edit_id)) <= 24 * 3600
+    assert 0 < client.ttl(keys.events(edit_id)) <= 60
+    client.delete(keys.expired(edit_id))  # as time does
     with pytest.raises(EditNotFound):
         store.get(edit_id, caller="ann")
 
@@ -117,10 +119,10 @@ def test_pictures_that_were_not_confirmed_gone_come_again(
     store.delete(edit_id, caller="local")
     assert edit_id in iter(store.claim_deletion, None)
     assert edit_id not in iter(store.claim_deletion, None)
-    client.zadd("baret:erased", {edit_id: 1})
+    client.zadd(keys.DELETIONS, {edit_id: 1})
     assert store.claim_deletion() == edit_id
     store.confirm_deletion(edit_id)
-    assert client.zscore("baret:erased", edit_id) is None
+    assert client.zscore(keys.DELETIONS, edit_id) is None
 
 
 def test_the_inversions_of_a_picture_go_with_the_last_edit_of_its_caller(
@@ -136,7 +138,7 @@ def test_the_inversions_of_a_picture_go_with_the_last_edit_of_its_caller(
         store.delete(edit_id, caller=caller)
         erased = set(iter(store.claim_deletion, None))
         assert erased == {edit_id, *inversions}
-    assert client.keys("baret:sharing:*") == []
+    assert client.keys(keys.sharing("*")) == []
 
 
 @pytest.mark.parametrize("running", [False, True])
@@ -151,8 +153,8 @@ def test_a_deleted_edit_is_nowhere_and_its_followers_learn_its_end(
         assert claim is not None
         store.report(claim, Stage.EDITING, 0.5)
     store.delete(made.id, caller="local")
-    assert keys_of(client, made.id) == {f"baret:events:{made.id}", "baret:erased"}
-    last = client.xrevrange(f"baret:events:{made.id}", count=1)[0][1]
+    assert keys_of(client, made.id) == {keys.events(made.id), keys.DELETIONS}
+    last = client.xrevrange(keys.events(made.id), count=1)[0][1]
     assert (last["type"], last["data"]) == ("done", '{"status":"canceled"}')
     assert list(store.newest_first("local", before=None)) == []
     assert store.claim("zoo") is None
@@ -179,9 +181,9 @@ def test_a_worker_cannot_bring_a_deleted_edit_back(
             speak()
     store.preview(claim, {"image": "data:"})
     store.hand_back(claim)
-    assert keys_of(client, made.id) == {f"baret:events:{made.id}", "baret:erased"}
+    assert keys_of(client, made.id) == {keys.events(made.id), keys.DELETIONS}
     # Its pictures are deleted once more when it can write none any longer.
-    left = client.zscore("baret:erased", made.id) / 1000 - time.time()
+    left = client.zscore(keys.DELETIONS, made.id) / 1000 - time.time()
     assert GRACE_SECONDS - 5 < left <= GRACE_SECONDS + 1
 
 
@@ -197,7 +199,7 @@ def test_recent_runs_are_remembered_with_their_work_up_to_a_bound(
 ) -> None:
     for _ in range(35):
         ended(store, submission(num_inference_steps=10, inner_steps=0))
-    assert client.llen("baret:runs:zoo") == 32
+    assert client.llen(keys.runs("zoo")) == 32
     waiting = submission()
     store.submit(waiting, limit=10)
     queue_snapshot = store.queue_snapshot(store.get(waiting.id))
@@ -234,4 +236,4 @@ def test_a_canceled_run_says_nothing_of_how_long_others_take(
     claim = store.claim("zoo")
     assert claim is not None
     store.finish(claim, EditStatus.CANCELED)
-    assert client.llen("baret:runs:zoo") == 0
+    assert client.llen(keys.runs("zoo")) == 0

@@ -8,8 +8,11 @@ import redis
 
 from core.errors import DeliveryNotFound
 from core.schema import EditStatus, Stage, Submission
+from core.store import keys
+from core.store.claims import Claim
 from core.store.connection import connect
-from core.store.edits import MAX_ATTEMPTS, Claim, EditStore
+from core.store.edits import EditStore
+from core.store.housekeeping import MAX_ATTEMPTS
 from core.store.stats import StatsReader
 from core.webhooks.queue import MAX_LOGGED_ATTEMPTS, Deliveries, Delivery, Outcome
 from core.webhooks.schema import DeliveryAttempt, DeliveryError, DeliveryStatus
@@ -96,7 +99,7 @@ def test_a_canceled_or_lost_edit_is_told_too(
     with redis.Redis.from_url(redis_url) as client:
         for _ in range(MAX_ATTEMPTS):
             store.claim("zoo")
-            client.zadd("baret:running", {lost.id: 1})
+            client.zadd(keys.RUNNING, {lost.id: 1})
             store.reclaim_expired_leases(LOST)
     assert {(d.edit_id, d.type) for d in every(deliveries)} == {
         (canceled.id, "edit.canceled"),
@@ -176,8 +179,8 @@ def test_a_webhook_of_an_edit_that_was_deleted_meanwhile_is_settled_for_good(
     deliveries.settle(delivery, outcome(410, retry_after=None, gone=True))
     assert deliveries.take() is None
     with redis.Redis.from_url(redis_url) as client:
-        assert client.keys("baret:deliver*") == []
-        assert not client.exists(f"baret:edit:{claim.id}")
+        assert client.keys(keys.PREFIX + "deliver*") == []
+        assert not client.exists(keys.edit(claim.id))
 
 
 # --- progress

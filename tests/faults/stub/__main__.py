@@ -28,8 +28,9 @@ from baret.engine.budget import measure
 from baret.model.stable_diffusion import StableDiffusion
 from core.schema import EditStatus, Record, Stage
 from core.settings import Settings
+from core.store.claims import Claim
 from core.store.connection import connect
-from core.store.edits import Claim, EditStore
+from core.store.edits import EditStore
 from worker.process import Factories, serve
 
 # The bundled UNet's own layout with an eighth of its channels: some milliseconds a call.

@@ -89,8 +89,8 @@ export function taken(hook: Hook): string {
 
 // What must not compile.
 
-// @ts-expect-error there is no such preset
-export const misspelt: Asked = { prompt: "x", preset: "nonrigid" };
+// @ts-expect-error there is no such format
+export const misspelt: Asked = { prompt: "x", output_format: "jpg" };
 // @ts-expect-error a prompt is needed
 export const mute: Asked = { source: "edit_1" };
 // @ts-expect-error the error of an edit can be null

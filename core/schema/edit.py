@@ -1,0 +1,115 @@
+"""An edit as its caller sees it: the public resource and its parts."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from core.schema.base import Strict, Unit
+from core.schema.params import Params
+from core.schema.status import EditStatus, Stage
+
+
+class InputImage(Strict):
+    """The input image, measured after its EXIF rotation was applied."""
+
+    width: int
+    height: int
+    content_type: str
+    sha256: str
+
+
+class Output(Strict):
+    """One edited image."""
+
+    interpolation: float
+    url: str
+    width: int
+    height: int
+    content_type: str
+    sha256: str
+    bytes: int
+
+
+class Artifacts(Strict):
+    """Addresses of images that show how the edit came about."""
+
+    reconstruction: str | None = None
+    transition: str | None = None
+    attention: str | None = None
+
+
+class Metrics(Strict):
+    """What the edit took."""
+
+    queue_seconds: float | None = None
+    run_seconds: float | None = None
+    stage_seconds: dict[Stage, float] = Field(default_factory=dict)
+    reconstruction_psnr: float | None = Field(None, description="dB, at the model's working size")
+    inner_steps: int | None = Field(
+        None, description="TTIS optimisation steps spent, all timesteps"
+    )
+    inversion_reused: bool = False
+    attempts: int = 0
+
+
+class WarningCode(StrEnum):
+    """Reasons why a succeeded edit may not show what its prompt says."""
+
+    UNKNOWN_WORDS = "unknown_words"
+    PROMPT_TRUNCATED = "prompt_truncated"
+
+
+class EditWarning(Strict):
+    """A doubt about the prompt of an edit that succeeded nevertheless."""
+
+    code: WarningCode = Field(description="more codes may come")
+    detail: str = Field(description="for people: what happened and what to do about it")
+    words: list[str] = Field(
+        description="words of the prompt, in lower case, each once, at most 20: "
+        "those unknown to the model, or those it did not read"
+    )
+
+
+class Urls(Strict):
+    """Addresses of the edit and of what can be done with it."""
+
+    self: str
+    cancel: str
+    events: str
+
+
+class Edit(Strict):
+    """The public resource."""
+
+    id: str
+    object: Literal["edit"] = "edit"
+    created_at: datetime
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    expires_at: datetime | None = Field(
+        None, description="once it has ended: when its record and its images are deleted"
+    )
+    status: EditStatus
+    stage: Stage | None = None
+    progress: Unit = 0.0
+    queue_position: Annotated[int, Field(ge=0)] | None = Field(
+        None, description="while queued: how many edits of the same model are before it"
+    )
+    eta_seconds: Annotated[float, Field(ge=0)] | None = Field(
+        None, description="while queued or running: until its end, by recent runs; null if unknown"
+    )
+    prompt: str
+    model: str
+    params: Params
+    metadata: dict[str, str]
+    input: InputImage
+    outputs: list[Output] = Field(default_factory=list)
+    artifacts: Artifacts | None = None
+    warnings: list[EditWarning] = Field(
+        default_factory=list, description="of a succeeded edit; often empty"
+    )
+    metrics: Metrics
+    error: dict[str, Any] | None = None
+    urls: Urls

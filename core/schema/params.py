@@ -1,0 +1,117 @@
+"""What a request may ask for: its parameters, and how a preset completes them."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import Field, StringConstraints
+
+from core.errors import UnknownPreset
+from core.schema.base import Strict, Unit
+
+
+class OutputFormat(StrEnum):
+    """The encodings of an output."""
+
+    PNG = "png"
+    WEBP = "webp"
+    JPEG = "jpeg"
+
+    @property
+    def content_type(self) -> str:
+        """The media type."""
+        return f"image/{self.value}"
+
+
+class WebhookEvent(StrEnum):
+    """The events that a webhook can ask for."""
+
+    STARTED = "edit.started"
+    PROGRESS = "edit.progress"
+    SUCCEEDED = "edit.succeeded"
+    FAILED = "edit.failed"
+    CANCELED = "edit.canceled"
+
+
+FINAL_EVENTS = (WebhookEvent.SUCCEEDED, WebhookEvent.FAILED, WebhookEvent.CANCELED)
+
+# The presets themselves are the model's: its workers announce them.
+PresetName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
+Prompt = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
+Metadata = Annotated[
+    dict[
+        Annotated[str, StringConstraints(min_length=1, max_length=512)],
+        Annotated[str, StringConstraints(max_length=512)],
+    ],
+    Field(max_length=16),
+]
+
+
+class ParamsInput(Strict):
+    """Parameters as a caller gives them. The preset fills in those that are `None`."""
+
+    preset: PresetName = Field(
+        "auto",
+        description="one of the model's presets (GET /v1/models)",
+        examples=["auto", "non_rigid", "object", "style", "background"],
+    )
+    interpolation: Unit | Annotated[list[Unit], Field(min_length=1, max_length=8)] | None = Field(
+        None, description="η: 0 keeps the photo, 1 follows the text; each value is one output"
+    )
+    self_attention_until: Unit | None = Field(None, description="τ_s, share of the steps")
+    cross_attention_until: Unit | None = Field(None, description="τ_c, share of the steps")
+    num_inference_steps: Annotated[int, Field(ge=10, le=100)] = 50
+    guidance_scale: Annotated[float, Field(ge=1, le=20)] = 7.5
+    inner_steps: Annotated[int, Field(ge=0, le=50)] = Field(
+        10, description="at most so many TTIS optimisation steps per timestep"
+    )
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
+    output_format: OutputFormat = OutputFormat.PNG
+    quality: Annotated[int, Field(ge=1, le=100)] = 95
+    artifacts: bool = False
+    previews: bool = False
+    webhook_url: Annotated[str, StringConstraints(max_length=2048)] | None = None
+    webhook_events: Annotated[list[WebhookEvent], Field(min_length=1)] = Field(
+        default_factory=lambda: list(FINAL_EVENTS)
+    )
+
+
+class PresetValues(Strict):
+    """The values that a preset fills in."""
+
+    interpolation: Unit
+    self_attention_until: Unit
+    cross_attention_until: Unit
+
+
+class Params(ParamsInput):
+    """Parameters with every default filled in, as stored and returned."""
+
+    interpolation: Unit | Annotated[list[Unit], Field(min_length=1, max_length=8)]
+    self_attention_until: Unit
+    cross_attention_until: Unit
+
+    @classmethod
+    def resolve(cls, params: ParamsInput, presets: Mapping[str, PresetValues]) -> Self:
+        """Fill in what the preset decides; what the caller gave wins.
+
+        Raises:
+            UnknownPreset: the model has not announced this preset.
+        """
+        preset = presets.get(params.preset)
+        if preset is None:
+            names = ", ".join(sorted(presets))
+            raise UnknownPreset(f"The model does not know this preset. Known: {names}.")
+        return cls.model_validate(preset.model_dump() | params.model_dump(exclude_none=True))
+
+    @property
+    def interpolations(self) -> tuple[float, ...]:
+        """One value per requested output, in the order of the request."""
+        value = self.interpolation
+        return tuple(value) if isinstance(value, list) else (value,)
+
+    @property
+    def work(self) -> float:
+        """The edit's rough cost relative to others, in rows of the UNet."""
+        rows = 2 + 2.1 * self.inner_steps + 5 * len(self.interpolations)
+        return self.num_inference_steps * rows

@@ -1,0 +1,70 @@
+"""An edit as the store holds it: what was submitted, what a worker returned, how it stands."""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import Field
+
+from core.schema.base import Strict, Unit
+from core.schema.edit import EditWarning, InputImage, Metrics
+from core.schema.params import Params
+from core.schema.status import EditStatus, Stage
+
+# From an edit's end until it expires, unless the operator sets another time.
+KEEP_SECONDS = 4 * 24 * 3600.0
+
+
+class Submission(Strict):
+    """The part of an edit that does not change after its acceptance."""
+
+    id: str
+    created_at: datetime
+    caller: str
+    base_url: str = Field(
+        description="the service's public address, else the one the caller used, for webhooks"
+    )
+    prompt: str
+    model: str
+    params: Params
+    metadata: dict[str, str]
+    input: InputImage
+    keep_seconds: float = Field(KEEP_SECONDS, description="from its end until it expires")
+    traceparent: str | None = Field(None, description="the request's span, if traces are on")
+
+
+class StoredImage(Strict):
+    """An image in the object store: an output before its address is signed, or an artifact."""
+
+    name: str
+    interpolation: float | None = None
+    width: int
+    height: int
+    content_type: str
+    sha256: str
+    bytes: int
+
+
+class Result(Strict):
+    """What a worker hands in with the final status."""
+
+    outputs: list[StoredImage] = Field(default_factory=list)
+    artifacts: dict[str, StoredImage] = Field(default_factory=dict)
+    warnings: list[EditWarning] = Field(default_factory=list)
+    metrics: Metrics = Field(default_factory=Metrics)
+
+
+class Record(Strict):
+    """An edit as the store holds it."""
+
+    submission: Submission
+    status: EditStatus
+    stage: Stage | None = None
+    progress: Unit = 0.0
+    attempt: int = 0
+    queued_at: datetime
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    expires_at: datetime | None = None
+    result: Result | None = None
+    error: dict[str, Any] | None = None
+    version: int = 0

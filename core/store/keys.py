@@ -1,0 +1,157 @@
+"""Names of the keys in Redis: the one place that spells them, for Python and for the Lua scripts.
+
+`lua_definitions` hands every name to the scripts: `EXPIRING` is `expiring_key` there, and
+`edit(id)` is `edit_key(id)`. A name or a value never changes its meaning: a Redis filled by an
+earlier version is still served (tests/core/store/test_recorded_dump.py).
+
+Celery's queues are not among them: `core.broker.app.queue_name`.
+"""
+
+from collections.abc import Callable
+
+PREFIX = "baret:"  # of every key
+
+# --- edits
+
+RUNNING = "baret:running"  # sorted set: id → end of its lease, ms
+EXPIRING = "baret:expiring"  # sorted set: ended edit → when it expires, ms
+DELETIONS = "baret:erased"  # sorted set: prefix of stored images → when to delete them next, ms
+
+
+def edit(edit_id: str) -> str:
+    """Return the hash that holds an edit's record."""
+    return f"baret:edit:{edit_id}"
+
+
+def events(edit_id: str) -> str:
+    """Return the stream of an edit's events."""
+    return f"baret:events:{edit_id}"
+
+
+def waiting(model: str) -> str:
+    """Return the sorted set that is a model's queue: id → when it was queued, ms."""
+    return f"baret:waiting:{model}"
+
+
+def runs(model: str) -> str:
+    """Return the list of a model's recent runs, the newest first: `<ms> <work>` each."""
+    return f"baret:runs:{model}"
+
+
+def listing(caller: str) -> str:
+    """Return the sorted set of a caller's edits: ids, all with score 0, in order of their ids."""
+    return f"baret:edits:{caller}"
+
+
+def in_flight(caller: str) -> str:
+    """Return the set of a caller's edits that wait or run: ids."""
+    return f"baret:in_flight:{caller}"
+
+
+def expired(edit_id: str) -> str:
+    """Return the string that says whose an expired edit was, for a while."""
+    return f"baret:expired:{edit_id}"
+
+
+def sharing(inversions: str) -> str:
+    """Return the set of the edits that share an image's inversions: ids."""
+    return f"baret:sharing:{inversions}"
+
+
+def idempotency(name: str) -> str:
+    """Return the hash of an idempotency key; `name` is a hash of the caller and its key."""
+    return f"baret:idempotency:{name}"
+
+
+# --- models and workers
+
+MODELS = "baret:models"  # hash: model → its announcement, JSON
+WORKERS = "baret:workers"  # sorted set: `<worker> <model>` → end of its announcement, s
+
+# --- statistics
+
+ENDED = "baret:ended"  # hash: `<model> <status>` → edits
+STAGE_SECONDS = "baret:spent"  # hash: `<model> <stage>` → seconds of edits that succeeded
+ATTEMPTED = "baret:attempted"  # hash: status of a delivery after an attempt → attempts
+
+# --- webhooks
+
+LANES = "baret:deliveries:lanes"  # sorted set: lane → when its next delivery is due, ms
+
+
+def lane(name: str) -> str:
+    """Return the sorted set of a lane's deliveries: id → when it is due, ms.
+
+    A lane's name is `<caller> <receiver>`.
+    """
+    return f"baret:deliveries:due:{name}"
+
+
+def delivery(delivery_id: str) -> str:
+    """Return the hash that holds a webhook delivery."""
+    return f"baret:delivery:{delivery_id}"
+
+
+def delivery_attempts(delivery_id: str) -> str:
+    """Return the list of a delivery's attempts, the oldest first: JSON each."""
+    return f"baret:delivery:{delivery_id}:attempts"
+
+
+def webhook_secrets(caller: str) -> str:
+    """Return the sorted set of a caller's webhook secrets: secret → its end, ms; +inf: none."""
+    return f"baret:webhook-secrets:{caller}"
+
+
+# --- access
+
+API_KEYS = "baret:keys"  # set: ids of all API keys ever made
+RATES = "baret:rates"  # prefix of the rate limiter's counters
+
+
+def api_key(key_id: str) -> str:
+    """Return the hash that holds an API key's record."""
+    return f"baret:key:{key_id}"
+
+
+def secret(name: str) -> str:
+    """Return the string that holds a secret shared by all processes."""
+    return f"baret:secret:{name}"
+
+
+_FIXED = {
+    "running": RUNNING,
+    "expiring": EXPIRING,
+    "deletions": DELETIONS,
+    "workers": WORKERS,
+    "ended": ENDED,
+    "stage_seconds": STAGE_SECONDS,
+    "attempted": ATTEMPTED,
+    "lanes": LANES,
+}
+_NAMED: tuple[Callable[[str], str], ...] = (
+    edit,
+    events,
+    waiting,
+    runs,
+    listing,
+    in_flight,
+    expired,
+    sharing,
+    idempotency,
+    lane,
+    delivery,
+    delivery_attempts,
+    webhook_secrets,
+)
+
+
+def lua_definitions() -> str:
+    """Return the names that scripts use, as Lua: `local running_key = …` and functions."""
+    lines = [f"local {name}_key = '{key}'" for name, key in _FIXED.items()]
+    for function in _NAMED:
+        before, after = function("\0").split("\0")
+        tail = f" .. '{after}'" if after else ""
+        lines.append(
+            f"local function {function.__name__}_key(name) return '{before}' .. name{tail} end"
+        )
+    return "\n".join(lines) + "\n"

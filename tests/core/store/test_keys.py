@@ -1,0 +1,79 @@
+"""Every key as it is spelled in Redis: a Redis filled by an earlier version must stay readable."""
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+from core.store import keys
+
+FIXED = {
+    "RUNNING": "baret:running",
+    "EXPIRING": "baret:expiring",
+    "DELETIONS": "baret:erased",
+    "MODELS": "baret:models",
+    "WORKERS": "baret:workers",
+    "ENDED": "baret:ended",
+    "STAGE_SECONDS": "baret:spent",
+    "ATTEMPTED": "baret:attempted",
+    "LANES": "baret:deliveries:lanes",
+    "API_KEYS": "baret:keys",
+    "RATES": "baret:rates",
+}
+NAMED = {
+    "edit": "baret:edit:a",
+    "events": "baret:events:a",
+    "waiting": "baret:waiting:a",
+    "runs": "baret:runs:a",
+    "listing": "baret:edits:a",
+    "in_flight": "baret:in_flight:a",
+    "expired": "baret:expired:a",
+    "sharing": "baret:sharing:a",
+    "idempotency": "baret:idempotency:a",
+    "lane": "baret:deliveries:due:a",
+    "delivery": "baret:delivery:a",
+    "delivery_attempts": "baret:delivery:a:attempts",
+    "webhook_secrets": "baret:webhook-secrets:a",
+    "api_key": "baret:key:a",
+    "secret": "baret:secret:a",
+}
+
+
+@pytest.mark.parametrize(("name", "spelled"), FIXED.items())
+def test_a_fixed_key_is_spelled_as_it_always_was(name: str, spelled: str) -> None:
+    assert getattr(keys, name) == spelled
+
+
+@pytest.mark.parametrize(("name", "spelled"), NAMED.items())
+def test_a_named_key_is_spelled_as_it_always_was(name: str, spelled: str) -> None:
+    assert getattr(keys, name)("a") == spelled
+
+
+def test_no_key_is_left_out_here() -> None:
+    public = {name for name in vars(keys) if not name.startswith("_")}
+    functions = {name for name in public if inspect.isfunction(getattr(keys, name))}
+    constants = {name for name in public if isinstance(getattr(keys, name), str)}
+    assert functions == NAMED.keys() | {"lua_definitions"}
+    assert constants == FIXED.keys() | {"PREFIX"}
+
+
+def test_keys_are_spelled_nowhere_else() -> None:
+    root = Path(keys.__file__).parents[2]
+    # Quoted, in either language: messages on a terminal begin with "baret: ".
+    spelled = re.compile(f"[\"']{keys.PREFIX}[a-z]")
+    files = [
+        path
+        for folder in ("api", "cli", "core", "housekeeper", "worker")
+        for path in (root / folder).rglob("*")
+        if path.suffix in (".py", ".lua") and spelled.search(path.read_text())
+    ]
+    assert [path.relative_to(root).as_posix() for path in files] == ["core/store/keys.py"]
+
+
+def test_scripts_get_the_same_names() -> None:
+    lines = keys.lua_definitions().splitlines()
+    assert "local deletions_key = 'baret:erased'" in lines
+    assert "local function edit_key(name) return 'baret:edit:' .. name end" in lines
+    attempts = "return 'baret:delivery:' .. name .. ':attempts' end"
+    assert f"local function delivery_attempts_key(name) {attempts}" in lines
