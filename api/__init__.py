@@ -1,24 +1,16 @@
 """The HTTP front end: requests in, edits on the queue, resources and problems out. No torch.
 
-app         the application, put together
-services    what its routes work with, made once
-auth        who calls, how often they may, and where the service may listen
-idempotency a POST that is sent again
-body        reading a body under a bound
-asked       what a POST asks for, from either kind of body
-intake      from a request to an edit on the queue
-listing     pages of edits: filters and cursors
-shown       a record as its caller sees it now
-etag        entity tags of edits
-events      an edit's events as server-sent events
-encoding    outputs in the encoding that a caller prefers
-validation  what pydantic says → JSON pointers a caller can use
-errors      the error tree of requests
-kinds       the one table from an error to its status, code and title
-problems    every error → RFC 9457
-requests    request ids, log lines, nothing internal in a 500
-hooks       what a webhook's receiver is sent, for the description
-openapi     (and examples) the parts of the description that FastAPI cannot derive
-routes/     edits, their events and deliveries, the webhooks' secret, files, models, health, pages
-web/        the plain page at /, the reference at /docs
+app          the application, put together
+routes/      the operations, one module for each resource, with their descriptions
+submission/  the steps of a POST: body, parsing, idempotency, acceptance
+responses/   edits, pages, events and images as they are sent
+openapi/     how the OpenAPI document is built
+auth         who calls, how often they may, and where the service may listen
+services     the services that routes use, made once
+cursors      signed cursors of pages
+server/      protocol, limits, middleware, headers, metrics
+problems/    every error as RFC 9457 problem details
+web/         the page at / and the reference at /docs
+
+Imports point downwards: routes > submission, responses > server > problems.
 """

@@ -1,4 +1,4 @@
-"""The application, put together: services made once, routes, errors, logs."""
+"""The application: services, routes, problem handlers, middleware."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,22 +9,25 @@ from fastapi import FastAPI
 from api.openapi.describe import describe, operation_id
 from api.openapi.webhooks import webhooks
 from api.problems.handlers import install_problem_handlers
-from api.routes import deliveries, edits, events, files, health, models, pages
+from api.responses.sse import EVENTS
+from api.routes import create, deliveries, edits, events, files, health, images, models, pages
 from api.routes import webhooks as webhook_secret
-from api.server.metrics import Metrics
+from api.server.metrics import MetricsRegistry
 from api.server.middleware import RequestMiddleware
 from api.services import make_services
+from api.submission.parsing import CreateEditRequest
 from core.images.sandbox import warm_up
+from core.schema import ParamsInput
 from core.settings import Settings
 from core.telemetry.tracing import Tracer
 
 
 def create_app(settings: Settings, *, tracer: Tracer | None = None) -> FastAPI:
-    """The ASGI application.
+    """Create the ASGI application.
 
     Args:
         settings: of the process.
-        tracer: None: by the settings.
+        tracer: None to make the one that the settings describe.
 
     Raises:
         RuntimeError: as `make_services`.
@@ -41,20 +44,25 @@ def create_app(settings: Settings, *, tracer: Tracer | None = None) -> FastAPI:
         title="BARET",
         version="1",  # the contract's, as in /v1
         lifespan=lifespan,
-        docs_url=None,  # `pages` serves a reference that needs nothing from elsewhere
+        docs_url=None,  # `pages` serves a reference that loads nothing from other hosts
         redoc_url=None,
         redirect_slashes=False,
         webhooks=webhooks,
         generate_unique_id_function=operation_id,
-        # FastAPI's own would tell paths and errors; `RequestMiddleware` tells neither.
+        # FastAPI's own would record paths and errors; `RequestMiddleware` records neither.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.services = services
-    app.state.metrics = Metrics(services.stats)
+    app.state.metrics = MetricsRegistry(services.stats)
     app.add_middleware(RequestMiddleware)
     install_problem_handlers(app)
-    for part in (edits, events, deliveries, files, models, webhook_secret, health, pages):
-        app.include_router(part.router)
+    for module in (
+        *(create, edits, images, events, deliveries, files, models, webhook_secret),
+        *(health, pages),
+    ):
+        app.include_router(module.router)
     app.mount("/web", pages.web_files)
-    app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # FastAPI's documented way
+    app.openapi = lambda: describe(  # type: ignore[method-assign]  # FastAPI's documented way
+        app, request=CreateEditRequest, params=ParamsInput, events=EVENTS.values()
+    )
     return app

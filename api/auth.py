@@ -1,7 +1,7 @@
 """Who calls, how often they may, and where a service without keys may listen.
 
-Without any key everybody is the same caller, and the service listens on loopback alone. From the
-first key on each caller has one; keys that replace one another speak for the same caller.
+As long as no key exists, everyone is the same caller and the service listens on loopback only. Once
+there is a key, every caller needs one; a key that replaces another belongs to the same caller.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.problems.errors import RateLimited, Unauthenticated
-from api.server.middleware import add_headers
+from api.server.headers import RATE_LIMIT, RATE_LIMIT_POLICY, add_headers
 from api.server.origins import check_origin
 from api.services import Services, ServicesDep
 from core.access.api_keys import ApiKey, Keyring
@@ -25,8 +25,8 @@ ANONYMOUS = "local"  # the one caller of a service without keys
 _bearer = HTTPBearer(
     scheme_name="key",
     bearerFormat="baret_sk_…",
-    description="Made by the operator with `baret keys create`. A service without any key, which "
-    "listens on loopback alone, asks for none.",
+    description="Created by the operator with `baret keys create`. A service without keys listens "
+    "on loopback only and requires none.",
     auto_error=False,
 )
 Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
@@ -34,19 +34,19 @@ Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 @dataclass(frozen=True)
 class Caller:
-    """A request that may be served: whose edits it sees, and how many of them may be in flight."""
+    """The caller of an authenticated request."""
 
-    caller: str
-    max_in_flight: int = 0  # 0: any number
+    name: str  # whose edits the request sees
+    max_in_flight: int = 0  # edits; 0 for no limit
 
 
 def authenticate(request: Request, services: ServicesDep, bearer: Bearer) -> Caller:
     """Check a request's key and count the request.
 
     Raises:
-        Unauthenticated: it has none although one is needed.
-        Forbidden: none is needed, and it comes from a foreign web page.
-        KeyRefused: it has one that is not valid.
+        Unauthenticated: a key is required, but was not sent.
+        Forbidden: no key is required, and the request comes from a foreign web page.
+        KeyRefused: the key is not valid.
         RateLimited: the key has made too many requests.
     """
     if not services.keys.configured() and may_be_open(services.settings):
@@ -63,8 +63,8 @@ CallerDep = Annotated[Caller, Depends(authenticate)]
 
 
 async def caller_name(caller: CallerDep) -> str:
-    """The caller that a request comes from; async, for else FastAPI takes a thread to call it."""
-    return caller.caller
+    """Return the caller's name. Async: FastAPI runs plain functions in a thread."""
+    return caller.name
 
 
 CallerNameDep = Annotated[str, Depends(caller_name)]
@@ -73,26 +73,27 @@ CallerNameDep = Annotated[str, Depends(caller_name)]
 def _count(request: Request, services: Services, key: ApiKey) -> None:
     quota = key.requests_per_minute or services.settings.requests_per_minute
     try:
-        allowance = services.rates.take(key.id, quota)
-    except StoreFull:  # no edit is accepted then, and what reads and frees must go on
+        allowance = services.rate_limiter.take(key.id, quota)
+    except StoreFull:  # no edits are accepted then, but reading and deleting must still work
         return
     add_headers(request, rate_headers(allowance))
     if not allowance.allowed:
         raise RateLimited(
-            f"The key has made {quota} requests within a minute.", retry_after=allowance.resets_in
+            f"This key has made {quota} requests within a minute, its maximum.",
+            retry_after=allowance.resets_in,
         )
 
 
 def rate_headers(allowance: Allowance) -> dict[str, str]:
-    """Structured fields of draft-ietf-httpapi-ratelimit-headers-11."""
+    """Return the structured fields of draft-ietf-httpapi-ratelimit-headers-11."""
     return {
-        "RateLimit-Policy": f'"requests";q={allowance.quota};w={WINDOW_SECONDS}',
-        "RateLimit": f'"requests";r={allowance.remaining};t={allowance.resets_in}',
+        RATE_LIMIT_POLICY: f'"requests";q={allowance.quota};w={WINDOW_SECONDS}',
+        RATE_LIMIT: f'"requests";r={allowance.remaining};t={allowance.resets_in}',
     }
 
 
 def check_exposure(settings: Settings, keys: Keyring) -> None:
-    """Refuse to listen where strangers could call a service that asks for no key.
+    """Refuse to listen where strangers could call a service without keys.
 
     Raises:
         RuntimeError: the message says what to do.
@@ -102,19 +103,19 @@ def check_exposure(settings: Settings, keys: Keyring) -> None:
     try:
         if keys.configured():
             return
-        why = "no key was made yet"
+        reason = "no key exists yet"
     except StoreUnavailable:
-        why = "Redis, which would know whether there are keys, does not answer"
+        reason = "Redis, which stores the keys, does not answer"
     raise RuntimeError(
-        f"BARET_HOST={settings.host} is reachable from other machines, and {why}. Make a key "
+        f"BARET_HOST={settings.host} is reachable from other machines, and {reason}. Create a key "
         "(`baret keys create NAME`, with the same REDIS_URL or BARET_DATA_DIR), or listen on "
-        "127.0.0.1, or set BARET_TRUSTED_NETWORK=true where a firewall or a container network "
+        "127.0.0.1, or set BARET_TRUSTED_NETWORK=true if a firewall or a container network "
         "protects the port."
     )
 
 
 def may_be_open(settings: Settings) -> bool:
-    """Whether strangers cannot reach the port, so that no key is needed while there is none."""
+    """Return whether strangers cannot reach the port, so that the service may have no keys."""
     return settings.trusted_network or _is_loopback(settings.host)
 
 

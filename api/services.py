@@ -1,4 +1,4 @@
-"""What the routes work with: constructed once, when the application starts."""
+"""The services that routes use, constructed once when the application starts."""
 
 import os
 from collections.abc import Iterable
@@ -10,9 +10,9 @@ from anyio import CapacityLimiter, to_thread
 from celery import Celery
 from fastapi import Depends, Request
 
-from api.responses.pagination import Cursors
+from api.cursors import Cursors
+from api.server.limits import BodyTimeouts
 from api.server.memory_limiter import MemoryLimiter
-from api.submission.body import BodyTimeouts
 from core.access.api_keys import Keyring
 from core.access.rate_limiter import RateLimiter
 from core.broker.app import make_celery
@@ -31,38 +31,38 @@ from core.telemetry.tracing import Tracer, make_tracer
 from core.webhooks.queue import Deliveries
 from core.webhooks.secrets import HookSecrets
 
-# Images decoded at once, each within the bounds of `DecoderSandbox`. More than there are cores
-# would only take time from the event loop; at least two, so that not all wait for one.
+# Images decoded at once, each within the limits of `DecoderSandbox`. More than there are cores
+# would only slow down the event loop; at least two, so that one slow image blocks no others.
 DECODERS = max(2, min(4, os.cpu_count() or 1))
 
 
 @dataclass(frozen=True)
 class Services:
-    """The parts that routes use; they are safe to share between threads."""
+    """The services of one process; they are safe to share between threads."""
 
     settings: Settings
     store: EditStore
     deliveries: Deliveries
-    hook_secrets: HookSecrets
-    files: ImageStorage
+    webhook_secrets: HookSecrets
+    images: ImageStorage
     fetcher: Fetcher
     marking: Marking
     follower: Follower
     celery: Celery
     keys: Keyring
-    rates: RateLimiter
+    rate_limiter: RateLimiter
     idempotency: Idempotency
     stats: StatsReader
-    decoding: DecoderSandbox
+    sandbox: DecoderSandbox
     decoders: CapacityLimiter
     body_timeouts: BodyTimeouts
     memory_limiter: MemoryLimiter
     tracer: Tracer
-    decoder_wait: float = 30.0  # seconds that a picture waits for others before it
+    decoder_wait: float = 30.0  # seconds that an image waits for a free decoder
 
     @cached_property
     def signer(self) -> LinkSigner:
-        """Signs picture addresses. Blocks when first used, and only then, to ask Redis.
+        """Signs image URLs. Blocks on first use, and only then, to ask Redis.
 
         Raises:
             StoreUnavailable: Redis does not answer.
@@ -71,15 +71,15 @@ class Services:
 
     @cached_property
     def cursors(self) -> Cursors:
-        """Signs cursors; as `signer`."""
+        """Signs cursors; blocks as `signer` does."""
         return Cursors(self.store.secret("cursors"))
 
-    def default_of(self, models: Iterable[str]) -> str | None:
-        """The model that a request gets that names none: the configured one, else the first."""
+    def default_model(self, models: Iterable[str]) -> str | None:
+        """Return the model for requests that name none: the configured one, or else the first."""
         return min(models, key=lambda name: (name != self.settings.model_name, name), default=None)
 
     async def close(self) -> None:
-        """Give every connection back."""
+        """Close every connection."""
         await self.follower.close()
         await self.fetcher.close()
         self.celery.close()
@@ -88,19 +88,19 @@ class Services:
 
 
 def make_services(settings: Settings, tracer: Tracer | None = None) -> Services:
-    """The services of one process. Nothing is connected yet, so Redis may come up later.
+    """Make the services of one process. Nothing connects yet, so Redis may start later.
 
     Raises:
-        RuntimeError: no Redis is named in the settings, what is to sign pictures cannot, or what
-            traces need is not installed.
+        RuntimeError: the settings name no Redis, images cannot be signed, or the packages for
+            traces are not installed.
     """
     client = connect(settings.broker_url)
     return Services(
         settings=settings,
         store=EditStore(client),
         deliveries=Deliveries(client),
-        hook_secrets=HookSecrets(client),
-        files=ImageStorage(settings.images_url),
+        webhook_secrets=HookSecrets(client),
+        images=ImageStorage(settings.images_url),
         fetcher=Fetcher(settings.allow_networks),
         marking=Marking.make(
             enabled=settings.mark_outputs,
@@ -111,10 +111,10 @@ def make_services(settings: Settings, tracer: Tracer | None = None) -> Services:
         follower=Follower(settings.broker_url),
         celery=make_celery(settings.broker_url),
         keys=Keyring(client),
-        rates=RateLimiter(client),
+        rate_limiter=RateLimiter(client),
         idempotency=Idempotency(client),
         stats=StatsReader(client),
-        decoding=DecoderSandbox(),
+        sandbox=DecoderSandbox(),
         decoders=CapacityLimiter(DECODERS),
         body_timeouts=BodyTimeouts(),
         memory_limiter=MemoryLimiter(),
@@ -122,7 +122,7 @@ def make_services(settings: Settings, tracer: Tracer | None = None) -> Services:
     )
 
 
-async def _services_of(request: Request) -> Services:  # else FastAPI takes a thread to call it
+async def _services_of(request: Request) -> Services:  # async: no thread is needed
     services: Services = request.app.state.services
     return services
 

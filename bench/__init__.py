@@ -1,14 +1,13 @@
-"""Measurements, each one command.
+"""Benchmarks; each one is a command, `python -m bench.NAME`.
 
-contact_sheet   the ten sample edits through HTTP, as a sheet to look at
-residency       the model stays loaded, the memory stays flat
-service         what both need: an edit through HTTP, seen to its end
 edits           BARET and its peers on edits whose exact answer is known
-ablations       what each choice in the method is worth, on the same edits
+ablations       the effect of each choice in the method, on the same edits
 photos          TEDBench and PIE-Bench with their published metrics
-front_door      what a request and an event stream cost before any edit is made
-speed           seconds, FLOP/s and ratios of an edit alone and among others, on this machine
-speed_on_gpu.sh the same on a CUDA device
-processor       what the machine's processor is called
-zoo_on_gpu.sh   training the zoo's model at 128×128 on a CUDA device
+speed           seconds, FLOP/s and ratios of one edit and of concurrent edits on this machine
+http_load       the cost of requests and event streams, before any edit is made
+service         the running service: its overhead, its memory, and a contact sheet of ten edits
+common          code that several benchmarks share
+
+speed_on_gpu.sh   speed on a CUDA device
+zoo_on_gpu.sh     trains the zoo's model at 128×128 on a CUDA device
 """

@@ -1,12 +1,12 @@
 #!/bin/sh
-# Speed on a CUDA device: that the GPU gives the CPU's pictures, then how fast it does.
+# Checks that the GPU gives the same images as the CPU, then measures the speed on the GPU.
 #
 #   bench/speed_on_gpu.sh [FOLDER]
 #
-# FOLDER ($OUT by default, without it docs/benchmarks) receives a page and a JSON file for the zoo
-# and for Stable Diffusion 1.5's architecture with random weights in bfloat16 and in float16. Each
-# is written again after every section, so a limit on time loses one section at most. It has not
-# been run on a GPU yet.
+# FOLDER ($OUT by default, or docs/benchmarks) receives a page and a JSON file for the zoo and for
+# Stable Diffusion 1.5's architecture with random weights, in bfloat16 and in float16. Both files are
+# written after every section, so a time limit loses at most one section. This has not been run on a
+# GPU yet.
 set -eu
 cd "$(dirname "$0")/.."
 out=${1:-${OUT:-docs/benchmarks}}

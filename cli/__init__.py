@@ -1,5 +1,5 @@
-"""The command `baret`, and the place of the Python client (until then: curl and httpx, see README).
+"""The command line `baret`. For the Python client, see README (until then: curl and httpx).
 
-command  the console script and its groups of commands
-keys     `baret keys`: make, list and revoke API keys, where the service's Redis can be reached
+main  the console script and its command groups
+keys  `baret keys`: create, list and revoke API keys
 """

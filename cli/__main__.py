@@ -1,4 +1,4 @@
-"""`python -m cli`: the command where its script is not installed."""
+"""`python -m cli`: the command line if its script is not installed."""
 
 from cli.main import main
 

@@ -1,6 +1,7 @@
-"""`baret keys`: for the operator. It speaks to Redis as the API's settings name it, not to HTTP.
+"""`baret keys`: create, list and revoke API keys.
 
-Whoever reaches that Redis can do all of this anyway; over HTTP it would need a key above the keys.
+For the operator. The commands use the Redis in the settings, not the HTTP API: anyone who can reach
+that Redis can do all of this anyway, while the API would need a key above all keys.
 """
 
 from datetime import datetime
@@ -12,11 +13,9 @@ from core.access.api_keys import PREFIX, ApiKey, Keyring, NewApiKey, id_of
 from core.settings import Settings
 from core.store.connection import connect
 
-app = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
+app = typer.Typer(help="Create, list and revoke API keys.", no_args_is_help=True)
 
 _COLUMNS = ("id", "name", "state", "created", "last used", "requests/min", "in flight", "edits of")
-
-Limit = Annotated[int | None, typer.Option(min=1, help="instead of the service's setting")]
 
 
 def _keyring() -> Keyring:
@@ -25,27 +24,33 @@ def _keyring() -> Keyring:
 
 @app.command()
 def create(
-    name: Annotated[str, typer.Argument(help="for people: who or what will use it")],
+    name: Annotated[str, typer.Argument(help="Who or what will use the key.")],
     replaces: Annotated[
-        str | None, typer.Option(metavar="ID", help="a key whose edits the new one sees too")
+        str | None,
+        typer.Option(metavar="ID", help="Give access to the edits of this key, too."),
     ] = None,
-    requests_per_minute: Limit = None,
-    edits_in_flight: Limit = None,
+    requests_per_minute: Annotated[
+        int | None, typer.Option(min=1, help="Override BARET_REQUESTS_PER_MINUTE.")
+    ] = None,
+    edits_in_flight: Annotated[
+        int | None, typer.Option(min=1, help="Override BARET_EDITS_PER_KEY.")
+    ] = None,
 ) -> None:
-    """Make a key and print it, alone, on standard output. It cannot be shown again."""
-    wish = NewApiKey(name, replaces, requests_per_minute, edits_in_flight)
-    text, key = _keyring().create(wish)
+    """Create a key and print it. It cannot be shown again."""
+    new_key = NewApiKey(name, replaces, requests_per_minute, edits_in_flight)
+    text, key = _keyring().create(new_key)
+    # The key goes to stdout alone, so that it can be piped.
     typer.echo(text)
-    typer.echo(f"{key.id} ({key.name}). Keep the key: it is not shown again.", err=True)
+    typer.echo(f"Created {key.id} ({key.name}). Save the key: it cannot be shown again.", err=True)
     if replaces:
-        typer.echo(f"{replaces} stays valid until it is revoked.", err=True)
+        typer.echo(f"{replaces} stays valid until you revoke it.", err=True)
 
 
 @app.command("list")
-def show(
-    json: Annotated[bool, typer.Option("--json", help="one JSON object a line")] = False,
+def list_keys(
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
 ) -> None:
-    """List the keys, revoked ones too, the oldest first."""
+    """List all keys, including revoked ones, oldest first."""
     keys = _keyring().all()
     if json:
         for key in keys:
@@ -60,11 +65,11 @@ def show(
 
 @app.command()
 def revoke(
-    key: Annotated[str, typer.Argument(metavar="ID", help="its id, or a leaked key itself")],
+    key: Annotated[str, typer.Argument(metavar="ID", help="The key's id, or the key itself.")],
 ) -> None:
-    """Make a key invalid at once, for good."""
+    """Revoke a key at once. This cannot be undone."""
     revoked = _keyring().revoke(id_of(key) if key.startswith(PREFIX) else key)
-    typer.echo(f"{revoked.id} ({revoked.name}) is revoked.")
+    typer.echo(f"Revoked {revoked.id} ({revoked.name}).")
 
 
 def _row(key: ApiKey) -> tuple[str, ...]:

@@ -6,10 +6,10 @@ import typer
 from pydantic import ValidationError
 
 from cli import keys
-from core.errors import JobsError
+from core.errors import CoreError
 
 app = typer.Typer(
-    help="BARET's command line.",
+    help="Operate a BARET service.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -18,15 +18,15 @@ app.add_typer(keys.app, name="keys")
 
 
 @app.callback()
-def _groups() -> None:
-    """Typer would drop the group's name where it is the only one."""
+def _root() -> None:
+    """Keep the group's name: Typer drops it if there is only one group."""
 
 
 def main() -> None:
-    """Run the command; what can be expected to go wrong is told in a sentence, with status 1."""
+    """Run the command. Print expected errors in one sentence and exit with status 1."""
     try:
         app(prog_name="baret")
     except ValidationError as error:
-        sys.exit(f"baret: a setting is not understood: {error}")
-    except (JobsError, RuntimeError) as error:
+        sys.exit(f"baret: a setting is not valid: {error}")
+    except (CoreError, RuntimeError) as error:
         sys.exit(f"baret: {error}")

@@ -1,38 +1,42 @@
-"""A fuse before what may hang: a server that does not answer holds up few, and not for long."""
+"""A circuit breaker: after a timeout, calls to a server that hangs fail at once for a while."""
 
 import time
 
 
 class CircuitBreaker:
-    """Blown by an answer that did not come in time; then one asks now and then, the others do not.
+    """Opens after a timeout. While open, one trial call is let through now and then.
 
-    Without it a server that hangs holds every caller, one after another, for the whole time-out.
-    Threads may share one: what a race costs is a question more.
+    Without it, a server that hangs would hold every caller for the whole timeout, one after
+    another. Threads may share a breaker: a race costs one more trial call.
     """
 
     def __init__(self, *, timeout: float, open_seconds: float):
-        """Whole.
+        """Create a closed breaker.
 
         Args:
-            timeout: seconds that an answer is waited for.
-            rest: seconds that nobody asks once none came.
+            timeout: seconds after which a call counts as timed out.
+            open_seconds: seconds without any call after a timeout.
         """
         self._timeout, self._open_seconds = timeout, open_seconds
-        self._asked_again_at = 0.0  # monotonic; 0 while it is whole
+        self._next_trial_at = 0.0  # monotonic; 0 while closed
 
     def allow(self) -> bool:
-        """Whether to ask at all. Whoever may while it is blown asks for all: they wait for that."""
-        if self._asked_again_at:
+        """Return whether to make a call.
+
+        While the breaker is open, one caller per timeout may try; all others are refused until
+        that call ends.
+        """
+        if self._next_trial_at:
             now = time.monotonic()
-            if now < self._asked_again_at:
+            if now < self._next_trial_at:
                 return False
-            self._asked_again_at = now + self._timeout
+            self._next_trial_at = now + self._timeout
         return True
 
     def record_timeout(self) -> None:
-        """No answer came in time."""
-        self._asked_again_at = time.monotonic() + self._open_seconds
+        """Open the breaker: a call timed out."""
+        self._next_trial_at = time.monotonic() + self._open_seconds
 
     def reset(self) -> None:
-        """An answer came."""
-        self._asked_again_at = 0.0
+        """Close the breaker: the server answered."""
+        self._next_trial_at = 0.0

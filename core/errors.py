@@ -1,47 +1,47 @@
-"""The error tree of `core`. It knows nothing of HTTP; `api.problems.handlers` maps it to statuses.
+"""The error tree of `core`. It knows nothing of HTTP; `api.problems.types` maps it to statuses.
 
-JobsError
+CoreError
 ├── EditUnavailable
-│   ├── EditNotFound        no such edit (or another caller's)
-│   └── EditExpired         it was kept as long as was promised, and is gone
-├── DeliveryNotFound        no such webhook delivery of the edit
-├── StaleAttempt            a worker whose lease was given to another attempt
-├── Later                   not now; says in how many seconds to try again
-│   ├── QueueFull               the model's queue has reached its bound
-│   ├── TooManyInFlight         the caller's edits in flight have reached their bound
-│   ├── TooManyFetches          the caller's fetches under way have reached their bound
-│   ├── FetchersBusy            everybody's have
-│   └── IdempotencyInProgress   the first request with this idempotency key is still being taken
+│   ├── EditNotFound        no such edit, or another caller's
+│   └── EditExpired         its retention time has passed; it was deleted
+├── DeliveryNotFound        the edit has no such webhook delivery
+├── StaleAttempt            the attempt's lease has passed to another one
+├── RetryLater              temporary; may say in how many seconds to try again
+│   ├── QueueFull               the model's queue is full
+│   ├── TooManyInFlight         the key has its maximum of edits in flight
+│   ├── TooManyFetches          the key has its maximum of fetches in progress
+│   ├── FetchersBusy            the process has its maximum of fetches in progress
+│   └── IdempotencyInProgress   the first request with this idempotency key is in progress
 ├── IdempotencyMismatch     the idempotency key was used with another body
 ├── KeyRefused
-│   ├── KeyMalformed        no API key by its form or checksum
-│   ├── KeyUnknown          there is no such API key
-│   └── KeyRevoked          the API key is valid no longer
-├── StoreUnavailable        Redis or the object store does not answer
-│   ├── StoreFull           Redis has no room for what was to be written
-│   └── StoreDamaged        Redis holds what this service did not write there
-├── DecoderUnavailable      no process could be started to decode a picture, or none is free
-├── NoWorker                no worker has ever announced the model
-├── UnknownModel            workers are there, but not for the model asked for
+│   ├── KeyMalformed        not an API key, by its form or checksum
+│   ├── KeyUnknown          no such API key
+│   └── KeyRevoked          the API key was revoked
+├── StoreUnavailable        Redis or the image storage does not answer
+│   ├── StoreFull           Redis is out of memory for writes
+│   └── StoreDamaged        Redis holds data that this service did not write
+├── DecoderUnavailable      no process to decode an image could be started, or none is free
+├── NoWorker                no worker has announced any model
+├── UnknownModel            no worker has announced this model
 ├── UnknownPreset           the model has not announced this preset
-├── SourceNotFound          the edit named as a source is not there any more
+├── SourceNotFound          the edit given as `source` does not exist, or has no image any more
 ├── InputImageError
-│   ├── InvalidImage      cannot be read, truncated, animated
-│   ├── ImageTooLarge     too many bytes or pixels
-│   ├── UnsupportedImage  not one of the accepted formats
-│   └── ImageOutOfRange   readable, but too small or too elongated
+│   ├── InvalidImage        unreadable, truncated or animated
+│   ├── ImageTooLarge       too many bytes or pixels
+│   ├── UnsupportedImage    not one of the accepted formats
+│   └── ImageOutOfRange     readable, but too small or too elongated
 └── FetchError
-    ├── AddressNotAllowed   a URL that leads, or may lead, inside
-    └── FetchFailed         the other side did not deliver
+    ├── AddressNotAllowed   the URL leads, or may lead, to a private address
+    └── FetchFailed         the server behind the URL did not deliver an image
 """
 
 
-class JobsError(Exception):
-    """Base of what `core` raises; the message says what to do about it."""
+class CoreError(Exception):
+    """Base of the errors that `core` raises. The message says what to do."""
 
 
-class EditUnavailable(JobsError):
-    """Base of why there is no edit to show."""
+class EditUnavailable(CoreError):
+    """Base of the reasons why there is no edit to show."""
 
 
 class EditNotFound(EditUnavailable):
@@ -49,119 +49,122 @@ class EditNotFound(EditUnavailable):
 
 
 class EditExpired(EditUnavailable):
-    """The edit was kept as long as was promised."""
+    """The edit's retention time has passed."""
 
 
-class DeliveryNotFound(JobsError):
-    """The edit has no webhook delivery of this id."""
+class DeliveryNotFound(CoreError):
+    """The edit has no webhook delivery with this id."""
 
 
-class StaleAttempt(JobsError):
-    """The attempt's lease has gone: its results must not be published."""
+class StaleAttempt(CoreError):
+    """The attempt has lost its lease and must not publish its results."""
 
 
-class Later(JobsError):
-    """Not now. `retry_after` is an estimate in whole seconds, None where nothing is known."""
+class RetryLater(CoreError):
+    """A temporary refusal.
+
+    `retry_after` estimates in whole seconds when to try again; None if nothing is known.
+    """
 
     def __init__(self, message: str, *, retry_after: int | None = None):
         super().__init__(message)
         self.retry_after = retry_after
 
 
-class QueueFull(Later):
-    """The model's queue has reached its bound."""
+class QueueFull(RetryLater):
+    """The model's queue is full."""
 
 
-class TooManyInFlight(Later):
-    """The caller's edits in flight have reached their bound."""
+class TooManyInFlight(RetryLater):
+    """The key has its maximum of edits in flight."""
 
 
-class TooManyFetches(Later):
-    """The caller has as many pictures being fetched as it may."""
+class TooManyFetches(RetryLater):
+    """The key has its maximum of fetches in progress."""
 
 
-class FetchersBusy(Later):
-    """As many pictures are being fetched as can be at once."""
+class FetchersBusy(RetryLater):
+    """The process has its maximum of fetches in progress."""
 
 
-class IdempotencyInProgress(Later):
-    """The first request with this idempotency key is still being taken."""
+class IdempotencyInProgress(RetryLater):
+    """The first request with this idempotency key is still in progress."""
 
 
-class IdempotencyMismatch(JobsError):
+class IdempotencyMismatch(CoreError):
     """The idempotency key was used with another body."""
 
 
-class KeyRefused(JobsError):
-    """Base of why an API key is not taken; never says what the key was."""
+class KeyRefused(CoreError):
+    """Base of the reasons to refuse an API key. Messages never quote the key."""
 
 
 class KeyMalformed(KeyRefused):
-    """No API key, by its form or checksum."""
+    """The text is not an API key, by its form or checksum."""
 
 
 class KeyUnknown(KeyRefused):
-    """There is no such API key."""
+    """No such API key exists."""
 
 
 class KeyRevoked(KeyRefused):
-    """The API key is valid no longer."""
+    """The API key was revoked."""
 
 
-class StoreUnavailable(JobsError):
-    """Redis or the object store does not answer."""
+class StoreUnavailable(CoreError):
+    """Redis or the image storage does not answer."""
 
 
-class DecoderUnavailable(JobsError):
-    """No process could be started to decode a picture, or none became free in time."""
+class DecoderUnavailable(CoreError):
+    """No process to decode an image could be started, or none became free in time."""
 
 
 class StoreFull(StoreUnavailable):
-    """Redis answers, and has no room for what was to be written."""
+    """Redis answers, but is out of memory for writes."""
 
 
 class StoreDamaged(StoreUnavailable):
-    """Redis answers, with what this service did not write and cannot read."""
+    """Redis answers with data that this service did not write and cannot read."""
 
 
-class NoWorker(JobsError):
+class NoWorker(CoreError):
     """No worker has announced any model yet."""
 
 
-class UnknownModel(JobsError):
+class UnknownModel(CoreError):
     """No worker has announced this model."""
 
 
-class UnknownPreset(JobsError):
+class UnknownPreset(CoreError):
     """The model has not announced this preset."""
 
 
-class SourceNotFound(JobsError):
-    """The edit named as `source` does not exist or has no picture any more."""
+class SourceNotFound(CoreError):
+    """The edit given as `source` does not exist, or has no image any more."""
 
 
-class InputImageError(JobsError):
-    """Base of what can be wrong with a picture."""
+class InputImageError(CoreError):
+    """Base of the reasons to refuse an image."""
 
 
 class InvalidImage(InputImageError):
-    """The bytes are not one whole still picture."""
+    """The bytes are not one complete still image."""
 
 
 class ImageTooLarge(InputImageError):
-    """More bytes or pixels than accepted."""
+    """The image has more bytes or pixels than the service accepts."""
 
 
 class UnsupportedImage(InputImageError):
-    """Not one of the accepted formats, judged by content."""
+    """The content is not in one of the accepted formats."""
 
 
 class ImageOutOfRange(InputImageError):
-    """Readable, but smaller or more elongated than the method works on."""
+    """The image is readable, but smaller or more elongated than the method can edit."""
 
 
-class FetchError(JobsError):
-    """Base of what can go wrong with a URL that a caller gave."""
+class FetchError(CoreError):
+    """Base of the reasons why a URL from a caller could not be used."""
 
 
 class AddressNotAllowed(FetchError):
@@ -169,4 +172,4 @@ class AddressNotAllowed(FetchError):
 
 
 class FetchFailed(FetchError):
-    """The URL is allowed, but did not deliver a picture."""
+    """The URL is allowed, but did not deliver an image."""

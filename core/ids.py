@@ -8,10 +8,10 @@ _EDIT_ID = re.compile(r"edit_[0-9a-f]{32}")
 
 
 def new_edit_id() -> str:
-    """A new `edit_…`, greater than every earlier one of this process."""
+    """Return a new `edit_…`, greater than every earlier one of this process."""
     return f"edit_{uuid_utils.uuid7().hex}"
 
 
 def is_edit_id(text: str) -> bool:
-    """Whether the text has the form of an edit's id."""
+    """Return whether the text has the form of an edit's id."""
     return _EDIT_ID.fullmatch(text) is not None

@@ -1,4 +1,4 @@
-"""Problem objects (RFC 9457), in answers and in failed edits alike."""
+"""Problem objects (RFC 9457), for error responses and failed edits."""
 
 from dataclasses import dataclass
 
@@ -7,52 +7,53 @@ from core.schema import Problem
 
 @dataclass(frozen=True)
 class EditProblem:
-    """Why an edit failed, in general."""
+    """A kind of reason why an edit failed."""
 
     title: str
-    status: int  # the HTTP status that would go with it
+    status: int  # the HTTP status that fits it
     help: str  # what happened and what to do about it
 
 
 MODEL_ERROR = "model_error"
 WORKER_LOST = "worker_lost"
 
-# By code: everything that a failed edit's `error` may say.
+# All codes that a failed edit's `error` can have.
 EDIT_PROBLEMS = {
     "out_of_memory": EditProblem(
         "Out of memory",
         503,
-        "The worker's device has no room for this edit. Ask for fewer outputs or try again later.",
+        "The worker's device has too little memory for this edit. Request fewer outputs, or try "
+        "again later.",
     ),
     MODEL_ERROR: EditProblem(
         "The edit failed",
         500,
-        "The model could not finish this edit. Try again; if it fails again, tell the operator the "
-        "edit's id.",
+        "The model could not finish this edit. Try again. If it fails again, give the edit's id to "
+        "the operator.",
     ),
-    "timeout": EditProblem("Timed out", 504, "The edit ran longer than it may."),
+    "timeout": EditProblem("The edit timed out", 504, "The edit ran longer than the time limit."),
     WORKER_LOST: EditProblem(
         "The worker was lost",
         500,
-        "The edit was tried as often as it may be, and its worker was lost each time.",
+        "The edit reached its maximum number of attempts. Each time, its worker was lost.",
     ),
     "content_rejected": EditProblem(
-        "The content check refused the result",
+        "The content check rejected the result",
         422,
-        "The model's own content check refused what this edit shows; no picture was kept. Change "
-        "the prompt or the picture.",
+        "The model's content check rejected the result, and no image was stored. Change the prompt "
+        "or the image.",
     ),
 }
 
 
 def make_problem(code: str, title: str, *, status: int, detail: str) -> Problem:
-    """A problem whose `type` is its page in the service's docs.
+    """Return a problem whose `type` is its page in the service's docs.
 
     Args:
         code: short and stable, for programs.
         title: the same for every problem of this code.
-        status: the HTTP status that goes with it.
-        detail: what happened this time and what to do about it; nothing of the inside.
+        status: the HTTP status that fits it.
+        detail: what happened this time and what to do; no internals.
     """
     return Problem(
         type=f"/docs/problems/{code}", title=title, status=status, detail=detail, code=code
@@ -60,6 +61,6 @@ def make_problem(code: str, title: str, *, status: int, detail: str) -> Problem:
 
 
 def edit_problem(code: str, detail: str | None = None) -> Problem:
-    """Why an edit failed; without a detail, what is said of all of this code."""
+    """Return the problem of a failed edit; `detail` defaults to the general help of its code."""
     kind = EDIT_PROBLEMS[code]
     return make_problem(code, kind.title, status=kind.status, detail=detail or kind.help)

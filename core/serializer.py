@@ -1,4 +1,4 @@
-"""A stored edit as its public resource, the same in answers, events and webhooks."""
+"""A stored edit as its public resource, the same in responses, events and webhooks."""
 
 from datetime import UTC, datetime
 
@@ -14,24 +14,24 @@ def edit_resource(
     queue_position: int | None = None,
     eta_seconds: float | None = None,
 ) -> Edit:
-    """The resource of docs/api.md, its picture addresses freshly signed.
+    """Return the resource described in docs/api.md, with freshly signed image URLs.
 
     Args:
-        record: the edit as the store holds it.
-        signer: signs picture addresses.
-        base_url: scheme and authority that the reader can reach, without a slash at the end.
-        queue_position: edits before this one; None unless it is queued.
-        eta_seconds: until its end; None where it has ended or nothing is known.
+        record: the stored edit.
+        signer: signs image URLs.
+        base_url: scheme and authority that the reader can reach, without a trailing slash.
+        queue_position: number of edits ahead; None unless the edit is queued.
+        eta_seconds: estimated seconds until the end; None if the edit has ended or none is known.
     """
     submission = record.submission
     result = record.result or Result()
-    home = f"{base_url}/v1/edits/{submission.id}"
-    seconds = _link_seconds(record)
+    edit_url = f"{base_url}/v1/edits/{submission.id}"
+    seconds = _url_lifetime(record)
 
-    def address(image: StoredImage) -> str:
+    def signed_url(image: StoredImage) -> str:
         return base_url + signer.path(submission.id, image.name, seconds=seconds)
 
-    artifacts = {kind: address(image) for kind, image in result.artifacts.items()}
+    artifacts = {kind: signed_url(image) for kind, image in result.artifacts.items()}
     return Edit(
         id=submission.id,
         created_at=submission.created_at,
@@ -49,19 +49,19 @@ def edit_resource(
         metadata=submission.metadata,
         input=submission.input,
         outputs=[
-            Output(**image.model_dump(exclude={"name"}), url=address(image))
+            Output(**image.model_dump(exclude={"name"}), url=signed_url(image))
             for image in result.outputs
         ],
         artifacts=Artifacts(**artifacts) if artifacts else None,
         warnings=result.warnings,
         metrics=_metrics(record, result.metrics),
         error=record.error,
-        urls=Urls(self=home, cancel=f"{home}/cancel", events=f"{home}/events"),
+        urls=Urls(self=edit_url, cancel=f"{edit_url}/cancel", events=f"{edit_url}/events"),
     )
 
 
-def _link_seconds(record: Record) -> int:
-    """How long picture addresses hold: no longer than the pictures."""
+def _url_lifetime(record: Record) -> int:
+    """Return the seconds for which image URLs are valid: never longer than the images exist."""
     if record.expires_at is None:
         return LINK_SECONDS
     left = (record.expires_at - datetime.now(UTC)).total_seconds()
@@ -69,7 +69,7 @@ def _link_seconds(record: Record) -> int:
 
 
 def _metrics(record: Record, measured: Metrics) -> Metrics:
-    """What the worker measured, with what the record's own times say."""
+    """Add the times in the record to the worker's measurements."""
     queued = run = None
     if record.started_at:
         queued = (record.started_at - record.queued_at).total_seconds()

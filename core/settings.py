@@ -1,4 +1,4 @@
-"""The configuration of every process, read once at its door and documented only here."""
+"""The configuration of every process: read once at its start, documented here."""
 
 import os
 from functools import cached_property
@@ -18,19 +18,20 @@ from pydantic_settings import (
 
 from core.schema import KEEP_SECONDS
 
-# Where Docker and Kubernetes put secrets: a file each, named as the variable.
+# Where Docker and Kubernetes put secrets: one file each, named like the variable.
 SECRETS_DIR = Path("/run/secrets")
 
-REDIS_URL_FILE = "redis.url"  # in the data folder, written by the one-machine stack
+REDIS_URL_FILE = "redis.url"  # in the data folder; the one-machine stack writes it
 
 Network = IPv4Network | IPv6Network
 
 
 class Settings(BaseSettings):
-    """Environment variables `BARET_…` (and `REDIS_URL`), or a `.env` file beside the process, or
-    files in /run/secrets (`BARET_SECRETS_DIR`) of the same names; the first that has it counts.
+    """Settings from the environment, a `.env` file or files of secrets; the first source wins.
 
-    Neither what is printed of it nor what is said of a wrong value holds a secret.
+    Variables are named `BARET_…` (and `REDIS_URL`). `.env` is read from the working directory, and
+    secrets from /run/secrets (`BARET_SECRETS_DIR`), one file per variable, with the same names.
+    Neither `repr` nor an error message about a wrong value shows a secret.
     """
 
     model_config = SettingsConfigDict(
@@ -44,89 +45,93 @@ class Settings(BaseSettings):
     port: int = Field(8000, description="port the API listens on")
     public_url: str = Field(
         "",
-        description="address under which callers know the service, such as "
-        "https://photos.example: every address in answers and webhooks begins with it; unset: what "
-        "each request's Host header says",
+        description="public base URL of the service, such as https://photos.example; URLs in "
+        "responses and webhooks begin with it; if unset, the Host header of each request is used",
     )
     trusted_network: bool = Field(
         False,
-        description="listen beyond loopback without any key, because a firewall or a container "
-        "network protects the port; once a key was made, keys are asked for all the same",
+        description="allow the API to listen beyond loopback without any API key, because a "
+        "firewall or a container network protects the port; once a key has been created, "
+        "every request needs one",
     )
-    data_dir: Path = Field(Path("data"), description="folder for pictures, Valkey's data and logs")
+    data_dir: Path = Field(Path("data"), description="folder for images, Valkey's data and logs")
     model: str = Field(
         "zoo",
-        description="bundled name, diffusers folder, .safetensors file or hub id; "
-        "the API takes it as the default model",
+        description="bundled name, diffusers folder, .safetensors file or Hub id; also the API's "
+        "default model",
     )
-    device: str = Field("auto", description="auto, cpu, cuda, cuda:1 …; auto takes a GPU if it can")
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:1 …; auto prefers a GPU")
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = Field(
         "auto", description="auto: float16 on CUDA, float32 on a CPU"
     )
     concurrency: str = Field(
         "auto",
-        description="edits in flight a worker; auto is as many as fill a GPU's calls by its "
-        "measured memory, at most 16, and 1 on a CPU, which one edit fills",
+        description="edits that a worker runs at once; auto: as many as fill the GPU's calls, by "
+        "measured memory, at most 16; on a CPU 1, because one edit uses it fully",
     )
     store_url: str = Field(
-        "", description="object store of the pictures: a folder under the data folder, or s3://…"
+        "",
+        description="object store for images, such as s3://…; unset: in the data folder",
     )
     redis_url: SecretStr = Field(
         SecretStr(""),
         validation_alias="REDIS_URL",
-        description="unset: the Valkey that the one-machine stack runs",
+        description="Redis or Valkey server; unset: the Valkey that the one-machine stack runs",
     )
     allow_networks: Annotated[tuple[Network, ...], NoDecode] = Field(
         (),
-        description="comma-separated networks that picture and webhook URLs may reach "
-        "although they are not public, such as 127.0.0.0/8",
+        description="private networks that image and webhook URLs may reach, separated by commas, "
+        "such as 127.0.0.0/8",
     )
     inversion_cache_mb: int = Field(
         256,
         ge=0,
-        description="most megabytes of inversions kept for each caller, so that the same picture "
-        "is edited again faster; 0 keeps none",
+        description="maximum megabytes of cached inversions per caller; they make another edit of "
+        "the same image faster; 0 turns the cache off",
     )
     mark_outputs: bool = Field(
-        True, description="say in every output, machine-readably, that a model made it (XMP)"
+        True, description="mark every output, machine-readably, as made by a model (XMP)"
     )
     c2pa_certificate: str = Field(
-        "", description="PEM file; with it outputs carry a signed C2PA manifest too"
+        "",
+        description="PEM file; if set, outputs also carry a signed C2PA manifest",
     )
     c2pa_key: str = Field("", description="PEM file (PKCS #8) of the certificate's private key")
     c2pa_algorithm: Literal["es256", "es384", "es512", "ps256", "ps384", "ps512", "ed25519"] = (
-        Field("es256", description="how the key signs")
+        Field("es256", description="signature algorithm of the key")
     )
     content_check: bool = Field(
         True,
-        description="refuse outputs that the safety checker refuses which a model brings along",
+        description="refuse outputs that the model's own safety checker, if it has one, rejects",
     )
     worker_metrics_port: int = Field(
-        0, ge=0, le=65535, description="port of the worker's Prometheus metrics; 0 serves none"
+        0, ge=0, le=65535, description="port of the worker's Prometheus metrics; 0 turns them off"
     )
-    queue_limit: int = Field(1000, description="most edits that may wait for one model")
+    queue_limit: int = Field(1000, description="maximum edits waiting for one model")
     requests_per_minute: int = Field(
-        600, ge=1, description="most requests of a key in any minute; a key can have its own limit"
+        600,
+        ge=1,
+        description="maximum requests of a key in any minute; a key can have its own limit",
     )
     edits_per_key: int = Field(
         100,
         ge=1,
-        description="most edits of a key that may wait or run; a key can have its own limit",
+        description="maximum edits of a key waiting or running; a key can have its own limit",
     )
-    edit_timeout: float = Field(1800, description="seconds after which a running edit is given up")
+    edit_timeout: float = Field(1800, description="seconds after which a running edit fails")
     retention: float = Field(
         KEEP_SECONDS,
         ge=1,
-        description="seconds that an edit and its pictures are kept after its end: 4 days, longer "
-        "than webhooks are tried (3½ days), so that none finds its edit gone",
+        description="seconds for which an ended edit and its images are kept; the default is 4 "
+        "days, longer than webhooks are retried (3½ days), so that none finds its edit deleted",
     )
     otlp_endpoint: str = Field(
         "",
         validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT",
-        description="collector of traces (OTLP over HTTP); unset: none are kept",
+        description="collector for traces (OTLP over HTTP); unset: no traces",
     )
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING, ERROR")
-    log_format: Literal["console", "json"] = Field("console", description="how log lines look")
+    log_format: Literal["console", "json"] = Field("console", description="format of log lines")
 
     @field_validator("allow_networks", mode="before")
     @classmethod
@@ -140,23 +145,25 @@ class Settings(BaseSettings):
 
     @field_validator("public_url")
     @classmethod
-    def _is_an_address(cls, value: str) -> str:
+    def _check_public_url(cls, value: str) -> str:
         parts = urlsplit(value)
-        whole = parts.scheme in ("http", "https") and parts.hostname
-        if value and (not whole or parts.username or parts.query or parts.fragment):
-            raise ValueError("Give http:// or https:// with a host, and nothing after the path.")
+        complete = parts.scheme in ("http", "https") and parts.hostname
+        if value and (not complete or parts.username or parts.query or parts.fragment):
+            raise ValueError(
+                "Give an http:// or https:// URL with a host, and no query or fragment."
+            )
         return value.rstrip("/")
 
     @field_validator("redis_url")
     @classmethod
-    def _is_redis(cls, value: SecretStr) -> SecretStr:
+    def _check_redis_url(cls, value: SecretStr) -> SecretStr:
         url = value.get_secret_value()
         try:
             parts = urlsplit(url)
-            whole = parts.scheme in ("redis", "rediss", "unix") and parts.port != 0
-        except ValueError:  # it quotes what it cannot read
-            whole = False
-        if url and not whole:
+            complete = parts.scheme in ("redis", "rediss", "unix") and parts.port != 0
+        except ValueError:  # its message quotes the URL, password included
+            complete = False
+        if url and not complete:
             raise ValueError(
                 "Give redis://, rediss:// or unix://; percent-encode `/`, `?`, `#` and `@` in the "
                 "password."
@@ -172,14 +179,14 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read files of secrets too, where there is a folder of them."""
+        """Add files of secrets as a source, if their folder exists."""
         folder = Path(os.environ.get("BARET_SECRETS_DIR") or SECRETS_DIR)
         files = (SecretsSettingsSource(settings_cls, folder),) if folder.is_dir() else ()
         return (init_settings, env_settings, dotenv_settings, *files)
 
     @cached_property
     def images_url(self) -> str:
-        """Where pictures are kept, as a URL that `obstore` understands."""
+        """Return the URL of the image storage, as `obstore` takes it."""
         if self.store_url:
             return self.store_url
         folder = self.data_dir.absolute() / "pictures"
@@ -187,30 +194,30 @@ class Settings(BaseSettings):
 
     @cached_property
     def broker_url(self) -> str:
-        """Redis, or the embedded Valkey of a stack that runs on the same data folder.
+        """Return the URL of Redis, or of the Valkey of a stack that runs on the same data folder.
 
         Raises:
-            RuntimeError: neither is there; the message says what to set.
+            RuntimeError: neither exists; the message says what to set.
         """
         if url := self.redis_url.get_secret_value():
             return url
-        note = self.data_dir / REDIS_URL_FILE
-        if note.is_file():
-            return note.read_text().strip()
+        url_file = self.data_dir / REDIS_URL_FILE
+        if url_file.is_file():
+            return url_file.read_text().strip()
         raise RuntimeError(
-            f"No Redis: set REDIS_URL, or start the one-machine stack with `make run` "
-            f"(it writes {note})."
+            "No Redis is configured. Set REDIS_URL, or start the one-machine stack with "
+            f"`make run`, which writes {url_file}."
         )
 
     @property
     def model_name(self) -> str:
-        """How clients call the model: never a path of this machine."""
+        """Return the model's public name, which is never a path of this machine."""
         path = Path(self.model)
         if path.suffix == ".safetensors":
             return path.stem
         return path.name if path.is_dir() else self.model
 
     @property
-    def edits_in_flight(self) -> int | None:
-        """Concurrency as a number; None leaves it to the worker."""
+    def concurrency_limit(self) -> int | None:
+        """Return `concurrency` as a number, or None to let the worker decide."""
         return None if self.concurrency == "auto" else max(1, int(self.concurrency))

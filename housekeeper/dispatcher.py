@@ -5,7 +5,7 @@ from collections import Counter
 from contextlib import suppress
 
 from core.errors import StoreUnavailable
-from core.telemetry.logs import about_edit, get_logger
+from core.telemetry.logs import edit_log_context, get_logger
 from core.webhooks.queue import Deliveries, Delivery
 from housekeeper.sender import WebhookSender
 
@@ -82,7 +82,7 @@ class WebhookDispatcher:
         return at_limit
 
     async def _send(self, delivery: Delivery) -> None:
-        with about_edit(delivery.edit_id):
+        with edit_log_context(delivery.edit_id):
             try:
                 outcome = await self._sender.send(delivery)
                 await asyncio.to_thread(self._deliveries.settle, delivery, outcome)

@@ -18,7 +18,8 @@ from kombu.exceptions import OperationalError
 from core.broker.app import make_celery, queue_name, signal_waiting
 from core.errors import StoreUnavailable
 from core.ids import is_edit_id
-from core.images.storage import ImageStorage, is_deletable_prefix
+from core.images.keys import is_deletable_prefix
+from core.images.storage import ImageStorage
 from core.outbound.client import safe_client
 from core.problems import WORKER_LOST, edit_problem
 from core.settings import Settings
@@ -26,7 +27,7 @@ from core.store.claims import LEASE_SECONDS
 from core.store.connection import connect
 from core.store.edits import EditStore
 from core.store.housekeeping import MAX_ATTEMPTS
-from core.telemetry.logs import about_edit, configure_logs, get_logger
+from core.telemetry.logs import configure_logs, edit_log_context, get_logger
 from core.webhooks.queue import Deliveries
 from core.webhooks.secrets import HookSecrets
 from housekeeper.dispatcher import WebhookDispatcher
@@ -51,7 +52,7 @@ LOST = edit_problem(
 def reclaim_edits(store: EditStore, notify: Notify) -> None:
     """Queue the edits of lost workers again, or fail them after their last attempt."""
     for edit_id, model, status in store.reclaim_expired_leases(LOST):
-        with about_edit(edit_id):
+        with edit_log_context(edit_id):
             log.warning("worker lost", now=status.value)
         if status == "queued":
             notify(model, edit_id)

@@ -1,8 +1,8 @@
-"""`python tools/fetch_pip.py PYTHON`: install pip into an environment that was made without it.
+"""`python tools/fetch_pip.py PYTHON`: install pip into an environment that has none.
 
-Debian's bare python3 has neither ensurepip nor pip. pip's wheel can run from its own archive, so
-it is fetched from the package index that pip itself would ask (PIP_INDEX_URL, else PyPI), checked
-against the index's SHA-256 and told to install itself. Standard library only.
+Debian's bare python3 has neither ensurepip nor pip. pip can run from its own wheel, so this script
+downloads the wheel from the package index that pip itself would use (PIP_INDEX_URL, else PyPI),
+checks the index's SHA-256 and runs the wheel to install itself. Standard library only.
 """
 
 import hashlib
@@ -22,27 +22,27 @@ STABLE = re.compile(r"pip-(\d+(?:\.\d+)*)-py3-none-any\.whl")
 
 
 def newest_wheel() -> tuple[str, str]:
-    """The address and SHA-256 of the index's newest stable pip (PEP 691)."""
+    """Return the URL and SHA-256 of the index's newest stable pip (PEP 691)."""
     page = f"{INDEX}/pip/"
     request = urllib.request.Request(page, headers={"Accept": JSON})  # noqa: S310 - an index's URL
-    with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
-        files = json.load(answer)["files"]
+    with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310
+        files = json.load(response)["files"]
     versions = {}
     for file in files:
-        named = STABLE.fullmatch(file["filename"])
-        if named and not file.get("yanked"):
-            versions[tuple(int(part) for part in named[1].split("."))] = file
+        match = STABLE.fullmatch(file["filename"])
+        if match and not file.get("yanked"):
+            versions[tuple(int(part) for part in match[1].split("."))] = file
     newest = versions[max(versions)]
     return urllib.parse.urljoin(page, newest["url"]), newest["hashes"]["sha256"]
 
 
 def main() -> None:
-    """Fetch, check, install."""
+    """Download, check and install pip."""
     url, expected = newest_wheel()
-    with urllib.request.urlopen(url, timeout=120) as answer:  # noqa: S310
-        wheel = answer.read()
+    with urllib.request.urlopen(url, timeout=120) as response:  # noqa: S310
+        wheel = response.read()
     if hashlib.sha256(wheel).hexdigest() != expected:
-        raise SystemExit("The pip that was fetched is not the one that the index describes.")
+        raise SystemExit("The downloaded pip does not match the SHA-256 in the package index.")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / url.rsplit("/", 1)[-1].split("#")[0]
         path.write_bytes(wheel)

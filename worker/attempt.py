@@ -54,7 +54,7 @@ class EditAttempt:
         Raises:
             EditCanceled, WorkerStopping, EditTimeout, StaleAttempt: why the edit must stop now.
         """
-        self.trace.stage(stage)
+        self.trace.enter_stage(stage)
         if self.stopping.is_set():
             raise WorkerStopping
         if self.lease.lost:

@@ -1,8 +1,8 @@
 """Inversions stored for later edits of the same image, so that those cost the edit alone.
 
-An inversion belongs to a caller, an image and a model:
-`_inversions/<caller>/<image>/<model and steps>/<text and options>`, all digests. One that matches
-exactly is used whole; any other of the same folder is used for its pivots.
+An inversion belongs to a caller, an image, a model and a number of steps; that is its folder (see
+`core.images.keys`). Its name is a digest of its text and options. One that matches exactly is used
+whole; any other of the same folder is used for its pivots.
 They are deleted with the last edit of the image (`erase` in core/store/lua/prelude.lua).
 """
 
@@ -16,7 +16,8 @@ from baret import BaretError, Inversion, InversionOptions
 from baret.images import to_rgb
 from baret.model.stable_diffusion import StableDiffusion
 from core.errors import StoreUnavailable
-from core.images.storage import ImageStorage, inversions_of
+from core.images.keys import caller_inversions_prefix, image_inversions_prefix
+from core.images.storage import ImageStorage
 from core.schema import Submission
 from core.telemetry.logs import get_logger
 
@@ -68,24 +69,20 @@ class InversionCache:
 
     def _folder(self, submission: Submission, options: InversionOptions) -> str:
         model = (self._model.identity, str(self._model.dtype), options.num_inference_steps)
-        return f"{inversions_of(submission)}/{_digest(model)}"
+        return f"{image_inversions_prefix(submission)}/{_digest(model)}"
 
     def _newest_of(self, folder: str) -> bytes | None:
         stored = self._files.list(folder)
         return self._files.get(folder, stored[-1].name) if stored else None
 
     def _trim(self, submission: Submission) -> None:
-        stored = self._files.list(_caller(submission))
+        stored = self._files.list(caller_inversions_prefix(submission))
         excess = sum(one.size for one in stored) - self._max_bytes
         for one in stored:
             if excess <= 0:
                 return
-            self._files.delete_one(_caller(submission), one.name)
+            self._files.delete_one(caller_inversions_prefix(submission), one.name)
             excess -= one.size
-
-
-def _caller(submission: Submission) -> str:
-    return inversions_of(submission).rpartition("/")[0]
 
 
 def _name(submission: Submission, options: InversionOptions) -> str:

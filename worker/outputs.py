@@ -8,6 +8,7 @@ from PIL import Image
 
 from baret import EditResult
 from baret.heatmaps import attention_sheet
+from core.images.keys import artifact_stem, output_stem
 from core.images.provenance import Marking
 from core.schema import OutputFormat, Params, StoredImage
 
@@ -78,7 +79,7 @@ class ImageEncoder:
         outputs = [
             self.encode(
                 output.image,
-                f"{attempt}-output-{i}",
+                output_stem(attempt, i),
                 params.output_format,
                 quality=params.quality,
                 interpolation=output.interpolation,
@@ -96,7 +97,7 @@ class ImageEncoder:
         if first.attention:
             images["attention"] = attention_sheet(first.attention)
         return {
-            kind: self.encode(image, f"{attempt}-{kind}", OutputFormat.PNG, quality=100)
+            kind: self.encode(image, artifact_stem(attempt, kind), OutputFormat.PNG, quality=100)
             for kind, image in images.items()
         }
 

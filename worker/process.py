@@ -105,7 +105,7 @@ def serve(settings: Settings, factories: Factories) -> None:
             runner,
             Announcer(store, name, describe_model(editor, model)),
             model=model,
-            edits_in_flight=settings.edits_in_flight or editor.edits_at_once,
+            edits_in_flight=settings.concurrency_limit or editor.edits_at_once,
             name=name,
         )
     finally:

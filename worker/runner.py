@@ -9,12 +9,13 @@ from functools import partial
 
 from baret import Editor, EditResult
 from core.errors import EditUnavailable, StaleAttempt, StoreUnavailable
+from core.images.keys import INPUT
 from core.images.sandbox import DecoderSandbox
 from core.images.storage import ImageStorage
 from core.schema import EditStatus, Metrics, Params, Record, Result, Stage
 from core.store.claims import Claim
 from core.store.edits import EditStore
-from core.telemetry.logs import about_edit, get_logger
+from core.telemetry.logs import edit_log_context, get_logger
 from core.telemetry.tracing import AttemptTrace, Tracer
 from worker.attempt import (
     EDITED_SHARE,
@@ -78,7 +79,7 @@ class Runner:
         return None if self._stopping.is_set() else self._store.claim(self._using.model)
 
     def _run_claimed(self, claim: Claim, wait: WaitUntilAlone) -> None:
-        with about_edit(claim.id, attempt=claim.token):
+        with edit_log_context(claim.id, attempt=claim.token):
             started = time.monotonic()
             trace = self._using.tracer.attempt(claim.id, claim.token, self._using.model)
             status = "not published"
@@ -87,7 +88,7 @@ class Runner:
                     wait()
                     status = self._run(claim, lease, trace)
             finally:
-                trace.ended(status)
+                trace.finish(status)
             log.info("ended", status=status, seconds=round(time.monotonic() - started, 2))
 
     def _run(self, claim: Claim, lease: LeaseRenewer, trace: AttemptTrace) -> str:
@@ -114,7 +115,7 @@ class Runner:
             return self._handle_lost_lease(claim)
         except Exception as error:
             log.exception("failed")
-            trace.failed(problem_of(error)["code"])
+            trace.record_failure(problem_of(error)["code"])
             return self._publish(claim, EditStatus.FAILED, error=error)
         return self._publish(claim, EditStatus.SUCCEEDED, result=result)
 
@@ -123,7 +124,7 @@ class Runner:
         started = time.perf_counter()
         load = partial(self._load, attempt.claim)
         record, data = attempt.retry_until_available(Stage.LOADING, 0.0, load)
-        attempt.trace.asked(record.submission.traceparent, record.queued_at)
+        attempt.trace.link(record.submission.traceparent, record.queued_at)
         # The prompt and all else that its caller wrote stay in the record, out of the log.
         log.info("started", model=self._using.model)
         decode = partial(self._using.sandbox.decode, data)
@@ -150,7 +151,7 @@ class Runner:
     def _load(self, claim: Claim) -> tuple[Record, bytes]:
         """Read the edit and its image's bytes."""
         record = self._store.get(claim.id)
-        data = self._using.files.get(claim.id, "input")
+        data = self._using.files.get(claim.id, INPUT)
         if data is None:
             raise FileNotFoundError("the image is not in the store")
         return record, data

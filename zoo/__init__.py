@@ -2,7 +2,10 @@
 
 scene      what a picture shows, as a record
 captions   what it is called: the canonical wording and those of users
-drawing    parts that figures are drawn from · animals, places: the figures
+drawing    parts that figures are drawn from
+poses      where a pose puts an animal's joints
+animals    the animals in plain shapes · quadrupeds, birds: in detail, from 96 pixels on
+places     sky, ground and what stands there · scenery: in detail
 render     scene → picture; two scenes → the pixels that an edit between them changes
 split      who may see which scenes
 edits      the benchmark's edits and those that settings are found on

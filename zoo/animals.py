@@ -6,42 +6,9 @@ the bird's beak, wing and thin legs.
 """
 
 import math
-from dataclasses import dataclass
 
-from zoo.drawing import Part, Point, curve, line, oval, plus, polygon, turned
-
-Layers = tuple[list[Part], ...]  # far legs, tail, body and head, near legs, what lies on top
-
-
-@dataclass(frozen=True)
-class Build:
-    """A quadruped's measures."""
-
-    length: float  # hip to shoulder
-    girth: float  # radius of the trunk
-    leg: float  # height of the trunk's lower edge when standing
-    leg_width: float
-    neck: float  # shoulder to head
-    rise: float  # angle of the neck when standing, degrees
-
-
-BUILDS = {
-    "dog": Build(length=15.5, girth=4.9, leg=8.0, leg_width=3.4, neck=8.2, rise=52),
-    "cat": Build(length=13.0, girth=3.9, leg=5.6, leg_width=2.6, neck=6.6, rise=46),
-    "horse": Build(length=18.5, girth=5.5, leg=13.5, leg_width=2.8, neck=13.0, rise=58),
-}
-
-
-@dataclass(frozen=True)
-class Stance:
-    """Where a pose puts a quadruped's joints."""
-
-    hip: Point
-    shoulder: Point
-    head: Point
-    tilt: float  # of the head, radians
-    far: list[Part]
-    near: list[Part]
+from zoo.drawing import Layers, Part, Point, curve, line, oval, plus, polygon, rimmed, turned
+from zoo.poses import BUILDS, Build, Haunch, Limb, Perch, Stance, perch, stance
 
 
 def animal(name: str, pose: str, sway: float) -> Layers:
@@ -49,99 +16,27 @@ def animal(name: str, pose: str, sway: float) -> Layers:
     if name == "bird":
         return _bird(pose, sway)
     build = BUILDS[name]
-    stance = _STANCES[pose](build, sway)
+    joints = stance(build, pose, sway)
     trunk = [
-        line([stance.hip, stance.shoulder], 2 * build.girth * 0.94, "coat"),
-        oval(stance.shoulder, (build.girth, build.girth), "coat"),
+        line([joints.hip, joints.shoulder], 2 * build.girth * 0.94, "coat"),
+        oval(joints.shoulder, (build.girth, build.girth), "coat"),
     ]
-    tail, body, top = _FEATURES[name](build, pose, stance)
-    return stance.far, tail, trunk + body, stance.near, top
+    tail, body, *top = _FEATURES[name](build, pose, joints)
+    far = [_leg(limb, "far") for limb in joints.far]
+    near = [_leg(limb, "coat") for limb in joints.near]
+    return far, tail, trunk + body, near, *top
 
 
-def _head(build: Build, shoulder: Point, degrees: float) -> Point:
-    return plus(shoulder, turned((build.neck, 0), math.radians(degrees)))
+def _leg(limb: Limb | Haunch, tone: str) -> Part:
+    if isinstance(limb, Haunch):
+        return oval(limb.centre, limb.radii, tone)
+    return line(limb.joints, limb.width, tone)
 
 
-def _standing(b: Build, sway: float) -> Stance:
-    height = b.leg + b.girth * 0.75
-    hip, shoulder = (-b.length / 2, height), (b.length / 2, height + 0.4)
-    far = [
-        line([plus(shoulder, (1.6, -2)), (shoulder[0] + 3.4, 0.7)], b.leg_width, "far"),
-        line([plus(hip, (1.4, -2)), (hip[0] + 3.4, 0.7)], b.leg_width, "far"),
-    ]
-    near = [
-        line([plus(shoulder, (-1.4, -1.5)), (shoulder[0] - 1.4, 0.7)], b.leg_width, "coat"),
-        line(
-            [plus(hip, (-1.0, -1.0)), (hip[0] - 2.4, b.leg * 0.5), (hip[0] - 1.8, 0.7)],
-            b.leg_width,
-            "coat",
-        ),
-    ]
-    return Stance(hip, shoulder, _head(b, shoulder, b.rise + 5 * sway), 0.05 * sway, far, near)
+# Each makes the layers of the tail, of body and head, and of what lies on top.
 
 
-def _sitting(b: Build, sway: float) -> Stance:
-    height = max(b.leg + b.girth * 0.6, b.length * 0.74)
-    hip, shoulder = (-b.length * 0.34, b.girth * 1.0), (b.length * 0.2, height)
-    foot = shoulder[0] + 1.6
-    far = [line([plus(shoulder, (1.8, -2)), (foot + 2.6, 0.7)], b.leg_width, "far")]
-    near = [
-        line([plus(shoulder, (0.4, -1.5)), (foot - 0.4, 0.7)], b.leg_width, "coat"),
-        oval((hip[0] + 1.4, b.girth * 0.98), (b.girth * 1.12, b.girth * 0.95), "coat"),
-        line([(hip[0] + 2.0, 0.9), (hip[0] + 2.6 + b.girth, 0.9)], b.leg_width * 0.85, "coat"),
-    ]
-    return Stance(hip, shoulder, _head(b, shoulder, b.rise + 8 + 5 * sway), 0.05 * sway, far, near)
-
-
-def _lying(b: Build, sway: float) -> Stance:
-    hip, shoulder = (-b.length / 2, b.girth * 0.95), (b.length / 2, b.girth * 1.0)
-    reach = min(b.leg, 9.5)
-    far = [line([plus(shoulder, (0, -2)), (shoulder[0] + reach, 1.7)], b.leg_width, "far")]
-    near = [
-        line([(shoulder[0] - 1, 1.6), (shoulder[0] + reach * 0.85, 1.0)], b.leg_width, "coat"),
-        oval((hip[0] + 1.6, b.girth * 0.85), (b.girth * 1.1, b.girth * 0.85), "coat"),
-        line([(hip[0] + 2, 1.0), (hip[0] + 3 + b.girth, 1.0)], b.leg_width * 0.85, "coat"),
-    ]
-    return Stance(hip, shoulder, _head(b, shoulder, b.rise - 14 + 5 * sway), 0.05 * sway, far, near)
-
-
-def _jumping(b: Build, sway: float) -> Stance:
-    low = b.leg * 0.75 + (8.0 if b.leg < 10 else 4.5)
-    hip, shoulder = (-b.length * 0.46, low), (b.length * 0.44, low + b.length * 0.42)
-    leg = max(b.leg, 7.0)
-    far = [
-        line(
-            [plus(shoulder, (1, -1)), plus(shoulder, (leg * 1.05, 0.1 * leg))], b.leg_width, "far"
-        ),
-        line([hip, plus(hip, (-leg * 0.55, -leg * 0.95))], b.leg_width, "far"),
-    ]
-    near = [
-        line(
-            [
-                plus(shoulder, (0, -1.5)),
-                plus(shoulder, (leg * 0.5, -leg * 0.45)),
-                plus(shoulder, (leg * 0.98, -leg * 0.4)),
-            ],
-            b.leg_width,
-            "coat",
-        ),
-        line([hip, plus(hip, (-leg * 1.0, -leg * 0.62))], b.leg_width, "coat"),
-    ]
-    head = _head(b, shoulder, b.rise - 12 + 5 * sway)
-    return Stance(hip, shoulder, head, 0.12 + 0.05 * sway, far, near)
-
-
-_STANCES = {
-    "standing": _standing,
-    "sitting": _sitting,
-    "lying down": _lying,
-    "jumping": _jumping,
-}
-
-Features = tuple[list[Part], list[Part], list[Part]]  # tail, body and head, what lies on top
-
-
-def _dog(b: Build, pose: str, s: Stance) -> Features:
+def _dog(b: Build, pose: str, s: Stance) -> Layers:
     def at(x: float, y: float) -> Point:
         return plus(s.head, turned((x, y), s.tilt))
 
@@ -165,16 +60,13 @@ def _dog(b: Build, pose: str, s: Stance) -> Features:
         s.shoulder, ((s.head[0] - s.shoulder[0]) * 0.52, (s.head[1] - s.shoulder[1]) * 0.52)
     )
     across = turned((0, 3.3), math.atan2(s.head[1] - s.shoulder[1], s.head[0] - s.shoulder[0]))
-    top = [
-        line([plus(middle, across), plus(middle, (-across[0], -across[1]))], 1.9, "collar"),
-        oval(at(-2.4, -0.9), (2.1, 4.7), "dark", s.tilt - 0.18),
-        oval(at(7.7, -0.7), (1.35, 1.2), "nose"),
-        oval(at(1.9, 1.2), (0.95, 1.05), "eye"),
-    ]
-    return tail, body, top
+    collar = line([plus(middle, across), plus(middle, (-across[0], -across[1]))], 1.9, "collar")
+    ear = oval(at(-2.4, -0.9), (2.1, 4.7), "dark", s.tilt - 0.18)
+    face = [oval(at(7.7, -0.7), (1.35, 1.2), "nose"), oval(at(1.9, 1.2), (0.95, 1.05), "eye")]
+    return tail, body, rimmed(0, collar), rimmed(0.6, ear), rimmed(0, *face)
 
 
-def _cat(b: Build, pose: str, s: Stance) -> Features:
+def _cat(b: Build, pose: str, s: Stance) -> Layers:
     def at(x: float, y: float) -> Point:
         return plus(s.head, turned((x, y), s.tilt))
 
@@ -203,10 +95,10 @@ def _cat(b: Build, pose: str, s: Stance) -> Features:
         oval(at(3.9, 0.7), (0.8, 1.2), "green"),
         oval(at(2.9, -1.6), (0.95, 0.7), "pink"),
     ]
-    return tail, body, top
+    return tail, body, rimmed(0, *top)
 
 
-def _horse(b: Build, pose: str, s: Stance) -> Features:
+def _horse(b: Build, pose: str, s: Stance) -> Layers:
     nod = s.tilt - 0.72
     muzzle = plus(s.head, turned((8.6, 0), nod))
 
@@ -245,42 +137,14 @@ def _horse(b: Build, pose: str, s: Stance) -> Features:
         oval(at(2.2, 1.0), (0.9, 1.0), "eye"),
         oval(plus(muzzle, turned((0.6, 0.3), nod)), (0.7, 0.7), "nose"),
     ]
-    return tail, body, top
+    return tail, body, rimmed(0, *top)
 
 
 _FEATURES = {"dog": _dog, "cat": _cat, "horse": _horse}
 
 
-@dataclass(frozen=True)
-class Perch:
-    """Where a pose puts a bird's body."""
-
-    body: Point
-    slope: float  # of the body, radians
-    head: Point
-    nod: float  # of the beak, radians
-
-
-def _perch(pose: str, sway: float) -> Perch:
-    body, slope = {
-        "standing": ((0.0, 14.0), 0.42),
-        "sitting": ((-0.5, 8.6), 1.02),
-        "lying down": ((-1.0, 5.0), 0.0),
-        "jumping": ((0.0, 19.5), 0.4),
-    }[pose]
-    slope += 0.04 * sway
-    neck = {
-        "standing": turned((9.2, 3.4), slope),
-        "sitting": (4.0, 11.2),
-        "lying down": (10.6, 5.4),
-        "jumping": turned((10.2, 2.2), slope),
-    }[pose]
-    nod = {"standing": 0.0, "sitting": 0.0, "lying down": -0.2, "jumping": 0.15}[pose]
-    return Perch(body, slope, plus(body, neck), nod)
-
-
 def _bird(pose: str, sway: float) -> Layers:
-    p = _perch(pose, sway)
+    p = perch(pose, sway)
 
     def at(x: float, y: float) -> Point:
         return plus(p.body, turned((x, y), p.slope))
@@ -294,12 +158,10 @@ def _bird(pose: str, sway: float) -> Layers:
         line([at(4.5, 1), p.head], 6.0, "coat"),
         oval(p.head, (4.6, 4.6), "coat"),
     ]
-    top = [
-        polygon([beak(3.4, 2.1), beak(3.4, -2.3), beak(10.6, -0.7)], "beak"),
-        oval(plus(p.head, (1.3, 1.3)), (1.05, 1.1), "eye"),
-    ]
+    bill = polygon([beak(3.4, 2.1), beak(3.4, -2.3), beak(10.6, -0.7)], "beak")
+    eye = oval(plus(p.head, (1.3, 1.3)), (1.05, 1.1), "eye")
     far, near = _wings_and_legs(pose, p)
-    return far, tail, body, near, top
+    return far, tail, body, near, rimmed(0.6, bill), rimmed(0, eye)
 
 
 def _wings_and_legs(pose: str, p: Perch) -> tuple[list[Part], list[Part]]:

@@ -6,7 +6,7 @@ side. A part is a path that is filled, or a line of some width.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import skia
@@ -22,6 +22,11 @@ class Part:
     path: skia.Path
     tone: str
     width: float = 0.0  # of a line; 0 fills the path
+    rim: float = 1.0  # share of the picture's outline that it gets
+
+
+# From the farthest to the nearest. The parts of a layer share one outline.
+Layers = tuple[list[Part], ...]
 
 
 def plus(a: Point, b: Point) -> Point:
@@ -69,6 +74,65 @@ def oval(centre: Point, radii: Point, tone: str, angle: float = 0.0) -> Part:
     path.addOval(skia.Rect.MakeLTRB(x - a, y - b, x + a, y + b))
     path.transform(skia.Matrix.RotateDeg(math.degrees(angle), skia.Point(x, y)))
     return Part(path, tone)
+
+
+def blob(points: Sequence[Point], tone: str) -> Part:
+    """A closed smooth shape through the points: a Catmull-Rom spline."""
+    path, count = skia.Path(), len(points)
+    path.moveTo(*points[0])
+    for i in range(count):
+        before, a, b, after = (points[(i + k) % count] for k in (-1, 0, 1, 2))
+        path.cubicTo(
+            a[0] + (b[0] - before[0]) / 6,
+            a[1] + (b[1] - before[1]) / 6,
+            b[0] - (after[0] - a[0]) / 6,
+            b[1] - (after[1] - a[1]) / 6,
+            *b,
+        )
+    path.close()
+    return Part(path, tone)
+
+
+def tapered(points: Sequence[Point], first: float, last: float, tone: str) -> list[Part]:
+    """A polyline whose width goes from `first` to `last`, with round joints and ends."""
+    parts, count = [], len(points) - 1
+    radii = [(first + (last - first) * i / count) / 2 for i in range(count + 1)]
+    for i in range(count):
+        (ax, ay), (bx, by) = points[i : i + 2]
+        length = math.hypot(bx - ax, by - ay) or 1.0
+        across = ((ay - by) / length, (bx - ax) / length)
+        corners = [
+            (x + side * r * across[0], y + side * r * across[1])
+            for x, y, r, side in (
+                (ax, ay, radii[i], 1),
+                (bx, by, radii[i + 1], 1),
+                (bx, by, radii[i + 1], -1),
+                (ax, ay, radii[i], -1),
+            )
+        ]
+        parts.append(polygon(corners, tone))
+    return parts + [oval(point, (r, r), tone) for point, r in zip(points, radii, strict=True)]
+
+
+def on_curve(a: Point, b: Point, c: Point, d: Point, *, begin: float) -> list[Point]:
+    """Points of a cubic Bézier line from `begin`, of 0–1, to its end."""
+    found = []
+    for i in range(13):
+        t = begin + (1 - begin) * i / 12
+        u = 1 - t
+        k = (u**3, 3 * u * u * t, 3 * u * t * t, t**3)
+        found.append(
+            (
+                sum(w * p[0] for w, p in zip(k, (a, b, c, d), strict=True)),
+                sum(w * p[1] for w, p in zip(k, (a, b, c, d), strict=True)),
+            )
+        )
+    return found
+
+
+def rimmed(share: float, *parts: Part) -> list[Part]:
+    """The parts with another share of the outline; 0 leaves it out."""
+    return [replace(part, rim=share) for part in parts]
 
 
 def ink(colour: Colour, alpha: int = 255) -> skia.Paint:

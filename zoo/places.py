@@ -4,20 +4,18 @@ Units: 1/64 of the picture's side, y down. What stands where comes from the scen
 nothing else, so two scenes of one seed agree in it.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import skia
 
+from zoo import scenery
 from zoo.drawing import Colour, ink, pen
+from zoo.scenery import RGB, Wash
 
 SIDE = 64.0
 PENCIL = np.array((70.0, 68.0, 66.0))
 PAPER = np.array((250.0, 247.0, 238.0))
-
-RGB = tuple[int, int, int]
-Wash = Callable[[RGB | Colour], Colour]  # a colour of the palette as this picture shows it
 
 
 @dataclass(frozen=True)
@@ -94,24 +92,32 @@ class Surroundings:
         )
 
 
-def draw_place(
-    canvas: skia.Canvas, place: str, around: Surroundings, wash: Wash, *, sketch: bool
-) -> None:
+@dataclass(frozen=True)
+class Manner:
+    """How a picture is drawn."""
+
+    sketch: bool
+    detailed: bool  # large enough to show more than plain shapes
+    wash: Wash
+
+
+def draw_place(canvas: skia.Canvas, place: str, around: Surroundings, manner: Manner) -> None:
     """Fill the picture with a place."""
-    palette, horizon = PALETTES[place], around.horizon
+    palette, horizon, wash = PALETTES[place], around.horizon, manner.wash
     _gradient(canvas, 0, horizon + 1, palette.sky, wash)
-    _sky(canvas, place, around, wash)
+    (_detailed_sky if manner.detailed else _sky)(canvas, place, around, wash)
     for x, height in around.hills:
-        _hill(canvas, place, x, horizon, height, wash, sketch=sketch)
+        _hill(canvas, place, (x, height), horizon, manner)
     _gradient(canvas, horizon, SIDE, palette.ground, wash)
-    if sketch:
+    if manner.sketch:
         canvas.drawLine(0, horizon, SIDE, horizon, pen(PENCIL, 0.6, 150))
+    trees = _DETAILED_TREES if manner.detailed else _TREES
     for x, size in around.trees:
-        _TREES[place](canvas, x, horizon + 1.5, size, wash)
+        trees[place](canvas, x, horizon + 1.5, size, wash)
     for x, depth in around.rocks:
-        _rock(canvas, x, depth, horizon, wash(palette.rock))
-    _specks(canvas, place, around, wash)
-    if sketch:
+        _rock(canvas, x, depth, horizon, wash(palette.rock), detailed=manner.detailed)
+    (_detailed_specks if manner.detailed else _specks)(canvas, place, around, wash)
+    if manner.sketch:
         _hatching(canvas, horizon, wash(palette.sky[0]) * 0.7, wash(palette.ground[1]) * 0.75)
 
 
@@ -134,25 +140,32 @@ def _sky(canvas: skia.Canvas, place: str, around: Surroundings, wash: Wash) -> N
         canvas.drawCircle(*around.sun, 4.0, ink(wash((255, 226, 90))))
 
 
+def _detailed_sky(canvas: skia.Canvas, place: str, around: Surroundings, wash: Wash) -> None:
+    if place == "at night":
+        for number, (x, y) in enumerate(around.specks):
+            scenery.draw_star(canvas, x * SIDE, y * around.horizon * 0.85, number, wash)
+        scenery.draw_moon(canvas, *around.moon, wash)
+    elif place != "in snow":
+        if around.sun:
+            scenery.draw_sun(canvas, *around.sun, wash)
+        scenery.draw_clouds(canvas, around.specks[:2], around.horizon, wash)
+
+
 def _hill(
-    canvas: skia.Canvas,
-    place: str,
-    x: float,
-    horizon: float,
-    height: float,
-    wash: Wash,
-    *,
-    sketch: bool,
+    canvas: skia.Canvas, place: str, top: tuple[float, float], horizon: float, manner: Manner
 ) -> None:
-    path = skia.Path()
+    path, (x, height) = skia.Path(), top
+    colour = manner.wash(PALETTES[place].hill)
     path.moveTo(x - 22, horizon + 1)
     if place == "in snow":
         path.lineTo(x, horizon - height * 1.3)
         path.lineTo(x + 22, horizon + 1)
     else:
         path.quadTo(x, horizon - height * 1.6, x + 22, horizon + 1)
-    canvas.drawPath(path, ink(wash(PALETTES[place].hill)))
-    if sketch:
+    canvas.drawPath(path, ink(colour))
+    if manner.detailed and place == "in snow":
+        scenery.draw_ridge(canvas, x, horizon - height * 1.3, horizon + 1, colour)
+    if manner.sketch:
         canvas.drawPath(path, pen(PENCIL, 0.5, 150))
 
 
@@ -195,9 +208,40 @@ def _fir(canvas: skia.Canvas, x: float, y: float, size: float, wash: Wash) -> No
 _TREES = {"on grass": _broadleaf, "on sand": _cactus, "in snow": _fir, "at night": _bare_tree}
 
 
-def _rock(canvas: skia.Canvas, x: float, depth: float, horizon: float, colour: Colour) -> None:
+def _detailed_broadleaf(canvas: skia.Canvas, x: float, y: float, size: float, wash: Wash) -> None:
+    trunk, crown = wash((96, 66, 40)), wash(PALETTES["on grass"].tree)
+    scenery.draw_broadleaf(canvas, x, y, size, trunk=trunk, crown=crown)
+
+
+def _detailed_night_tree(canvas: skia.Canvas, x: float, y: float, size: float, wash: Wash) -> None:
+    trunk, crown = wash((30, 26, 30)), wash(PALETTES["at night"].tree)
+    scenery.draw_broadleaf(canvas, x, y, size, trunk=trunk, crown=crown)
+
+
+def _detailed_cactus(canvas: skia.Canvas, x: float, y: float, size: float, wash: Wash) -> None:
+    scenery.draw_cactus(canvas, x, y, size, wash, PALETTES["on sand"].tree)
+
+
+def _detailed_fir(canvas: skia.Canvas, x: float, y: float, size: float, wash: Wash) -> None:
+    scenery.draw_fir(canvas, x, y, size, wash, PALETTES["in snow"].tree)
+
+
+_DETAILED_TREES = {
+    "on grass": _detailed_broadleaf,
+    "on sand": _detailed_cactus,
+    "in snow": _detailed_fir,
+    "at night": _detailed_night_tree,
+}
+
+
+def _rock(
+    canvas: skia.Canvas, x: float, depth: float, horizon: float, colour: Colour, *, detailed: bool
+) -> None:
     y = horizon + 3 + depth * (59 - horizon)
     size = 1 + (y - horizon) / 30
+    if detailed:
+        scenery.draw_rock(canvas, x, y, size, colour)
+        return
     for (left, top, right, bottom), tone in (
         ((2.2, 1.3, 2.2, 1.2), 1.0),
         ((1.5, 1.2, 0.9, 0.0), 1.15),
@@ -218,6 +262,19 @@ def _specks(canvas: skia.Canvas, place: str, around: Surroundings, wash: Wash) -
             canvas.drawCircle(x, v * SIDE, 0.9, ink(wash((255, 255, 255))))
         else:
             canvas.drawLine(x, y, x + 0.5, y - 1.8, pen(wash((22, 36, 46)), 0.9))
+
+
+def _detailed_specks(canvas: skia.Canvas, place: str, around: Surroundings, wash: Wash) -> None:
+    for number, (u, v) in enumerate(around.specks):
+        x, y = u * SIDE, around.horizon + 2 + v * (62 - around.horizon)
+        if place == "on grass":
+            scenery.draw_tuft(canvas, x, y, number, wash, (58, 128, 50))
+        elif place == "on sand":
+            scenery.draw_pebble(canvas, x, y, number, wash)
+        elif place == "in snow":
+            scenery.draw_flake(canvas, x, v * SIDE, number, wash)
+        else:
+            scenery.draw_tuft(canvas, x, y, 0, wash, (22, 36, 46))
 
 
 def _hatching(canvas: skia.Canvas, horizon: float, sky: Colour, ground: Colour) -> None:

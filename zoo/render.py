@@ -9,16 +9,22 @@ import numpy as np
 import skia
 from numpy.typing import NDArray
 
-from zoo.animals import Layers, animal
-from zoo.drawing import Colour, draw, ink
-from zoo.places import PAPER, RGB, SIDE, Surroundings, Wash, draw_place
+from zoo.animals import animal
+from zoo.birds import bird
+from zoo.drawing import Colour, Layers, draw, ink
+from zoo.places import PAPER, SIDE, Manner, Surroundings, draw_place
+from zoo.quadrupeds import quadruped
 from zoo.scene import Scene
+from zoo.scenery import RGB, Wash
 
 Pixels = NDArray[np.uint8]
 
-SUPERSAMPLING = 4
+SUPERSAMPLING = 4  # pixels drawn for each of the picture, along each side
 NOTICEABLE = 3  # grey levels: what a changed pixel differs by at the least
+DETAILED = 96  # pixels on a side from which faces, paws, feathers and leaves are drawn
 OUTLINE = 0.8
+DETAILED_OUTLINE = 0.5
+DETAILED_SUPERSAMPLING = 2
 
 COATS: dict[str, RGB] = {
     "brown": (130, 76, 36),
@@ -31,6 +37,10 @@ FIXED: dict[str, RGB] = {
     "collar": (214, 44, 52),
     "pink": (232, 134, 142),
     "beak": (246, 170, 36),
+    "beak_below": (222, 138, 24),
+    "tag": (248, 206, 72),
+    "white": (252, 252, 250),
+    "pupil": (26, 22, 26),
 }
 SHADOWS = {"standing": 13.0, "sitting": 10.5, "lying down": 14.0, "jumping": 10.0}
 SHADOW_OF = {"horse": 1.1, "bird": 0.8}
@@ -65,14 +75,16 @@ def render(scene: Scene, size: int = 64) -> Pixels:
     chance = Chance.sample(np.random.default_rng([scene.seed, 1]))
     around = Surroundings.sample(np.random.default_rng([scene.seed, 2]))
     sketch = scene.style == "a sketch of"
-    surface = skia.Surface(size * SUPERSAMPLING, size * SUPERSAMPLING)
+    detailed = size >= DETAILED
+    times = DETAILED_SUPERSAMPLING if detailed else SUPERSAMPLING
+    surface = skia.Surface(size * times, size * times)
     canvas = surface.getCanvas()
-    canvas.scale(size * SUPERSAMPLING / SIDE, size * SUPERSAMPLING / SIDE)
-    wash = _wash(scene, chance, sketch=sketch)
-    draw_place(canvas, scene.place, around, wash, sketch=sketch)
-    _draw_animal(canvas, scene, chance, sketch=sketch)
+    canvas.scale(size * times / SIDE, size * times / SIDE)
+    manner = Manner(sketch=sketch, detailed=detailed, wash=_wash(scene, chance, sketch=sketch))
+    draw_place(canvas, scene.place, around, manner)
+    _draw_animal(canvas, scene, chance, manner)
     fine = surface.toarray(colorType=skia.kRGBA_8888_ColorType)[..., :3].astype(np.float32)
-    coarse = fine.reshape(size, SUPERSAMPLING, size, SUPERSAMPLING, 3).mean((1, 3))
+    coarse = fine.reshape(size, times, size, times, 3).mean((1, 3))
     pixels: Pixels = (coarse + 0.5).astype(np.uint8)
     return pixels
 
@@ -92,8 +104,8 @@ def _wash(scene: Scene, chance: Chance, *, sketch: bool) -> Wash:
     return lambda colour: np.asarray(colour, float) * strength + PAPER * (1 - strength)
 
 
-def _draw_animal(canvas: skia.Canvas, scene: Scene, chance: Chance, *, sketch: bool) -> None:
-    tones = _tones(scene, chance, sketch=sketch)
+def _draw_animal(canvas: skia.Canvas, scene: Scene, chance: Chance, manner: Manner) -> None:
+    tones = _tones(scene, chance, sketch=manner.sketch)
     canvas.save()
     canvas.translate(chance.x, chance.y)
     canvas.scale(chance.size if scene.facing == "facing right" else -chance.size, -chance.size)
@@ -102,22 +114,29 @@ def _draw_animal(canvas: skia.Canvas, scene: Scene, chance: Chance, *, sketch: b
     canvas.drawOval(
         skia.Rect.MakeLTRB(1 - half, -1.8, 1 + half, 1.5), ink(np.array((20.0, 24, 40)), shade)
     )
-    _draw_layers(canvas, animal(scene.animal, scene.pose, chance.sway), tones)
+    if manner.detailed:
+        _draw_layers(canvas, _in_detail(scene, chance), tones, DETAILED_OUTLINE)
+    else:
+        _draw_layers(canvas, animal(scene.animal, scene.pose, chance.sway), tones, OUTLINE)
     canvas.restore()
 
 
-def _draw_layers(canvas: skia.Canvas, layers: Layers, tones: dict[str, Colour]) -> None:
-    """Each layer gets one outline around all its parts; what lies on top gets none."""
-    *outlined, top = layers
-    for layer in outlined:
+def _in_detail(scene: Scene, chance: Chance) -> Layers:
+    if scene.animal == "bird":
+        return bird(scene.pose, chance.sway)
+    return quadruped(scene.animal, scene.pose, chance.sway)
+
+
+def _draw_layers(
+    canvas: skia.Canvas, layers: Layers, tones: dict[str, Colour], outline: float
+) -> None:
+    """Each layer gets one outline around all its parts, as far as they take one."""
+    for layer in layers:
         for part in layer:
-            draw(canvas, part, tones["outline"], OUTLINE)
+            if part.rim:
+                draw(canvas, part, tones["outline"], outline * part.rim)
         for part in layer:
             draw(canvas, part, tones[part.tone])
-    for part in top:
-        if part.tone in ("beak", "dark"):
-            draw(canvas, part, tones["outline"], OUTLINE * 0.6)
-        draw(canvas, part, tones[part.tone])
 
 
 def _tones(scene: Scene, chance: Chance, *, sketch: bool) -> dict[str, Colour]:
@@ -134,6 +153,7 @@ def _tones(scene: Scene, chance: Chance, *, sketch: bool) -> dict[str, Colour]:
     if black or white:
         mane = np.array((86.0, 86, 98) if black else (190.0, 176, 150))
     tones = {name: np.array(colour, float) for name, colour in FIXED.items()}
+    tones |= _markings(coat, mane, scene.colour)
     return tones | {
         "coat": coat,
         "far": coat * (0.86 if black else 0.74),
@@ -144,4 +164,19 @@ def _tones(scene: Scene, chance: Chance, *, sketch: bool) -> dict[str, Colour]:
         "nose": np.array((150.0, 150, 160) if black else (16.0, 16, 18)),
         "eye": np.array((250.0, 250, 250) if black else (16.0, 16, 18)),
         "green": np.array((190.0, 235, 90) if black else (56.0, 150, 60)),
+    }
+
+
+def _markings(coat: Colour, mane: Colour, colour: str) -> dict[str, Colour]:
+    """The tones that only detailed pictures show."""
+    black, white = colour == "black", colour == "white"
+    return {
+        "pale": coat + (np.array((255.0, 248, 236)) - coat) * (0.3 if black else 0.5),
+        "shade": coat * (0.7 if black else 0.86),
+        "stripe": coat * (1.75 if black else 0.86 if white else 0.72),
+        "cover": coat * (2.1 if black else 0.92 if white else 0.94),
+        "muzzle": coat * (1.7 if black else 0.86 if white else 0.72),
+        "strand": mane * (1.35 if black else 0.8),
+        "hoof": np.array((122.0, 120, 130) if black else (72.0, 60, 56)),
+        "shine": np.array((235.0, 235, 240) if black else (150.0, 150, 156)),
     }

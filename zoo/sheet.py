@@ -15,7 +15,7 @@ from zoo.render import Pixels, render
 from zoo.scene import ATTRIBUTES, Scene
 
 
-def world(size: int = 96) -> Pixels:
+def world(size: int = 128) -> Pixels:
     """The sheet, [8·size, 8·size, 3] uint8."""
     rows = [
         np.concatenate([render(scene, size) for scene in _row(animal, style, number)], axis=1)
@@ -41,7 +41,7 @@ def main() -> None:
     """Write it to a file."""
     parser = argparse.ArgumentParser(prog="python -m zoo.sheet", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("docs/zoo/world.png"))
-    parser.add_argument("--size", type=int, default=96, help="pixels on a side of each picture")
+    parser.add_argument("--size", type=int, default=128, help="pixels on a side of each picture")
     options = parser.parse_args()
     options.out.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(world(options.size)).save(options.out, optimize=True)

@@ -1,1 +1,1 @@
-"""The OpenAPI description."""
+"""The OpenAPI document: how it is built, and the examples that several routes share."""

@@ -1,24 +1,24 @@
-"""The error tree of `api`: what is wrong with a request as such, beside `core.errors`.
+"""The error tree of `api`: what can be wrong with a request itself; `core.errors` has the rest.
 
 ApiError
-├── Unauthenticated       no key, although one is needed
+├── Unauthenticated       a key is required, but was not sent
 ├── Forbidden             a web page that may not speak for the service's user
 ├── RateLimited           the key has made too many requests
 ├── InvalidRequest        the body, or the cursor, cannot be read
 ├── ValidationFailed      fields are missing, unknown or out of range
-├── BodyTooLarge          more bytes than any accepted picture needs
+├── BodyTooLarge          more bytes than any accepted image needs
 ├── MediaTypeUnsupported  neither multipart/form-data nor application/json
-├── AddressUnknown        nothing is here: a route, an output, a picture
-├── NotFinished           the edit has no picture yet, or will have none
+├── AddressUnknown        nothing exists at this address: a route, an output, an image
+├── NotFinished           the edit has no image yet, or will have none
 ├── NotReady              something that the service needs is missing
-├── Overloaded                too many large requests are being read
-└── FieldProblem            another error, with the place in the request that it is about
+├── Overloaded            too many large requests are being read
+└── FieldProblem          another error, with the field of the request that caused it
 """
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from core.errors import JobsError
+from core.errors import CoreError
 from core.schema import FieldError
 
 
@@ -27,11 +27,11 @@ class ApiError(Exception):
 
 
 class Unauthenticated(ApiError):
-    """No key was sent, although one is needed."""
+    """A key is required, but was not sent."""
 
 
 class Forbidden(ApiError):
-    """A web page from elsewhere makes a browser call a service that asks for no key."""
+    """A foreign web page makes a browser call a service that requires no key."""
 
 
 class RateLimited(ApiError):
@@ -55,7 +55,7 @@ class ValidationFailed(ApiError):
 
 
 class BodyTooLarge(ApiError):
-    """The body has more bytes than any accepted picture needs."""
+    """The body has more bytes than any accepted image needs."""
 
 
 class MediaTypeUnsupported(ApiError):
@@ -63,11 +63,11 @@ class MediaTypeUnsupported(ApiError):
 
 
 class AddressUnknown(ApiError):
-    """Nothing is at this address."""
+    """Nothing exists at this address."""
 
 
 class NotFinished(ApiError):
-    """The edit has no picture yet, or will have none."""
+    """The edit has no image yet, or will have none."""
 
 
 class NotReady(ApiError):
@@ -84,17 +84,21 @@ class Overloaded(ApiError):
 
 
 class FieldProblem(ApiError):
-    """`error`, which is about the place `pointer` in the request."""
+    """Another error, `error`, with the field of the request that caused it."""
 
-    def __init__(self, pointer: str, error: JobsError):
+    def __init__(self, pointer: str, error: CoreError):
         super().__init__(str(error))
         self.error = error
         self.errors = [FieldError(pointer=pointer, detail=str(error))]
 
 
 @contextmanager
-def blame_field(pointer: str, *kinds: type[JobsError]) -> Iterator[None]:
-    """Note the place in the request on errors of these kinds that are raised inside."""
+def blame_field(pointer: str, *kinds: type[CoreError]) -> Iterator[None]:
+    """Turn errors of these kinds inside into problems of the field at `pointer`.
+
+    Raises:
+        FieldProblem: instead of the error.
+    """
     try:
         yield
     except kinds as error:
@@ -102,5 +106,5 @@ def blame_field(pointer: str, *kinds: type[JobsError]) -> Iterator[None]:
 
 
 def field_failure(pointer: str, detail: str) -> ValidationFailed:
-    """One field is wrong."""
+    """Return the error of one wrong field."""
     return ValidationFailed([FieldError(pointer=pointer, detail=detail)])

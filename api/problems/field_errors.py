@@ -1,4 +1,4 @@
-"""What pydantic found wrong, as JSON pointers into the request and words for a caller."""
+"""Pydantic's errors as JSON pointers into the request, in a caller's words."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from core.schema import FieldError
 
-MAX_OF_A_NAME = 512  # characters: those that metadata's names may have
+MAX_NAME_LENGTH = 512  # characters, as many as a key of metadata may have
 
 _WORDS = {"extra_forbidden": "There is no such field.", "missing": "This field is required."}
 
@@ -17,35 +17,35 @@ _WRONG_BRANCH = ("list_type", "float_type", "float_parsing")
 
 
 def pointer(path: Iterable[str | int]) -> str:
-    """A JSON pointer (RFC 6901). Names that no request should have are cut short."""
-    names = (str(step)[:MAX_OF_A_NAME] for step in path)
+    """Return a JSON pointer (RFC 6901), with names longer than any valid one cut short."""
+    names = (str(step)[:MAX_NAME_LENGTH] for step in path)
     return "".join("/" + name.replace("~", "~0").replace("/", "~1") for name in names)
 
 
 def body_errors(error: ValidationError, body: dict[str, Any], under: set[str]) -> list[FieldError]:
-    """The errors of a body.
+    """Return the errors of a body, at most one for each place.
 
     Args:
-        error: what pydantic found.
+        error: what pydantic raised.
         body: what it validated.
         under: the fields of the body that the caller sent inside `params`.
     """
-    found: dict[str, FieldError] = {}
+    errors: dict[str, FieldError] = {}
     details = sorted(error.errors(include_url=False), key=lambda e: e["type"] in _WRONG_BRANCH)
-    fields_told = set()
+    reported_fields = set()
     for detail in details:
         field = detail["loc"][0] if detail["loc"] else ""
-        if detail["type"] in _WRONG_BRANCH and field in fields_told:
+        if detail["type"] in _WRONG_BRANCH and field in reported_fields:
             continue
-        fields_told.add(field)
+        reported_fields.add(field)
         path = _path_in(body, detail["loc"], absent=detail["type"] == "missing")
-        where = pointer(["params", *path] if field in under else path)
-        found.setdefault(where, FieldError(pointer=where, detail=_words(detail)))
-    return list(found.values())
+        place = pointer(["params", *path] if field in under else path)
+        errors.setdefault(place, FieldError(pointer=place, detail=_words(detail)))
+    return list(errors.values())
 
 
 def query_errors(error: RequestValidationError) -> list[FieldError]:
-    """The errors of query parameters: FastAPI's places begin with "query" or "path"."""
+    """Return the errors of query parameters; FastAPI's places begin with "query" or "path"."""
     return [
         FieldError(pointer=pointer(detail["loc"][1:]), detail=_words(detail))
         for detail in error.errors()
@@ -58,7 +58,7 @@ def _words(detail: Any) -> str:
 
 
 def _path_in(body: Any, location: tuple[str | int, ...], *, absent: bool) -> list[str | int]:
-    """The part of a location that leads through the body: pydantic also names union branches."""
+    """Return the steps of a location that exist in the body; pydantic adds union branches."""
     path: list[str | int] = []
     for step in location:
         if isinstance(body, dict) and (step in body or absent):

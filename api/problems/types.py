@@ -1,4 +1,4 @@
-"""The one table from an error's class to what HTTP says of it."""
+"""The one table from an error's class to its status, code, title and help text."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,13 +9,13 @@ from core import errors as core_errors
 
 @dataclass(frozen=True)
 class ProblemType:
-    """One kind of problem."""
+    """A kind of problem (RFC 9457)."""
 
     status: int
     code: str
     title: str
-    help: str  # for the page that `type` leads to
-    retry_after: int | None = None  # seconds, where the error itself knows no better
+    help: str  # for the page at the problem's `type`
+    retry_after: int | None = None  # seconds, unless the error knows better
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -23,133 +23,134 @@ INVALID_REQUEST = ProblemType(
     400,
     "invalid_request",
     "The request cannot be read",
-    "Send well-formed JSON or multipart/form-data, and cursors as they were given.",
+    "Send well-formed JSON or multipart/form-data, and cursors as you received them.",
 )
 INVALID_IMAGE = ProblemType(
     400,
     "invalid_image",
-    "The picture cannot be read",
-    "The file is empty, truncated, broken or animated. Send one whole still picture.",
+    "The image cannot be read",
+    "The file is empty, truncated, broken or animated. Send one complete still image.",
 )
 UNAUTHENTICATED = ProblemType(
     401,
     "unauthenticated",
-    "A valid key is needed",
-    "Send `Authorization: Bearer baret_sk_…` with a key that is whole and not revoked. The "
-    "service's operator makes keys with `baret keys create`.",
+    "A valid key is required",
+    "Send `Authorization: Bearer baret_sk_…` with a complete key that is not revoked. The "
+    "service's operator creates keys with `baret keys create`.",
     headers={"WWW-Authenticate": "Bearer"},
 )
 FORBIDDEN = ProblemType(
     403,
     "forbidden",
-    "This may not be asked from here",
-    "A service without keys answers no web pages of others, and only under its address or the name "
-    "in BARET_PUBLIC_URL. Make a key, and send it.",
+    "Not allowed from this origin",
+    "A service without keys answers only its own web pages, at its IP address or at the name in "
+    "BARET_PUBLIC_URL. To call it from elsewhere, create a key and send it.",
 )
 NOT_FOUND = ProblemType(
     404,
     "not_found",
-    "Nothing is here",
-    "Check the address and the id. Another caller's edit is answered in the same way.",
+    "Not found",
+    "Check the address and the id. Another caller's edit gets the same answer.",
 )
 EXPIRED = ProblemType(
     410,
     "expired",
-    "The edit is kept no longer",
-    "Edits are deleted when their `expires_at` has come. Take the pictures sooner, or ask again.",
+    "The edit has expired",
+    "Edits are deleted at their `expires_at`. Download images sooner, or create the edit again.",
 )
 METHOD_NOT_ALLOWED = ProblemType(
     405,
     "method_not_allowed",
-    "The address does not know this method",
-    "The `Allow` header names the methods that it knows.",
+    "Method not allowed",
+    "The `Allow` header lists the methods of this address.",
 )
 NOT_FINISHED = ProblemType(
     409,
     "not_finished",
-    "The edit has no picture",
+    "The edit has no image",
     "Wait until its status is `succeeded`; a failed or canceled edit never has one.",
 )
 IDEMPOTENCY_IN_PROGRESS = ProblemType(
     409,
     "idempotency_in_progress",
-    "The first request with this Idempotency-Key is still being taken",
+    "The first request with this Idempotency-Key is still in progress",
     "Send it again, unchanged, after the time in `Retry-After`.",
     retry_after=1,
 )
 IMAGE_TOO_LARGE = ProblemType(
     413,
     "image_too_large",
-    "The picture is too large",
-    "At most 20 MB and 50 megapixels are taken. Make the picture smaller.",
+    "The image is too large",
+    "The limits are 20 MB and 50 megapixels. Make the image smaller.",
 )
 UNSUPPORTED_MEDIA_TYPE = ProblemType(
     415,
     "unsupported_media_type",
-    "This kind of content is not accepted",
-    "Pictures: JPEG, PNG, WebP, HEIC/HEIF or AVIF, known by content, not by name. "
+    "Unsupported format",
+    "Images: JPEG, PNG, WebP, HEIC/HEIF or AVIF, judged by content, not by name. "
     "Bodies: multipart/form-data or application/json.",
 )
 VALIDATION_ERROR = ProblemType(
     422,
     "validation_error",
-    "Fields of the request are wrong",
-    "`errors` names each field by a JSON pointer and says what it takes.",
+    "Some fields are not valid",
+    "`errors` names each wrong field by a JSON pointer and says what it accepts.",
 )
 URL_NOT_ALLOWED = ProblemType(
     422,
     "url_not_allowed",
-    "The URL may not be used",
+    "The URL is not allowed",
     "Give an http:// or https:// URL to a public address, without credentials. "
-    "The operator can open networks of their own with BARET_ALLOW_NETWORKS.",
+    "The operator can allow private networks with BARET_ALLOW_NETWORKS.",
 )
 FETCH_FAILED = ProblemType(
     422,
     "fetch_failed",
-    "The picture could not be fetched",
-    "The URL must answer 200 with the picture itself, without a redirect, within seconds. "
-    "Or send the picture in the request.",
+    "The image could not be fetched",
+    "The URL must answer 200 with the image itself, without a redirect, within seconds. "
+    "Or send the image in the request.",
 )
 IDEMPOTENCY_MISMATCH = ProblemType(
     422,
     "idempotency_mismatch",
-    "The Idempotency-Key was used with another body",
-    "Take a new key for every new edit, and the same one only to send the same body again.",
+    "The Idempotency-Key was used with a different body",
+    "Use a new key for each new edit, and the same key only to send the same body again.",
 )
 RATE_LIMITED = ProblemType(
     429,
     "rate_limited",
-    "Too many at once",
-    "The key has made too many requests lately, or has too many edits waiting and running, or too "
-    "many pictures being fetched from slow URLs. Try again after the time in `Retry-After`; "
+    "Too many requests",
+    "The key has made too many requests within a minute, or has too many edits in flight, or is "
+    "fetching too many images from slow URLs. Try again after the time in `Retry-After`; "
     "`RateLimit` says how many requests are left.",
     retry_after=30,
 )
 INTERNAL_ERROR = ProblemType(
     500,
     "internal_error",
-    "The service made a mistake",
-    "It is in the service's log under the X-Request-Id of the answer. Trying again may help.",
+    "Internal error",
+    "The service has logged the error under the answer's X-Request-Id. Trying again may help.",
 )
 QUEUE_FULL = ProblemType(
     503,
     "queue_full",
-    "Too many edits are waiting",
-    "Nothing was accepted. Try again after the time in `Retry-After`.",
+    "The queue is full",
+    "The edit was not accepted. Try again after the time in `Retry-After`.",
     retry_after=30,
 )
 NO_WORKER = ProblemType(
     503,
     "no_worker",
-    "No worker has come up yet",
-    "No worker has announced a model since the service was set up. Start one, then try again.",
+    "No worker has started yet",
+    "No worker has announced a model since the service was set up. Start one and try again.",
     retry_after=10,
 )
 UNAVAILABLE = ProblemType(
     503,
     "unavailable",
-    "A part of the service does not answer",
-    "Try again after the time in `Retry-After`. /readyz names what is missing.",
+    "Service unavailable",
+    "A part of the service does not answer. Try again after the time in `Retry-After`; /readyz "
+    "names what is missing.",
     retry_after=5,
 )
 
@@ -193,10 +194,10 @@ PROBLEM_TYPES: dict[type[Exception], ProblemType] = {
     core_errors.FetchFailed: FETCH_FAILED,
 }
 
-# What the framework answers by itself, by status.
+# The framework's own errors, by status.
 FRAMEWORK_PROBLEM_TYPES = {404: NOT_FOUND, 405: METHOD_NOT_ALLOWED, 400: INVALID_REQUEST}
 
 BY_CODE = {
-    kind.code: kind
-    for kind in (*PROBLEM_TYPES.values(), *FRAMEWORK_PROBLEM_TYPES.values(), INTERNAL_ERROR)
+    problem_type.code: problem_type
+    for problem_type in (*PROBLEM_TYPES.values(), *FRAMEWORK_PROBLEM_TYPES.values(), INTERNAL_ERROR)
 }

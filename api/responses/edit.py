@@ -1,16 +1,21 @@
-"""A record as its caller sees it now: with its place in the queue and the time left."""
+"""An edit as its caller sees it now: its place in the queue, the time left, its entity tag."""
+
+import re
 
 from fastapi import Request
 
 from api.server.origins import base_url
 from api.services import Services
+from core.images.signed_urls import LINK_SECONDS
 from core.schema import Edit, Record
 from core.serializer import edit_resource
 from core.store.estimates import eta_seconds
 
+_TAG = re.compile(r'(?:W/)?("[^"]*")')
+
 
 def render_edit(services: Services, request: Request, record: Record) -> Edit:
-    """The resource. Blocks to ask Redis while the edit has not ended."""
+    """Return the resource of a record. Blocks to ask Redis unless the edit has ended."""
     queue_snapshot = None if record.status.final else services.store.queue_snapshot(record)
     return edit_resource(
         record,
@@ -22,9 +27,26 @@ def render_edit(services: Services, request: Request, record: Record) -> Edit:
 
 
 def load_edit(services: Services, request: Request, edit_id: str, caller: str) -> Edit:
-    """The resource of this id.
+    """Return the resource of an edit by its id. Blocks to ask Redis.
 
     Raises:
         EditUnavailable: one of its kinds.
     """
     return render_edit(services, request, services.store.get(edit_id, caller=caller))
+
+
+def etag_of(record: Record, position: int | None, *, now: float) -> str:
+    """Return the entity tag of an edit at a position in the queue and a Unix time.
+
+    It is weak: `eta_seconds` changes without it. It changes halfway through the life of the image
+    URLs, so a client that gets a 304 holds URLs that still work.
+    """
+    age = int(now // (LINK_SECONDS / 2)) if record.result else 0
+    place = "" if position is None else position
+    return f'W/"{record.version}.{place}.{age}"'
+
+
+def etag_matches(if_none_match: str, etag: str) -> bool:
+    """Return whether an `If-None-Match` header names the tag (RFC 9110, 13.1.2: weakly)."""
+    tags = _TAG.findall(if_none_match)
+    return if_none_match.strip() == "*" or etag.removeprefix("W/") in tags

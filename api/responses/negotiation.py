@@ -1,4 +1,4 @@
-"""Outputs in the encoding that a caller wants."""
+"""Outputs in the encoding that a caller prefers."""
 
 import io
 
@@ -9,15 +9,15 @@ from core.schema import OutputFormat
 
 
 def content_type_of(data: bytes) -> str:
-    """The media type of one of our own pictures, by its header."""
+    """Return the media type of one of our own images, read from its header."""
     with Image.open(io.BytesIO(data)) as image:
         return Image.MIME[image.format or "PNG"]
 
 
-def wanted_format(accept: str, stored: OutputFormat) -> OutputFormat:
-    """The encoding that an `Accept` header prefers; the stored one wins where it is a tie.
+def preferred_format(accept: str, stored: OutputFormat) -> OutputFormat:
+    """Return the encoding that an `Accept` header prefers; the stored one wins a tie.
 
-    A header that takes none of ours gets the stored one, which RFC 9110 (12.5.1) permits.
+    A header that accepts none of ours gets the stored one, which RFC 9110 (12.5.1) permits.
     """
     weights = _weights(accept)
 
@@ -46,6 +46,6 @@ def _weights(accept: str) -> dict[str, float]:
 def transcode(
     data: bytes, form: OutputFormat, *, quality: int, marking: Marking, model: str
 ) -> bytes:
-    """The same picture in another encoding, marked anew. Blocks while it decodes and encodes."""
+    """Encode an image in another format and mark it again. Blocks while it does."""
     with Image.open(io.BytesIO(data)) as image:
         return marking.encode(image, form, quality=quality, model=model)

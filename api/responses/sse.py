@@ -1,4 +1,4 @@
-"""An edit's events in the form of server-sent events (WHATWG HTML, 9.2)."""
+"""An edit's events as server-sent events (WHATWG HTML, 9.2)."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -10,17 +10,17 @@ from core.schema import Edit, EditStatus, Stage, Unit
 from core.store.events import Event
 from core.telemetry.logs import get_logger
 
-RETRY_MS = 1000  # after which a client whose connection broke comes back
+RETRY_MS = 1000  # a client whose connection broke reconnects after this time
 
 log = get_logger("baret.api")
 
 
 class StatusEvent(BaseModel):
-    """`status`: the edit was queued, also again, or taken by a worker."""
+    """`status`: the edit was queued, possibly again, or a worker started it."""
 
     status: EditStatus
     stage: Stage | None = None
-    progress: Unit = Field(0.0, description="0 unless earlier events are kept no longer")
+    progress: Unit = Field(0.0, description="0, unless earlier events have expired")
 
 
 class ProgressEvent(BaseModel):
@@ -31,7 +31,7 @@ class ProgressEvent(BaseModel):
 
 
 class PreviewEvent(BaseModel):
-    """`preview`: what an output is becoming, where `previews` was asked for."""
+    """`preview`: an output in the making, if the edit was created with `previews`."""
 
     interpolation: Unit = Field(description="of the output")
     progress: Unit
@@ -39,10 +39,10 @@ class PreviewEvent(BaseModel):
 
 
 class DoneEvent(BaseModel):
-    """`done`: the edit has ended; nothing follows."""
+    """`done`: the edit has ended. This is the last event."""
 
     status: EditStatus
-    edit: Edit | None = Field(description="as GET shows it; null where it was deleted")
+    edit: Edit | None = Field(description="as GET returns it; null if it was deleted")
 
 
 EVENTS: dict[str, type[BaseModel]] = {
@@ -54,13 +54,13 @@ EVENTS: dict[str, type[BaseModel]] = {
 
 
 async def as_lines(
-    events: AsyncIterator[Event | None], ended: Callable[[], Awaitable[Edit | None]]
+    events: AsyncIterator[Event | None], load_final: Callable[[], Awaitable[Edit | None]]
 ) -> AsyncIterator[bytes]:
-    """The events as they go over the wire, comments where nothing has happened for a while.
+    """Yield events as they are sent, and a comment when nothing has happened for a while.
 
     Args:
-        events: as `Follower.events` gives them.
-        ended: asked for the edit when it is done.
+        events: as `Follower.events` yields them.
+        load_final: loads the edit once it has ended.
     """
     yield format_sse_event(retry=RETRY_MS)
     try:
@@ -69,10 +69,11 @@ async def as_lines(
                 yield KEEPALIVE_COMMENT
                 continue
             if event.type == "done":
-                told: BaseModel = DoneEvent(status=event.data["status"], edit=await ended())
+                final = await load_final()
+                data: BaseModel = DoneEvent(status=event.data["status"], edit=final)
             else:
-                told = EVENTS[event.type].model_validate(event.data)
-            yield format_sse_event(event=event.type, id=event.id, data_str=told.model_dump_json())
+                data = EVENTS[event.type].model_validate(event.data)
+            yield format_sse_event(event=event.type, id=event.id, data_str=data.model_dump_json())
     except StoreUnavailable as error:
-        # The answer has begun, so it can only end: the client comes back with its last id.
-        log.warning("a follower was let go", reason=str(error))
+        # The answer has begun, so it can only end; the client reconnects with its last id.
+        log.warning("event stream ended early", reason=str(error))

@@ -1,1 +1,1 @@
-"""The operations, one module a resource."""
+"""The operations, one module for each resource, each with its own description and examples."""

@@ -1,23 +1,64 @@
-"""An edit's events, pushed."""
+"""An edit's events, pushed as they happen."""
 
-from typing import Annotated
+import json
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from api.auth import CallerNameDep
-from api.openapi.describe import FOLLOW_EDIT
+from api.openapi.describe import ONE_EDIT, problems, ref
+from api.openapi.examples import EDIT
 from api.responses.edit import load_edit
-from api.responses.sse import as_lines
+from api.responses.sse import EVENTS, RETRY_MS, as_lines
 from api.services import ServicesDep
 from core.errors import EditUnavailable
 from core.schema import Edit
 
 router = APIRouter(prefix="/v1/edits", tags=["edits"])
 
+# Id, type and data of each event.
+EXAMPLES: list[tuple[str, str, dict[str, Any]]] = [
+    ("1767605400120-0", "status", {"status": "queued", "stage": None, "progress": 0.0}),
+    ("1767605400480-0", "status", {"status": "running", "stage": "loading", "progress": 0.0}),
+    ("1767605402910-0", "progress", {"stage": "tuning", "progress": 0.21}),
+    (
+        "1767605419020-0",
+        "preview",
+        {"interpolation": 0.7, "progress": 0.88, "image": "data:image/webp;base64,UklGR…"},
+    ),
+    ("1767605421730-0", "done", {"status": "succeeded", "edit": EDIT}),
+]
+_EXAMPLE_LINES = "".join(
+    f"event: {kind}\ndata: {json.dumps(data, ensure_ascii=False)}\nid: {event_id}\n\n"
+    for event_id, kind, data in EXAMPLES
+)
+_STREAM = {
+    "description": "Server-sent events, each with an `id`, from the edit's acceptance to `done`, "
+    "after which the answer ends. `data` is JSON; `x-event-data` names the schema of each kind of "
+    "event. If nothing happens for 5 seconds, a comment is sent. A client that was cut off "
+    f"reconnects after {RETRY_MS} ms with `Last-Event-ID` and gets what it missed; if those events "
+    "have expired, the stream begins with a `status` event of the edit's current state.",
+    "content": {
+        "text/event-stream": {
+            "schema": {"type": "string"},
+            "example": _EXAMPLE_LINES,
+            "x-event-data": {name: ref(model) for name, model in EVENTS.items()},
+        }
+    },
+}
 
-@router.get("/{edit_id}/events", response_class=StreamingResponse, **FOLLOW_EDIT)
+
+@router.get(
+    "/{edit_id}/events",
+    response_class=StreamingResponse,
+    responses={
+        200: _STREAM,
+        204: {"description": "`Last-Event-ID` is that of `done`: nothing follows"},
+        **problems(*ONE_EDIT),
+    },
+)
 async def follow_edit(
     request: Request,
     edit_id: str,
@@ -27,12 +68,12 @@ async def follow_edit(
         str, Header(description="id of the last event received: only later ones are sent")
     ] = "",
 ) -> Response:
-    """The edit's events from its acceptance to its end, as they happen."""
+    """Follow an edit's events from its acceptance to its end, as they happen."""
     await run_in_threadpool(services.store.get, edit_id, caller=caller)
     if last_event_id and last_event_id == await services.follower.end_of(edit_id):
-        return Response(status_code=204)  # what tells an EventSource not to come again
+        return Response(status_code=204)  # makes an EventSource stop reconnecting
 
-    async def ended() -> Edit | None:
+    async def load_final() -> Edit | None:
         try:
             return await run_in_threadpool(load_edit, services, request, edit_id, caller)
         except EditUnavailable:
@@ -42,5 +83,5 @@ async def follow_edit(
     # Proxies must pass each event on at once.
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(
-        as_lines(events, ended), media_type="text/event-stream", headers=headers
+        as_lines(events, load_final), media_type="text/event-stream", headers=headers
     )

@@ -1,10 +1,10 @@
-"""Pictures at signed addresses: whoever holds one may see that picture until it expires."""
+"""Images at signed URLs: anyone who has the URL may see the image until it expires."""
 
 import time
 
 from fastapi import APIRouter, Request, Response
 
-from api.openapi.describe import GET_FILE
+from api.openapi.describe import IMAGE_CONTENT, problems
 from api.problems.errors import AddressUnknown
 from api.responses.negotiation import content_type_of
 from api.services import ServicesDep
@@ -12,7 +12,14 @@ from api.services import ServicesDep
 router = APIRouter(prefix="/v1/files", tags=["files"])
 
 
-@router.get("/{edit_id}/{name}", response_class=Response, **GET_FILE)
+@router.get(
+    "/{edit_id}/{name}",
+    response_class=Response,
+    responses={
+        200: {"description": "The image", "content": IMAGE_CONTENT},
+        **problems("not_found", "validation_error", "unavailable"),
+    },
+)
 def get_file(
     request: Request,
     edit_id: str,
@@ -21,16 +28,16 @@ def get_file(
     expires: str = "",
     signature: str = "",
 ) -> Response:
-    """A picture's bytes."""
-    # One answer for a bad signature, an expired one and a picture that is gone.
-    unknown = AddressUnknown("Nothing is here any more; get the edit again for a fresh address.")
-    until = services.signer.until(edit_id, name, expires=expires, signature=signature)
-    asked = request.query_params
-    # Given twice, another reader of the address, such as a cache, may take the other one.
-    once = all(len(asked.getlist(part)) == 1 for part in ("expires", "signature"))
+    """Download an image."""
+    # The same answer for a bad signature, an expired URL and a deleted image.
+    unknown = AddressUnknown("This URL is not valid or has expired. Get the edit for a fresh one.")
+    until = services.signer.verify(edit_id, name, expires=expires, signature=signature)
+    query = request.query_params
+    # If one is repeated, another reader of the URL, such as a cache, may use the other value.
+    once = all(len(query.getlist(part)) == 1 for part in ("expires", "signature"))
     if until is None or not once:
         raise unknown
-    data = services.files.get(edit_id, name)
+    data = services.images.get(edit_id, name)
     if data is None:
         raise unknown
     seconds = max(0, until - int(time.time()))

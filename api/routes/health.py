@@ -1,11 +1,11 @@
-"""Whether the process lives, and whether the service can run an edit now."""
+"""Probes and metrics: whether the process lives, and whether the service can run an edit now."""
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
 from api.auth import CallerNameDep
-from api.openapi.describe import HEALTH, METRICS, READY
+from api.openapi.describe import example, problems
 from api.problems.errors import NotReady
 from api.services import Services, ServicesDep
 from core.errors import StoreUnavailable
@@ -13,33 +13,55 @@ from core.schema import FieldError
 
 router = APIRouter(tags=["health"])
 
+_METRICS = {
+    "description": "Prometheus's text format",
+    "content": {
+        "text/plain": {
+            "schema": {"type": "string"},
+            "example": 'baret_queue_edits{model="zoo"} 2.0\n',
+        }
+    },
+}
+
 
 class Health(BaseModel):
-    """A plain answer for probes."""
+    """The answer to a probe."""
 
     status: str
 
 
-@router.get("/healthz", response_model=Health, **HEALTH)
+@router.get(
+    "/healthz",
+    response_model=Health,
+    responses={200: example({"status": "ok"}, "The process lives")},
+)
 async def healthz() -> Health:
-    """200 while the process lives."""
+    """Return 200 while the process lives."""
     return Health(status="ok")
 
 
-@router.get("/readyz", response_model=Health, **READY)
+@router.get(
+    "/readyz",
+    response_model=Health,
+    responses={200: example({"status": "ready"}, "Ready"), **problems("unavailable")},
+)
 def readyz(services: ServicesDep) -> Health:
-    """200 when Redis has room, pictures can be written and a worker with a model consumes."""
+    """Return 200 if Redis has room, images can be written and a worker with a model is live."""
     missing = _missing(services)
     if missing:
         raise NotReady(missing)
     return Health(status="ready")
 
 
-@router.get("/metrics", response_class=Response, **METRICS)
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: _METRICS, **problems("unavailable")},
+)
 def metrics(request: Request, _: CallerNameDep) -> Response:
-    """What Prometheus scrapes: requests, queues, workers, edits by end, seconds by stage."""
-    told = generate_latest(request.app.state.metrics.registry)
-    return Response(told, media_type=CONTENT_TYPE_LATEST)
+    """Return Prometheus metrics: requests, queues, workers, edits by outcome, times by stage."""
+    text = generate_latest(request.app.state.metrics.registry)
+    return Response(text, media_type=CONTENT_TYPE_LATEST)
 
 
 def _missing(services: Services) -> list[FieldError]:
@@ -47,11 +69,11 @@ def _missing(services: Services) -> list[FieldError]:
     try:
         services.store.check_writable()
         if not services.store.live_models():
-            missing.append(FieldError(pointer="/worker", detail="No worker with a loaded model."))
+            missing.append(FieldError(pointer="/worker", detail="No worker has a model loaded."))
     except StoreUnavailable as error:
         missing.append(FieldError(pointer="/redis", detail=str(error)))
     try:
-        services.files.check_writable()
+        services.images.check_writable()
     except StoreUnavailable:
-        missing.append(FieldError(pointer="/store", detail="Pictures cannot be written."))
+        missing.append(FieldError(pointer="/store", detail="Images cannot be written."))
     return missing

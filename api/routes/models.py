@@ -1,28 +1,51 @@
-"""The models that can be asked for."""
+"""The models that edits can use."""
+
+from typing import Any
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
 from api.auth import caller_name
-from api.openapi.describe import LIST_MODELS
+from api.openapi.describe import example, problems
 from api.services import ServicesDep
 from core.schema import Model
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
 
+EXAMPLE: dict[str, Any] = {
+    "id": "zoo",
+    "object": "model",
+    "default": True,
+    "native_size": {"width": 64, "height": 64},
+    "licence": "Apache-2.0",
+    "default_parameters": {"num_inference_steps": 50, "guidance_scale": 7.5},
+    "presets": {
+        "non_rigid": {
+            "interpolation": 0.7,
+            "self_attention_until": 0.4,
+            "cross_attention_until": 0.6,
+        }
+    },
+}
 
-class Models(BaseModel):
+
+class ModelList(BaseModel):
     """The models that have a live worker."""
 
     data: list[Model]
 
 
-@router.get("", response_model=Models, dependencies=[Depends(caller_name)], **LIST_MODELS)
-def list_models(services: ServicesDep) -> Models:
-    """The models that have a live worker; a request that names none gets the default one."""
+@router.get(
+    "",
+    response_model=ModelList,
+    dependencies=[Depends(caller_name)],
+    responses={200: example({"data": [EXAMPLE]}, "The models"), **problems("unavailable")},
+)
+def list_models(services: ServicesDep) -> ModelList:
+    """List the models that have a live worker. Edits that name no model use the default one."""
     live = services.store.live_models()
-    default = services.default_of(live)
-    return Models(
+    default = services.default_model(live)
+    return ModelList(
         data=[
             model.model_copy(update={"default": name == default})
             for name, model in sorted(live.items())

@@ -1,4 +1,4 @@
-"""Pages for people: the plain page at /, the reference at /docs, one page a problem."""
+"""Pages for people: the editor at /, the reference at /docs, and one page for each problem."""
 
 from html import escape
 from pathlib import Path
@@ -13,7 +13,7 @@ from core.problems import EDIT_PROBLEMS
 
 _WEB = Path(__file__).parents[1] / "web"
 
-# Everything comes from here; pictures that were chosen but not sent are blobs.
+# The pages load everything from this service; a chosen photo that is not sent yet is a blob.
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self' blob: data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
@@ -29,28 +29,28 @@ web_files = StaticFiles(directory=_WEB)
 
 @router.get("/")
 def home() -> Response:
-    """The plain page: a photo, a sentence, the result."""
+    """Serve the page with a photo, a sentence and the result."""
     return FileResponse(_WEB / "index.html", headers=_HEADERS)
 
 
 @router.get("/docs")
 def docs() -> Response:
-    """The reference, drawn from /openapi.json without anything from elsewhere."""
+    """Serve the reference, which is drawn from /openapi.json."""
     return FileResponse(_WEB / "docs.html", headers=_HEADERS)
 
 
 @router.get("/docs/problems/{code}")
 def problem(code: str) -> Response:
-    """What a problem's `type` leads to."""
-    kind = BY_CODE.get(code) or EDIT_PROBLEMS.get(code)
-    if kind is None:
-        raise AddressUnknown("There is no problem of this name.")
+    """Serve the page at a problem's `type`."""
+    problem_type = BY_CODE.get(code) or EDIT_PROBLEMS.get(code)
+    if problem_type is None:
+        raise AddressUnknown("There is no problem with this code.")
     page = (_WEB / "problem.html").read_text()
     for name, text in (
-        ("title", kind.title),
+        ("title", problem_type.title),
         ("code", code),
-        ("status", str(kind.status)),
-        ("help", kind.help),
+        ("status", str(problem_type.status)),
+        ("help", problem_type.help),
     ):
         page = page.replace(f"{{{name}}}", escape(text))
     return HTMLResponse(page, headers=_HEADERS)

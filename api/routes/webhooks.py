@@ -1,30 +1,54 @@
-"""The secret that a caller's webhooks are signed with."""
+"""The secret that signs a caller's webhooks: get it, rotate it."""
+
+from typing import Any
 
 from fastapi import APIRouter, Response
 
 from api.auth import CallerNameDep
-from api.openapi.describe import GET_SECRET, ROTATE_SECRET
+from api.openapi.describe import example, header, problems
 from api.services import ServicesDep
 from core.webhooks.schema import WebhookSecret
 
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
 
+EXAMPLE: dict[str, Any] = {
+    "object": "webhook_secret",
+    "secret": "whsec_…",
+    "previous_expires_at": None,
+}
+_ROTATED = {**EXAMPLE, "previous_expires_at": "2026-01-06T09:30:00Z"}
+
 _HEADERS = {"Cache-Control": "no-store"}
+_DESCRIBED_HEADERS = {"Cache-Control": header("no cache may store it", "no-store")}
 
 
-@router.get("/secret", response_model=WebhookSecret, **GET_SECRET)
+@router.get(
+    "/secret",
+    response_model=WebhookSecret,
+    responses={
+        200: {**example(EXAMPLE, "The secret"), "headers": _DESCRIBED_HEADERS},
+        **problems("unavailable"),
+    },
+)
 def get_webhook_secret(
     response: Response, services: ServicesDep, caller: CallerNameDep
 ) -> WebhookSecret:
-    """Your secret; it is made when first asked for."""
+    """Get your webhook secret. The first call creates it."""
     response.headers.update(_HEADERS)
-    return services.hook_secrets.current(caller)
+    return services.webhook_secrets.current(caller)
 
 
-@router.post("/secret/rotate", response_model=WebhookSecret, **ROTATE_SECRET)
+@router.post(
+    "/secret/rotate",
+    response_model=WebhookSecret,
+    responses={
+        200: {**example(_ROTATED, "The new secret"), "headers": _DESCRIBED_HEADERS},
+        **problems("unavailable"),
+    },
+)
 def rotate_webhook_secret(
     response: Response, services: ServicesDep, caller: CallerNameDep
 ) -> WebhookSecret:
-    """A new secret. The one before it signs beside it for 24 hours."""
+    """Rotate your webhook secret. For 24 hours the previous one signs webhooks as well."""
     response.headers.update(_HEADERS)
-    return services.hook_secrets.rotate(caller)
+    return services.webhook_secrets.rotate(caller)

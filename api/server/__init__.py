@@ -1,1 +1,1 @@
-"""The HTTP server beneath the routes: protocol, limits, middleware, metrics."""
+"""The HTTP server below the routes: protocol, limits, middleware, headers, metrics."""

@@ -1,21 +1,21 @@
-"""How much of requests' bodies may be in memory at once, of all requests together."""
+"""How much memory the bodies of all requests together may take."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from api.problems.errors import Overloaded
 
-MAX_IN_HAND = 256 * 1024 * 1024  # nine of the largest bodies; parsing takes as much again
+MAX_RESERVED = 256 * 1024 * 1024  # bytes: nine of the largest bodies; parsing takes as much again
 
 
 class Reservation:
-    """What one request holds."""
+    """The memory that one request holds."""
 
     def __init__(self, limiter: "MemoryLimiter"):
         self._limiter, self._size = limiter, 0
 
     def take(self, size: int) -> None:
-        """Hold more bytes.
+        """Reserve more bytes.
 
         Raises:
             Overloaded: all requests together hold too many.
@@ -26,20 +26,20 @@ class Reservation:
         self._size += size
 
     def release(self) -> None:
-        """Hold nothing any more."""
+        """Release all bytes of the reservation."""
         self._limiter.left += self._size
         self._size = 0
 
 
 class MemoryLimiter:
-    """Room for bodies, of one process; used in its event loop alone."""
+    """The memory for bodies of one process; used in its event loop only."""
 
-    def __init__(self, most: int = MAX_IN_HAND):
-        self.left = most
+    def __init__(self, limit: int = MAX_RESERVED):
+        self.left = limit
 
     @contextmanager
     def reservation(self) -> Iterator[Reservation]:
-        """What a request holds, until it has ended at the latest."""
+        """Open a request's reservation; it is released at the latest on leaving."""
         reservation = Reservation(self)
         try:
             yield reservation

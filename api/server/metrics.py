@@ -1,7 +1,7 @@
-"""What Prometheus is told at `/metrics`.
+"""The metrics that Prometheus scrapes at `/metrics`.
 
-Times of requests are this process's own; everything of edits is counted in Redis, so each API
-process tells the same: take one of them, or the maximum.
+Request times are this process's own. Everything about edits is counted in Redis, so each API
+process reports the same values: scrape one of them, or take the maximum.
 """
 
 from collections.abc import Iterator
@@ -12,30 +12,29 @@ from starlette.types import Scope
 
 from core.store.stats import ServiceStats, StatsReader
 
-# Whoever calls may make methods up; each label of them would be kept for good.
+# Clients can invent methods, and Prometheus would keep a label for each of them forever.
 KNOWN_METHODS = frozenset(
     {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"}
 )
-UNROUTED = "none"  # requests for what there is not: their paths are anybody's
+UNROUTED = "none"  # for paths without a route, which clients can invent too
 
 
 def route_of(scope: Scope) -> str:
-    """The route that answers, as its pattern."""
+    """Return the pattern of the route that answers."""
     route: str = getattr(scope.get("route"), "path", UNROUTED)
     return route
 
 
 def method_of(scope: Scope) -> str:
-    """The method, if HTTP knows it."""
+    """Return the method, or "other" if HTTP does not define it."""
     method: str = scope["method"]
     return method if method in KNOWN_METHODS else "other"
 
 
-class Metrics:
+class MetricsRegistry:
     """One application's metrics."""
 
     def __init__(self, stats: StatsReader):
-        """Watch a service."""
         self.registry = CollectorRegistry()
         self._requests = Histogram(
             "baret_http_request_seconds",
@@ -44,55 +43,55 @@ class Metrics:
             registry=self.registry,
             buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
         )
-        self.registry.register(_OfEdits(stats))
+        self.registry.register(_EditCollector(stats))
 
     def count(self, scope: Scope, status: int, seconds: float) -> None:
-        """Take in an answered request."""
+        """Count an answered request."""
         self._requests.labels(method_of(scope), route_of(scope), str(status)).observe(seconds)
 
 
-class _OfEdits:
-    """Looks into Redis whenever it is asked."""
+class _EditCollector:
+    """Reads the statistics from Redis at each scrape."""
 
     def __init__(self, stats: StatsReader):
-        self._watch = stats
+        self._stats = stats
 
     def describe(self) -> Iterator[Metric]:
-        """Nothing beforehand: Redis may not be there yet."""
+        """Describe nothing in advance: Redis may not be up yet."""
         return iter(())
 
     def collect(self) -> Iterator[Metric]:
-        """A look at all edits.
+        """Read the current metrics of all edits.
 
         Raises:
             StoreUnavailable: Redis does not answer.
         """
-        return _families(self._watch.read())
+        return _families(self._stats.read())
 
 
-def _families(figures: ServiceStats) -> Iterator[Metric]:
+def _families(stats: ServiceStats) -> Iterator[Metric]:
     for name, about, values in (
-        ("baret_queue_edits", "Edits that wait.", [q.waiting for q in figures.queues]),
+        ("baret_queue_edits", "Edits that wait.", [q.waiting for q in stats.queues]),
         (
             "baret_queue_oldest_seconds",
             "Seconds that the edit next in line has waited.",
-            [q.oldest_seconds for q in figures.queues],
+            [q.oldest_seconds for q in stats.queues],
         ),
-        ("baret_running_edits", "Edits that run.", [q.running for q in figures.queues]),
-        ("baret_workers", "Live workers.", [q.workers for q in figures.queues]),
+        ("baret_running_edits", "Edits that run.", [q.running for q in stats.queues]),
+        ("baret_workers", "Live workers.", [q.workers for q in stats.queues]),
     ):
         gauge = GaugeMetricFamily(name, about, labels=["model"])
-        for queue, value in zip(figures.queues, values, strict=True):
+        for queue, value in zip(stats.queues, values, strict=True):
             gauge.add_metric([queue.model], value)
         yield gauge
     ended = CounterMetricFamily("baret_edits", "Edits that ended.", labels=["model", "status"])
-    for (model, status), count in figures.ended.items():
+    for (model, status), count in stats.ended.items():
         ended.add_metric([model, status], count)
     yield ended
     spent = CounterMetricFamily(
         "baret_stage_seconds", "Seconds of edits that succeeded.", labels=["model", "stage"]
     )
-    for (model, stage), seconds in figures.stage_seconds.items():
+    for (model, stage), seconds in stats.stage_seconds.items():
         spent.add_metric([model, stage], seconds)
     yield spent
     attempted = CounterMetricFamily(
@@ -100,9 +99,9 @@ def _families(figures: ServiceStats) -> Iterator[Metric]:
         "Attempts to send a webhook; pending ones are tried again.",
         labels=["outcome"],
     )
-    for outcome, count in figures.attempted.items():
+    for outcome, count in stats.attempted.items():
         attempted.add_metric([outcome], count)
     yield attempted
     due = GaugeMetricFamily("baret_webhooks_due", "Webhooks that wait to be sent.")
-    due.add_metric([], figures.deliveries_due)
+    due.add_metric([], stats.deliveries_due)
     yield due

@@ -1,4 +1,4 @@
-"""Around every request: its id, its log line, and a 500 that tells nothing of the inside."""
+"""Around every request: its id, its log line, and a 500 that reveals no internals."""
 
 import re
 import time
@@ -13,33 +13,25 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems.handlers import problem_response
 from api.problems.types import INTERNAL_ERROR, INVALID_REQUEST
+from api.server.headers import EXTRA_HEADERS, REQUEST_ID
 from api.server.metrics import method_of, route_of
 from core.telemetry.logs import get_logger
 from core.telemetry.redaction import redact
-from core.telemetry.tracing import Answered, Tracer
-
-HEADER = "X-Request-Id"
+from core.telemetry.tracing import OnResponse, Tracer
 
 _ACCEPTED_ID = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)
-# Probes and pictures come often and say little.
+# Probes and images are requested often, and their log lines would say little.
 _PROBES = ("/healthz", "/readyz", "/metrics")
 _SILENT = (*_PROBES, "/v1/files/")
 
-MAX_DROPPED = 100_000_000  # bytes of a body that has been answered already
-MAX_LOGGED = 500  # characters of what a caller may make as long as a request's head
-
-_EXTRA = "baret.headers"  # in the scope
+MAX_DROPPED = 100_000_000  # bytes of a body that may still arrive after its answer
+MAX_LOGGED = 500  # characters of a method or path; callers can make them very long
 
 log = get_logger("baret.api")
 
 
-def add_headers(request: Request, headers: dict[str, str]) -> None:
-    """Put headers on the request's answer, also where it becomes a problem."""
-    request.scope[_EXTRA].update(headers)
-
-
 class RequestMiddleware:
-    """Gives each request an id (the caller's own, where it is plain text) and logs one line."""
+    """Gives each request an id (the caller's own if it is plain text) and logs one line."""
 
     def __init__(self, app: ASGIApp):
         self._app = app
@@ -49,9 +41,9 @@ class RequestMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope).get(HEADER, "")
-        acceptable = _ACCEPTED_ID.fullmatch(given) and redact(given) == given
-        request_id = given if acceptable else uuid.uuid4().hex
+        own_id = Headers(scope=scope).get(REQUEST_ID, "")
+        acceptable = _ACCEPTED_ID.fullmatch(own_id) and redact(own_id) == own_id
+        request_id = own_id if acceptable else uuid.uuid4().hex
         tracer: Tracer = scope["app"].state.services.tracer
         if scope["path"] in _PROBES:
             tracer = Tracer()
@@ -62,19 +54,19 @@ class RequestMiddleware:
             await self._serve(scope, receive, send, request_id=request_id, answered=answered)
 
     async def _serve(
-        self, scope: Scope, receive: Receive, send: Send, *, request_id: str, answered: Answered
+        self, scope: Scope, receive: Receive, send: Send, *, request_id: str, answered: OnResponse
     ) -> None:
         started = time.monotonic()
         status = 0
-        extra = scope.setdefault(_EXTRA, {})
-        body = _Body(Headers(scope=scope), receive)
+        extra = scope.setdefault(EXTRA_HEADERS, {})
+        body = _BodyWatch(Headers(scope=scope), receive)
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
-                headers[HEADER] = request_id
+                headers[REQUEST_ID] = request_id
                 headers.update(extra)
                 if body.may_never_end:
                     headers["Connection"] = "close"
@@ -86,7 +78,7 @@ class RequestMiddleware:
             else:
                 await self._app(scope, body.receive, send_with_id)
         except ClientDisconnect:
-            log.info("the client went away")
+            log.info("client disconnected")
         except Exception:
             log.exception("unexpected error")
             if status:  # The answer has begun; only the server can cut it off now.
@@ -100,36 +92,36 @@ class RequestMiddleware:
             _log_line(scope, status, seconds)
 
 
-class _Body:
-    """A request's body, and how much of it is still to come.
+class _BodyWatch:
+    """Watches how much of a request's body is still to come.
 
-    The server reads and drops what a client goes on to send after its answer, which is kind to
-    clients that read no answer before they are through, unless they never are.
+    The server reads and drops what a client still sends after its answer. That helps clients that
+    read no answer before they have sent everything, but some clients never finish sending.
     """
 
     def __init__(self, headers: Headers, receive: Receive):
-        stated = headers.get("content-length", "0")
-        self._bounded = stated.isdecimal() and int(stated[:20]) <= MAX_DROPPED
+        length = headers.get("content-length", "0")
+        self._bounded = length.isdecimal() and int(length[:20]) <= MAX_DROPPED
         self._bounded &= "transfer-encoding" not in headers
         self._receive = receive
         self._ended = False
 
     async def receive(self) -> Message:
-        """As ASGI has it."""
+        """Receive the next ASGI message."""
         message = await self._receive()
         self._ended |= not message.get("more_body", False)
         return message
 
     @property
     def may_never_end(self) -> bool:
-        """Whether the rest of it is long, or as long as the client likes."""
+        """Whether the rest of the body is very long, or has no stated length."""
         return not (self._ended or self._bounded)
 
 
 def _is_ambiguous(headers: Headers) -> bool:
-    """Whether proxies may find another end of the body than this server (RFC 9112, 6.3).
+    """Return whether proxies may see a different end of the body (RFC 9112, 6.3).
 
-    What one of them takes for the body's rest would be the next request, perhaps someone else's.
+    One side would take the rest of the body for the next request, perhaps someone else's.
     """
     return "transfer-encoding" in headers and "content-length" in headers
 
@@ -147,6 +139,6 @@ def _log_line(scope: Scope, status: int, seconds: float) -> None:
     if path.startswith(_SILENT):
         return
     method = scope["method"][:MAX_LOGGED]
-    # Clients poll: what only looks, and finds, is a line for debugging.
-    say = log.debug if method == "GET" and status < HTTPStatus.BAD_REQUEST else log.info
-    say("request", method=method, path=path, status=status, ms=round(seconds * 1000))
+    # Clients poll, so a successful GET is logged for debugging only.
+    write = log.debug if method == "GET" and status < HTTPStatus.BAD_REQUEST else log.info
+    write("request", method=method, path=path, status=status, ms=round(seconds * 1000))

@@ -1,9 +1,9 @@
-"""Under which address the service is known, and whom a web browser speaks for.
+"""The address of the service, and which web pages may call it without a key.
 
-A service without keys trusts whoever reaches its port, and on the machine of a person that is every
-web page that they look at: a page can post forms to 127.0.0.1, and after having its own name point
-there (DNS rebinding) read the answers too. So without keys only pages of the service itself are
-answered, under addresses that no foreign page can have.
+A service without keys trusts everyone who can reach its port. On a personal computer that includes
+every web page the person opens: a page can post forms to 127.0.0.1, and once it has made its own
+name resolve there (DNS rebinding) it can read the answers too. Without keys, therefore, only the
+service's own pages are answered, at addresses that no foreign page can have.
 """
 
 from ipaddress import ip_address
@@ -16,9 +16,9 @@ from core.settings import Settings
 
 
 def base_url(request: Request, settings: Settings) -> str:
-    """Scheme and authority for addresses in answers and webhooks, without a slash at the end.
+    """Return scheme and authority for URLs in answers and webhooks, without a trailing slash.
 
-    It is the configured one, else what the request's own Host header says.
+    It is the configured one; otherwise the request's own Host header decides.
     """
     return settings.public_url or str(request.base_url).rstrip("/")
 
@@ -27,21 +27,23 @@ def check_origin(request: Request, settings: Settings) -> None:
     """Refuse what foreign web pages make browsers send to a service without keys.
 
     Raises:
-        Forbidden: the request comes from such a page, or may.
+        Forbidden: the request comes from such a page, or could.
     """
-    url, ours = request.base_url, urlsplit(settings.public_url)
-    if not (_is_local(url.hostname or "") or url.hostname == ours.hostname):
+    url, public_url = request.base_url, urlsplit(settings.public_url)
+    if not (_is_local(url.hostname or "") or url.hostname == public_url.hostname):
         raise Forbidden(
-            "Without keys the service is not known by this name. Set BARET_PUBLIC_URL to it, or "
-            "make a key, or call the service by an IP address."
+            "A service without keys does not answer under this name. Set BARET_PUBLIC_URL to it, "
+            "create a key, or call the service by its IP address."
         )
     origin = request.headers.get("origin")
-    if origin is not None and _authority(origin) not in (url.netloc, ours.netloc):
-        raise Forbidden("Without keys no other web page may send requests. Make a key for it.")
+    if origin is not None and _authority(origin) not in (url.netloc, public_url.netloc):
+        raise Forbidden(
+            "A service without keys takes no requests from other web pages. Create a key."
+        )
 
 
 def _is_local(host: str) -> bool:
-    """Whether no web page can be served under this name: an address, or a name without a dot."""
+    """Return whether no web page can have this host: an IP address, or a name without a dot."""
     try:
         ip_address(host)
     except ValueError:

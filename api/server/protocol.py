@@ -1,7 +1,7 @@
-"""The HTTP server beneath the application, patient with slow clients but not for ever.
+"""The HTTP protocol, with limits on how long a slow client may hold a connection.
 
-uvicorn bounds neither the time that a request's head may take nor that of an answer nobody reads:
-each such connection would stay, with its memory and its open file, as long as its client likes.
+uvicorn limits neither the time that a request's head may take nor that of an answer nobody reads.
+Each such connection would stay, with its memory and its open file, as long as its client likes.
 """
 
 import asyncio
@@ -16,27 +16,15 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from api.problems.handlers import MEDIA_TYPE
 from api.problems.types import INVALID_REQUEST
+from api.server.limits import ConnectionLimits
 from core.problems import make_problem
 
 
 @dataclass(frozen=True)
-class ConnectionLimits:
-    """What a connection may take; bodies have theirs in `api.submission.body`."""
-
-    head_seconds: float = 15.0  # until a request's head is whole, also for the next one
-    # Between two looks at an answer that its client has not taken. The system's own buffer, some
-    # megabytes, takes more only when a third of it is free: 20 kB a second are seen in this time.
-    unread_seconds: float = 60.0
-    unread_bytes: int = 64 * 1024  # of it that must be gone by then
-    unread_in_all: int = 256 * 1024 * 1024  # beyond, who began to wait first is cut off
-    connections: int = 2500  # beyond, the one that has waited longest for a head is closed
-
-
-@dataclass(frozen=True)
 class _Shared:
-    """What all connections of a server know; both begin with who has waited longest."""
+    """State of all connections of a server; both collections begin with the longest waiting."""
 
-    connection_limits: ConnectionLimits
+    limits: ConnectionLimits
     idle: "dict[GuardedProtocol, None]" = field(default_factory=dict)  # wait for a request
     unread: "dict[GuardedProtocol, None]" = field(default_factory=dict)  # for their client
 
@@ -46,21 +34,22 @@ class GuardedProtocol(H11Protocol):
 
     def __init__(self, *args: Any, shared: _Shared, **named: Any):
         super().__init__(*args, **named)
-        self._shared, self._patience = shared, shared.connection_limits
+        self._shared, self._limits = shared, shared.limits
         self._head_timer: asyncio.TimerHandle | None = None
         self._unread_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait for a request."""
+        """Start to wait for a request."""
         super().connection_made(transport)
         self._wait_for_head()
-        if len(self.connections) > self._patience.connections:
+        if len(self.connections) > self._limits.connections:
             longest = next(iter(self._shared.idle))
-            del self._shared.idle[longest]  # its loss is told later; who comes next closes another
+            # Its `connection_lost` comes later; the next new connection must close another one.
+            del self._shared.idle[longest]
             longest.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait for nothing more."""
+        """Stop waiting."""
         for timer in (self._head_timer, self._unread_timer):
             if timer is not None:
                 timer.cancel()
@@ -69,32 +58,32 @@ class GuardedProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def handle_events(self) -> None:
-        """Note that a request is under way."""
+        """Note that a request is in progress."""
         super().handle_events()
         if not self._is_idle:
             self._shared.idle.pop(self, None)
 
     def on_response_complete(self) -> None:
-        """Wait for the next request, and for the rest of a body that was not wanted."""
+        """Wait for the next request, and for the rest of an unwanted body."""
         self._wait_for_head()
         super().on_response_complete()
 
     def pause_writing(self) -> None:
-        """Look now and then whether the client takes its answer."""
+        """Start to check whether the client reads its answer."""
         super().pause_writing()
         self._shared.unread[self] = None
-        self._look_at_unread(None)
+        self._check_unread(None)
         self._shed()
 
     def resume_writing(self) -> None:
-        """It does."""
+        """Resume writing."""
         super().resume_writing()
         self._shared.unread.pop(self, None)
         if self._unread_timer is not None:
             self._unread_timer.cancel()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP with a problem, where an answer can be sent at all."""
+        """Answer malformed HTTP with a problem, if an answer can still be sent."""
         if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             self.transport.close()
             return
@@ -102,7 +91,7 @@ class GuardedProtocol(H11Protocol):
             INVALID_REQUEST.code,
             INVALID_REQUEST.title,
             status=INVALID_REQUEST.status,
-            detail="This is no well-formed HTTP request.",
+            detail="This is not a well-formed HTTP request.",
         )
         body = problem.model_dump_json(exclude_none=True).encode()
         headers = [
@@ -124,30 +113,30 @@ class GuardedProtocol(H11Protocol):
         self._shared.idle[self] = None
         if self._head_timer is not None:
             self._head_timer.cancel()
-        self._head_timer = self.loop.call_later(self._patience.head_seconds, self._end_if_idle)
+        self._head_timer = self.loop.call_later(self._limits.head_seconds, self._end_if_idle)
 
     def _end_if_idle(self) -> None:
         if self._is_idle:
             self.transport.close()
 
     def _shed(self) -> None:
-        """Cut off who has kept an answer waiting longest, where all together hold too much."""
+        """Cut off the clients that have waited longest while all together hold too much."""
         sizes = {one: one.transport.get_write_buffer_size() for one in self._shared.unread}
         total = sum(sizes.values())
-        for one, size in sizes.items():
-            if total <= self._patience.unread_in_all:
+        for connection, size in sizes.items():
+            if total <= self._limits.unread_in_all:
                 return
-            one.transport.abort()
+            connection.transport.abort()
             total -= size
 
-    def _look_at_unread(self, before: int | None) -> None:
-        """Cut off a client that has taken too little of what was there at the last look."""
+    def _check_unread(self, before: int | None) -> None:
+        """Cut off a client that has read too little since the last check."""
         unread = self.transport.get_write_buffer_size()
-        if before is not None and unread > before - self._patience.unread_bytes:
+        if before is not None and unread > before - self._limits.unread_bytes:
             self.transport.abort()
             return
-        look = partial(self._look_at_unread, unread)
-        self._unread_timer = self.loop.call_later(self._patience.unread_seconds, look)
+        check_again = partial(self._check_unread, unread)
+        self._unread_timer = self.loop.call_later(self._limits.unread_seconds, check_again)
 
 
 def server_config(
@@ -158,13 +147,13 @@ def server_config(
     connection_limits: ConnectionLimits | None = None,
     **more: Any,
 ) -> uvicorn.Config:
-    """How uvicorn serves the application.
+    """Return the configuration of uvicorn for the application.
 
     Args:
         app: the application.
-        host: to listen on.
-        port: to listen on.
-        patience: with slow clients; None: the usual.
+        host: the host to listen on.
+        port: the port to listen on.
+        connection_limits: for slow clients; None for the defaults.
         more: other settings of uvicorn.
     """
     return uvicorn.Config(
@@ -173,7 +162,7 @@ def server_config(
         port=port,
         log_config=None,
         access_log=False,  # `api.server.middleware` writes one line a request
-        # Proxy headers are believed from loopback, or from where FORWARDED_ALLOW_IPS says.
+        # Proxy headers are trusted from loopback, or from the addresses in FORWARDED_ALLOW_IPS.
         proxy_headers=True,
         http=partial(GuardedProtocol, shared=_Shared(connection_limits or ConnectionLimits())),  # type: ignore[arg-type]
         ws="none",

@@ -1,1 +1,1 @@
-"""The steps of a POST, in their order: body, parsing, accept; idempotency around them."""
+"""The steps of a POST in their order: body, parsing, idempotency, acceptance."""

@@ -1,4 +1,4 @@
-"""From a request to an edit on the queue. Cheap checks come first, the picture's pixels last."""
+"""Accepting a parsed request as an edit on the queue; the cheapest checks come first."""
 
 import base64
 import binascii
@@ -18,12 +18,12 @@ from api.submission.parsing import CreateEditRequest, ImageInput, ParsedSubmissi
 from core.broker.app import signal_waiting
 from core.errors import (
     AddressNotAllowed,
+    CoreError,
     DecoderUnavailable,
     EditUnavailable,
     FetchError,
     InputImageError,
     InvalidImage,
-    JobsError,
     NoWorker,
     SourceNotFound,
     StoreUnavailable,
@@ -32,12 +32,11 @@ from core.errors import (
 )
 from core.ids import new_edit_id
 from core.images.inspection import MAX_BYTES
+from core.images.keys import INPUT
 from core.outbound.ip_policy import check_url
 from core.schema import InputImage, Model, Params, Submission
 from core.store.idempotency import IdempotencyLock
-from core.telemetry.logs import about_edit, get_logger
-
-INPUT = "input"  # the name of an edit's own picture in the picture store
+from core.telemetry.logs import edit_log_context, get_logger
 
 _BREAKS = b" \t\r\n"
 _DATA_URI = re.compile(r"data:[^,]{0,200},")
@@ -50,23 +49,23 @@ async def accept_edit(
     request: Request,
     services: Services,
     *,
-    admitted: Caller,
+    caller: Caller,
     lock: IdempotencyLock | None,
 ) -> str:
-    """Accept the edit that a POST asks for.
+    """Accept the edit that a POST requests.
 
     Args:
-        asked: its body.
-        request: for the address under which the caller knows the service.
-        services: as ever.
-        admitted: who asks.
-        hold: the idempotency key that the edit is accepted under.
+        parsed: the validated body.
+        request: for the address at which the caller reached the service.
+        services: of the application.
+        caller: who sent the request.
+        lock: on the idempotency key that the edit is accepted under, if there is one.
 
     Returns:
-        Its id.
+        The edit's id.
 
     Raises:
-        ApiError, JobsError: what is wrong with the request, or what stands in the way.
+        ApiError, CoreError: why the edit cannot be accepted.
     """
     fields = parsed.fields
     if fields.webhook_url is not None:
@@ -75,11 +74,11 @@ async def accept_edit(
     model = await run_in_threadpool(_model, services, fields)
     with blame_field(parsed.pointer("preset"), UnknownPreset):
         params = Params.resolve(fields.params, model.presets)
-    data, image = await _image(parsed, services, admitted.caller)
+    data, image = await _image(parsed, services, caller.name)
     submission = Submission(
         id=new_edit_id(),
         created_at=datetime.now(UTC),
-        caller=admitted.caller,
+        caller=caller.name,
         base_url=base_url(request, services.settings),
         prompt=fields.prompt,
         model=model.id,
@@ -89,12 +88,12 @@ async def accept_edit(
         keep_seconds=services.settings.retention,
         traceparent=services.tracer.traceparent(),
     )
-    with about_edit(submission.id):
-        in_flight = admitted.max_in_flight
+    with edit_log_context(submission.id):
+        in_flight = caller.max_in_flight
         await run_in_threadpool(_submit, services, submission, data, in_flight=in_flight, lock=lock)
         log.info(
             "accepted",
-            caller=admitted.caller,
+            caller=caller.name,
             model=model.id,
             bytes=len(data),
             **image.model_dump(),
@@ -102,22 +101,22 @@ async def accept_edit(
     return submission.id
 
 
-def _model(services: Services, parsed: CreateEditRequest) -> Model:
-    """The model asked for, else the default one.
+def _model(services: Services, fields: CreateEditRequest) -> Model:
+    """Return the requested model, or the default one.
 
     Raises:
-        StoreFull: no edit can be accepted, so no picture need be judged.
+        StoreFull: no edit can be accepted, so the image need not be inspected.
         NoWorker: no model was ever announced.
-        FieldProblem: this one was not.
+        FieldProblem: the requested model was not announced.
     """
     services.store.check_writable()
     known = services.store.models()
     if not known:
         raise NoWorker("No worker has announced a model yet; start one and try again.")
-    name = services.settings.model_name if parsed.model is None else parsed.model
-    if parsed.model is None and name not in known:
-        # As GET /v1/models says: where the configured model is unknown, a live one is the default.
-        name = services.default_of(services.store.live_models()) or name
+    name = services.settings.model_name if fields.model is None else fields.model
+    if fields.model is None and name not in known:
+        # As in GET /v1/models: if the configured model is unknown, a live one is the default.
+        name = services.default_model(services.store.live_models()) or name
     if name not in known:
         names = ", ".join(sorted(known))
         raise FieldProblem("/model", UnknownModel(f"No worker serves this model. Known: {names}."))
@@ -134,28 +133,30 @@ async def _image(
         data = parsed.upload or b""
         if parsed.fields.image is not None:
             data = await _referenced_image(parsed.fields.image, services, caller)
-        return data, await _judged(data, services)
+        return data, await _inspect(data, services)
 
 
-async def _judged(data: bytes, services: Services) -> InputImage:
-    """What is waited for is a free decoder; decoding itself is not cut short, but bounded."""
+async def _inspect(data: bytes, services: Services) -> InputImage:
+    """Inspect an image. The timeout is for a free decoder; decoding has its own limits."""
     try:
         with fail_after(services.decoder_wait):
             return await to_thread.run_sync(
-                services.decoding.inspect, data, limiter=services.decoders
+                services.sandbox.inspect, data, limiter=services.decoders
             )
     except TimeoutError as error:
-        raise DecoderUnavailable("Too many pictures wait to be judged. Try again.") from error
+        raise DecoderUnavailable(
+            "Too many images are waiting to be inspected. Try again."
+        ) from error
 
 
 def _source(services: Services, edit_id: str, caller: str) -> tuple[bytes, InputImage]:
-    """The picture of an earlier edit: it was judged then."""
-    message = "No edit of yours with a picture has this id."
+    """Return the image of an earlier edit; it was inspected then."""
+    message = "You have no edit with this id and an image."
     try:
         record = services.store.get(edit_id, caller=caller)
     except EditUnavailable as error:
         raise SourceNotFound(message) from error
-    data = services.files.get(edit_id, INPUT)
+    data = services.images.get(edit_id, INPUT)
     if data is None:
         raise SourceNotFound(message)
     return data, record.submission.input
@@ -170,13 +171,13 @@ async def _referenced_image(image: ImageInput, services: Services, caller: str) 
 
 
 def _decoded(text: str) -> bytes:
-    """The bytes of base64 text, with or without a data URI's prefix and line breaks."""
+    """Decode base64 text, with or without a data URI's prefix and line breaks."""
     prefix = _DATA_URI.match(text)
     try:
         payload = text[prefix.end() if prefix else 0 :].encode("ascii").translate(None, _BREAKS)
         return base64.b64decode(payload, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise InvalidImage("This is no base64; encode the file's bytes.") from error
+        raise InvalidImage("This is not base64; encode the file's bytes.") from error
 
 
 def _submit(
@@ -187,23 +188,23 @@ def _submit(
     in_flight: int,
     lock: IdempotencyLock | None,
 ) -> None:
-    """Picture first, so that a quick worker finds it; then record and queue, then signal."""
+    """Store the image first, so that a quick worker finds it; then queue the edit and signal."""
     services.store.reserve_upload(submission.id)
-    services.files.put(submission.id, INPUT, data)
+    services.images.put(submission.id, INPUT, data)
     try:
         services.store.submit(
             submission, limit=services.settings.queue_limit, in_flight=in_flight, lock=lock
         )
     except StoreUnavailable:
-        raise  # it may have been accepted: its picture stays until that is known (`reserve_upload`)
-    except JobsError:
+        raise  # it may have been accepted: the image stays until that is known (`reserve_upload`)
+    except CoreError:
         with suppress(StoreUnavailable):
-            services.files.delete(submission.id)
+            services.images.delete(submission.id)
             services.store.confirm_deletion(submission.id)
         raise
     try:
         signal_waiting(services.celery, submission.model, submission.id)
     except Exception:
-        # Whatever the broker's client raises: the edit is on the queue, and the housekeeper
-        # signals for edits that wait without a message.
-        log.warning("could not signal that an edit waits", exc_info=True)
+        # Whatever the broker's client raises, the edit is on the queue, and the housekeeper
+        # signals again for edits that wait without a message.
+        log.warning("could not signal a waiting edit", exc_info=True)

@@ -7,97 +7,106 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import Request
+from fastapi import Depends, Request
 from fastapi.responses import JSONResponse
 from pydantic import TypeAdapter, ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from api.problems.errors import InvalidRequest
+from api.server.headers import IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED
 from api.services import Services
 from api.submission.parsing import ParsedSubmission
 from core.errors import StoreDamaged, StoreUnavailable
 from core.store.idempotency import TAKING_SECONDS, IdempotencyLock, Replay
 
-HEADER = "Idempotency-Key"
-REPLAYED = "Idempotent-Replayed"
-FORM = r"[\x20-\x7e]{1,255}"
+KEY_PATTERN = r"[\x20-\x7e]{1,255}"
+
+
+async def idempotency_key(request: Request) -> str | None:
+    """Return the request's key, if it has one. Async: FastAPI runs plain functions in a thread.
+
+    Raises:
+        InvalidRequest: the key is empty, too long or not ASCII.
+    """
+    key = request.headers.get(IDEMPOTENCY_KEY)
+    if key is not None and not re.fullmatch(KEY_PATTERN, key):
+        raise InvalidRequest(f"{IDEMPOTENCY_KEY} takes 1 to 255 ASCII characters.")
+    return key
+
+
+IdempotencyKeyDep = Annotated[str | None, Depends(idempotency_key)]
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a POST was answered, in a form that can be kept."""
+class StoredAnswer:
+    """The answer to a POST, in a form that can be stored."""
 
     status: int
     headers: dict[str, str]
     body: dict[str, Any]
 
     def response(self, *, replayed: bool) -> JSONResponse:
-        """The answer as it is sent."""
-        extra = {REPLAYED: "true"} if replayed else {}
+        """Return the answer as it is sent."""
+        extra = {IDEMPOTENT_REPLAYED: "true"} if replayed else {}
         return JSONResponse(self.body, self.status, {**self.headers, **extra})
 
 
-_ANSWER = TypeAdapter(Answer)
+_ANSWER = TypeAdapter(StoredAnswer)
 
 
-@dataclass(frozen=True)
-class Attempt:
-    """A POST with or without a key: one that holds it, or one that repeats another."""
+@dataclass
+class IdempotentPost:
+    """A POST in progress: one without a key, the first with its key, or a repetition."""
 
-    lock: IdempotencyLock | None = None
-    replay: Replay | None = None
-
-    @property
-    def answer(self) -> Answer | None:
-        """The first answer, where this repeats one that was given."""
-        if self.replay is None or self.replay.answer is None:
-            return None
-        try:
-            return _ANSWER.validate_python(self.replay.answer)
-        except ValidationError as error:
-            raise StoreDamaged("The first answer is damaged; use a new Idempotency-Key.") from error
-
-
-def key_of(request: Request) -> str | None:
-    """The request's key.
-
-    Raises:
-        InvalidRequest: it is none that can be told from others.
-    """
-    key = request.headers.get(HEADER)
-    if key is not None and not re.fullmatch(FORM, key):
-        raise InvalidRequest(f"{HEADER} takes 1 to 255 ASCII characters.")
-    return key
+    lock: IdempotencyLock | None = None  # held by the first request with a key
+    edit_id: str | None = None  # of a repetition: the edit that the first request created
+    answer: StoredAnswer | None = None  # of a repetition: the first answer, if there is one yet
+    replayed: bool = False
 
 
 @asynccontextmanager
-async def attempt(
+async def idempotent(
     services: Services, *, caller: str, key: str | None, parsed: ParsedSubmission
-) -> AsyncIterator[Attempt]:
-    """Hold the key while inside; what goes wrong there, before an edit is accepted, frees it.
+) -> AsyncIterator[IdempotentPost]:
+    """Hold the key inside; on leaving, store the answer that was set on the yielded object.
+
+    An error inside, before an edit is accepted, releases the key.
 
     Raises:
         IdempotencyMismatch, IdempotencyInProgress: the key belongs to another request.
+        StoreDamaged: the first answer cannot be read.
     """
     if key is None:
-        yield Attempt()
+        yield IdempotentPost()
         return
     body = await run_in_threadpool(fingerprint, parsed)
-    found = await run_in_threadpool(services.idempotency.acquire, caller, key, body=body)
-    if isinstance(found, Replay):
-        yield Attempt(replay=found)
+    outcome = await run_in_threadpool(services.idempotency.acquire, caller, key, body=body)
+    if isinstance(outcome, Replay):
+        yield IdempotentPost(edit_id=outcome.edit_id, answer=_first_answer(outcome), replayed=True)
         return
-    renewal = asyncio.create_task(_renew(services, found))
+    post = IdempotentPost(lock=outcome)
+    renewal = asyncio.create_task(_renew(services, outcome))
     try:
-        yield Attempt(lock=found)
+        yield post
     except BaseException:
-        with suppress(StoreUnavailable):  # then the key frees itself after a while
-            await run_in_threadpool(services.idempotency.release, found)
+        with suppress(StoreUnavailable):  # then the key expires by itself
+            await run_in_threadpool(services.idempotency.release, outcome)
         raise
     finally:
         renewal.cancel()
+    with suppress(StoreUnavailable):  # then repetitions are answered with the edit as it is
+        await run_in_threadpool(services.idempotency.store_response, outcome, vars(post.answer))
+
+
+def _first_answer(replay: Replay) -> StoredAnswer | None:
+    if replay.answer is None:
+        return None
+    try:
+        return _ANSWER.validate_python(replay.answer)
+    except ValidationError as error:
+        raise StoreDamaged("The first answer is damaged; use a new Idempotency-Key.") from error
 
 
 async def _renew(services: Services, lock: IdempotencyLock) -> None:
@@ -107,14 +116,8 @@ async def _renew(services: Services, lock: IdempotencyLock) -> None:
             await run_in_threadpool(services.idempotency.renew, lock)
 
 
-async def store_response(services: Services, lock: IdempotencyLock, answer: Answer) -> None:
-    """Note the answer. Where that fails, the edit itself answers those that repeat the request."""
-    with suppress(StoreUnavailable):
-        await run_in_threadpool(services.idempotency.store_response, lock, vars(answer))
-
-
 def fingerprint(parsed: ParsedSubmission) -> str:
-    """A hash of what a body asks for: its fields and its file, not how they were put together."""
+    """Return a hash of a body's fields and file, independent of how the body was written."""
     fields = parsed.fields.model_dump(mode="json", exclude_defaults=True)
     upload = hashlib.sha256(parsed.upload).hexdigest() if parsed.upload is not None else None
     return hashlib.sha256(json.dumps([fields, upload], sort_keys=True).encode()).hexdigest()

@@ -1,16 +1,16 @@
-// The plain page: one photo, one sentence, one edit at a time.
+// The editing page: one photo, one sentence, one edit at a time.
 
-const POLL_MS = 300; // where events cannot be had
-const PLACE_MS = 2000; // how often a waiting edit's place in the queue is looked up
-const SMALL = 256; // pictures up to this many pixels a side are shown with their pixels
+const POLL_MS = 300; // if events are not available
+const POSITION_MS = 2000; // how often to ask for a waiting edit's position in the queue
+const SMALL = 256; // images up to this many pixels a side are enlarged without smoothing
 
 const $ = (id) => document.getElementById(id);
-let photo = null; // the File that was chosen
-let running = null; // the edit that is being followed
+let photo = null; // the chosen File
+let current = null; // the edit that is being followed
 
 const STATUS = {
   queued: (edit) =>
-    edit.queue_position ? `Waiting, ${edit.queue_position} before it` : "Waiting for a worker",
+    edit.queue_position ? `Waiting, ${edit.queue_position} ahead` : "Waiting for a worker",
   running: (edit) => STAGE[edit.stage] ?? "Working",
   succeeded: () => "Done",
   failed: () => "Failed",
@@ -18,10 +18,10 @@ const STATUS = {
 };
 const STAGE = {
   loading: "Reading the photo",
-  inverting: "Finding the photo's noise",
+  inverting: "Inverting the photo",
   tuning: "Tuning to the sentence",
   editing: "Editing",
-  decoding: "Writing the picture",
+  decoding: "Writing the image",
 };
 
 function choose(file) {
@@ -34,7 +34,7 @@ function choose(file) {
   clearProblem();
 }
 
-// Not every browser draws HEIC: then the name says what was chosen.
+// Not every browser can show HEIC; if it cannot, show the file's name instead.
 $("preview").addEventListener("error", () => {
   $("preview").hidden = true;
   $("hint").hidden = false;
@@ -51,51 +51,52 @@ for (const name of ["dragover", "dragleave", "drop"]) {
   });
 }
 
-$("own").addEventListener("change", () => ($("interpolation").disabled = !$("own").checked));
+$("manual").addEventListener("change", () => ($("interpolation").disabled = !$("manual").checked));
 $("interpolation").addEventListener("input", () => {
   $("strength").textContent = Number($("interpolation").value).toFixed(2);
 });
 
-$("ask").addEventListener("submit", async (event) => {
+$("edit-form").addEventListener("submit", async (event) => {
   event.preventDefault();
-  if (running) return;
+  if (current) return;
   clearProblem();
   if (!photo) {
-    tellProblem({ detail: "Choose a photo first." });
+    showProblem({ detail: "Choose a photo first." });
     $("image").focus();
     return;
   }
   $("result").hidden = true;
-  $("becoming").hidden = true;
-  busy(true);
+  $("live").hidden = true;
+  setBusy(true);
   try {
     showProgress("Sending the photo", null);
-    await follow(await call("/v1/edits", { method: "POST", body: wanted() }));
+    await follow(await call("/v1/edits", { method: "POST", body: formData() }));
   } catch (error) {
     $("progress").hidden = true;
-    tellProblem(error.problem ?? { detail: "The service does not answer. Is it running?" });
+    showProblem(error.problem ?? { detail: "The service does not answer. Is it running?" });
   } finally {
-    busy(false);
+    setBusy(false);
   }
 });
 
 $("cancel").addEventListener("click", async () => {
   $("cancel").disabled = true;
   try {
-    if (running) await call(`/v1/edits/${running.id}/cancel`, { method: "POST" });
+    if (current) await call(`/v1/edits/${current.id}/cancel`, { method: "POST" });
   } catch (error) {
-    tellProblem(error.problem ?? { detail: "The service does not answer; it was not canceled." });
+    const detail = "The service does not answer; the edit was not canceled.";
+    showProblem(error.problem ?? { detail });
     $("cancel").disabled = false;
   }
 });
 
-function wanted() {
+function formData() {
   const form = new FormData();
   form.append("image", photo);
   form.append("prompt", $("prompt").value);
   form.append("preset", $("preset").value);
   form.append("previews", "true");
-  if ($("own").checked) form.append("interpolation", $("interpolation").value);
+  if ($("manual").checked) form.append("interpolation", $("interpolation").value);
   return form;
 }
 
@@ -106,53 +107,53 @@ async function call(path, options) {
   const body = await answer.json();
   if (answer.ok) return body;
   if (body.code === "unauthenticated") {
-    // Only a service with keys asks for one. It is kept nowhere but in the field.
-    $("keyed").hidden = false;
+    // Only a service with keys requires one. The page keeps it in this field only.
+    $("key-field").hidden = false;
     $("key").focus();
   }
   throw Object.assign(new Error(body.detail), { problem: body });
 }
 
 async function follow(edit) {
-  running = edit;
+  current = edit;
   $("cancel").hidden = false;
   $("cancel").disabled = false;
   try {
-    edit = await told(edit);
+    edit = await followEvents(edit);
   } catch {
-    edit = await polled(edit);
+    edit = await poll(edit);
   }
-  $("becoming").hidden = true;
+  $("live").hidden = true;
   showProgress(STATUS[edit.status](edit), null);
   $("bar").hidden = true;
-  if (edit.status === "failed") tellProblem(edit.error ?? {});
+  if (edit.status === "failed") showProblem(edit.error ?? {});
   if (edit.status === "succeeded") showResult(edit);
 }
 
-const ended = (edit) => edit.status !== "queued" && edit.status !== "running";
+const hasEnded = (edit) => edit.status !== "queued" && edit.status !== "running";
 
-// Follows the edit by its events; gives it as it ended. The browser comes back by itself when the
-// connection breaks; it fails where the service refuses.
-function told(edit) {
-  showStanding(edit);
+// Follows the edit's events and resolves to the ended edit. If the connection breaks, the browser
+// reconnects by itself; if the service refuses, the promise is rejected.
+function followEvents(edit) {
+  showStatus(edit);
   return new Promise((resolve, reject) => {
     const source = new EventSource(`/v1/edits/${edit.id}/events`);
-    const place = setInterval(async () => {
+    const timer = setInterval(async () => {
       if (edit.status !== "queued") return;
-      const seen = await call(`/v1/edits/${edit.id}`).catch(() => null);
-      if (seen?.status === "queued") showStanding(Object.assign(edit, seen));
-    }, PLACE_MS);
+      const fresh = await call(`/v1/edits/${edit.id}`).catch(() => null);
+      if (fresh?.status === "queued") showStatus(Object.assign(edit, fresh));
+    }, POSITION_MS);
     const stop = (settle, value) => {
-      clearInterval(place);
+      clearInterval(timer);
       source.close();
       settle(value);
     };
-    const on = (kind, act) =>
-      source.addEventListener(kind, (event) => act(JSON.parse(event.data)));
-    for (const kind of ["status", "progress"]) {
-      on(kind, (data) => showStanding(Object.assign(edit, data)));
+    const on = (type, handle) =>
+      source.addEventListener(type, (event) => handle(JSON.parse(event.data)));
+    for (const type of ["status", "progress"]) {
+      on(type, (data) => showStatus(Object.assign(edit, data)));
     }
-    on("preview", (data) => showBecoming(data));
+    on("preview", (data) => showPreview(data));
     on("done", (data) => stop(resolve, data.edit ?? { ...edit, status: data.status }));
     source.addEventListener("error", () => {
       if (source.readyState === EventSource.CLOSED) stop(reject, new Error("no events"));
@@ -160,22 +161,22 @@ function told(edit) {
   });
 }
 
-async function polled(edit) {
-  while (!ended(edit)) {
-    showStanding(edit);
+async function poll(edit) {
+  while (!hasEnded(edit)) {
+    showStatus(edit);
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     edit = await call(`/v1/edits/${edit.id}`);
   }
   return edit;
 }
 
-function showStanding(edit) {
+function showStatus(edit) {
   showProgress(STATUS[edit.status](edit), edit.status === "queued" ? null : edit.progress);
 }
 
-function showBecoming(preview) {
-  $("becoming").src = preview.image;
-  $("becoming").hidden = false;
+function showPreview(preview) {
+  $("live").src = preview.image;
+  $("live").hidden = false;
 }
 
 function showProgress(text, share) {
@@ -184,21 +185,22 @@ function showProgress(text, share) {
   $("status").textContent = share === null ? text : `${text} · ${Math.round(share * 100)} %`;
   if (share === null) $("bar").removeAttribute("value");
   else $("bar").value = share;
-  if ($("said").textContent !== text) $("said").textContent = text;
+  if ($("announcement").textContent !== text) $("announcement").textContent = text;
 }
 
 function showResult(edit) {
   const output = edit.outputs[0];
-  // The path alone: behind a proxy the page's own scheme and host are the right ones.
-  const address = new URL(output.url);
-  const path = address.pathname + address.search;
+  // Only the path: behind a proxy, the page's own scheme and host are the right ones.
+  const url = new URL(output.url);
+  const path = url.pathname + url.search;
   $("before").src = URL.createObjectURL(photo);
   $("after").src = path;
   $("after").alt = `After: ${edit.prompt}`;
   $("download").href = path;
   $("download").download = `${edit.id}.${output.content_type.split("/")[1]}`;
   const seconds = edit.metrics.run_seconds;
-  $("took").textContent = seconds ? `${output.width}×${output.height}, ${seconds.toFixed(1)} s` : "";
+  const duration = seconds ? `${output.width}×${output.height}, ${seconds.toFixed(1)} s` : "";
+  $("duration").textContent = duration;
   showWarnings(edit.warnings);
   $("result").hidden = false;
 }
@@ -211,8 +213,9 @@ function showWarnings(warnings) {
   });
   $("warnings").replaceChildren(...items);
   $("warnings").hidden = items.length === 0;
-  // Who hears the page hears them after "Done".
-  if (items.length) $("said").textContent = ["Done.", ...warnings.map((w) => w.detail)].join(" ");
+  // Screen readers announce the warnings after "Done".
+  const texts = ["Done.", ...warnings.map((warning) => warning.detail)];
+  if (items.length) $("announcement").textContent = texts.join(" ");
 }
 
 for (const id of ["before", "after"]) {
@@ -224,7 +227,7 @@ function pixelateIfSmall(image) {
   image.classList.toggle("pixelated", small);
 }
 
-function tellProblem(problem) {
+function showProblem(problem) {
   const text = document.createElement("p");
   text.textContent = problem.detail || problem.title || "Something went wrong.";
   const list = document.createElement("ul");
@@ -243,10 +246,10 @@ function clearProblem() {
   $("problem").replaceChildren();
 }
 
-function busy(now) {
-  $("edit").disabled = now;
-  if (!now) {
-    running = null;
+function setBusy(busy) {
+  $("edit").disabled = busy;
+  if (!busy) {
+    current = null;
     $("cancel").hidden = true;
   }
 }

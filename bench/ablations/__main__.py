@@ -1,6 +1,6 @@
-"""`python -m bench.ablations NAME|all`: what each choice in the method is worth.
+"""`python -m bench.ablations NAME|all`: measure the effect of each choice in the method.
 
-What was made before is not made again; stop it whenever, and start it again.
+Finished edits are kept in the folder of --work: a run that was stopped resumes there.
 """
 
 import argparse
@@ -14,28 +14,26 @@ from bench.ablations import report
 from bench.ablations.convergence import converge
 from bench.ablations.studies import STUDIES, Study
 from bench.ablations.variants import Variant, edit_variant
+from bench.common.device import choose_device
 from bench.edits.batch import Method
 from bench.edits.cases import SPLITS, tasks
+from bench.edits.evaluation import Bench, evaluate
 from bench.edits.methods import with_steps
-from bench.edits.metrics import psnr
+from bench.edits.metrics import capped_psnr
 from bench.edits.model import BatchModel
-from bench.edits.run import Bench, evaluate
 from zoo.judge import Judge
 
 CONVERGENCE = "convergence"
-STEPS = "steps"  # the one study whose settings say how many steps
-VARIANT: Method[Variant] = Method("BARET, varied", edit_variant, ())
+STEPS = "steps"  # the only study whose settings set the number of steps
+VARIANT: Method[Variant] = Method("BARET variant", edit_variant, ())
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Answer one question, or all."""
+    """Run one study, or all."""
     given = _parser().parse_args(arguments)
     if given.threads:
         torch.set_num_threads(given.threads)
-    device = given.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    model = BatchModel.from_pretrained(given.model, device=device)
+    model = BatchModel.from_pretrained(given.model, device=choose_device(given.device))
     cases = tasks(given.split, model.model.native_size, given.limit)
     bench = Bench.of(model, Judge.from_pretrained(), cases, given.work, given.batch)
     for name in [CONVERGENCE, *STUDIES] if given.name == "all" else [given.name]:
@@ -51,23 +49,29 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench.ablations", description=__doc__)
     parser.add_argument("name", choices=["all", CONVERGENCE, *STUDIES])
     parser.add_argument("--split", choices=list(SPLITS), default="tuning")
-    parser.add_argument("--limit", type=int, help="as many edits, spread over the kinds")
-    parser.add_argument("--steps", type=int, default=20, help="DDIM steps, where not in question")
-    parser.add_argument("--model", default="zoo", help="as for baret")
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--batch", type=int, default=16, help="pictures at a time")
-    parser.add_argument("--threads", type=int, help="of the CPU")
-    parser.add_argument("--work", type=Path, default=Path("data/bench/ablations"))
-    parser.add_argument("--out", type=Path, default=Path("docs/benchmarks/ablations"))
+    parser.add_argument("--limit", type=int, help="maximum number of edits, spread over all kinds")
+    parser.add_argument(
+        "--steps", type=int, default=20, help="DDIM steps, except in the study of steps"
+    )
+    parser.add_argument("--model", default="zoo", help="bundled name, folder, file or hub id")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--batch", type=int, default=16, help="images per batch")
+    parser.add_argument("--threads", type=int, help="CPU threads")
+    parser.add_argument(
+        "--work", type=Path, default=Path("data/bench/ablations"), help="finished edits"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("docs/benchmarks/ablations"), help="the pages"
+    )
     return parser
 
 
 def measure(bench: Bench, name: str, study: Study, steps: int) -> report.Measured:
-    """Run every setting of a study; settings that several studies share are run once."""
+    """Run every setting of a study; a setting that several studies share is run once."""
 
     def at_steps(variant: Variant) -> Variant:
-        found: Variant = variant if name == STEPS else with_steps(variant, steps)
-        return found
+        changed: Variant = variant if name == STEPS else with_steps(variant, steps)
+        return changed
 
     points = sum(len(series) for series in study.series.values())
     with tqdm(total=points * len(bench.tasks), desc=name, unit="edit") as bar:
@@ -81,11 +85,11 @@ def measure(bench: Bench, name: str, study: Study, steps: int) -> report.Measure
 
 
 def _converge(bench: Bench, steps: int, out: Path) -> None:
-    shown = bench.tasks[: bench.batch]
-    sources = np.stack([task.source for task in shown])
-    back = bench.model.decode(bench.model.encode(sources))
-    ceiling = float(np.mean([psnr(a, b) for a, b in zip(back, sources, strict=True)]))
-    report.write_convergence(converge(bench.model, shown, steps=steps), ceiling, out)
+    batch = bench.tasks[: bench.batch]
+    sources = np.stack([task.source for task in batch])
+    through_vae = bench.model.decode(bench.model.encode(sources))
+    ceiling = float(np.mean([capped_psnr(a, b) for a, b in zip(through_vae, sources, strict=True)]))
+    report.write_convergence(converge(bench.model, batch, steps=steps), ceiling, out)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""How fast tuning lands on the pivots, from where it starts.
+"""How fast tuning converges to the pivots, by the text it starts from.
 
-b pictures · n tokens · d text width · h, w latent height and width · T steps.
+b images · n tokens · d text width · h, w latent height and width · T steps.
 """
 
 from collections.abc import Sequence
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from baret.method.ddim import guide
 from bench.edits.batch import Batch
 from bench.edits.cases import Task
-from bench.edits.metrics import psnr
-from bench.edits.model import BatchModel, Pictures
+from bench.edits.metrics import capped_psnr
+from bench.edits.model import BatchModel, Images
 from bench.edits.sampling import Texts, TuningOptions, pivots_of, tune
 
 INNER_STEPS = (0, 1, 2, 3, 5, 10)
@@ -19,11 +19,11 @@ STARTS = ("target text (TTIS)", "source text", "empty text", "null-text, source 
 
 @dataclass(frozen=True)
 class Point:
-    """One start after some inner steps."""
+    """The reconstructions from one start after some inner steps."""
 
     start: str
     inner_steps: int
-    reconstruction_psnr: tuple[float, ...]  # dB, a picture each
+    reconstruction_psnr: tuple[float, ...]  # dB of each image
 
 
 def converge(
@@ -34,24 +34,24 @@ def converge(
     steps: int = 50,
     scale: float = 7.5,
 ) -> list[Point]:
-    """Every start with every number of inner steps, none of them stopped early.
+    """Reconstruct from every start with every number of inner steps, never stopped early.
 
     The texts that start from a caption are tuned against the empty text; null-text inversion
-    tunes the empty text against the source caption, which the others do without.
+    tunes the empty text against the source caption, which the others do not need.
     """
     batch = Batch.of(tasks)
     points = []
     for start in STARTS:
         for inner in inner_steps:
-            pictures = _reconstruct(model, batch, start, inner, steps=steps, scale=scale)
-            figures = [psnr(a, b) for a, b in zip(pictures, batch.sources, strict=True)]
+            images = _reconstruct(model, batch, start, inner, steps=steps, scale=scale)
+            figures = [capped_psnr(a, b) for a, b in zip(images, batch.sources, strict=True)]
             points.append(Point(start, inner, tuple(figures)))
     return points
 
 
 def _reconstruct(
     model: BatchModel, batch: Batch, start: str, inner: int, *, steps: int, scale: float
-) -> Pictures:
+) -> Images:
     schedule = model.schedule(steps)
     empty = model.embed([""] * len(batch))
     captions, prompts = model.embed(batch.source_captions), model.embed(batch.prompts)

@@ -1,4 +1,4 @@
-"""The questions of the paper and of ours, each with the settings that answer it."""
+"""The questions about the method, each with the settings that answer it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,36 +10,39 @@ from bench.ablations.variants import Variant
 
 @dataclass(frozen=True)
 class Study:
-    """One question. Every series is a line of the plot, every point of it a setting."""
+    """A question. Every series is a line of the plot, every point of it a setting."""
 
     question: str
     axis: str
     series: Mapping[str, Sequence[tuple[float | str, Variant]]]
 
 
-def shipped(**changes: Any) -> Variant:
-    """The defaults with some edit options changed."""
+def _edit(**changes: Any) -> Variant:
+    """Return the defaults with some edit options changed."""
     return Variant(replace(EditOptions(), **changes))
 
 
-def inverted(**changes: Any) -> Variant:
-    """The defaults with some inversion options changed."""
-    return shipped(inversion=replace(InversionOptions(), **changes))
+def _inversion(**changes: Any) -> Variant:
+    """Return the defaults with some inversion options changed."""
+    return _edit(inversion=replace(InversionOptions(), **changes))
 
 
 def _windows(self_until: float, cross_until: float) -> Variant:
-    return shipped(self_attention_until=self_until, cross_attention_until=cross_until)
+    return _edit(self_attention_until=self_until, cross_attention_until=cross_until)
 
 
 _SHARES = (0.0, 0.3, 0.6, 0.9)
 _ETAS = (0.0, 0.4, 0.6, 0.8, 1.0)
 STUDIES: dict[str, Study] = {
     "inner-steps": Study(
-        "What do inner steps buy the edit?",
-        "inner steps a timestep",
+        "What do inner steps gain?",
+        "inner steps per timestep",
         {
-            form: [(steps, inverted(inner_steps=steps, stop_share=0.0, **how)) for steps in most]
-            for form, most, how in (
+            form: [
+                (count, _inversion(inner_steps=count, stop_share=0.0, **changes))
+                for count in counts
+            ]
+            for form, counts, changes in (
                 ("side by side", (0, 1, 2, 3, 5, 10), {}),
                 ("one timestep after another", (1, 10), {"side_by_side": False}),
                 (
@@ -51,18 +54,18 @@ STUDIES: dict[str, Study] = {
         },
     ),
     "start": Study(
-        "Does it matter what the tuned text starts from?",
-        "inner steps a timestep",
+        "Does it matter which text tuning starts from?",
+        "inner steps per timestep",
         {
             start: [
-                (steps, replace(inverted(inner_steps=steps, stop_share=0.0), start=start))
+                (steps, replace(_inversion(inner_steps=steps, stop_share=0.0), start=start))
                 for steps in (1, 5)
             ]
             for start in ("target", "source", "empty")
         },
     ),
     "pivots": Study(
-        "Pivots from which text?",
+        "Which text should the pivots come from?",
         "text of the inversion",
         {
             "as shipped": [
@@ -72,20 +75,20 @@ STUDIES: dict[str, Study] = {
         },
     ),
     "eta": Study(
-        "How far to lean from the photo to the text, constant or progressive?",
+        "How much weight should the target text get, constant or changing over the steps?",
         "η (at the noisiest step)",
         {
-            "constant": [(eta, shipped(interpolation=eta)) for eta in _ETAS],
+            "constant": [(eta, _edit(interpolation=eta)) for eta in _ETAS],
             "falling to 0": [
-                (eta, shipped(interpolation=eta, interpolation_end=0.0)) for eta in _ETAS
+                (eta, _edit(interpolation=eta, interpolation_end=0.0)) for eta in _ETAS
             ],
             "rising to 1": [
-                (eta, shipped(interpolation=eta, interpolation_end=1.0)) for eta in _ETAS
+                (eta, _edit(interpolation=eta, interpolation_end=1.0)) for eta in _ETAS
             ],
         },
     ),
     "windows": Study(
-        "How long to balance self- and cross-attention?",
+        "How long should self- and cross-attention be balanced?",
         "τ_s",
         {
             f"τ_c {cross}": [(share, _windows(share, cross)) for share in _SHARES]
@@ -93,7 +96,7 @@ STUDIES: dict[str, Study] = {
         },
     ),
     "bam": Study(
-        "Which attention to balance, and how strongly?",
+        "Which attention should be balanced, and how strongly?",
         "balanced",
         {
             "as shipped": [
@@ -108,7 +111,7 @@ STUDIES: dict[str, Study] = {
         },
     ),
     "layers": Study(
-        "Which layers to balance?",
+        "Which layers should be balanced?",
         "layers",
         {
             f"τ_s {share}": [
@@ -127,12 +130,16 @@ STUDIES: dict[str, Study] = {
     "guidance": Study(
         "How much guidance?",
         "w",
-        {"as shipped": [(w, inverted(guidance_scale=w)) for w in (1.5, 2.5, 4.0, 5.5, 7.5, 10.0)]},
+        {
+            "as shipped": [
+                (w, _inversion(guidance_scale=w)) for w in (1.5, 2.5, 4.0, 5.5, 7.5, 10.0)
+            ]
+        },
     ),
     "steps": Study(
         "How many steps?",
         "T",
-        {"as shipped": [(steps, inverted(num_inference_steps=steps)) for steps in (10, 20, 50)]},
+        {"as shipped": [(steps, _inversion(num_inference_steps=steps)) for steps in (10, 20, 50)]},
     ),
     "presets": Study(
         "What are the presets worth?",

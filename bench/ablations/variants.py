@@ -4,7 +4,7 @@ b rows · n tokens · d text width · h, w latent height and width · T steps.
 """
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -18,10 +18,9 @@ from baret.method.inversion import invert
 from baret.model.stable_diffusion import StableDiffusion
 from baret.options import EditOptions, InversionOptions
 from baret.result import Inversion
-from baret.unet.attention import output, project
 from baret.unet.predictor import Predictor
 from baret.unet.requests import Answer, Request, Routine
-from bench.edits.attention import Layer, processors
+from bench.edits.attention import AttentionProcessor, Layer, replaced_processors
 from bench.edits.batch import Batch, Edited
 from bench.edits.lockstep import run_together
 from bench.edits.model import BatchModel
@@ -31,17 +30,20 @@ Text = Literal["empty", "target", "source"]
 
 @dataclass(frozen=True)
 class Variant:
-    """An edit's options, and what else is different."""
+    """The options of an edit, and its differences from the shipped one."""
 
     edit: EditOptions = field(default_factory=EditOptions)
     pivots: Text = "empty"  # the text of the DDIM inversion
-    start: Text = "target"  # what c_T starts from
+    start: Text = "target"  # the text that tuning starts from
     strength: float = 1.0  # λ of a soft balance: λ SDPA(q_r, k_r, v) + (1 − λ) SDPA(q, k, v)
-    layers: tuple[float, float] = (0.0, 1.0)  # the balanced ones, as a share of each kind's
+    layers: tuple[float, float] = (
+        0.0,
+        1.0,
+    )  # the range that is balanced, as shares of the layers of each kind
 
 
 def edit_variant(model: BatchModel, batch: Batch, options: Variant) -> Edited:
-    """Edit every picture as the variant says."""
+    """Edit every image with the variant."""
     edits = [
         _Editor(model.model, options, caption, prompt).editing(
             Image.fromarray(source), prompt, options.edit
@@ -56,7 +58,7 @@ def edit_variant(model: BatchModel, batch: Batch, options: Variant) -> Edited:
 
 
 class _Editor(Editor):
-    """Inverts and tunes as the variant says; all else is the shipped one's."""
+    """The shipped editor, but with the variant's texts for inversion and tuning."""
 
     def __init__(self, model: StableDiffusion, variant: Variant, caption: str, prompt: str):
         super().__init__(model)
@@ -79,7 +81,7 @@ class _Editor(Editor):
 
 
 class _Predictor(Predictor):
-    """Balances as the variant says."""
+    """The shipped predictor, but with the variant's balanced attention."""
 
     def __init__(self, model: StableDiffusion, variant: Variant):
         super().__init__(model)
@@ -90,39 +92,32 @@ class _Predictor(Predictor):
         if injection is None:
             return super().answer(request)
 
-        def choose(layer: Layer) -> Soft | None:
+        def choose(layer: Layer) -> SoftInjection | None:
             rows = injection.cross_from if layer.cross else injection.self_from
             inside = low <= layer.depth < high or layer.depth == high == 1
-            return Soft(list(rows), self._variant.strength) if inside else None
+            return SoftInjection(list(rows), self._variant.strength) if inside else None
 
-        with processors(self._unet, choose):
+        with replaced_processors(self._unet, choose):
             return super().answer(replace(request, injection=None))
 
 
 @dataclass(frozen=True)
-class Soft:
-    """An attention processor: a share of the source rows' map, the rest of the own one.
+class SoftInjection(AttentionProcessor):
+    """Attends with a mix of the source rows' map and the row's own.
 
-    λ SDPA(q_r, k_r, v) + (1 − λ) SDPA(q, k, v) attends with the mixed map, by linearity.
+    λ SDPA(q_r, k_r, v) + (1 − λ) SDPA(q, k, v) attends with the mixed map, since
+    attention is linear in its map.
     """
 
     source: list[int]  # [b]
     strength: float  # λ
 
-    def __call__(
-        self,
-        attn: Any,
-        hidden_states: Tensor,
-        encoder_hidden_states: Tensor | None = None,
-        attention_mask: Tensor | None = None,
-        temb: Tensor | None = None,
-    ) -> Tensor:
-        """Attend: hidden_states [b, q, i·e], encoder_hidden_states [b, n, d] → [b, q, i·e]."""
-        query, key, value = project(attn, hidden_states, encoder_hidden_states)
-        taken = scaled_dot_product_attention(
-            query[self.source], key[self.source], value, scale=attn.scale
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
+        """Attend with the source rows' map and, below full strength, with the row's own."""
+        injected = scaled_dot_product_attention(
+            query[self.source], key[self.source], value, scale=scale
         )
-        if self.strength < 1:
-            own = scaled_dot_product_attention(query, key, value, scale=attn.scale)
-            taken = torch.lerp(own, taken, self.strength)
-        return output(attn, taken)
+        if self.strength == 1:
+            return injected
+        own = scaled_dot_product_attention(query, key, value, scale=scale)
+        return torch.lerp(own, injected, self.strength)

@@ -1,4 +1,4 @@
-"""What the machine's processor is called."""
+"""The name of the machine's CPU."""
 
 import platform
 import re
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def processor_name() -> str:
-    """By who made it, where the machine tells (Linux); else its architecture."""
-    told = Path("/proc/cpuinfo")
-    found = re.search(r"model name\s*: (.+)", told.read_text()) if told.is_file() else None
-    return found[1] if found else platform.machine()
+    """Return the maker's name of the CPU on Linux, the architecture elsewhere."""
+    cpuinfo = Path("/proc/cpuinfo")
+    match = re.search(r"model name\s*: (.+)", cpuinfo.read_text()) if cpuinfo.is_file() else None
+    return match[1] if match else platform.machine()

@@ -1,15 +1,21 @@
-"""Edits whose exact answer is known: BARET and its peers on the same weights, pictures and texts.
+"""Edits whose exact answer is known: BARET and its peers on the same weights, images and texts.
 
-    python -m bench.edits --tune --split tuning      find every method's best setting
+    python -m bench.edits --tune --split tuning      find the best settings of every method
     python -m bench.edits --split benchmark          the 200 held-out edits, to be run once
 
-cases         pictures, texts, exact answers and masks
-model         a batched view of Stable Diffusion, and what a method cost
-lockstep      several generators of `baret` at once
-attention     what peers change in the UNet's attention
-sampling      guided DDIM and embedding tuning, batched
-methods       the registry; ours and peers/ are the methods
-metrics       what is measured of a picture; statistics: over many
-store, run    results by case, kept and resumed; tuned: each method's best setting
-report        tables, plots and contact sheets
+To add a peer: write it in a file of `peers/`, add it with six settings to `methods.METHODS`, and
+find the best of them with `--tune`, which writes tuned.json.
+
+cases           images, texts, exact answers and masks
+batch           what a method receives and returns
+methods         the table of all methods with the settings that are tried
+baret_editor    BARET; peers/ holds the others
+model           Stable Diffusion on batches, with a count of its cost
+lockstep        several generators of `baret` answered together
+attention       the changes that peers make to the UNet's attention
+sampling        guided DDIM and embedding tuning on batches
+metrics         the quality of one edited image
+evaluation      a method on all cases; `results` stores what is done, so that a run resumes
+tuned           the best settings of each method
+tables, plots, sheets, report    the pages, figures and contact sheets
 """

@@ -1,6 +1,7 @@
-"""`python -m bench.edits`: tune the methods, run them on edits with exact answers, write it down.
+"""`python -m bench.edits`: run all methods on edits with exact answers and write a report.
 
-What was made before is not made again (see --work); stop it whenever, and start it again.
+With --tune it tries every setting of each method instead and stores the best one. Finished edits
+are kept in the folder of --work: a run that was stopped resumes there.
 """
 
 import argparse
@@ -11,29 +12,28 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from bench.common.device import choose_device
 from bench.edits import report, tuned
 from bench.edits.batch import Method
 from bench.edits.cases import SPLITS, tasks
-from bench.edits.methods import METHODS, at
+from bench.edits.evaluation import Bench, Row, evaluate
+from bench.edits.methods import METHODS, methods_with_steps
 from bench.edits.model import BatchModel
-from bench.edits.run import Bench, Row, evaluate
 from zoo.judge import Judge
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Tune or run."""
+    """Tune the methods, or run them and write the report."""
     given = _parser().parse_args(arguments)
     names = given.methods.split(",") if given.methods else list(METHODS)
     if unknown := set(names) - set(METHODS):
-        sys.exit(f"There is no method {', '.join(sorted(unknown))}; known: {', '.join(METHODS)}.")
+        sys.exit(f"No such method: {', '.join(sorted(unknown))}; known are {', '.join(METHODS)}.")
     if given.tune and given.split != "tuning":
-        sys.exit("Methods are tuned on the tuning split alone.")
+        sys.exit("Methods are tuned on the tuning split only.")
     if given.threads:
         torch.set_num_threads(given.threads)
-    methods = {name: at(given.steps)[name] for name in names}
-    device = given.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+    methods = {name: methods_with_steps(given.steps)[name] for name in names}
+    device = choose_device(given.device)
     model = BatchModel.from_pretrained(
         given.model, device=device, dtype=getattr(torch, given.dtype)
     )
@@ -54,45 +54,47 @@ def main(arguments: list[str] | None = None) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench.edits", description=__doc__)
     parser.add_argument("--split", choices=list(SPLITS), default="tuning")
-    parser.add_argument("--tune", action="store_true", help="try every setting, keep the best")
-    parser.add_argument("--methods", help=f"some of {', '.join(METHODS)}; all")
+    parser.add_argument("--tune", action="store_true", help="try every setting and store the best")
+    parser.add_argument("--methods", help=f"comma-separated, default all: {', '.join(METHODS)}")
     parser.add_argument("--steps", type=int, default=20, help="DDIM steps of every method")
-    parser.add_argument("--model", default="zoo", help="as for baret")
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--dtype", default="float32")
-    parser.add_argument("--limit", type=int, help="as many edits, spread over the kinds")
-    parser.add_argument("--batch", type=int, default=16, help="pictures at a time")
-    parser.add_argument("--threads", type=int, help="of the CPU")
-    parser.add_argument("--tuned", type=Path, default=tuned.TUNED, help="the best settings")
-    parser.add_argument("--work", type=Path, default=Path("data/bench/edits"))
-    parser.add_argument("--out", type=Path, default=Path("docs/benchmarks"))
+    parser.add_argument("--model", default="zoo", help="bundled name, folder, file or hub id")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--dtype", default="float32", help="float32, float16 or bfloat16")
+    parser.add_argument("--limit", type=int, help="maximum number of edits, spread over all kinds")
+    parser.add_argument("--batch", type=int, default=16, help="images per batch")
+    parser.add_argument("--threads", type=int, help="CPU threads")
+    parser.add_argument("--tuned", type=Path, default=tuned.TUNED, help="file of the best settings")
+    parser.add_argument(
+        "--work", type=Path, default=Path("data/bench/edits"), help="finished edits"
+    )
+    parser.add_argument("--out", type=Path, default=Path("docs/benchmarks"), help="the report")
     return parser
 
 
 def _settings(
     methods: dict[str, Method[Any]], model: BatchModel, given: argparse.Namespace
 ) -> dict[str, Any]:
-    """Every method's best setting; on the tuning split an untuned method takes its first."""
-    found = {}
+    """Return the best setting of every method; on the tuning split, else the first one."""
+    settings = {}
     for name, method in methods.items():
         try:
-            found[name] = tuned.best(name, method, model.model.identity, given.tuned)
+            settings[name] = tuned.best(name, method, model.model.identity, given.tuned)
         except tuned.NotTunedError:
             if given.split != "tuning":
                 raise
-            found[name] = method.tries[0]
-    return found
+            settings[name] = method.tries[0]
+    return settings
 
 
 def _tune(bench: Bench, methods: dict[str, Method[Any]], path: Path) -> None:
     for name, method in methods.items():
         with tqdm(total=len(method.tries) * len(bench.tasks), desc=name, unit="edit") as bar:
-            found = tuned.tune(bench, name, method, bar.update)
-        tuned.write({name: found}, bench.model.model.identity, path)
-        for place, one in enumerate(found["tries"]):
-            mark = "→" if place == found["try"] else " "
-            figures = " ".join(f"{key} {one[key]:.2f}" for key in ("joint", "changed", "psnr"))
-            print(f"  {mark} {figures}  {method.tries[place]}")
+            result = tuned.tune(bench, name, method, bar.update)
+        tuned.write({name: result}, bench.model.model.identity, path)
+        for i, score in enumerate(result["tries"]):
+            mark = "→" if i == result["try"] else " "
+            figures = " ".join(f"{key} {score[key]:.2f}" for key in ("joint", "changed", "psnr"))
+            print(f"  {mark} {figures}  {method.tries[i]}")
 
 
 def _run(

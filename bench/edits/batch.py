@@ -1,6 +1,6 @@
-"""What a method is given and what it gives back.
+"""What a method receives and what it returns.
 
-b pictures · H, W pixels.
+b images · H, W pixels.
 """
 
 import hashlib
@@ -11,21 +11,21 @@ from typing import Generic, Self, TypeVar
 import numpy as np
 
 from bench.edits.cases import Task
-from bench.edits.model import BatchModel, Pictures
+from bench.edits.model import BatchModel, Images
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Some pictures to edit."""
+    """Images to edit, each with its texts."""
 
-    sources: Pictures  # [b, H, W, 3]
-    prompts: tuple[str, ...]  # [b], what the edited pictures should show
-    source_captions: tuple[str, ...]  # [b], for the methods that need to be told
-    seeds: tuple[int, ...]  # [b], of whatever is drawn at random
+    sources: Images  # [b, H, W, 3]
+    prompts: tuple[str, ...]  # [b], the target texts
+    source_captions: tuple[str, ...]  # [b], for the methods that need them
+    seeds: tuple[int, ...]  # [b], for random draws
 
     @classmethod
     def of(cls, tasks: Sequence[Task]) -> Self:
-        """The tasks without their answers."""
+        """Return the tasks without their answers."""
         return cls(
             np.stack([task.source for task in tasks]),
             tuple(task.prompt for task in tasks),
@@ -35,7 +35,7 @@ class Batch:
 
     @property
     def key(self) -> str:
-        """A digest of everything in it."""
+        """A digest of everything in the batch."""
         digest = hashlib.sha256(self.sources.tobytes())
         digest.update(repr((self.prompts, self.source_captions, self.seeds)).encode())
         return digest.hexdigest()
@@ -46,12 +46,12 @@ class Batch:
 
 @dataclass(frozen=True)
 class Edited:
-    """What a method made of a batch."""
+    """The edited images of a batch."""
 
-    pictures: Pictures  # [b, H, W, 3]
-    # The sources as the method would give them back unedited; not counted into its cost. None
-    # where a method has no such thing.
-    reconstruct: Callable[[], Pictures] | None = None
+    images: Images  # [b, H, W, 3]
+    # Returns the method's reconstructions of the sources, which do not count towards its cost. None
+    # if the method has none.
+    reconstruct: Callable[[], Images] | None = None
 
 
 Options = TypeVar("Options")
@@ -59,9 +59,9 @@ Options = TypeVar("Options")
 
 @dataclass(frozen=True)
 class Method(Generic[Options]):
-    """A method with the settings that are tried for it."""
+    """An editing method with the settings that are tried for it."""
 
-    title: str  # in tables and on sheets
+    title: str  # in tables and contact sheets
     run: Callable[[BatchModel, Batch, Options], Edited]
-    tries: tuple[Options, ...]  # the first is what its paper or its code says
-    note: str = ""  # what it is told beyond picture and target text
+    tries: tuple[Options, ...]  # the first is that of its paper or published code
+    note: str = ""  # what it receives besides the image and the target text

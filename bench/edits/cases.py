@@ -1,6 +1,6 @@
-"""The edits: what is shown to a method, and what its answer is held against.
+"""The edits: what a method receives, and the exact answer it is compared with.
 
-H, W the picture's height and width.
+H, W pixels.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ SPLITS = {"tuning": tuning_edits, "benchmark": benchmark_edits}
 
 @dataclass(frozen=True)
 class Task:
-    """One edit with everything that is known of it."""
+    """One edit with everything that is known about it."""
 
     index: int
     kind: str
@@ -34,13 +34,13 @@ class Task:
 
     @property
     def changed(self) -> NDArray[np.bool_]:
-        """Which attributes the edit changes, [attributes]."""
+        """Whether the edit changes each attribute, [attributes]."""
         changed: NDArray[np.bool_] = np.array(self.labels) != np.array(self.source_labels)
         return changed
 
     @property
     def key(self) -> str:
-        """A digest of all that a method is shown; results are kept under it."""
+        """A digest of all that a method receives; results are stored under it."""
         digest = hashlib.sha256(self.source.tobytes())
         digest.update(repr((self.index, self.prompt, self.source_caption)).encode())
         return digest.hexdigest()[:16]
@@ -62,7 +62,7 @@ def task(case: Case, size: int) -> Task:
 
 
 def tasks(split: str, size: int, limit: int | None = None) -> tuple[Task, ...]:
-    """A split's edits; with a limit as many, spread over all kinds."""
+    """Return the edits of a split, at most `limit` of them, spread over all kinds."""
     cases: Sequence[Case] = SPLITS[split]()
     if limit is not None and limit < len(cases):
         cases = [cases[round(i)] for i in np.linspace(0, len(cases) - 1, limit)]

@@ -1,9 +1,10 @@
-"""Several of `baret`'s generators at once: what they ask for together is answered together.
+"""Several of `baret`'s generators in lockstep: requests of the same kind are answered in one call.
 
-Generators that run the same method ask for the same timesteps in the same order, so on a machine
-where one picture cannot fill a call, many can. Unlike the engine's threads it gives the same calls
-every time. Requests go together that want a gradient or not, that balance attention or not. Whoever
-ends an inner loop early waits for the others.
+Generators of the same method request the same timesteps in the same order, so on a machine that
+one image cannot fill, many share a call. Unlike the engine, which takes requests from threads, this
+makes the same calls every time. Requests are merged if they agree in whether they need a gradient
+and in whether they balance attention. A generator that ends an inner loop early waits for the
+others.
 """
 
 from collections import defaultdict
@@ -13,22 +14,22 @@ from typing import Any, Protocol
 from baret.unet.requests import Answer, DeviceTask, R, Request, Routine, merge, split
 
 STAGES = ("inverting", "tuning", "editing")
-ROWS = 64  # a call is full from here on: with several hundred a CPU's caches no longer hold them
+FULL_CALL_ROWS = 64  # with several hundred rows, a call no longer fits into a CPU's caches
 
 
-class Answers(Protocol):
-    """`baret.unet.predictor.Predictor`, or what stands for it."""
+class NoisePredictor(Protocol):
+    """The part of `baret.unet.predictor.Predictor` that is used here."""
 
     def answer(self, request: Request) -> Answer:
         """Answer a request."""
 
 
-def run_together(predictor: Answers, edits: Sequence[Routine[R]]) -> list[R]:
+def run_together(predictor: NoisePredictor, edits: Sequence[Routine[R]]) -> list[R]:
     """Run generators to their ends.
 
     Args:
         predictor: answers the merged requests.
-        edits: as many as fit into memory together.
+        edits: as many generators as fit into memory together.
 
     Returns:
         Their results, in order.
@@ -36,45 +37,48 @@ def run_together(predictor: Answers, edits: Sequence[Routine[R]]) -> list[R]:
     results: dict[int, R] = {}
     waiting: dict[int, Request] = {}
 
-    def resume(place: int, answer: Any) -> None:
-        waiting.pop(place, None)
-        edit = edits[place]
+    def resume(index: int, answer: Any) -> None:
+        waiting.pop(index, None)
+        edit = edits[index]
         try:
-            asked = edit.send(answer)
-            while isinstance(asked, DeviceTask):
-                asked = edit.send(asked.work())
-            waiting[place] = asked
+            request = edit.send(answer)
+            while isinstance(request, DeviceTask):
+                request = edit.send(request.work())
+            waiting[index] = request
         except StopIteration as stop:
-            results[place] = stop.value
+            results[index] = stop.value
 
-    for place in range(len(edits)):
-        resume(place, None)
+    for index in range(len(edits)):
+        resume(index, None)
     while waiting:
-        for places in _groups(_rearmost(waiting)):
-            requests = [waiting[place] for place in places]
+        for group in _groups(_rearmost(waiting)):
+            requests = [waiting[index] for index in group]
             answer = predictor.answer(merge(requests))
-            for place, own in zip(places, split(answer, requests), strict=True):
-                resume(place, own)
-    return [results[place] for place in range(len(edits))]
+            for index, own in zip(group, split(answer, requests), strict=True):
+                resume(index, own)
+    return [results[index] for index in range(len(edits))]
 
 
 def _rearmost(waiting: dict[int, Request]) -> dict[int, Request]:
-    """Those that are least far: the others wait, or they would never meet at a timestep again."""
+    """Return the requests with the least progress.
 
-    def how_far(request: Request) -> tuple[int, float]:
+    The others wait; otherwise the generators would never be at the same timestep again.
+    """
+
+    def progress(request: Request) -> tuple[int, float]:
         return STAGES.index(request.where.stage), request.where.done
 
-    least = min(how_far(request) for request in waiting.values())
-    return {place: request for place, request in waiting.items() if how_far(request) == least}
+    least = min(progress(request) for request in waiting.values())
+    return {index: request for index, request in waiting.items() if progress(request) == least}
 
 
 def _groups(waiting: dict[int, Request]) -> list[list[int]]:
-    """The places whose requests can be answered together, ROWS rows or little more a call."""
+    """Group the requests that can be merged; a call has FULL_CALL_ROWS rows or slightly more."""
     groups = defaultdict[Any, list[int]](list)
     rows = defaultdict[Any, int](int)
-    for place, request in waiting.items():
+    for index, request in waiting.items():
         kind = (request.kind, request.injection is None)
-        full = rows[kind] // ROWS
-        groups[(*kind, full)].append(place)
+        full_calls = rows[kind] // FULL_CALL_ROWS
+        groups[(*kind, full_calls)].append(index)
         rows[kind] += len(request.latents)
     return list(groups.values())

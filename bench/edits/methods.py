@@ -1,15 +1,15 @@
 """The methods that are compared, each with the six settings that are tried for it.
 
-Every method has the same number of tries, on the tuning split alone; its first one is what its
-paper or published code says. Which one is used is in tuned.json.
+Every method has the same number of settings, tried on the tuning split only; the first one is that
+of its paper or published code. The best one is stored in tuned.json.
 """
 
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from baret.options import PAPER, EditOptions, InversionOptions
+from bench.edits.baret_editor import baret
 from bench.edits.batch import Method
-from bench.edits.ours import baret
 from bench.edits.peers.ddim import DdimOptions, ddim
 from bench.edits.peers.ddim_kept import ddim_kept
 from bench.edits.peers.direct_inversion import direct_inversion
@@ -17,28 +17,27 @@ from bench.edits.peers.leditspp import LeditsOptions, leditspp
 from bench.edits.peers.masactrl import MasaCtrlOptions, masactrl
 from bench.edits.peers.null_text import NullTextOptions, null_text
 from bench.edits.peers.plug_and_play import PlugAndPlayOptions, plug_and_play
-from bench.edits.peers.prompt_to_prompt import PromptToPrompt
+from bench.edits.peers.prompt_to_prompt import PromptToPromptOptions
 from bench.edits.peers.prompt_tuning import PromptTuningOptions, prompt_tuning
 from bench.edits.peers.sdedit import SDEditOptions, sdedit
 from bench.edits.sampling import TuningOptions
 
-TRIES = 6
-OURS = "baret"
-CAPTION = "told the source caption"
+BARET = "baret"
+CAPTION = "receives the source caption"
 
-_NARROW = replace(EditOptions(), change_thresholds=(0.15, 0.3))  # less is taken for a change
+_NARROW = replace(EditOptions(), change_thresholds=(0.15, 0.3))  # fewer pixels count as changed
 _GUIDANCES = (7.5, 5.0, 3.5, 2.5, 1.5, 1.0)
 _PROMPT_TO_PROMPT = (
-    PromptToPrompt(),
-    PromptToPrompt(self_until=0.2),
-    PromptToPrompt(cross_until=0.4, self_until=0.2, blend=0.3),
-    PromptToPrompt(self_until=0.4, guidance_scale=1.5),
-    PromptToPrompt(self_until=0.4, guidance_scale=4, blend=0.3),
-    PromptToPrompt(self_until=0.4, guidance_scale=2.5),
+    PromptToPromptOptions(),
+    PromptToPromptOptions(self_until=0.2),
+    PromptToPromptOptions(cross_until=0.4, self_until=0.2, blend=0.3),
+    PromptToPromptOptions(self_until=0.4, guidance_scale=1.5),
+    PromptToPromptOptions(self_until=0.4, guidance_scale=4, blend=0.3),
+    PromptToPromptOptions(self_until=0.4, guidance_scale=2.5),
 )
 
 METHODS: dict[str, Method[Any]] = {
-    OURS: Method(
+    BARET: Method(
         "BARET",
         baret,
         (
@@ -77,7 +76,7 @@ METHODS: dict[str, Method[Any]] = {
         "DDIM inversion, kept as BARET keeps",
         ddim_kept,
         tuple(DdimOptions(guidance_scale=w) for w in _GUIDANCES),
-        "no peer: plain DDIM inversion with BARET's last stage",
+        "not a peer: shows what BARET's last stage is worth alone",
     ),
     **{
         f"sdedit-{strength}": Method(
@@ -93,13 +92,14 @@ METHODS: dict[str, Method[Any]] = {
         (
             NullTextOptions(),
             NullTextOptions(tuning=TuningOptions(learning_rate=1e-3)),
-            NullTextOptions(PromptToPrompt(self_until=0.2), TuningOptions(3, 1e-3)),
-            NullTextOptions(PromptToPrompt(guidance_scale=4), TuningOptions(3, 1e-3)),
+            NullTextOptions(PromptToPromptOptions(self_until=0.2), TuningOptions(3, 1e-3)),
+            NullTextOptions(PromptToPromptOptions(guidance_scale=4), TuningOptions(3, 1e-3)),
             NullTextOptions(
-                PromptToPrompt(0.4, 0.2, blend=0.3, guidance_scale=4), TuningOptions(3, 1e-3)
+                PromptToPromptOptions(0.4, 0.2, blend=0.3, guidance_scale=4), TuningOptions(3, 1e-3)
             ),
             NullTextOptions(
-                PromptToPrompt(0.8, 0.4, blend=0.3, guidance_scale=2.5), TuningOptions(3, 1e-3)
+                PromptToPromptOptions(0.8, 0.4, blend=0.3, guidance_scale=2.5),
+                TuningOptions(3, 1e-3),
             ),
         ),
         CAPTION,
@@ -118,7 +118,7 @@ METHODS: dict[str, Method[Any]] = {
             MasaCtrlOptions(from_step=0.2, from_layer=0.5, guidance_scale=4),
             MasaCtrlOptions(from_step=0.2, guidance_scale=4, source_caption=True),
         ),
-        "in one try told the source caption",
+        "receives the source caption in one try",
     ),
     "plug-and-play": Method(
         "Plug-and-Play",
@@ -143,7 +143,7 @@ METHODS: dict[str, Method[Any]] = {
             LeditsOptions(guidance_scale=15),
             LeditsOptions(guidance_scale=3, threshold=0.8, remove_source=True),
         ),
-        "in one try told the source caption",
+        "receives the source caption in one try",
     ),
     "prompt-tuning": Method(
         "Prompt-Tuning Inversion",
@@ -160,8 +160,8 @@ METHODS: dict[str, Method[Any]] = {
 }
 
 
-def at(steps: int) -> dict[str, Method[Any]]:
-    """All methods, every try with as many DDIM steps."""
+def methods_with_steps(steps: int) -> dict[str, Method[Any]]:
+    """Return all methods, with the number of DDIM steps set in every try."""
     return {
         name: replace(method, tries=tuple(with_steps(options, steps) for options in method.tries))
         for name, method in METHODS.items()
@@ -169,7 +169,7 @@ def at(steps: int) -> dict[str, Method[Any]]:
 
 
 def with_steps(options: Any, steps: int) -> Any:
-    """The options with T replaced, wherever in them it stands."""
+    """Return the options with T replaced, in nested options too."""
     changed: dict[str, Any] = {}
     for field in fields(options):
         value = getattr(options, field.name)

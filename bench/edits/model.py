@@ -1,6 +1,6 @@
-"""Stable Diffusion for many pictures at once, and what a method asks of it.
+"""Stable Diffusion on batches, with a count of what a method costs.
 
-b pictures or rows · n tokens · d text width · h, w latent height and width · H, W pixels.
+b images or rows · n tokens · d text width · h, w latent height and width · H, W pixels.
 """
 
 import time
@@ -21,26 +21,26 @@ from baret.model.loading import load_pipeline
 from baret.model.stable_diffusion import StableDiffusion
 from baret.unet.predictor import Predictor
 
-Pictures = NDArray[np.uint8]  # [b, H, W, 3]
+Images = NDArray[np.uint8]  # [b, H, W, 3]
 V = TypeVar("V")
 
 
 @dataclass
 class Cost:
-    """What a run cost."""
+    """The cost of a run."""
 
     seconds: float = 0.0
-    calls: int = 0  # of the UNet, whatever their rows
+    calls: int = 0  # of the UNet, with any number of rows
     rows: int = 0  # forward
     backward_rows: int = 0
-    recalled: bool = False  # some of it was remembered, so this is not what the method costs
+    recalled: bool = False  # some of it was reused, so this is not the whole cost
 
 
 class BatchModel:
     """A batched view of `StableDiffusion`; nothing is computed differently."""
 
     def __init__(self, model: StableDiffusion, pipeline: Any):
-        """Take a model, and the pipeline that holds the same parts for diffusers' own methods."""
+        """Wrap a model, and the pipeline with the same parts for methods of diffusers."""
         self.model, self.pipeline = model, pipeline
         self.predictor = Predictor(model)
         self._memory: dict[Hashable, Any] | None = None
@@ -62,29 +62,29 @@ class BatchModel:
         return cls(model, pipeline)
 
     def schedule(self, steps: int) -> Schedule:
-        """The levels that `steps` DDIM steps visit."""
+        """Return the levels that `steps` DDIM steps visit."""
         return self.model.schedule(steps)
 
     def tokens(self, text: str) -> list[str]:
-        """The text's tokens, without the marks at either end."""
+        """Return the tokens of a text, without start and end mark."""
         return self.model.tokens(text)
 
     def embed(self, texts: Sequence[str]) -> Tensor:
-        """[b, n, d] float32."""
+        """Return the embeddings of texts, [b, n, d] float32."""
         return torch.stack([self._embed(text) for text in texts])
 
-    def encode(self, pictures: Pictures) -> Tensor:
-        """z_0, [b, 4, h, w] float32."""
-        return torch.stack([self.model.encode(picture) for picture in pictures])
+    def encode(self, images: Images) -> Tensor:
+        """Return z_0 of images, [b, 4, h, w] float32."""
+        return torch.stack([self.model.encode(image) for image in images])
 
-    def decode(self, latents: Tensor) -> Pictures:
-        """[b, H, W, 3] uint8 of latents [b, 4, h, w]."""
+    def decode(self, latents: Tensor) -> Images:
+        """Return images [b, H, W, 3] uint8 of latents [b, 4, h, w]."""
         decoded: list[Pixels] = [self.model.decode(latent) for latent in latents]
         return np.stack(decoded)
 
     @torch.no_grad()
     def predict(self, latents: Tensor, timestep: int, embeddings: Tensor) -> Tensor:
-        """ε, [b, 4, h, w] float32, of latents [b, 4, h, w] and embeddings [b, n, d]."""
+        """Return ε, [b, 4, h, w] float32, of latents [b, 4, h, w] and embeddings [b, n, d]."""
         return self.model.predict_noise(latents, (timestep,) * len(latents), embeddings)
 
     def gradient(
@@ -94,7 +94,7 @@ class BatchModel:
         embeddings: Tensor,
         loss: Callable[[Tensor], Tensor],
     ) -> tuple[Tensor, Tensor]:
-        """A loss of ε and its gradient at the embeddings.
+        """Return a loss of ε and its gradient with respect to the embeddings.
 
         Args:
             latents: [b, 4, h, w].
@@ -114,7 +114,7 @@ class BatchModel:
 
     @contextmanager
     def remembering(self) -> Iterator[None]:
-        """Inside, `keep` keeps: settings that differ in the edit alone share their inversions."""
+        """Let `keep` store inside the block, so that settings with the same inversion share it."""
         self._memory = {}
         try:
             yield
@@ -122,20 +122,20 @@ class BatchModel:
             self._memory = None
 
     def keep(self, key: Hashable, value: V) -> V:
-        """Keep a value, inside `remembering`; gives it back."""
+        """Store a value, inside `remembering` only, and return it."""
         if self._memory is not None:
             self._memory[key] = value
         return value
 
     def recall(self, key: Hashable) -> Any:
-        """What was kept under the key, or None."""
-        found = (self._memory or {}).get(key)
-        self._recalled = self._recalled or found is not None
-        return found
+        """Return the value stored under a key, or None."""
+        value = (self._memory or {}).get(key)
+        self._recalled = self._recalled or value is not None
+        return value
 
     @contextmanager
     def measured(self) -> Iterator[Cost]:
-        """Counts what is asked of the UNet inside, by whomever, and the seconds it takes."""
+        """Count all calls of the UNet inside the block, and its seconds."""
         cost = Cost()
 
         def count(_module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

@@ -1,7 +1,5 @@
-"""Write a run down: JSON, a page with tables, plots, contact sheets."""
+"""The report of a run: figures as JSON, a page with tables, plots and contact sheets."""
 
-import json
-import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,19 +7,22 @@ from typing import Any
 
 import torch
 
+from bench.common.device import device_name
+from bench.common.files import write_report
+from bench.common.markdown import table
+from bench.common.statistics import RESAMPLES
 from bench.edits import plots, sheets, tables
-from bench.edits.methods import METHODS, OURS
-from bench.edits.run import Bench
-from bench.edits.statistics import RESAMPLES
+from bench.edits.evaluation import Bench
+from bench.edits.methods import BARET, METHODS
 
 SETTINGS = """\
-Each method's is the best of its six tries on the tuning split (`bench/edits/tuned.json`). BARET's
-form itself was found on the same edits, in some ninety runs more than the peers had."""
+Each method has the best of its six settings on the tuning split (`bench/edits/tuned.json`). BARET
+itself was developed on the same edits, in about ninety runs that the peers did not have."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """What was run."""
+    """A run: the methods with their settings and results."""
 
     split: str
     rows: tables.Rows  # method → rows
@@ -31,47 +32,43 @@ class Run:
 
     @property
     def machine(self) -> str:
-        """What the seconds were measured on."""
+        """The machine that the seconds were measured on."""
         device = self.bench.model.model.device
-        if device.type == "cuda":
-            return torch.cuda.get_device_name(device)
-        return f"{platform.machine()} CPU, {torch.get_num_threads()} threads"
+        threads = f", threads: {torch.get_num_threads()}" if device.type == "cpu" else ""
+        return device_name(device) + threads
 
 
 def write(run: Run, out: Path) -> Path:
-    """Write everything under a folder.
+    """Write the report into a folder.
 
     Returns:
-        The page.
+        The path of the page.
     """
     name = f"edits-{run.split}"
-    pictures = out / name
-    pictures.mkdir(parents=True, exist_ok=True)
+    images = out / name
+    images.mkdir(parents=True, exist_ok=True)
     titles = {method: METHODS[method].title for method in run.rows}
-    by_kind, behind = tables.summary(run.rows), {}
-    if OURS in run.rows:
-        behind = tables.against(run.rows)
-    (out / f"{name}.json").write_text(_json(run, by_kind, behind))
-    plots.joint_success(by_kind, titles, pictures / "joint.png")
-    plots.trade_off(by_kind[tables.ALL], titles, pictures / "trade-off.png")
-    plots.cost(by_kind[tables.ALL], titles, pictures / "cost.png")
-    places = {
-        "random": sheets.random_places(run.rows),
-        "worst": sheets.worst_places(run.rows),
-        "median": sheets.median_places(run.rows),
-        **{kind: sheets.kind_places(run.rows, kind) for kind in tables.kinds(run.rows)[1:]},
+    by_kind = tables.summary(run.rows)
+    ahead = tables.differences(run.rows) if BARET in run.rows else {}
+    plots.joint_success(by_kind, titles, images / "joint.png")
+    plots.trade_off(by_kind[tables.ALL], titles, images / "trade-off.png")
+    plots.cost(by_kind[tables.ALL], titles, images / "cost.png")
+    cases = {
+        "random": sheets.random_cases(run.rows),
+        "worst": sheets.worst_cases(run.rows),
+        "median": sheets.median_cases(run.rows),
+        **{kind: sheets.cases_of_kind(run.rows, kind) for kind in tables.kinds(run.rows)[1:]},
     }
-    if OURS in run.rows:
-        sheets.before_and_after(run.rows[OURS], places["median"], pictures / "before-after.png")
-    for sheet, cases in places.items():
-        sheets.draw(run.rows, titles, cases, pictures / f"sheet-{sheet}.png")
-    page = out / f"{name}.md"
-    page.write_text(_page(run, by_kind, behind, list(places)))
-    return page
+    if BARET in run.rows:
+        sheets.before_and_after(run.rows[BARET], cases["median"], images / "before-after.png")
+    for sheet, own in cases.items():
+        sheets.draw(run.rows, titles, own, images / f"sheet-{sheet}.png")
+    write_report(out / name, _data(run, by_kind, ahead), _page(run, by_kind, ahead, list(cases)))
+    return out / f"{name}.md"
 
 
-def _json(run: Run, by_kind: Any, behind: Any) -> str:
-    told = {
+def _data(run: Run, by_kind: Any, ahead: Any) -> dict[str, Any]:
+    return {
         "split": run.split,
         "model": run.bench.model.model.identity,
         "machine": run.machine,
@@ -85,8 +82,8 @@ def _json(run: Run, by_kind: Any, behind: Any) -> str:
             }
             for name, options in run.settings.items()
         },
-        "figures": tables.plain(by_kind),
-        "ahead": tables.plain(behind),
+        "figures": tables.to_json(by_kind),
+        "ahead": tables.to_json(ahead),
         "cases": {
             name: [
                 {
@@ -100,48 +97,51 @@ def _json(run: Run, by_kind: Any, behind: Any) -> str:
             for name, rows in run.rows.items()
         },
     }
-    return json.dumps(told, indent=1, ensure_ascii=False) + "\n"
 
 
-def _page(run: Run, by_kind: Any, behind: Any, names: list[str]) -> str:
+def _page(run: Run, by_kind: Any, ahead: Any, sheet_names: list[str]) -> str:
     titles = {method: METHODS[method].title for method in run.rows}
-    pictures = f"edits-{run.split}"
+    images = f"edits-{run.split}"
     model = run.bench.model.model
     parts = [
         f"# {len(run.bench.tasks)} edits with exact answers: the {run.split} split",
         f"`python -m bench.edits --split {run.split} --steps {run.steps}`, on {run.machine}, "
-        f"{run.bench.batch} pictures at a time, model `{model.identity[:12]}`, {model.dtype}.",
+        f"{run.bench.batch} images per batch, model `{model.identity[:12]}`, {model.dtype}.",
         tables.LEGEND.format(resamples=RESAMPLES),
-        f"![joint success]({pictures}/joint.png)",
+        f"![joint success]({images}/joint.png)",
     ]
     for kind, figures in by_kind.items():
         count = len(tables.of_kind(next(iter(run.rows.values())), kind))
-        parts += [f"## {kind.capitalize()} ({count})", tables.table(figures, titles)]
-        if behind:
+        parts += [f"## {kind.capitalize()} ({count})", tables.method_table(figures, titles)]
+        if ahead:
             parts += [
-                f"{METHODS[OURS].title} less the others, edit by edit; bold where the 95 % "
-                "interval leaves 0 out:",
-                tables.difference_table(behind[kind], titles),
+                f"{METHODS[BARET].title} minus each other method, edit by edit; bold if the 95 % "
+                "interval excludes 0:",
+                tables.difference_table(ahead[kind], titles),
             ]
     parts += [
         "## Settings",
         SETTINGS,
         _settings(run),
         "## Trade-off and cost",
-        f"![trade-off]({pictures}/trade-off.png) ![cost]({pictures}/cost.png)",
+        f"![trade-off]({images}/trade-off.png) ![cost]({images}/cost.png)",
         "## Contact sheets",
-        "A green frame is a joint success. *Worst* and *median* go by the PSNR of "
-        f"{METHODS[OURS].title} to the exact answer, *random* is drawn with a fixed seed; the "
+        "A green frame marks a joint success. *Worst* and *median* are chosen by the PSNR of "
+        f"{METHODS[BARET].title} to the exact answer, *random* is drawn with a fixed seed; the "
         "others show the first cases of their kind.",
-        *[f"### {name.capitalize()}\n\n![{name}]({pictures}/sheet-{name}.png)" for name in names],
+        *[
+            f"### {name.capitalize()}\n\n![{name}]({images}/sheet-{name}.png)"
+            for name in sheet_names
+        ],
     ]
     return "\n\n".join(parts) + "\n"
 
 
 def _settings(run: Run) -> str:
-    lines = ["| method | setting | remark |", "|---|---|---|"]
-    lines += [
-        f"| {METHODS[name].title} | `{options}` | {METHODS[name].note} |"
-        for name, options in run.settings.items()
-    ]
-    return "\n".join(lines)
+    return table(
+        ["method", "setting", "remark"],
+        [
+            [METHODS[name].title, f"`{options}`", METHODS[name].note]
+            for name, options in run.settings.items()
+        ],
+    )

@@ -1,6 +1,6 @@
-"""What most peers share: DDIM there and back with guidance, and embeddings tuned to the pivots.
+"""Steps that most peers share: DDIM inversion, guided DDIM, and embeddings tuned to the pivots.
 
-b pictures · n tokens · d text width · h, w latent height and width · T steps. Index 0 of every
+b images · n tokens · d text width · h, w latent height and width · T steps. Index 0 of every
 sequence over steps is the cleanest level, as in `baret`.
 """
 
@@ -17,7 +17,7 @@ from bench.edits.model import BatchModel
 
 
 def pivots_of(model: BatchModel, clean: Tensor, texts: Tensor, schedule: Schedule) -> Tensor:
-    """DDIM inversion at guidance 1: z*_0…z*_T, [T + 1, b, 4, h, w].
+    """Invert by DDIM at guidance 1: z*_0…z*_T, [T + 1, b, 4, h, w].
 
     Args:
         model: predicts.
@@ -36,7 +36,7 @@ def guided(
     texts: tuple[Tensor, Tensor],
     scale: float,
 ) -> Tensor:
-    """ε(∅) + w (ε(c) − ε(∅)), [b, 4, h, w], of (∅, c), each [b, n, d]; one call for both."""
+    """Return ε(∅) + w (ε(c) − ε(∅)), [b, 4, h, w], of (∅, c), each [b, n, d], in one call."""
     uncond, conditional = texts
     if scale == 1:
         return model.predict(latents, timestep, conditional)
@@ -54,7 +54,7 @@ def denoise(
     *,
     start: int | None = None,
 ) -> Tensor:
-    """Guided DDIM from a level down to the clean one.
+    """Run guided DDIM from a level down to the clean one.
 
     Args:
         model: predicts.
@@ -62,7 +62,7 @@ def denoise(
         texts: level → (∅_t, c_t), each [b, n, d].
         schedule: T levels.
         scale: w.
-        start: level to start at; None is T.
+        start: the level to start at; None is T.
     """
     for level in range(len(schedule) if start is None else start, 0, -1):
         noise = guided(model, latents, schedule.timestep(level), texts(level), scale)
@@ -72,9 +72,9 @@ def denoise(
 
 @dataclass(frozen=True)
 class TuningOptions:
-    """How embeddings are tuned, as null-text inversion publishes it."""
+    """The options of tuning; the defaults are those of null-text inversion."""
 
-    inner_steps: int = 10  # most Adam steps a timestep
+    inner_steps: int = 10  # maximum number of Adam steps per timestep
     learning_rate: float = 1e-2  # at the noisiest step, falling to half at the last
     stop_loss: float = 1e-5  # an inner loop ends below this …
     stop_loss_growth: float = 1e-3  # … plus this times the share of steps done (2e-5 × 50)
@@ -82,9 +82,9 @@ class TuningOptions:
 
 @dataclass(frozen=True)
 class Texts:
-    """The two embeddings of guidance, one of them to be tuned."""
+    """The two embeddings of guidance, one of which is tuned."""
 
-    start: Tensor  # what tuning starts from, [b, n, d]
+    start: Tensor  # where tuning starts, [b, n, d]
     fixed: Tensor  # [b, n, d]
 
 
@@ -104,7 +104,7 @@ def tune(
     combine: Callable[[Tensor, Tensor], Tensor],
     options: TuningOptions,
 ) -> Tuned:
-    """From T down, tune an embedding so that the guided step lands on the pivot, then take it.
+    """Tune an embedding at every level from T down, so that the guided step lands on the pivot.
 
     Null-text inversion (arXiv 2211.09794, algorithm 1) tunes ∅ and fixes c; prompt-tuning
     inversion (arXiv 2305.04441) tunes c and fixes ∅.
@@ -112,9 +112,9 @@ def tune(
     Args:
         model: predicts.
         pivots: [T + 1, b, 4, h, w].
-        texts: the embedding to tune and the other one.
+        texts: the embedding to tune, and the fixed one.
         schedule: T levels.
-        combine: (ε of the tuned, ε of the fixed) → guided ε.
+        combine: (ε of the tuned, ε of the fixed embedding) → guided ε.
         options: inner steps, learning rate, stopping rule.
     """
     count, latents, embedding = len(schedule), pivots[-1], texts.start
@@ -122,10 +122,12 @@ def tune(
     for level in range(count, 0, -1):
         timestep, share = schedule.timestep(level), (count - level) / count
         other = model.predict(latents, timestep, texts.fixed)
-        inner = _Inner(model, latents, timestep, other, pivots[level - 1], schedule, level, combine)
-        enough = options.stop_loss + options.stop_loss_growth * share
+        problem = _LevelProblem(
+            model, latents, timestep, other, pivots[level - 1], schedule, level, combine
+        )
+        max_loss = options.stop_loss + options.stop_loss_growth * share
         rate = options.learning_rate * (1 - share / 2)
-        embedding = inner.tune(embedding, options.inner_steps, rate, enough)
+        embedding = problem.tune(embedding, options.inner_steps, rate, max_loss)
         noise = combine(model.predict(latents, timestep, embedding), other)
         latents = schedule.step(latents, noise, level=level)
         embeddings.append(embedding)
@@ -133,8 +135,8 @@ def tune(
 
 
 @dataclass(frozen=True)
-class _Inner:
-    """One timestep's problem, for all pictures."""
+class _LevelProblem:
+    """The optimisation problem of one timestep, for all images."""
 
     model: BatchModel
     latents: Tensor  # [b, 4, h, w]
@@ -145,19 +147,19 @@ class _Inner:
     level: int
     combine: Callable[[Tensor, Tensor], Tensor]
 
-    def tune(self, embedding: Tensor, steps: int, rate: float, enough: float) -> Tensor:
-        """Adam on each picture's embedding until its loss is small enough, [b, n, d]."""
+    def tune(self, embedding: Tensor, steps: int, rate: float, max_loss: float) -> Tensor:
+        """Run Adam on each image's embedding until its loss is small enough, [b, n, d]."""
         embedding = embedding.detach().clone()
         optimisers = [torch.optim.Adam([own], lr=rate) for own in embedding]
         open_rows = list(range(len(embedding)))
         for _ in range(steps):
             losses, gradient = self._gradient(embedding, open_rows)
-            still = [place for place, loss in enumerate(losses.tolist()) if loss >= enough]
-            for place in still:
-                (parameter,) = optimisers[open_rows[place]].param_groups[0]["params"]
-                parameter.grad = gradient[place]
-                optimisers[open_rows[place]].step()
-            open_rows = [open_rows[place] for place in still]
+            unfinished = [i for i, loss in enumerate(losses.tolist()) if loss >= max_loss]
+            for i in unfinished:
+                (parameter,) = optimisers[open_rows[i]].param_groups[0]["params"]
+                parameter.grad = gradient[i]
+                optimisers[open_rows[i]].step()
+            open_rows = [open_rows[i] for i in unfinished]
             if not open_rows:
                 break
         return embedding

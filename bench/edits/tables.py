@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from bench.edits.methods import OURS
-from bench.edits.run import Row
-from bench.edits.statistics import Interval, bootstrap, paired
+from bench.common.markdown import table
+from bench.common.statistics import Interval, bootstrap, paired
+from bench.edits.evaluation import Row
+from bench.edits.methods import BARET
 
 Rows = Mapping[str, Sequence[Row]]  # method → its rows, the same cases in the same order
 ALL = "all"
@@ -14,13 +15,12 @@ ALL = "all"
 
 @dataclass(frozen=True)
 class Column:
-    """One figure of a table."""
+    """A figure in the tables."""
 
     name: str  # in the JSON
     head: str
     value: Callable[[Row], float | None]
-    form: Callable[[float], str]
-    unit: str = ""
+    format: Callable[[float], str]
 
 
 def _share(value: float) -> str:
@@ -61,27 +61,27 @@ COLUMNS = (
 )
 COST = ("seconds", "calls", "backward")
 LEGEND = """\
-*Joint*: changed as asked, all else kept, and the pixels outside the exact change mask at most
-7 dB under what the VAE alone gives there for the exact answer. *Changed*, *kept*: what the judge
-says of the attributes that were to change, and of all others. *PSNR*, *SSIM*: to the exact answer,
-in dB and 0–1; *inside*, *outside*: PSNR where the exact answer differs from the source, and
-elsewhere. *Recon.*: PSNR of the source as the method gives it back. *s*, *UNet*, *backward*:
-seconds, UNet rows forward and rows backward, a picture. ± is half the bootstrapped 95 % interval
-({resamples} resamples of the edits); equal pictures count as 60 dB."""
+*Changed*: the judge sees the requested change. *Kept*: it sees all other attributes as before.
+*Joint*: both, and the pixels outside the exact change mask lose at most 7 dB of PSNR compared with
+the exact answer put through the VAE alone. *PSNR*, *SSIM*: to the exact answer, in dB and 0–1;
+*inside*, *outside*: PSNR where the exact answer differs from the source, and elsewhere. *Recon.*:
+PSNR of the method's reconstruction of the source. *s*, *UNet*, *backward*: seconds, UNet rows
+forward and UNet rows backward per image. ± is half the bootstrapped 95 % interval ({resamples}
+resamples of the edits). Equal images count as 60 dB."""
 
 
 def kinds(rows: Rows) -> list[str]:
-    """All edits together, then each kind in the order it comes."""
+    """Return `all`, then the kinds in the order of the edits."""
     return [ALL, *dict.fromkeys(row.task.kind for row in next(iter(rows.values())))]
 
 
 def of_kind(rows: Sequence[Row], kind: str) -> list[Row]:
-    """The rows of a kind, or all."""
+    """Return the rows of a kind, or all."""
     return [row for row in rows if kind in (ALL, row.task.kind)]
 
 
 def summary(rows: Rows) -> dict[str, dict[str, dict[str, Interval | None]]]:
-    """kind → method → figure → mean and interval."""
+    """Return kind → method → figure → mean and interval."""
     return {
         kind: {
             name: {
@@ -94,8 +94,10 @@ def summary(rows: Rows) -> dict[str, dict[str, dict[str, Interval | None]]]:
     }
 
 
-def against(rows: Rows, reference: str = OURS) -> dict[str, dict[str, dict[str, Interval | None]]]:
-    """kind → method → figure → the reference's mean less the method's, edit by edit."""
+def differences(
+    rows: Rows, reference: str = BARET
+) -> dict[str, dict[str, dict[str, Interval | None]]]:
+    """Return kind → method → figure → the reference's mean minus the method's, edit by edit."""
     return {
         kind: {
             name: {
@@ -112,53 +114,54 @@ def against(rows: Rows, reference: str = OURS) -> dict[str, dict[str, dict[str, 
     }
 
 
-def plain(value: Any) -> Any:
-    """Intervals as JSON has them."""
+def to_json(value: Any) -> Any:
+    """Return the value with intervals as JSON represents them."""
     if isinstance(value, Interval):
         return {k: round(v, 5) if isinstance(v, float) else v for k, v in asdict(value).items()}
     if isinstance(value, dict):
-        return {key: plain(one) for key, one in value.items()}
+        return {key: to_json(one) for key, one in value.items()}
     return value
 
 
-def table(figures: Mapping[str, Mapping[str, Interval | None]], titles: Mapping[str, str]) -> str:
-    """Markdown, a method a line."""
-    lines = [
-        "| method | " + " | ".join(column.head for column in COLUMNS) + " |",
-        "|---" * (len(COLUMNS) + 1) + "|",
-    ]
-    lines += [
-        f"| {titles[name]} | " + " | ".join(_cell(own[c.name], c) for c in COLUMNS) + " |"
-        for name, own in figures.items()
-    ]
-    return "\n".join(lines)
+def method_table(
+    figures: Mapping[str, Mapping[str, Interval | None]], titles: Mapping[str, str]
+) -> str:
+    """Format the figures in Markdown, a method per line."""
+    return table(
+        ["method", *(column.head for column in COLUMNS)],
+        [
+            [titles[name], *(_cell(own[column.name], column) for column in COLUMNS)]
+            for name, own in figures.items()
+        ],
+    )
 
 
 def _cell(interval: Interval | None, column: Column) -> str:
     if interval is None:
         return "–"
-    mean = column.form(interval.mean)
+    mean = column.format(interval.mean)
     if column.name in COST:
         return mean
     half = (interval.high - interval.low) / 2
-    return f"{mean} ±{column.form(half)}"
+    return f"{mean} ±{column.format(half)}"
 
 
 def difference_table(
     figures: Mapping[str, Mapping[str, Interval | None]], titles: Mapping[str, str]
 ) -> str:
-    """Markdown: how far the reference is ahead of each method, with the interval's ends."""
+    """Format the differences in Markdown, with the ends of their intervals."""
     names = list(next(iter(figures.values()))) if figures else []
-    heads = [column.head for column in COLUMNS if column.name in names]
-    lines = ["| against | " + " | ".join(heads) + " |", "|---" * (len(names) + 1) + "|"]
-    for name, own in figures.items():
-        cells = [_signed(own[figure]) for figure in names]
-        lines.append(f"| {titles[name]} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+    return table(
+        ["compared with", *(column.head for column in COLUMNS if column.name in names)],
+        [
+            [titles[name], *(_signed(own[figure]) for figure in names)]
+            for name, own in figures.items()
+        ],
+    )
 
 
 def _signed(interval: Interval | None) -> str:
     if interval is None:
         return "–"
-    apart = "**" if interval.low > 0 or interval.high < 0 else ""
-    return f"{apart}{interval.mean:+.2f}{apart} ({interval.low:+.2f} … {interval.high:+.2f})"
+    bold = "**" if interval.low > 0 or interval.high < 0 else ""
+    return f"{bold}{interval.mean:+.2f}{bold} ({interval.low:+.2f} … {interval.high:+.2f})"

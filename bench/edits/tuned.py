@@ -1,4 +1,4 @@
-"""Each method's best setting, found on the tuning split and written down."""
+"""The best setting of each method, found on the tuning split and stored in tuned.json."""
 
 import json
 from collections.abc import Mapping
@@ -8,21 +8,22 @@ from typing import Any
 
 import numpy as np
 
+from bench.common.files import write_json
 from bench.edits.batch import Method
-from bench.edits.run import Bench, OnDone, Row, evaluate
+from bench.edits.evaluation import Bench, OnDone, Row, evaluate
 
 TUNED = Path(__file__).with_name("tuned.json")
 
 
 class NotTunedError(Exception):
-    """A method has no setting for this model, or its settings have changed since."""
+    """A method has not been tuned for this model, or its settings have changed since."""
 
 
 def tune(bench: Bench, name: str, method: Method[Any], on_done: OnDone) -> dict[str, Any]:
     """Try every setting; the best has the highest joint success, then the highest PSNR.
 
     Returns:
-        For `tuned.json`: which one it is, and how each did.
+        The entry for `tuned.json`: the index of the best one, and the figures of all.
     """
     tries = []
     with bench.model.remembering():
@@ -41,33 +42,34 @@ def _means(rows: list[Row]) -> dict[str, float]:
 
 
 def _plain(options: Any) -> Any:
-    """The options as JSON has them."""
+    """Return the options as JSON represents them."""
     return json.loads(json.dumps(asdict(options)))
 
 
-def write(found: Mapping[str, dict[str, Any]], identity: str, path: Path) -> None:
-    """Write what was found beside what was found before for the same model."""
+def write(entries: Mapping[str, dict[str, Any]], identity: str, path: Path) -> None:
+    """Add entries to the file; those of another model are dropped."""
     before: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
     methods = before.get("methods", {}) if before.get("model") == identity else {}
-    methods = dict(sorted({**methods, **found}.items()))
-    told = {"model": identity, "methods": methods}
-    path.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n")
+    methods = dict(sorted({**methods, **entries}.items()))
+    write_json(path, {"model": identity, "methods": methods})
 
 
 def best(name: str, method: Method[Any], identity: str, path: Path) -> Any:
-    """The setting that was found best.
+    """Return the best setting.
 
     Raises:
-        NotTunedError: there is none for this model and these tries.
+        NotTunedError: there is none for this model and these settings.
     """
-    told: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
-    found = told.get("methods", {}).get(name)
-    if told.get("model") != identity or found is None:
+    data: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    entry = data.get("methods", {}).get(name)
+    if data.get("model") != identity or entry is None:
         raise NotTunedError(
             f"{name} has not been tuned for this model: python -m bench.edits --tune "
             f"--split tuning --methods {name}"
         )
     tries = [_plain(options) for options in method.tries]
-    if tries != [one["options"] for one in found["tries"]]:
-        raise NotTunedError(f"The tries of {name} have changed since it was tuned; tune it again.")
-    return method.tries[found["try"]]
+    if tries != [one["options"] for one in entry["tries"]]:
+        raise NotTunedError(
+            f"The settings of {name} have changed since it was tuned; tune it again."
+        )
+    return method.tries[entry["try"]]

@@ -1,11 +1,11 @@
-"""What the service's front door costs: its API and a real Valkey, with no worker behind them.
+"""The cost of HTTP requests: the API and a real Valkey under load, without a worker.
 
-command    the command: what is measured in which order
-running    the service, started and stopped
-pictures   JPEGs to send
-timing     what many times come to
-load       clients that ask again as soon as they are answered
-streams    event streams: how soon all of them hear, and what they hold in memory
-probe      whether the event loop stays free while large pictures are decoded
+command    the command line
+service    the API and Valkey, started and stopped
+images     JPEGs to send
+latency    summaries of latencies
+load       clients that send requests back to back
+streams    event streams: how fast events arrive, and the memory they take
+probe      whether the event loop stays free while large images are decoded
 report     the page and the JSON
 """

@@ -10,7 +10,7 @@ LARGE = (8000, 5000)  # 40 megapixels
 
 
 def jpeg(size: tuple[int, int], *, quality: int, coarse: int = 4) -> bytes:
-    """A JPEG; the smaller `coarse`, the more detail."""
+    """Make a JPEG; the smaller `coarse`, the more detail."""
     width, height = size
     noise = np.random.default_rng(0).integers(0, 256, (height // coarse, width // coarse, 3))
     image = Image.fromarray(noise.astype(np.uint8)).resize(size, Image.Resampling.BICUBIC)
@@ -19,14 +19,14 @@ def jpeg(size: tuple[int, int], *, quality: int, coarse: int = 4) -> bytes:
     return file.getvalue()
 
 
-def jpeg_of(size: tuple[int, int], most_bytes: int) -> bytes:
-    """The best JPEG of this size that has at most so many bytes."""
+def jpeg_of(size: tuple[int, int], max_bytes: int) -> bytes:
+    """Make the JPEG of the best quality that has at most `max_bytes` bytes."""
     low, high = 1, 95
     best = jpeg(size, quality=low)
     while low < high:
         quality = (low + high + 1) // 2
         data = jpeg(size, quality=quality)
-        if len(data) <= most_bytes:
+        if len(data) <= max_bytes:
             low, best = quality, data
         else:
             high = quality - 1

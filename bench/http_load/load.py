@@ -1,4 +1,4 @@
-"""Clients that ask again as soon as they are answered."""
+"""Clients that send their next request as soon as they have a response."""
 
 import asyncio
 import itertools
@@ -9,67 +9,71 @@ from dataclasses import dataclass
 
 import httpx
 
-from bench.http_load.running import Service
-from bench.http_load.timing import Times
+from bench.http_load.latency import LatencySummary
+from bench.http_load.service import Service
 
 FORM = {"prompt": "a photo of a brown dog jumping on grass"}
 
-Ask = Callable[[httpx.AsyncClient], Awaitable[httpx.Response]]
+SendRequest = Callable[[httpx.AsyncClient], Awaitable[httpx.Response]]
 
 
 @dataclass(frozen=True)
 class Load:
-    """What so many clients at once were answered in."""
+    """The figures of some clients sending requests at once."""
 
     what: str
     clients: int
     per_second: float
-    cpu_ms: float  # of the API's process, for each
-    times: Times
+    cpu_ms: float  # of the API, per request
+    times: LatencySummary
 
 
 @asynccontextmanager
 async def clients_of(service: Service, count: int) -> AsyncIterator[list[httpx.AsyncClient]]:
-    """So many clients, each with its connection."""
+    """Open clients, each with its own connections."""
     async with AsyncExitStack() as stack:
         yield [await stack.enter_async_context(service.client()) for _ in range(count)]
 
 
-async def measure(service: Service, what: str, ask: Ask, *, clients: int, seconds: float) -> Load:
-    """Let the clients ask for so long; what is under way at the end is waited for.
+async def measure(
+    service: Service, what: str, send: SendRequest, *, clients: int, seconds: float
+) -> Load:
+    """Let clients send requests for some seconds, and wait for those in flight at the end.
 
     Raises:
-        httpx.HTTPStatusError: an answer was an error.
+        httpx.HTTPStatusError: a response was an error.
     """
-    async with clients_of(service, clients) as asking:
-        for client in asking:  # connections are made before
+    async with clients_of(service, clients) as clients_open:
+        for client in clients_open:  # connect before the measurement
             (await client.get("/healthz")).raise_for_status()
-        spent, started = service.cpu_seconds, time.perf_counter()
-        found = await asyncio.gather(*(_asks(one, ask, started + seconds) for one in asking))
-        during, spent = time.perf_counter() - started, service.cpu_seconds - spent
-    times = list(itertools.chain(*found))
+        cpu_before, started = service.cpu_seconds, time.perf_counter()
+        times_by_client = await asyncio.gather(
+            *(_send_until(started + seconds, client, send) for client in clients_open)
+        )
+        elapsed, cpu = time.perf_counter() - started, service.cpu_seconds - cpu_before
+    times = list(itertools.chain(*times_by_client))
     count = len(times)
-    return Load(what, clients, count / during, 1000 * spent / count, Times.of(times))
+    return Load(what, clients, count / elapsed, 1000 * cpu / count, LatencySummary.of(times))
 
 
-async def _asks(client: httpx.AsyncClient, ask: Ask, until: float) -> list[float]:
+async def _send_until(end: float, client: httpx.AsyncClient, send: SendRequest) -> list[float]:
     times: list[float] = []
-    while not times or time.perf_counter() < until:
+    while not times or time.perf_counter() < end:
         started = time.perf_counter()
-        answer = await ask(client)
+        response = await send(client)
         times.append(time.perf_counter() - started)
-        answer.raise_for_status()
+        response.raise_for_status()
     return times
 
 
-def getting(ids: Sequence[str]) -> Ask:
-    """GET of these edits in turn."""
-    turn = itertools.cycle(ids)
-    return lambda client: client.get(f"/v1/edits/{next(turn)}")
+def getting(ids: Sequence[str]) -> SendRequest:
+    """Return a GET of these edits in turn."""
+    ids_in_turn = itertools.cycle(ids)
+    return lambda client: client.get(f"/v1/edits/{next(ids_in_turn)}")
 
 
-def posting(image: bytes) -> Ask:
-    """POST of a picture as a form; put together once, so that clients spend little on it."""
+def posting(image: bytes) -> SendRequest:
+    """Return a POST of an image as a form, encoded once to save the clients' time."""
     form = httpx.Request("POST", "http://form", data=FORM, files={"image": ("a.jpg", image)})
     body, headers = form.read(), {"Content-Type": form.headers["Content-Type"]}
     return lambda client: client.post("/v1/edits", content=body, headers=headers)

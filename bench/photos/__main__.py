@@ -6,8 +6,7 @@ except ModuleNotFoundError as error:
     if error.name != "torchmetrics":
         raise
     raise SystemExit(
-        "The metrics are an extra of their own: "
-        "pip install -c constraints.txt -e '.[worker,photos]'"
+        "The metrics need the extra `photos`: pip install -c constraints.txt -e '.[worker,photos]'"
     ) from error
 
 if __name__ == "__main__":

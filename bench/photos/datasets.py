@@ -1,17 +1,17 @@
-"""TEDBench and PIE-Bench as they are published, each a list of tasks.
+"""TEDBench and PIE-Bench as published, each as a list of tasks.
 
 TEDBench (Imagic, arXiv 2210.09276; github.com/imagic-editing/imagic-editing.github.io, folder
-`tedbench/`): 100 edits of 40 photos, most of them non-rigid, a target text each and no caption.
+`tedbench/`): 100 edits of 40 photos, most of them non-rigid, each with a target text, no captions.
 
     tedbench/input_list.json     [{"img_name": "zebra.jpeg", "target_text": "A photo of a horse."}]
     tedbench/originals/zebra.jpeg
 
-It comes without evaluation code, so no network is the right one: figures compare only where CLIP,
-LPIPS's net and the size of the pictures are the same.
+It has no evaluation code and names no networks, so figures are comparable only with the same CLIP,
+the same LPIPS net and the same size of the images.
 
 PIE-Bench (Direct Inversion, arXiv 2310.01506; github.com/cure-lab/PnPInversion, "Benchmark
-Download"): 700 pictures in ten kinds, with a caption, a target text and a mask of what an edit may
-change.
+Download"): 700 photos of ten kinds of edit, each with a caption, a target text and a mask of the
+pixels that the edit may change.
 
     data/mapping_file.json       {"000000000000": {"image_path", "original_prompt",
                                   "editing_prompt", "editing_type_id", "mask", …}}
@@ -32,14 +32,14 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from baret.images import to_rgb
 from bench.photos.errors import DatasetError
 
-SIDE = 512  # pixels; PIE-Bench's pictures and masks, and what PnPInversion edits and scores
+SIDE = 512  # pixels; of PIE-Bench's photos and masks, and of what PnPInversion edits and scores
 
 TEDBENCH_HELP = (
     "Clone github.com/imagic-editing/imagic-editing.github.io and give its folder tedbench/, "
     "with input_list.json and originals/."
 )
 PIE_BENCH_HELP = (
-    "Ask for PIE-Bench by the form that github.com/cure-lab/PnPInversion links under "
+    "Ask for PIE-Bench with the form that github.com/cure-lab/PnPInversion links under "
     '"Benchmark Download" and give its folder data/, with mapping_file.json and annotation_images/.'
 )
 
@@ -60,37 +60,37 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Task:
-    """One edit that a dataset asks for."""
+    """One edit of a dataset."""
 
     key: str  # a file's name without its suffix
     kind: str
-    picture: Path
+    photo_path: Path
     prompt: str  # the target text
-    caption: str | None = None  # of the photo; only metrics see it, never a method
-    runs: tuple[int, ...] | None = None  # of the mask, see `decode_mask`
+    caption: str | None = None  # of the photo; for metrics only, no method receives it
+    mask_runs: tuple[int, ...] | None = None  # see `decode_mask`
 
     def photo(self) -> Image.Image:
-        """The photo at 512×512, cut to its central square as PnPInversion's `load_512` cuts it.
+        """Read the photo at 512×512, cropped to its central square as by PnPInversion's `load_512`.
 
         Raises:
-            DatasetError: the file is no picture.
+            DatasetError: the file is not an image.
         """
         try:
-            with Image.open(self.picture) as file:
+            with Image.open(self.photo_path) as file:
                 rgb = to_rgb(file)
         except (OSError, UnidentifiedImageError, ValueError) as error:
             raise DatasetError(
-                f"{self.picture} is no picture that can be read; download it again."
+                f"{self.photo_path} is not an image that can be read; download it again."
             ) from error
         return ImageOps.fit(rgb, (SIDE, SIDE), Image.Resampling.BICUBIC)
 
     def mask(self) -> NDArray[np.bool_] | None:
-        """Where the edit may change the photo, [512, 512]; None where the dataset has no masks."""
-        return None if self.runs is None else decode_mask(self.runs)
+        """Return the mask of what the edit may change, [512, 512]; None without masks."""
+        return None if self.mask_runs is None else decode_mask(self.mask_runs)
 
 
 def load_tedbench(folder: Path) -> list[Task]:
-    """The tasks of TEDBench.
+    """Read the tasks of TEDBench.
 
     Raises:
         DatasetError: the folder is not as published; the message says what to do.
@@ -105,7 +105,7 @@ def load_tedbench(folder: Path) -> list[Task]:
 
 
 def load_pie_bench(folder: Path) -> list[Task]:
-    """The tasks of PIE-Bench.
+    """Read the tasks of PIE-Bench.
 
     Raises:
         DatasetError: the folder is not as published; the message says what to do.
@@ -117,18 +117,18 @@ def load_pie_bench(folder: Path) -> list[Task]:
         path, caption, prompt, kind = _texts(entry, names, f"entry {key!r}", PIE_BENCH_HELP)
         if not re.fullmatch(r"[\w-]+", key) or kind not in KINDS:
             raise DatasetError(
-                f"Entry {key!r} of mapping_file.json has no plain name, or the editing_type_id "
-                f"{kind!r} where 0 to 9 are known. {PIE_BENCH_HELP}"
+                f"Entry {key!r} of mapping_file.json has an unusable name, or its editing_type_id "
+                f"{kind!r} is not one of 0 to 9. {PIE_BENCH_HELP}"
             )
         tasks.append(
             Task(
                 key=key,
                 kind=f"{kind} {KINDS[kind]}",
-                picture=folder / "annotation_images" / path,
-                # The brackets mark what differs; PnPInversion's evaluation takes them out too.
+                photo_path=folder / "annotation_images" / path,
+                # The brackets mark what differs; PnPInversion's evaluation removes them too.
                 prompt=re.sub(r"[\[\]]", "", prompt).strip(),
                 caption=re.sub(r"[\[\]]", "", caption).strip(),
-                runs=_runs(entry, key),
+                mask_runs=_mask_runs(entry, key),
             )
         )
     return _checked(tasks, folder / "annotation_images", PIE_BENCH_HELP)
@@ -141,17 +141,17 @@ DATASETS: dict[str, Callable[[Path], list[Task]]] = {
 
 
 def spread(tasks: Sequence[Task], count: int | None) -> list[Task]:
-    """So many tasks, evenly spaced, so that every kind is among them; None takes all."""
+    """Return `count` tasks, evenly spaced so that all kinds are among them; None takes all."""
     if count is None or count >= len(tasks):
         return list(tasks)
     return [tasks[i * len(tasks) // count] for i in range(count)]
 
 
 def decode_mask(runs: Sequence[int]) -> NDArray[np.bool_]:
-    """PIE-Bench's mask: pairs of a start in the flattened picture and a length, true inside.
+    """Decode a mask of PIE-Bench: pairs of a start in the flattened image and a length.
 
     The outermost pixels count as inside, "to avoid annotation errors in boundary" (PnPInversion,
-    evaluation/evaluate.py). A run that reaches beyond the picture ends with it.
+    evaluation/evaluate.py). A run that extends beyond the image is cut there.
     """
     flat = np.zeros(SIDE * SIDE, dtype=np.bool_)
     for start, length in zip(runs[::2], runs[1::2], strict=True):
@@ -165,50 +165,52 @@ def decode_mask(runs: Sequence[int]) -> NDArray[np.bool_]:
 def _read_json(folder: Path, name: str, kind: type, advice: str) -> Any:
     path = folder / name
     if not path.is_file():
-        what = "is no folder" if not folder.is_dir() else f"has no {name}"
-        raise DatasetError(f"{folder} {what}. {advice}")
+        problem = f"has no {name}" if folder.is_dir() else "is not a folder"
+        raise DatasetError(f"{folder} {problem}. {advice}")
     try:
-        found = json.loads(path.read_text("utf-8"))
+        data = json.loads(path.read_text("utf-8"))
     except ValueError as error:
-        raise DatasetError(f"{path} is no JSON: {error}. {advice}") from error
-    if not isinstance(found, kind) or not found:
-        raise DatasetError(f"{path} is no JSON {kind.__name__} with entries. {advice}")
-    return found
+        raise DatasetError(f"{path} is not JSON: {error}. {advice}") from error
+    if not isinstance(data, kind) or not data:
+        raise DatasetError(f"{path} is not a JSON {kind.__name__} with entries. {advice}")
+    return data
 
 
 def _texts(entry: Any, names: Sequence[str], where: str, advice: str) -> list[str]:
-    found = [entry.get(name) for name in names] if isinstance(entry, dict) else []
-    values = [value for value in found if isinstance(value, str) and value]
+    fields = [entry.get(name) for name in names] if isinstance(entry, dict) else []
+    values = [value for value in fields if isinstance(value, str) and value]
     if len(values) < len(names):
-        raise DatasetError(f"In the list, {where} lacks a text in {', '.join(names)}. {advice}")
+        raise DatasetError(
+            f"In the list, {where} needs a text in each of {', '.join(names)}. {advice}"
+        )
     return values
 
 
-def _runs(entry: Any, key: str) -> tuple[int, ...]:
+def _mask_runs(entry: Any, key: str) -> tuple[int, ...]:
     runs = entry.get("mask")
-    good = (
+    valid = (
         isinstance(runs, list)
         and len(runs) % 2 == 0
         and all(type(number) is int and number >= 0 for number in runs)
         and all(start < SIDE * SIDE for start in runs[::2])
     )
-    if not good:
+    if not valid:
         raise DatasetError(
-            f"The mask of entry {key!r} is no list of pairs (start, length) in a {SIDE}×{SIDE} "
-            f"picture. {PIE_BENCH_HELP}"
+            f"The mask of entry {key!r} is not a list of pairs (start, length) in a {SIDE}×{SIDE} "
+            f"image. {PIE_BENCH_HELP}"
         )
     return tuple(runs)
 
 
 def _checked(tasks: list[Task], folder: Path, advice: str) -> list[Task]:
-    """All pictures are there and lie in their folder."""
+    """Return the tasks, after a check that all photos exist inside their folder."""
     inside = folder.resolve()
     missing = [
-        task.picture.name
+        task.photo_path.name
         for task in tasks
-        if not task.picture.is_file() or not task.picture.resolve().is_relative_to(inside)
+        if not task.photo_path.is_file() or not task.photo_path.resolve().is_relative_to(inside)
     ]
     if missing:
-        shown = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
-        raise DatasetError(f"{folder} lacks {len(missing)} pictures of the list: {shown}. {advice}")
+        names = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
+        raise DatasetError(f"{folder} lacks {len(missing)} photos of the list: {names}. {advice}")
     return tasks

@@ -1,18 +1,18 @@
 """The error tree of `bench.photos`; each message says what to do.
 
 PhotosError
-├── DatasetError   a dataset that is not where or what it should be
-└── WeightsError   a metric's weights that cannot be loaded
+├── DatasetError   the dataset is missing or not as published
+└── WeightsError   the weights of a metric cannot be loaded
 """
 
 
 class PhotosError(Exception):
-    """Base of what `bench.photos` raises."""
+    """Base of all errors of `bench.photos`."""
 
 
 class DatasetError(PhotosError):
-    """A dataset that is not where or what it should be."""
+    """The dataset is missing or not as published."""
 
 
 class WeightsError(PhotosError):
-    """A metric's weights that cannot be loaded."""
+    """The weights of a metric cannot be loaded."""

@@ -8,16 +8,16 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from bench.photos import pixels
 from bench.photos.clip import Clip, directional, similarity
 from bench.photos.datasets import Task
 from bench.photos.lpips import Lpips
+from bench.photos.pixel_metrics import pie_bench_mse, pie_bench_psnr, pie_bench_ssim, to_tensor
 from bench.photos.structure import Structure
 
 
 @dataclass(frozen=True)
 class JudgeOptions:
-    """Whose eyes; the defaults are those of PIE-Bench's published tables."""
+    """The networks of the metrics; the defaults are those of PIE-Bench's published tables."""
 
     clip: str = "openai/clip-vit-large-patch14"  # hub id or folder
     dino: str = "facebook/dino-vitb8"  # hub id or folder
@@ -27,24 +27,24 @@ class JudgeOptions:
 
 @dataclass(frozen=True)
 class Scores:
-    """Of one edit. None: not defined for it, or its dataset has no masks or captions."""
+    """The scores of one edit; None if undefined, or if the dataset has no masks or captions."""
 
     clip_whole: float  # 0–100, the edit against the target text
     clip_edited: float | None  # 0–100, likewise, black outside the mask
     clip_directional: float | None  # −1…1
     structure: float  # ≥ 0, DINO's self-similarity against the photo's
     lpips: float  # ≥ 0, against the photo
-    background_psnr: float | None  # dB, mask blackened in both; None where it is exact
+    background_psnr: float | None  # dB, mask blackened in both; None if it is exact
     background_lpips: float | None
     background_mse: float | None
     background_ssim: float | None
 
 
 class Judge:
-    """The metrics, loaded."""
+    """The loaded metrics."""
 
     def __init__(self, options: JudgeOptions, device: torch.device):
-        """Load them.
+        """Load the metrics.
 
         Raises:
             WeightsError: one of them cannot be loaded; the message says what to give.
@@ -55,17 +55,18 @@ class Judge:
         self._lpips = Lpips(options.lpips, options.lpips_weights, device)
 
     def score(self, task: Task, photo: Image.Image, edited: Image.Image) -> Scores:
-        """All scores; the pictures are of one size, that of the task's mask."""
-        before, after = (pixels.to_tensor(picture, self._device) for picture in (photo, edited))
+        """Compute all scores; both images have the size of the task's mask."""
+        before, after = (to_tensor(image, self._device) for image in (photo, edited))
         mask = task.mask()
         background = None if mask is None or mask.all() else blacken(photo, edited, mask)
         whole, prompt = self._clip.image(edited), self._clip.text(task.prompt)
-        inside = None if mask is None else self._clip.image(_only(edited, mask))
+        inside = None if mask is None else self._clip.image(_masked(edited, mask))
         psnr = lpips = mse = ssim = None
         if background is not None:
-            kept, now = (pixels.to_tensor(picture, self._device) for picture in background)
-            psnr, mse, ssim = pixels.psnr(now, kept), pixels.mse(now, kept), pixels.ssim(now, kept)
-            lpips = self._lpips.distance(now, kept)
+            expected, actual = (to_tensor(image, self._device) for image in background)
+            psnr = pie_bench_psnr(actual, expected)
+            mse, ssim = pie_bench_mse(actual, expected), pie_bench_ssim(actual, expected)
+            lpips = self._lpips.distance(actual, expected)
         return Scores(
             clip_whole=similarity(whole, prompt),
             clip_edited=None if inside is None else similarity(inside, prompt),
@@ -84,10 +85,10 @@ class Judge:
 def blacken(
     photo: Image.Image, edited: Image.Image, mask: NDArray[np.bool_]
 ) -> tuple[Image.Image, Image.Image]:
-    """Both pictures black inside the mask: what was to be left alone."""
-    return _only(photo, ~mask), _only(edited, ~mask)
+    """Return both images black inside the mask, which leaves the background."""
+    return _masked(photo, ~mask), _masked(edited, ~mask)
 
 
-def _only(picture: Image.Image, where: NDArray[np.bool_]) -> Image.Image:
-    """The picture there, black elsewhere."""
-    return Image.fromarray(np.array(picture.convert("RGB")) * where[:, :, None])
+def _masked(image: Image.Image, mask: NDArray[np.bool_]) -> Image.Image:
+    """Return the image inside the mask, black elsewhere."""
+    return Image.fromarray(np.array(image.convert("RGB")) * mask[:, :, None])

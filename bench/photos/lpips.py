@@ -1,9 +1,9 @@
-"""LPIPS (arXiv 1801.03924, version 0.1), on the weights of its authors and of torchvision.
+"""LPIPS (arXiv 1801.03924, version 0.1), with the weights of its authors and of torchvision.
 
 `lpips`, `piq` and torchmetrics' own class all import torchvision, whose wheel on PyPI is built for
-CUDA and cannot be imported beside torch for the CPU. So the three small backbones are written here
-in torch; their weights are torchvision's files, the linear heads are the authors', which
-torchmetrics ships.
+CUDA and cannot be imported with torch for the CPU. So the three small backbones are written here in
+torch. Their weights are torchvision's files; the linear heads are the authors', shipped by
+torchmetrics.
 
 c channels · h, w height and width of a layer · H, W pixels.
 """
@@ -34,13 +34,13 @@ class _Fire(nn.Module):
         self.expand3x3 = nn.Conv2d(squeezed, expanded, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[b, c, h, w] → [b, 2 · expanded, h, w]."""
+        """Map [b, c, h, w] to [b, 2 · expanded, h, w]."""
         x = self.squeeze(x).relu()
         return torch.cat([self.expand1x1(x).relu(), self.expand3x3(x).relu()], 1)
 
 
 def _alex() -> nn.Sequential:
-    """AlexNet's convolutions (arXiv 1404.5997), numbered as torchvision numbers them."""
+    """Make AlexNet's convolutions (arXiv 1404.5997), numbered as in torchvision."""
     return nn.Sequential(
         nn.Conv2d(3, 64, 11, stride=4, padding=2),
         nn.ReLU(),
@@ -58,19 +58,19 @@ def _alex() -> nn.Sequential:
 
 
 def _vgg() -> nn.Sequential:
-    """VGG-16's convolutions (arXiv 1409.1556, column D), up to the last before its last pool."""
+    """Make VGG-16's convolutions (arXiv 1409.1556, column D), up to its last pool."""
     layers: list[nn.Module] = []
-    before = 3
+    in_channels = 3
     for block, (channels, count) in enumerate([(64, 2), (128, 2), (256, 3), (512, 3), (512, 3)]):
         layers += [nn.MaxPool2d(2)] if block else []
         for _ in range(count):
-            layers += [nn.Conv2d(before, channels, 3, padding=1), nn.ReLU()]
-            before = channels
+            layers += [nn.Conv2d(in_channels, channels, 3, padding=1), nn.ReLU()]
+            in_channels = channels
     return nn.Sequential(*layers)
 
 
 def _squeeze() -> nn.Sequential:
-    """SqueezeNet 1.1's features, numbered as torchvision numbers them."""
+    """Make SqueezeNet 1.1's features, numbered as in torchvision."""
     return nn.Sequential(
         nn.Conv2d(3, 64, 3, stride=2),
         nn.ReLU(),
@@ -90,7 +90,7 @@ def _squeeze() -> nn.Sequential:
 
 @dataclass(frozen=True)
 class Backbone:
-    """What LPIPS looks through."""
+    """The network whose features LPIPS compares."""
 
     features: nn.Sequential
     taps: tuple[int, ...]  # the layers whose output is compared
@@ -98,7 +98,7 @@ class Backbone:
 
 
 def backbone(name: str) -> Backbone:
-    """One of `NETS`, without weights."""
+    """Make one of `NETS`, without weights."""
     if name == "alex":
         return Backbone(_alex(), (1, 4, 7, 9, 11), "alexnet-owt-7be5be79.pth")
     if name == "vgg":
@@ -107,11 +107,11 @@ def backbone(name: str) -> Backbone:
 
 
 NETS = ("alex", "vgg", "squeeze")
-_ADDRESS = "https://download.pytorch.org/models/"  # torchvision's own
+_URL = "https://download.pytorch.org/models/"  # of torchvision's weights
 
 
 class Lpips:
-    """A frozen LPIPS. PIE-Bench's figures are of `squeeze`, most others of `alex`."""
+    """A frozen LPIPS. PIE-Bench's figures use `squeeze`, most others `alex`."""
 
     def __init__(self, net: str, weights: Path | None, device: torch.device):
         """Load the backbone and the heads.
@@ -120,20 +120,20 @@ class Lpips:
             net: one of `NETS`.
             weights: torchvision's ImageNet weights of that net, `.pth` or `.safetensors`; None
                 downloads them.
-            device: where it runs.
+            device: to run on.
 
         Raises:
-            WeightsError: they cannot be loaded.
+            WeightsError: the weights cannot be loaded.
         """
         parts = backbone(net)
         try:
-            found = _download(parts.weights) if weights is None else _read(weights)
+            tensors = _download(parts.weights) if weights is None else _read(weights)
             prefix = "features."
-            state = {k.removeprefix(prefix): v for k, v in found.items() if k.startswith(prefix)}
+            state = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
             parts.features.load_state_dict(state)
         except (OSError, URLError, RuntimeError, SafetensorError, pickle.UnpicklingError) as error:
             raise WeightsError(
-                f"The backbone of LPIPS ({net}) cannot be loaded from {weights or _ADDRESS}. Give "
+                f"Cannot load the backbone of LPIPS ({net}) from {weights or _URL}. Give "
                 f"--lpips-weights torchvision's file {parts.weights}, or its tensors as "
                 ".safetensors."
             ) from error
@@ -145,7 +145,7 @@ class Lpips:
 
     @torch.no_grad()
     def distance(self, edited: Tensor, photo: Tensor) -> float:
-        """Equation 1: the heads' weighted squared differences, averaged over places, summed.
+        """Compute equation 1: squared differences, weighted by the heads, averaged and summed.
 
         Args:
             edited: [1, 3, H, W], 0–1; at least 64 pixels a side.
@@ -154,27 +154,27 @@ class Lpips:
         pairs = zip(self._layers(edited), self._layers(photo), self._heads, strict=True)
         return sum(float(((a - b).square() * head).sum(1).mean()) for a, b, head in pairs)
 
-    def _layers(self, picture: Tensor) -> list[Tensor]:
-        """The tapped layers, [1, c, h, w] each, of length 1 along c."""
-        x = (picture * 2 - 1 - self._shift) / self._scale
-        found = []
+    def _layers(self, image: Tensor) -> list[Tensor]:
+        """Return the outputs of the tapped layers, [1, c, h, w] each, of length 1 along c."""
+        x = (image * 2 - 1 - self._shift) / self._scale
+        tapped = []
         for i, layer in enumerate(self._features):
             x = layer(x)
             if i in self._taps:
-                found.append(x / (x.square().sum(1, keepdim=True).sqrt() + 1e-10))
-        return found
+                tapped.append(x / (x.square().sum(1, keepdim=True).sqrt() + 1e-10))
+        return tapped
 
 
 def _heads(net: str, count: int) -> list[Tensor]:
-    """The authors' linear heads, [1, c, 1, 1] each, not negative."""
-    place = files("torchmetrics.functional.image") / "lpips_models" / f"{net}.pth"
-    with as_file(place) as path:
+    """Load the authors' linear heads, [1, c, 1, 1] each, not negative."""
+    resource = files("torchmetrics.functional.image") / "lpips_models" / f"{net}.pth"
+    with as_file(resource) as path:
         state = _read(path)
     return [state[f"lin{i}.model.1.weight"] for i in range(count)]
 
 
 def _read(path: Path) -> dict[str, Tensor]:
-    """Tensors by name. A pickle is read as tensors alone, nothing in it is run."""
+    """Read tensors by name; of a pickle only tensors are read, no code in it is run."""
     if path.suffix == ".safetensors":
         return load_file(path)
     state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
@@ -182,8 +182,8 @@ def _read(path: Path) -> dict[str, Tensor]:
 
 
 def _download(name: str) -> dict[str, Tensor]:
-    """torchvision's weights, kept in torch's cache; the name holds their hash, which is checked."""
+    """Download torchvision's weights into torch's cache and check the hash in their name."""
     state: dict[str, Tensor] = torch.hub.load_state_dict_from_url(
-        _ADDRESS + name, map_location="cpu", check_hash=True, weights_only=True, progress=False
+        _URL + name, map_location="cpu", check_hash=True, weights_only=True, progress=False
     )
     return state

@@ -1,7 +1,7 @@
-"""What edits photographs: BARET as shipped, and plain DDIM inversion with the target text.
+"""The methods that edit photographs: BARET as shipped, and DDIM inversion with the target text.
 
-No method sees the photo's caption: BARET needs none. One that does (null-text inversion with
-prompt-to-prompt) would say so in its `about`.
+No method receives the photo's caption, which BARET does not need. One that does (null-text
+inversion with prompt-to-prompt) should say so in its `about`.
 """
 
 from collections.abc import Callable
@@ -20,24 +20,24 @@ from bench.photos.datasets import Task
 
 
 class Method(Protocol):
-    """What the benchmark needs of a method."""
+    """The interface of a method."""
 
     @property
     def name(self) -> str:
-        """As in the tables and in file names."""
+        """The name in tables and file names."""
 
     @property
     def about(self) -> str:
-        """A line for the page."""
+        """A line about the method for the page."""
 
     def settings(self, task: Task) -> str:
-        """All that its picture depends on besides the model, the photo and the text."""
+        """Return everything that the image depends on, except the model, the photo and the text."""
 
     def edit(self, editor: Editor, photo: Image.Image, task: Task) -> Image.Image:
-        """The edited photo, at the photo's size."""
+        """Edit the photo; the image has the photo's size."""
 
 
-# Only for PIE-Bench, whose kinds are known. The others take `auto`.
+# Only for PIE-Bench, whose kinds are known; all other kinds use `auto`.
 PRESET_OF_KIND = {
     "1 change object": "object",
     "5 change pose": "non_rigid",
@@ -55,28 +55,28 @@ class Baret:
 
     @property
     def name(self) -> str:
-        """As in the tables."""
+        """The name in tables and file names."""
         return "baret-presets" if self.by_kind else "baret"
 
     @property
     def about(self) -> str:
-        """For the page."""
+        """A line about the method for the page."""
         if self.by_kind:
-            return "BARET with the preset of the dataset's kind of edit: an advantage, it is told"
+            return "BARET with the preset of the dataset's kind of edit, which is an advantage"
         return "BARET with the shipped defaults, preset `auto`"
 
     def options(self, task: Task) -> EditOptions:
-        """The shipped options, at so many steps."""
+        """Return the shipped options with the number of steps."""
         preset = PRESET_OF_KIND.get(task.kind, "auto") if self.by_kind else "auto"
         inversion = InversionOptions(num_inference_steps=self.steps)
         return EditOptions(preset=preset, inversion=inversion)
 
     def settings(self, task: Task) -> str:
-        """Every option."""
+        """Return all options as text."""
         return repr(self.options(task))
 
     def edit(self, editor: Editor, photo: Image.Image, task: Task) -> Image.Image:
-        """The whole of it, as the library's users call it."""
+        """Edit as users of the library do."""
         return editor.edit(photo, task.prompt, self.options(task)).image
 
 
@@ -85,30 +85,32 @@ class Ddim:
     """DDIM inversion with the empty text, then denoising with the target text, guided."""
 
     steps: int
-    guidance_scale: float = 7.5  # w, Stable Diffusion's usual one
+    guidance_scale: float = 7.5  # w, the usual one for Stable Diffusion
     name: str = "ddim"
     about: str = "DDIM inversion with the empty text, then the target text at guidance 7.5"
 
     def settings(self, task: Task) -> str:
-        """Steps and guidance."""
+        """Return steps and guidance as text."""
         return repr(self)
 
     def edit(self, editor: Editor, photo: Image.Image, task: Task) -> Image.Image:
-        """Through BARET's own pieces: the same weights, schedule and numeric path."""
+        """Edit with the same weights, schedule and numerics as BARET."""
         model, engine = editor.model, editor.engine
         rgb = images.to_rgb(photo)
         size = images.working_size(*rgb.size, area=model.native_size**2, multiple=model.multiple)
         schedule = model.schedule(self.steps)
         target, uncond = model.embed(task.prompt), model.embed("")
         clean = model.encode(images.to_pixels(rgb, size))
-        pivots = engine.run(invert(clean, uncond, schedule), _unheard)
+        pivots = engine.run(invert(clean, uncond, schedule), _ignore_progress)
         texts = torch.stack([target, uncond])
-        edited = engine.run(_denoise(pivots[-1], texts, schedule, self.guidance_scale), _unheard)
+        edited = engine.run(
+            _denoise(pivots[-1], texts, schedule, self.guidance_scale), _ignore_progress
+        )
         return images.to_image(model.decode(edited), rgb.size)
 
 
 def _denoise(noise: Tensor, texts: Tensor, schedule: Schedule, scale: float) -> Routine[Tensor]:
-    """Guided DDIM from z_T [4, h, w] to z_0; texts are c and ∅, [2, n, d]."""
+    """Run guided DDIM from z_T [4, h, w] to z_0; texts are c and ∅, [2, n, d]."""
     latents = noise[None]
     for level in range(len(schedule), 0, -1):
         done = len(schedule) - level
@@ -121,11 +123,11 @@ def _denoise(noise: Tensor, texts: Tensor, schedule: Schedule, scale: float) -> 
     return latents[0]
 
 
-def _unheard(where: StageProgress) -> None:
-    """Progress is told edit by edit, not call by call."""
+def _ignore_progress(where: StageProgress) -> None:
+    """Ignore progress, which is reported per edit, not per call."""
 
 
-# By name: what makes the method for a number of steps.
+# Name → constructor, called with the number of steps.
 METHODS: dict[str, Callable[[int], Method]] = {
     "baret": Baret,
     "baret-presets": lambda steps: Baret(steps, by_kind=True),

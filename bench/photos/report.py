@@ -7,12 +7,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from bench.common.files import write_json, write_whole
+from bench.common.markdown import table
+from bench.common.statistics import bootstrap
 from bench.photos.datasets import DATASETS
-from bench.photos.run import Record, write_whole
+from bench.photos.run import Record
 
-RESAMPLES = 2000
 ALL = "all"
 
 
@@ -51,7 +51,7 @@ COMMAND = (
 
 @dataclass(frozen=True)
 class Conditions:
-    """Under what the figures were measured."""
+    """The conditions of the measurements."""
 
     dataset: str
     command: str
@@ -68,7 +68,7 @@ class Conditions:
 
 
 def summarise(records: Sequence[Record]) -> list[dict[str, Any]]:
-    """A row for each kind and method, the whole dataset first."""
+    """Return a row for each kind and method, the whole dataset first."""
     kinds = sorted({record.kind for record in records})
     groups = {ALL: list(records)}
     if len(kinds) > 1:
@@ -76,53 +76,48 @@ def summarise(records: Sequence[Record]) -> list[dict[str, Any]]:
     rows = []
     for kind, members in groups.items():
         for method in dict.fromkeys(record.method for record in members):
-            mine = [record for record in members if record.method == method]
-            rows.append({"kind": kind, "method": method, **_row(mine)})
+            own = [record for record in members if record.method == method]
+            rows.append({"kind": kind, "method": method, **_row(own)})
     return rows
 
 
 def _row(records: Sequence[Record]) -> dict[str, Any]:
     scores = [asdict(record.scores) for record in records]
-    found = {c.metric: [s[c.metric] for s in scores] for c in COLUMNS}
+    values = {c.metric: [s[c.metric] for s in scores] for c in COLUMNS}
     return {
         "edits": len(records),
-        # A PSNR without error is infinite; such edits are left out of its mean and counted here.
-        "background_exact": sum(value == 0 for value in found["background_mse"]),
+        # Without an error, PSNR is infinite; such edits are left out of its mean and counted here.
+        "background_exact": sum(value == 0 for value in values["background_mse"]),
         "seconds": statistics.median(record.seconds for record in records),
-        "means": {metric: interval(values) for metric, values in found.items()},
+        "means": {metric: interval(own) for metric, own in values.items()},
     }
 
 
 def interval(values: Sequence[float | None]) -> tuple[float, float, float] | None:
-    """Mean, and its bootstrapped 95 % interval; None where there is no value."""
-    known = np.array([value for value in values if value is not None], dtype=np.float64)
-    if not len(known):
-        return None
-    picks = np.random.default_rng(0).integers(0, len(known), (RESAMPLES, len(known)))
-    low, high = np.quantile(known[picks].mean(1), (0.025, 0.975))
-    return float(known.mean()), float(low), float(high)
+    """Return the mean and its bootstrapped 95 % interval; None if there is no value."""
+    mean = bootstrap(values)
+    return None if mean is None else (mean.mean, mean.low, mean.high)
 
 
 def write(folder: Path, conditions: Conditions, records: Sequence[Record]) -> None:
-    """Write the dataset's figures, and the page of all datasets measured so far."""
-    told = {
+    """Write the figures of a dataset, and the page of all datasets measured so far."""
+    data = {
         "conditions": asdict(conditions),
         "rows": summarise(records),
         "records": [asdict(record) for record in records],
     }
-    text = json.dumps(told, indent=1, ensure_ascii=False)
-    write_whole(folder / f"photos-{conditions.dataset}.json", text + "\n")
+    write_json(folder / f"photos-{conditions.dataset}.json", data)
     write_whole(folder / "photos.md", page(folder))
 
 
 def page(folder: Path) -> str:
-    """The page, from the figures in the folder; a table without figures says so."""
+    """Return the page of the figures in the folder; a table without figures says so."""
     lines = [
         "# Photographs",
         "",
-        "Published datasets, published metrics, written by `python -m bench.photos`. Weights and",
-        "datasets are not part of this repository. What each metric is, and in which form it was",
-        "published, stands in the docstrings of `bench/photos/`.",
+        "Published datasets with their published metrics. `python -m bench.photos` writes this",
+        "page; weights and datasets are not part of this repository. The docstrings in",
+        "`bench/photos/` define each metric and name its source.",
     ]
     for dataset in DATASETS:
         path = folder / f"photos-{dataset}.json"
@@ -134,28 +129,27 @@ def page(folder: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _head(dataset: str) -> list[str]:
-    titles = ["kind", "method", "edits", *(c.title for c in IN_TABLE[dataset]), "seconds"]
-    return ["| " + " | ".join(titles) + " |", "|---" * len(titles) + "|"]
+def _table(dataset: str, rows: Sequence[Sequence[str]]) -> str:
+    titles = [column.title for column in IN_TABLE[dataset]]
+    return table(["kind", "method", "edits", *titles, "seconds"], rows)
 
 
 def _empty(dataset: str) -> list[str]:
     return [
-        "**Not measured.** Nobody with the weights at hand has filled this table yet. With them,",
-        "and the dataset in a folder (`--help` says where both come from):",
+        "**Not measured.** The weights and the dataset were not available. To fill this table, get",
+        "both (see `--help`) and run:",
         "",
         "```",
         "pip install -c constraints.txt -e '.[worker,photos]'",
         COMMAND.format(dataset),
         "```",
         "",
-        *_head(dataset),
-        "| " + " | ".join(["–"] * (4 + len(IN_TABLE[dataset]))) + " |",
+        _table(dataset, [["–"] * (4 + len(IN_TABLE[dataset]))]),
     ]
 
 
-def _measured(dataset: str, told: dict[str, Any]) -> list[str]:
-    conditions = told["conditions"]
+def _measured(dataset: str, data: dict[str, Any]) -> list[str]:
+    conditions = data["conditions"]
     part = f"{conditions['edits']} of {conditions['edits_of']} edits"
     if conditions["edits"] < conditions["edits_of"]:
         part = f"**Only {part}: not comparable with published figures.**"
@@ -163,7 +157,7 @@ def _measured(dataset: str, told: dict[str, Any]) -> list[str]:
         f"{part}, {conditions['steps']} steps. Model `{conditions['model']}` in "
         f"{conditions['dtype']} on {conditions['machine']}. Metrics: "
         + ", ".join(f"{name} `{what}`" for name, what in conditions["judges"].items())
-        + f". Intervals and every edit are in [photos-{dataset}.json](photos-{dataset}.json).",
+        + f". All intervals and edits are in [photos-{dataset}.json](photos-{dataset}.json).",
         "",
         "```",
         conditions["command"],
@@ -171,25 +165,24 @@ def _measured(dataset: str, told: dict[str, Any]) -> list[str]:
         "",
         *(f"- `{name}`: {about}" for name, about in conditions["methods"].items()),
         "",
-        *_head(dataset),
-        *(_line(dataset, row) for row in told["rows"]),
+        _table(dataset, [_cells(dataset, row) for row in data["rows"]]),
         "",
-        "Means; seconds are the median of an edit.",
+        "Figures are means; seconds are the median of an edit.",
     ]
-    if any(row["background_exact"] for row in told["rows"]):
+    if any(row["background_exact"] for row in data["rows"]):
         lines += [
-            "Edits whose background is the photo's to the last bit have no finite PSNR and are",
-            "left out of its mean; their number stands behind it.",
+            "Edits with a background exactly as in the photo have no finite PSNR. They are left",
+            "out of its mean; their number is in brackets.",
         ]
     return [*lines, "", f"![edits](photos-{dataset}.png)"]
 
 
-def _line(dataset: str, row: dict[str, Any]) -> str:
+def _cells(dataset: str, row: dict[str, Any]) -> list[str]:
     cells = [row["kind"], row["method"], str(row["edits"])]
     for column in IN_TABLE[dataset]:
-        found = row["means"][column.metric]
-        cell = "–" if found is None else f"{found[0] * column.factor:.{column.digits}f}"
+        mean = row["means"][column.metric]
+        cell = "–" if mean is None else f"{mean[0] * column.factor:.{column.digits}f}"
         if column.metric == "background_psnr" and row["background_exact"]:
             cell += f" (+{row['background_exact']} exact)"
         cells.append(cell)
-    return "| " + " | ".join([*cells, f"{row['seconds']:.1f}"]) + " |"
+    return [*cells, f"{row['seconds']:.1f}"]

@@ -1,4 +1,4 @@
-"""Every task with every method, each edit and its scores written at once, so that a run resumes."""
+"""Edit every task with every method; each edit is stored at once, so that a run resumes."""
 
 import hashlib
 import json
@@ -12,6 +12,7 @@ from PIL import Image
 
 import baret
 from baret import Editor
+from bench.common.files import write_whole
 from bench.photos.datasets import Task
 from bench.photos.judge import Judge, JudgeOptions, Scores
 from bench.photos.methods import Method
@@ -19,68 +20,70 @@ from bench.photos.methods import Method
 
 @dataclass(frozen=True)
 class Record:
-    """One edit, done and scored."""
+    """One edit with its scores."""
 
     method: str
     key: str
     kind: str
     prompt: str
     seconds: float  # of the edit alone
-    edit_made_by: str  # fingerprint of all that the picture depends on
-    scores_made_by: str  # fingerprint of all that the scores depend on, the picture too
+    edit_fingerprint: str  # of everything that the image depends on
+    scores_fingerprint: str  # of everything that the scores depend on, the image included
     scores: Scores
 
 
 @dataclass(frozen=True)
 class Bench:
-    """What a run needs besides its tasks."""
+    """The model, the metrics and the folder of a run."""
 
     editor: Editor
     judge: Judge
     judge_options: JudgeOptions
-    folder: Path  # for pictures and records
+    folder: Path  # for images and records
 
-    def picture_path(self, task: Task, method: Method) -> Path:
-        """Where the edited picture lies."""
+    def image_path(self, task: Task, method: Method) -> Path:
+        """Return the path of the edited image."""
         return self.folder / method.name / f"{task.key}.png"
 
 
 def run(
-    bench: Bench, tasks: Sequence[Task], methods: Sequence[Method], tell: Callable[[str], None]
+    bench: Bench, tasks: Sequence[Task], methods: Sequence[Method], log: Callable[[str], None]
 ) -> list[Record]:
-    """Edit and score what is not there yet.
+    """Edit and score everything that is not stored yet.
 
     Args:
         bench: model, metrics and folder.
         tasks: of one dataset.
-        methods: with names of their own.
-        tell: called with a line after each edit.
+        methods: with different names.
+        log: called with a line after each edit.
     """
     records: list[Record] = []
     started, total = time.monotonic(), len(tasks) * len(methods)
-    fresh = 0
+    new = 0
     for task in tasks:
         photo = task.photo()
         for method in methods:
-            record, was_there = _one(bench, task, method, photo)
+            record, was_stored = _edit_and_score(bench, task, method, photo)
             records.append(record)
-            fresh += not was_there
+            new += not was_stored
             left = total - len(records)
-            minutes = (time.monotonic() - started) / max(fresh, 1) * left / 60
-            tell(
+            minutes = (time.monotonic() - started) / max(new, 1) * left / 60
+            log(
                 f"{len(records)}/{total} {method.name} {task.key}: "
-                + ("done before" if was_there else f"{record.seconds:.1f} s")
+                + ("done before" if was_stored else f"{record.seconds:.1f} s")
                 + f", CLIP {record.scores.clip_whole:.1f}, LPIPS {record.scores.lpips:.3f}; "
-                + (f"about {minutes:.0f} min left" if fresh else f"{left} left")
+                + (f"about {minutes:.0f} min left" if new else f"{left} left")
             )
     return records
 
 
-def _one(bench: Bench, task: Task, method: Method, photo: Image.Image) -> tuple[Record, bool]:
-    """The record of one edit, and whether all of it was there."""
-    picture_path = bench.picture_path(task, method)
-    record_path = picture_path.with_suffix(".json")
-    edit_made_by = fingerprint(
+def _edit_and_score(
+    bench: Bench, task: Task, method: Method, photo: Image.Image
+) -> tuple[Record, bool]:
+    """Return the record of one edit, and whether it was stored already."""
+    image_path = bench.image_path(task, method)
+    record_path = image_path.with_suffix(".json")
+    edit_fingerprint = fingerprint(
         _code(Path(baret.__file__).parent, Path(__file__).with_name("methods.py")),
         bench.editor.model.identity,
         str(bench.editor.model.dtype),
@@ -89,25 +92,25 @@ def _one(bench: Bench, task: Task, method: Method, photo: Image.Image) -> tuple[
         task.prompt,
         photo.tobytes(),
     )
-    scores_made_by = fingerprint(
-        edit_made_by,
+    scores_fingerprint = fingerprint(
+        edit_fingerprint,
         _code(*(Path(__file__).with_name(f"{name}.py") for name in _SCORING)),
         repr(bench.judge_options),
         repr(task.caption),
-        repr(task.runs),
+        repr(task.mask_runs),
     )
     old = _read(record_path)
-    if old is not None and picture_path.is_file() and old.edit_made_by == edit_made_by:
-        if old.scores_made_by == scores_made_by:
+    if old is not None and image_path.is_file() and old.edit_fingerprint == edit_fingerprint:
+        if old.scores_fingerprint == scores_fingerprint:
             return old, True
-        edited, seconds = Image.open(picture_path).convert("RGB"), old.seconds
+        edited, seconds = Image.open(image_path).convert("RGB"), old.seconds
     else:
         started = time.perf_counter()
         edited = method.edit(bench.editor, photo, task)
         seconds = time.perf_counter() - started
-        picture_path.parent.mkdir(parents=True, exist_ok=True)
-        record_path.unlink(missing_ok=True)  # a record never outlives its picture
-        edited.save(picture_path)
+        image_path.parent.mkdir(parents=True, exist_ok=True)
+        record_path.unlink(missing_ok=True)  # a record must not outlive its image
+        edited.save(image_path)
     scores = bench.judge.score(task, photo, edited)
     record = Record(
         method=method.name,
@@ -115,19 +118,19 @@ def _one(bench: Bench, task: Task, method: Method, photo: Image.Image) -> tuple[
         kind=task.kind,
         prompt=task.prompt,
         seconds=seconds,
-        edit_made_by=edit_made_by,
-        scores_made_by=scores_made_by,
+        edit_fingerprint=edit_fingerprint,
+        scores_fingerprint=scores_fingerprint,
         scores=scores,
     )
     write_whole(record_path, json.dumps(asdict(record), indent=1))
     return record, False
 
 
-_SCORING = ("judge", "clip", "structure", "lpips", "pixels", "datasets")
+_SCORING = ("judge", "clip", "structure", "lpips", "pixel_metrics", "datasets")
 
 
 def fingerprint(*parts: str | bytes) -> str:
-    """SHA-256 of the parts, each with its length."""
+    """Return the SHA-256 of the parts, each with its length."""
     digest = hashlib.sha256()
     for part in parts:
         data = part.encode() if isinstance(part, str) else part
@@ -135,23 +138,15 @@ def fingerprint(*parts: str | bytes) -> str:
     return digest.hexdigest()
 
 
-def _code(*places: Path) -> bytes:
-    """The Python sources there: another version of a method makes other pictures."""
-    found = [f for place in places for f in (sorted(place.rglob("*.py")) or [place])]
-    return b"\0".join(file.read_bytes() for file in found)
+def _code(*paths: Path) -> bytes:
+    """Return the Python sources of files and folders, since other code makes other images."""
+    sources = [file for path in paths for file in (sorted(path.rglob("*.py")) or [path])]
+    return b"\0".join(file.read_bytes() for file in sources)
 
 
 def _read(path: Path) -> Record | None:
     try:
-        told: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        return replace(Record(**told), scores=Scores(**told["scores"]))
-    except (OSError, ValueError, TypeError, KeyError):  # none, or of another version
+        data: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        return replace(Record(**data), scores=Scores(**data["scores"]))
+    except (OSError, ValueError, TypeError, KeyError):  # missing, or of another version
         return None
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, "utf-8")
-    partial.replace(path)

@@ -1,4 +1,4 @@
-"""A contact sheet: some tasks by rule, the photo and what each method made of it."""
+"""A contact sheet: the photo and the edit of each method, for tasks chosen by rule."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,42 +7,42 @@ from PIL import Image, ImageDraw, ImageFont
 
 from bench.photos.datasets import Task, spread
 
-TASKS = 12  # shown, evenly spaced over those edited: none is chosen
+TASKS = 12  # drawn, evenly spaced over those edited: none is picked by hand
 TILE = 192  # pixels
 MARGIN = 12
 LINE = 18
 
 
 def draw(
-    tasks: Sequence[Task], methods: Sequence[str], pictures: Sequence[Sequence[Path]]
+    tasks: Sequence[Task], methods: Sequence[str], paths: Sequence[Sequence[Path]]
 ) -> Image.Image:
-    """A task a line.
+    """Draw the sheet, a task per line.
 
     Args:
         tasks: all that were edited.
         methods: names, in the order of the columns.
-        pictures: for each task, the edited picture of each method.
+        paths: for each task, the edited image of each method.
     """
-    of_task = dict(zip((task.key for task in tasks), pictures, strict=True))
-    shown = spread(tasks, TASKS)
+    paths_of = dict(zip((task.key for task in tasks), paths, strict=True))
+    drawn = spread(tasks, TASKS)
     width = MARGIN + (1 + len(methods)) * (TILE + MARGIN)
     height = TILE + LINE + MARGIN
-    sheet = Image.new("RGB", (width, LINE + MARGIN + len(shown) * height), "white")
+    sheet = Image.new("RGB", (width, LINE + MARGIN + len(drawn) * height), "white")
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)
     for column, head in enumerate(("photo", *methods)):
         pen.text((MARGIN + column * (TILE + MARGIN), 4), head, "gray", font)
-    for i, task in enumerate(shown):
+    for i, task in enumerate(drawn):
         y = LINE + MARGIN + i * height
-        row = [task.photo(), *(Image.open(path) for path in of_task[task.key])]
-        for column, picture in enumerate(row):
-            tile = picture.convert("RGB").resize((TILE, TILE), Image.Resampling.LANCZOS)
+        row = [task.photo(), *(Image.open(path) for path in paths_of[task.key])]
+        for column, image in enumerate(row):
+            tile = image.convert("RGB").resize((TILE, TILE), Image.Resampling.LANCZOS)
             sheet.paste(tile, (MARGIN + column * (TILE + MARGIN), y))
         pen.text((MARGIN, y + TILE + 1), _cut(task.prompt, font, width - 2 * MARGIN), "black", font)
     return sheet
 
 
 def _cut(text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, width: int) -> str:
-    """The text, as much of it as fits."""
+    """Return as much of the text as fits."""
     if font.getlength(text) <= width:
         return text
     while text and font.getlength(text + "…") > width:

@@ -1,7 +1,7 @@
-"""`python -m bench.service.contact_sheet`: ten sample edits through HTTP on one sheet.
+"""`python -m bench.service.contact_sheet`: draw ten sample edits, made through HTTP, on one sheet.
 
-Every sample, with the service's defaults, once; failures stay in. Needs a running service
-(`make run`).
+Every sample is edited once with the service's defaults, and failures are shown too. Needs a running
+service (`make run`).
 """
 
 import argparse
@@ -15,9 +15,8 @@ from typing import Any
 import httpx
 from PIL import Image, ImageDraw, ImageFont
 
-from bench.service.running import edit_through_http
+from bench.service.running import SAMPLES, edit_through_http
 
-SAMPLES = Path(__file__).parents[2] / "zoo" / "samples"
 TILE = 192  # pixels
 MARGIN = 12
 LINE = 18
@@ -26,7 +25,7 @@ IN_README = (0, 6)  # a posture and a colour
 
 @dataclass(frozen=True)
 class Row:
-    """One sample edit, seen to its end."""
+    """One sample edit that has ended."""
 
     sample: dict[str, str]
     edit: dict[str, Any]
@@ -34,7 +33,7 @@ class Row:
 
 
 def run(client: httpx.Client) -> list[Row]:
-    """Every sample's edit, in order."""
+    """Edit every sample in order."""
     rows = []
     for sample in json.loads((SAMPLES / "index.json").read_text()):
         edit, after = edit_through_http(
@@ -55,16 +54,16 @@ def run(client: httpx.Client) -> list[Row]:
 
 
 def seconds(edit: dict[str, Any]) -> float:
-    """What the edit took on the worker."""
+    """Return the seconds that the worker took."""
     return round(edit["metrics"]["run_seconds"] or 0.0, 1)
 
 
 def draw(rows: list[Row]) -> Image.Image:
-    """Two samples a line: what was sent, what came back, the reconstruction, the exact answer."""
+    """Draw two samples per line: source, edited image, reconstruction, exact answer."""
     width, height = 4 * TILE + MARGIN, TILE + 2 * LINE + MARGIN
     sheet = Image.new("RGB", (2 * width + MARGIN, height * ((len(rows) + 1) // 2) + LINE), "white")
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)
-    heads = ("sent", "edited", "reconstruction", "exact answer")
+    heads = ("source", "edited", "reconstruction", "exact answer")
     for column in range(8):
         x = MARGIN + column // 4 * width + column % 4 * TILE
         pen.text((x, 2), heads[column % 4], fill="gray", font=font)
@@ -75,15 +74,15 @@ def draw(rows: list[Row]) -> Image.Image:
                 tile = image.convert("RGB").resize((TILE, TILE), Image.Resampling.BICUBIC)
                 sheet.paste(tile, (x + column * TILE, y))
         pen.text((x, y + TILE), f"{row.sample['kind']}: {row.sample['caption']}", "gray", font)
-        pen.text((x, y + TILE + LINE - 2), f"asked: {row.sample['prompt']}", "black", font)
+        pen.text((x, y + TILE + LINE - 2), f"target: {row.sample['prompt']}", "black", font)
     return sheet
 
 
 def before_and_after(rows: list[Row]) -> Image.Image:
-    """The picture at the top of the README: some samples before and after."""
-    shown = [rows[i] for i in IN_README if rows[i].images[1] is not None]
-    banner = Image.new("RGB", (len(shown) * (2 * TILE + 2 * MARGIN), TILE), "white")
-    for i, row in enumerate(shown):
+    """Draw some samples before and after, for the README."""
+    chosen = [rows[i] for i in IN_README if rows[i].images[1] is not None]
+    banner = Image.new("RGB", (len(chosen) * (2 * TILE + 2 * MARGIN), TILE), "white")
+    for i, row in enumerate(chosen):
         for column, image in enumerate(row.images[:2]):
             if image is not None:
                 tile = image.convert("RGB").resize((TILE, TILE), Image.Resampling.BICUBIC)
@@ -92,18 +91,18 @@ def before_and_after(rows: list[Row]) -> Image.Image:
 
 
 def markdown(rows: list[Row]) -> str:
-    """A page about the sheet."""
+    """Return the page about the sheet."""
     lines = [
         "# Ten sample edits",
         "",
-        "Every picture of `zoo/samples/` with its target text, once, with the service's defaults,",
-        "through HTTP: `make run`, then `python -m bench.service.contact_sheet`.",
-        "Failures included. The",
-        f"worker ran on {platform.system()}, {platform.machine()}; seconds are the worker's.",
+        "Every image of `zoo/samples/`, edited once through HTTP with its target text and the",
+        "service's defaults, failures included. To make it again, run `make run`, then",
+        "`python -m bench.service.contact_sheet`. The worker ran on "
+        f"{platform.system()}, {platform.machine()}; seconds are the worker's.",
         "",
         "![samples](samples.png)",
         "",
-        "| kind | sent | asked | status | seconds | reconstruction | inner steps |",
+        "| kind | source | target text | status | seconds | reconstruction | inner steps |",
         "|---|---|---|---|---|---|---|",
     ]
     for row in rows:
@@ -117,10 +116,14 @@ def markdown(rows: list[Row]) -> str:
 
 
 def main() -> None:
-    """Write the sheet, the README's picture, the page and the figures."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--url", default="http://127.0.0.1:8000")
-    parser.add_argument("--out", type=Path, default=Path("docs/samples"))
+    """Edit the samples; write the sheet, the README's image and the page."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.service.contact_sheet", description=__doc__
+    )
+    parser.add_argument("--url", default="http://127.0.0.1:8000", help="of the service")
+    parser.add_argument(
+        "--out", type=Path, default=Path("docs/samples"), help="folder of the sheet"
+    )
     arguments = parser.parse_args()
     with httpx.Client(base_url=arguments.url, timeout=90) as client:
         rows = run(client)

@@ -1,7 +1,7 @@
-"""`python -m bench.service.overhead`: what the service costs an edit beside the edit.
+"""`python -m bench.service.overhead`: measure the time that the service adds to an edit.
 
-Edits one after another through HTTP with `Prefer: wait`; from each one's seconds, as the client
-sees them, those that the worker spent on the method are taken. Needs a running service
+Makes edits one after another through HTTP with `Prefer: wait`. The overhead of an edit is its time
+as the client measures it, minus the worker's time on the method. Needs a running service
 (`make run`).
 """
 
@@ -12,41 +12,41 @@ from statistics import median
 import httpx
 import numpy as np
 
-from bench.service.contact_sheet import SAMPLES
+from bench.service.running import sample_images
 
-METHOD = ("inverting", "tuning", "editing", "decoding")
+METHOD_STAGES = ("inverting", "tuning", "editing", "decoding")
 
 
 def overhead(client: httpx.Client, name: str, data: bytes, params: dict[str, str]) -> float:
-    """Seconds of one edit that are not the method's, as its client sees them.
+    """Make an edit and return its seconds as the client sees them, minus those of the method.
 
     Raises:
-        RuntimeError: the edit did not succeed in the time that a request may wait.
+        RuntimeError: the edit did not succeed within the time that a request may wait.
     """
     started = time.perf_counter()
-    answer = client.post(
+    response = client.post(
         "/v1/edits",
         files={"image": (name, data)},
         data=params,
         headers={"Prefer": "wait=60"},
     )
     seconds = time.perf_counter() - started
-    edit = answer.raise_for_status().json()
+    edit = response.raise_for_status().json()
     if edit["status"] != "succeeded":
         raise RuntimeError(f"{edit['id']} is {edit['status']} after {seconds:.0f} s")
     spent: dict[str, float] = edit["metrics"]["stage_seconds"]
-    return seconds - sum(spent.get(stage, 0.0) for stage in METHOD)
+    return seconds - sum(spent.get(stage, 0.0) for stage in METHOD_STAGES)
 
 
 def main() -> None:
-    """Print the median and the tail."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--url", default="http://127.0.0.1:8000")
-    parser.add_argument("--edits", type=int, default=20)
-    parser.add_argument("--steps", type=int, default=10)
+    """Print the median, the 95th percentile and the maximum."""
+    parser = argparse.ArgumentParser(prog="python -m bench.service.overhead", description=__doc__)
+    parser.add_argument("--url", default="http://127.0.0.1:8000", help="of the service")
+    parser.add_argument("--edits", type=int, default=20, help="number of edits")
+    parser.add_argument("--steps", type=int, default=10, help="DDIM steps")
     arguments = parser.parse_args()
-    images = sorted(SAMPLES.glob("*[a-z].png"))
-    found = []
+    images = sample_images()
+    milliseconds = []
     with httpx.Client(base_url=arguments.url, timeout=90) as client:
         for i in range(arguments.edits):
             image = images[i % len(images)]
@@ -54,11 +54,12 @@ def main() -> None:
                 "prompt": f"a photo of a brown dog jumping on grass, number {i}",
                 "num_inference_steps": str(arguments.steps),
             }
-            found.append(overhead(client, image.name, image.read_bytes(), params) * 1000)
+            milliseconds.append(overhead(client, image.name, image.read_bytes(), params) * 1000)
     print(
-        f"{len(found)} edits of {arguments.steps} steps, ms beside the method: "
-        f"median {median(found):.0f}, 95 % under {np.quantile(found, 0.95):.0f}, "
-        f"most {max(found):.0f}"
+        f"{len(milliseconds)} edits of {arguments.steps} steps, overhead in ms: "
+        f"median {median(milliseconds):.0f}, "
+        f"95th percentile {np.quantile(milliseconds, 0.95):.0f}, "
+        f"maximum {max(milliseconds):.0f}"
     )
 
 

@@ -1,8 +1,8 @@
-"""`python -m bench.service.residency --pid …`: the model stays loaded, the memory stays flat.
+"""`python -m bench.service.residency --pid PID`: check that the worker's memory does not grow.
 
-Twenty edits with the service's defaults (or fewer steps) one after another; the worker's
-resident memory after the third and after the last, and the seconds each spent loading.
-Needs a running service (`make run`) and the worker's process id.
+Makes edits one after another, prints the seconds of each one's stages (loading shows whether the
+model stays loaded), and compares the worker's resident memory after the third edit with that after
+the last. Needs a running service (`make run`) and the worker's process id.
 """
 
 import argparse
@@ -11,28 +11,27 @@ from pathlib import Path
 
 import httpx
 
-from bench.service.contact_sheet import SAMPLES
-from bench.service.running import edit_through_http
+from bench.service.running import edit_through_http, sample_images
 
 
 def resident_mib(pid: int) -> float:
-    """The resident memory of a process (Linux)."""
+    """Return the resident memory of a process (Linux)."""
     status = Path(f"/proc/{pid}/status").read_text()
-    found = re.search(r"VmRSS:\s+(\d+) kB", status)
-    if found is None:
-        raise SystemExit(f"Process {pid} tells no resident memory.")
-    return int(found[1]) / 1024
+    match = re.search(r"VmRSS:\s+(\d+) kB", status)
+    if match is None:
+        raise SystemExit(f"/proc/{pid}/status has no resident memory.")
+    return int(match[1]) / 1024
 
 
 def main() -> None:
-    """Print a line an edit, and the comparison."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--url", default="http://127.0.0.1:8000")
-    parser.add_argument("--pid", type=int, required=True, help="of the worker")
-    parser.add_argument("--edits", type=int, default=20)
-    parser.add_argument("--steps", type=int, default=50)
+    """Print a line per edit, then the comparison."""
+    parser = argparse.ArgumentParser(prog="python -m bench.service.residency", description=__doc__)
+    parser.add_argument("--url", default="http://127.0.0.1:8000", help="of the service")
+    parser.add_argument("--pid", type=int, required=True, help="process id of the worker")
+    parser.add_argument("--edits", type=int, default=20, help="number of edits, at least 3")
+    parser.add_argument("--steps", type=int, default=50, help="DDIM steps")
     arguments = parser.parse_args()
-    images = sorted(SAMPLES.glob("*[a-z].png"))
+    images = sample_images()
     memory = []
     with httpx.Client(base_url=arguments.url, timeout=90) as client:
         for i in range(arguments.edits):

@@ -1,14 +1,14 @@
-"""How fast an edit is, alone and among others, on this machine: `python -m bench.speed --help`.
+"""The speed of an edit, alone and among others, on this machine: `python -m bench.speed --help`.
 
 command          the command line
-plan             what is measured: options, model and pictures
-random_weights   Stable Diffusion 1.5's architecture without its weights
-machine          its name, its memory, what it multiplies matrices at
-flops            what a row of the UNet costs
-spread           medians, ratios round by round, tables
-stages           where a lone edit spends its time
-race             forms of an edit, and peers, against the default edit
-together         many edits at the same moment
-fairness         a short edit behind long ones
-report           all of it as a page and as JSON
+plan             what is measured: options, model and images
+random_weights   Stable Diffusion 1.5's architecture with random weights
+machine          its name, its memory, its fastest matrix product
+flops            the FLOP of one row of the UNet
+repeats          medians and ratios of repeated measurements
+stages           the stages of a single edit
+comparison       other forms of the edit, and peers, compared with the default edit
+concurrency      many edits started at the same moment
+contention       a short edit that starts while long ones run
+report           the page and the JSON
 """

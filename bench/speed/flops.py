@@ -1,4 +1,4 @@
-"""What a row of the UNet costs, counted and not timed."""
+"""The FLOP of one row of the UNet, counted and not timed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from torch.utils.flop_counter import FlopCounterMode
 
 @dataclass(frozen=True)
 class RowFlops:
-    """TFLOP of one row: a multiplication and an addition count as two."""
+    """The TFLOP of one row; a multiplication and an addition count as two."""
 
     forward: float
-    with_gradient: float  # forward, and backward to the text's embedding alone
+    with_gradient: float  # forward, and backward to the text's embedding only
 
 
 def row_flops(config: Mapping[str, Any], *, side: int, tokens: int) -> RowFlops:
-    """Count one row on a copy of the UNet without memory: it takes neither time nor room.
+    """Count one row on the meta device, which takes neither time nor memory.
 
     Args:
         config: of the UNet.

@@ -1,4 +1,4 @@
-"""The machine: its name, its memory, and what it multiplies matrices at."""
+"""The machine: its name, its memory, and its fastest matrix product."""
 
 import os
 import platform
@@ -9,7 +9,7 @@ from typing import Self
 
 import torch
 
-from bench.common.processor import processor_name
+from bench.common.device import device_name
 
 SIDES = {"cuda": 16384, "cpu": 2048}  # of the matrices: large enough that only arithmetic counts
 FIRST_SIDE = 256
@@ -18,17 +18,17 @@ TRIES = 10
 
 @dataclass(frozen=True)
 class Machine:
-    """Where it was measured."""
+    """The machine of the measurements."""
 
     name: str
     torch_version: str
     threads: int  # of the CPU
-    load: float  # processes that ran or waited on average in the minute before
+    load: float  # average number of running or waiting processes in the minute before
     ceiling: float  # TFLOP/s of a large matrix product in the model's dtype
 
     @classmethod
     def of(cls, device: torch.device, dtype: torch.dtype) -> Self:
-        """The machine of a model on this device whose UNet is in this dtype."""
+        """Describe the machine for a model on this device whose UNet is in this dtype."""
         return cls(
             name=device_name(device),
             torch_version=torch.__version__,
@@ -36,13 +36,6 @@ class Machine:
             load=os.getloadavg()[0],
             ceiling=ceiling(device, dtype, SIDES[device.type]),
         )
-
-
-def device_name(device: torch.device) -> str:
-    """What the device is called by who made it."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"{processor_name()} (CPU)"
 
 
 def ceiling(
@@ -63,7 +56,7 @@ def ceiling(
 
 
 def _product_seconds(device: torch.device, dtype: torch.dtype, side: int, slow: float) -> float:
-    """Return the fastest of some tries; a slow product is tried once."""
+    """Return the fastest of several tries; a slow product is tried once."""
     a, b = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
     seconds: list[float] = []
     while len(seconds) < TRIES and (not seconds or seconds[0] < slow):
@@ -76,19 +69,19 @@ def _product_seconds(device: torch.device, dtype: torch.dtype, side: int, slow: 
 
 
 def synchronize(device: torch.device) -> None:
-    """Wait for what the device was asked for: a GPU answers before it has done it."""
+    """Wait until a GPU has finished its work: its calls return before that."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
-def forget_peak(device: torch.device) -> None:
-    """Let `peak_gib` count from here on, on a GPU; a process' peak stays."""
+def reset_peak(device: torch.device) -> None:
+    """Restart the count of `peak_gib` on a GPU; a process' peak cannot be reset."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
 
 
 def peak_gib(device: torch.device) -> float:
-    """The most memory held: on a GPU since `forget_peak`, else by the process in its life."""
+    """Return the peak memory: of a GPU since `reset_peak`, else of the process in its life."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**30
     unit = 1 if platform.system() == "Darwin" else 1024  # bytes of ru_maxrss
@@ -96,7 +89,7 @@ def peak_gib(device: torch.device) -> float:
 
 
 def peak_title(device: torch.device) -> str:
-    """What `peak_gib` is."""
+    """Return what `peak_gib` measures."""
     if device.type == "cuda":
-        return "most GPU memory allocated meanwhile, weights included"
-    return "most resident memory of the process so far, loading included"
+        return "peak of allocated GPU memory, weights included"
+    return "peak resident memory of the process so far, loading included"

@@ -1,4 +1,4 @@
-"""What is measured: options, a model, pictures."""
+"""What is measured: the options, the model and the images."""
 
 import time
 from collections.abc import Iterator
@@ -24,15 +24,17 @@ from bench.speed.machine import Machine, synchronize
 
 @dataclass(frozen=True)
 class Plan:
-    """How everything is measured."""
+    """The settings that all sections share."""
 
     steps: int = 50  # T, of every method
-    inner_steps: int | None = None  # exactly so many, never stopped; None: each method's own rules
+    inner_steps: int | None = (
+        None  # exact number, never stopped early; None: the rules of each method
+    )
     repeats: int = 3
     at_once: tuple[int, ...] = (1, 2, 4, 8, 16)  # edits
 
     def options(self, form: EditOptions) -> EditOptions:
-        """A form of our edit with this plan's steps."""
+        """Return edit options with this plan's steps."""
         inversion = replace(form.inversion, num_inference_steps=self.steps)
         if self.inner_steps is not None:
             inversion = replace(
@@ -46,7 +48,7 @@ class Plan:
 
     @property
     def null_text(self) -> NullTextOptions:
-        """Null-text inversion as it is published, with this plan's steps."""
+        """Null-text inversion as published, with this plan's steps."""
         published = NullTextOptions()
         tuning = published.tuning
         if self.inner_steps is not None:
@@ -57,15 +59,15 @@ class Plan:
         return options
 
 
-class Tally:
-    """What an editor's calls cost, told by its engine: calls that are replayed have no hooks."""
+class CallCounter:
+    """Counts the calls that an editor's engine reports; hooks would miss replayed CUDA graphs."""
 
     def __init__(self) -> None:
-        """Begin at nothing."""
+        """Start at zero."""
         self.cost = Cost()
 
     def count(self, call: Call) -> None:
-        """For the editor."""
+        """Add a call; this is the editor's `on_call`."""
         self.cost.calls += 1
         self.cost.rows += call.rows
         self.cost.backward_rows += call.rows if call.gradient else 0
@@ -73,26 +75,26 @@ class Tally:
 
 @dataclass(frozen=True)
 class Subject:
-    """What is measured."""
+    """The model and editor under test, with the plan."""
 
     model: BatchModel
     editor: Editor
-    tally: Tally  # of the editor's calls
+    counter: CallCounter  # of the editor's calls
     machine: Machine
     plan: Plan
 
     @classmethod
     def of(cls, model: BatchModel, machine: Machine, plan: Plan) -> Self:
-        """An editor on the model, whose calls are counted."""
-        tally = Tally()
+        """Make an editor on the model whose calls are counted."""
+        counter = CallCounter()
         budget = measure(model.model)
-        editor = Editor(model.model, budget=budget, on_call=tally.count)
-        return cls(model, editor, tally, machine, plan)
+        editor = Editor(model.model, budget=budget, on_call=counter.count)
+        return cls(model, editor, counter, machine, plan)
 
     @contextmanager
     def measured(self) -> Iterator[Cost]:
-        """Counts what the editor's edits cost inside."""
-        self.tally.cost = cost = Cost()
+        """Measure the cost of the editor's edits inside the block."""
+        self.counter.cost = cost = Cost()
         started = time.perf_counter()
         yield cost
         synchronize(self.model.model.device)
@@ -101,11 +103,11 @@ class Subject:
     def edit(
         self, task: Task, options: EditOptions, on_progress: OnProgress | None = None
     ) -> EditResult:
-        """One edit from the picture on."""
+        """Run one edit from the image to the result."""
         photo = Image.fromarray(task.source)
         return self.editor.edit(photo, task.prompt, options, on_progress=on_progress)
 
     def tasks(self, count: int) -> tuple[Task, ...]:
-        """So many pictures with a text each, of all kinds; they recur where there are no more."""
+        """Return images of all kinds with a text each; they repeat if there are not enough."""
         drawn = tasks("tuning", self.model.model.native_size, count)
         return tuple(islice(cycle(drawn), count))

@@ -1,6 +1,6 @@
-"""A Stable Diffusion with random weights: as large and as slow as the real one, without a download.
+"""Stable Diffusion with random weights: as large and slow as the real one, without a download.
 
-What it draws is noise, so losses mean nothing and stopping rules must be switched off.
+Its images are noise, so losses mean nothing and stopping rules must be switched off.
 """
 
 from pathlib import Path
@@ -16,10 +16,10 @@ SEED = 0
 
 
 def random_pipeline(configs: Path = SD15) -> StableDiffusionPipeline:
-    """An architecture with random weights in float16, the same ones every time.
+    """Make an architecture with random weights in float16, the same ones every time.
 
     Args:
-        configs: a folder as in `baret/configs`, of a model with CLIP's tokenizer.
+        configs: a folder like those in `baret/configs`, of a model with CLIP's tokenizer.
     """
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(SEED)
@@ -39,7 +39,7 @@ def random_pipeline(configs: Path = SD15) -> StableDiffusionPipeline:
 
 
 def random_folder(folder: Path, configs: Path = SD15) -> Path:
-    """The diffusers folder of `random_pipeline`, made where it is not there yet."""
+    """Return the diffusers folder of `random_pipeline`; it is made if it does not exist."""
     if not folder.is_dir():
         partial = folder.with_name(folder.name + ".partial")
         random_pipeline(configs).save_pretrained(partial)

@@ -1,4 +1,4 @@
-"""Where a lone default edit spends its time, and how near to the machine's ceiling."""
+"""The stages of a single default edit: their time, and how near it is to the machine's limit."""
 
 import time
 from collections.abc import Callable
@@ -7,31 +7,32 @@ from typing import ClassVar
 
 from baret.options import EditOptions
 from baret.progress import OnProgress, Progress
+from bench.common.markdown import table
 from bench.edits.model import Cost
 from bench.speed.flops import RowFlops, row_flops
-from bench.speed.machine import forget_peak, peak_gib, peak_title, synchronize
+from bench.speed.machine import peak_gib, peak_title, reset_peak, synchronize
 from bench.speed.plan import Subject
-from bench.speed.spread import Spread, table
+from bench.speed.repeats import MedianRange
 
 WHOLE = "whole edit"
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage, or the whole edit."""
+    """The figures of one stage, or of the whole edit."""
 
     name: str
-    seconds: Spread
+    seconds: MedianRange
     calls: int  # of the UNet
     rows: int  # forward
     backward_rows: int
     tflop: float  # of the UNet
-    tflops: float  # those, a second
+    tflops: float  # TFLOP per second
     share_of_ceiling: float
 
     @property
     def rates(self) -> tuple[str, str, str]:
-        """The last three, as written; nothing where the UNet was not called."""
+        """The last three figures as text; dashes if the UNet was not called."""
         if not self.calls:
             return "–", "–", "–"
         return f"{self.tflop:.3g}", f"{self.tflops:.3g}", f"{self.share_of_ceiling:.1%}"
@@ -39,33 +40,32 @@ class Stage:
 
 @dataclass(frozen=True)
 class Stages:
-    """A lone edit."""
+    """The figures of a single edit."""
 
-    title: ClassVar[str] = "A lone default edit, stage by stage"
+    title: ClassVar[str] = "A single default edit, stage by stage"
     stages: tuple[Stage, ...]
     row: RowFlops
     peak_gib: float
     peak_title: str
 
     def page(self) -> str:
-        """A table, and what it says."""
+        """Return a table and its explanation."""
         head = ("stage", "seconds", "calls", "rows", "backward", "TFLOP", "TFLOP/s", "of ceiling")
         rows = [
             (s.name, s.seconds, s.calls, s.rows, s.backward_rows, *s.rates) for s in self.stages
         ]
         return (
             f"{table(head, rows)}\n\n"
-            "Median seconds of the repeats (lowest … highest) on one picture; calls of the UNet, "
-            "their rows forward, and rows whose gradient at the text was taken. What they take by "
-            "count, what that is a second, and its share of the ceiling above: a row takes "
-            f"{self.row.forward:.3g} TFLOP forward and {self.row.with_gradient:.3g} with its "
-            "gradient; the VAE's and the text encoder's are not counted. Peak memory: "
-            f"{self.peak_gib:.3g} GiB ({self.peak_title})."
+            "Median seconds of the repeats (lowest … highest) on one image; the UNet's calls, its "
+            "rows forward, and its rows with a gradient at the text. TFLOP are counted: a row "
+            f"takes {self.row.forward:.3g} forward and {self.row.with_gradient:.3g} with its "
+            "gradient; the VAE and the text encoder are not counted. *Of ceiling* is the share of "
+            f"the ceiling above. Peak memory: {self.peak_gib:.3g} GiB ({self.peak_title})."
         )
 
 
 def measure_stages(subject: Subject) -> Stages:
-    """Repeat one edit, after one that is not counted."""
+    """Measure one edit in repeats, after one that is not counted."""
     (task,) = subject.tasks(1)
     options = subject.plan.options(EditOptions())
     model = subject.model.model
@@ -73,10 +73,10 @@ def measure_stages(subject: Subject) -> Stages:
     device, row = model.device, row_flops(model.unet.config, side=side, tokens=tokens)
 
     def edit() -> dict[str, Cost]:
-        return stage_costs(subject, lambda tell: subject.edit(task, options, tell))
+        return stage_costs(subject, lambda on_progress: subject.edit(task, options, on_progress))
 
     edit()
-    forget_peak(device)
+    reset_peak(device)
     repeats = [edit() for _ in range(subject.plan.repeats)]
     stages = tuple(
         _stage(name, [costs[name] for costs in repeats], row, subject.machine.ceiling)
@@ -86,13 +86,13 @@ def measure_stages(subject: Subject) -> Stages:
 
 
 def stage_costs(subject: Subject, edit: Callable[[OnProgress], object]) -> dict[str, Cost]:
-    """What each stage of an edit costs, and the whole of it.
+    """Return the cost of each stage of an edit, and of the whole edit.
 
     Args:
-        subject: on whose editor the edit runs, alone.
-        edit: runs it with the `on_progress` that it is given.
+        subject: its editor runs this edit only.
+        edit: runs the edit with the given `on_progress`.
     """
-    marks: dict[str, Cost] = {}  # stage → what had been spent when it began
+    marks: dict[str, Cost] = {}  # stage → the cost until it began
 
     def on_progress(progress: Progress) -> None:
         if progress.stage not in marks:
@@ -117,8 +117,8 @@ def _between(start: Cost, end: Cost) -> Cost:
 
 
 def _stage(name: str, repeats: list[Cost], row: RowFlops, ceiling: float) -> Stage:
-    """The same edit every time, so all but the seconds are the same."""
-    seconds, cost = Spread.of([cost.seconds for cost in repeats]), repeats[0]
+    """Summarise the repeats; the edit is the same every time, so only the seconds differ."""
+    seconds, cost = MedianRange.of([cost.seconds for cost in repeats]), repeats[0]
     without = cost.rows - cost.backward_rows
     tflop = without * row.forward + cost.backward_rows * row.with_gradient
     tflops = tflop / seconds.median

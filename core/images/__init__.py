@@ -1,1 +1,1 @@
-"""Images from callers and for them: inspected, decoded apart, stored, marked and addressed."""
+"""Images from and for callers: inspection, decoding, storage, provenance and signed URLs."""

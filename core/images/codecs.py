@@ -1,11 +1,11 @@
-"""Imported for what it does: loads every codec, where pictures are decoded and nowhere else."""
+"""Loads every image codec on import. Only processes that decode images import it."""
 
 import pillow_heif
 from PIL import AvifImagePlugin, Image
 
-# Of a codec that has threads of its own. By default it is one a core, and each takes memory.
+# For codecs with threads. Their default is one per core, and each thread takes memory.
 THREADS = 2
 
 AvifImagePlugin.DEFAULT_MAX_THREADS = THREADS
 pillow_heif.options.DECODE_THREADS = THREADS
-Image.init()  # later no file can be opened, so no plugin either
+Image.init()  # now: the sandbox can open no file later, and so load no plugin

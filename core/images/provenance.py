@@ -1,7 +1,7 @@
-"""Our pictures encoded: nothing of the source's metadata in them, and what they are.
+"""Encoding of outputs: without the source's metadata, marked as made by a model.
 
-The mark is what Regulation (EU) 2024/1689, Article 50(2) asks for of generated and manipulated
-pictures: machine-readable, in the terms of IPTC (XMP) and, where it is configured, C2PA.
+Regulation (EU) 2024/1689, Article 50(2) requires the mark for generated and manipulated images. It
+is machine-readable, in the terms of IPTC (XMP) and, if configured, C2PA.
 """
 
 import io
@@ -19,40 +19,40 @@ from core.schema import OutputFormat
 
 @dataclass(frozen=True)
 class Marking:
-    """How outputs are marked; by default in XMP."""
+    """How outputs are marked. The default is XMP."""
 
     enabled: bool = True
     signer: ManifestSigner | None = None
 
     @classmethod
     def make(cls, *, enabled: bool, certificate: str, key: str, algorithm: str) -> Self:
-        """By what is configured.
+        """Create the marking from settings.
 
         Args:
-            enabled: whether outputs are marked at all.
-            certificate, key: paths for C2PA; empty without it.
+            enabled: whether to mark outputs at all.
+            certificate, key: paths for C2PA; empty for none.
             algorithm: see `ManifestSigner`.
 
         Raises:
             RuntimeError: the certificate or the key cannot be used.
         """
         if bool(certificate) != bool(key):
-            raise RuntimeError("Set BARET_C2PA_CERTIFICATE and BARET_C2PA_KEY, or neither.")
+            raise RuntimeError("Set both BARET_C2PA_CERTIFICATE and BARET_C2PA_KEY, or neither.")
         if not (enabled and certificate):
             return cls(enabled)
         return cls(enabled, ManifestSigner(Path(certificate), Path(key), algorithm=algorithm))
 
     def encode(self, image: Image.Image, form: OutputFormat, *, quality: int, model: str) -> bytes:
-        """A picture's bytes, marked.
+        """Encode and mark an image.
 
         Args:
-            picture: of any mode; encoded as RGB.
-            form: PNG is lossless; WebP and JPEG take `quality`.
+            image: of any mode; encoded as RGB.
+            form: PNG is lossless; WebP and JPEG use `quality`.
             quality: 1–100.
-            model: name of the model that made it.
+            model: name of the model that made the image.
         """
         plain = image.convert("RGB")
-        plain.info.clear()  # whatever it was opened with: profiles, comments, positions
+        plain.info.clear()  # what it was opened with: profiles, comments, positions
         options: dict[str, Any] = {} if form is OutputFormat.PNG else {"quality": quality}
         if self.enabled:
             options |= _with_xmp(form, xmp_packet(model))
@@ -64,7 +64,7 @@ class Marking:
 
 
 def _with_xmp(form: OutputFormat, packet: str) -> dict[str, Any]:
-    """Pillow's options for a packet; for PNG it has none."""
+    """Return Pillow's options to write a packet. For PNG, the chunk is built here."""
     if form is not OutputFormat.PNG:
         return {"xmp": packet.encode()}
     chunks = PngInfo()
@@ -73,7 +73,7 @@ def _with_xmp(form: OutputFormat, packet: str) -> dict[str, Any]:
 
 
 def xmp_packet(model: str) -> str:
-    """What a picture says of itself in XMP. Without a time: same request, same bytes."""
+    """Return the XMP packet. It has no timestamp: the same request gives the same bytes."""
     properties = {
         "xmp:CreatorTool": f"{SOFTWARE} {VERSION}",
         "Iptc4xmpExt:DigitalSourceType": SOURCE_TYPE,

@@ -1,9 +1,9 @@
-"""Strangers' pictures are decoded in processes of their own, which may die.
+"""A sandbox that decodes untrusted images, each in a process that may crash.
 
-A codec is the largest piece of C that a stranger can reach. So each picture gets a fresh process,
-forked from a small one that has the codecs loaded and has never seen a picture. It may take so
-much memory and so long, opens no file and no connection, shares nothing with other pictures, and
-answers in JSON and plain pixels: nothing that it says is executed.
+Codecs are the largest piece of C code that a stranger can reach. So each image gets a new process,
+forked from a small one that has loaded the codecs and has never seen an image. Its memory and time
+are limited. It can open no file or connection, shares nothing with other images, and replies with
+JSON and raw pixels, so nothing in its reply is executed.
 """
 
 import json
@@ -21,146 +21,146 @@ from typing import Any
 from PIL import Image
 
 from core.errors import DecoderUnavailable, InputImageError, InvalidImage
-from core.images.inspection import MAX_BYTES, MAX_PIXELS, check_kind, inspect, load_upright
+from core.images.inspection import MAX_BYTES, MAX_PIXELS, check_format, inspect, load_upright
 from core.schema import InputImage
 
-MAX_NOTE = 2**16  # bytes of JSON
+MAX_HEADER = 2**16  # bytes of JSON at the start of a reply
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload([__name__, "core.images.codecs"])
-# `multiprocessing` keeps lists of processes that no lock of its own guards.
+# `multiprocessing` keeps lists of processes without a lock.
 _LOCK = threading.Lock()
-_ERRORS = {kind.__name__: kind for kind in InputImageError.__subclasses__()}
+_ERRORS = {error.__name__: error for error in InputImageError.__subclasses__()}
 
-Work = Callable[[bytes, Connection], None]
+Task = Callable[[bytes, Connection], None]
 
 
 @dataclass(frozen=True)
 class DecoderSandbox:
-    """What one picture's process may take. The defaults are measured: docs/architecture.md.
+    """Runs a decoder per image, within limits. The defaults are measured: docs/architecture.md.
 
-    Two kinds of time are bounded, since a process may compute for long or stand still for long.
+    CPU time and wall time are both limited, because a process may compute or hang.
     """
 
     memory: int = 1536 * 2**20  # bytes of address space
     cpu_seconds: int = 10
-    seconds: float = 30.0
+    seconds: float = 30.0  # wall time
 
     def inspect(self, data: bytes) -> InputImage:
-        """`core.images.inspection.inspect`, apart. Blocks.
+        """Run `core.images.inspection.inspect` in the sandbox. Blocks.
 
         Raises:
-            InputImageError: as it does; InvalidImage too where the process had to be ended.
+            InputImageError: as `inspect` there; InvalidImage also if the process exceeded a limit.
             DecoderUnavailable: no process could be started.
         """
-        check_kind(data)
-        (note,) = self._apart(_inspect, data)
-        return InputImage.model_validate_json(note)
+        check_format(data)
+        (header,) = self._run(_inspect, data)
+        return InputImage.model_validate_json(header)
 
     def decode(self, data: bytes) -> Image.Image:
-        """The whole picture, upright, with its colour profile and none of its other metadata.
+        """Decode the whole image, upright, with its color profile and no other metadata. Blocks.
 
         Raises:
             InputImageError, DecoderUnavailable: as `inspect`.
         """
-        check_kind(data)
-        note, profile, pixels = self._apart(_decode, data, MAX_BYTES, 4 * MAX_PIXELS)
-        told = json.loads(note)
-        image = Image.frombytes(told["mode"], tuple(told["size"]), pixels)
-        transparency = told["transparency"]
+        check_format(data)
+        reply, profile, pixels = self._run(_decode, data, MAX_BYTES, 4 * MAX_PIXELS)
+        header = json.loads(reply)
+        image = Image.frombytes(header["mode"], tuple(header["size"]), pixels)
+        transparency = header["transparency"]
         if profile:
             image.info["icc_profile"] = profile
         if transparency is not None:
-            many = isinstance(transparency, list)
-            image.info["transparency"] = tuple(transparency) if many else transparency
+            per_color = isinstance(transparency, list)
+            image.info["transparency"] = tuple(transparency) if per_color else transparency
         return image
 
-    def _apart(self, work: Work, data: bytes, *sizes: int) -> list[bytes]:
-        """What work done apart says: a note, then a message of at most each of these sizes."""
-        process, pipe = _start(work, self)
-        watch = threading.Timer(self.seconds, process.kill)
+    def _run(self, task: Task, data: bytes, *max_sizes: int) -> list[bytes]:
+        """Run a task in the sandbox; return its header and one message per maximum size."""
+        process, pipe = _start(task, self)
+        watchdog = threading.Timer(self.seconds, process.kill)
         try:
-            watch.start()
+            watchdog.start()
             pipe.send_bytes(data)
-            note = pipe.recv_bytes(MAX_NOTE)
-            _raise_what_is_told(note)
-            return [note, *(pipe.recv_bytes(size) for size in sizes)]
+            header = pipe.recv_bytes(MAX_HEADER)
+            _raise_reported_error(header)
+            return [header, *(pipe.recv_bytes(size) for size in max_sizes)]
         except (EOFError, OSError) as error:
             raise InvalidImage(
-                "The picture takes more time or memory to decode than one may. Save it anew, "
-                "in another format, and send that."
+                "The image takes too much time or memory to decode. Save it again, in another "
+                "format, and send that."
             ) from error
         finally:
-            watch.cancel()
+            watchdog.cancel()
             pipe.close()
             _end(process)
 
 
 def warm_up() -> None:
-    """Start the process that others are forked from; else the first picture waits for it."""
+    """Start the process that decoders are forked from, so that the first image need not wait."""
     with suppress(DecoderUnavailable):
         process, pipe = _start(_inspect, DecoderSandbox())
         pipe.close()
         _end(process)
 
 
-def _start(work: Work, bounds: DecoderSandbox) -> tuple[ForkServerProcess, Connection]:
+def _start(task: Task, limits: DecoderSandbox) -> tuple[ForkServerProcess, Connection]:
     try:
         ours, theirs = _CONTEXT.Pipe()
         with theirs:
-            process = _CONTEXT.Process(target=_main, args=(work, theirs, bounds), daemon=True)
+            process = _CONTEXT.Process(target=_main, args=(task, theirs, limits), daemon=True)
             with _LOCK:
                 process.start()
     except (OSError, EOFError) as error:
         raise DecoderUnavailable(
-            "No process to decode the picture could be started. Try again."
+            "No process to decode the image could be started. Try again."
         ) from error
     return process, ours
 
 
 def _end(process: ForkServerProcess) -> None:
-    """Whatever it does, it does no longer."""
+    """Kill the process, whatever it is doing."""
     with _LOCK:
         process.kill()
         process.join()
         process.close()
 
 
-def _raise_what_is_told(note: bytes) -> None:
-    told = json.loads(note)
-    if "error" in told:
-        raise _ERRORS[told["error"]](told["message"])
+def _raise_reported_error(reply: bytes) -> None:
+    header = json.loads(reply)
+    if "error" in header:
+        raise _ERRORS[header["error"]](header["message"])
 
 
-# What follows runs in the picture's own process.
+# The rest runs in the image's own process.
 
 
-def _main(work: Work, pipe: Connection, bounds: DecoderSandbox) -> None:
-    import core.images.codecs  # noqa: F401, PLC0415 - loaded already where it could be; nowhere else
+def _main(task: Task, pipe: Connection, limits: DecoderSandbox) -> None:
+    import core.images.codecs  # noqa: F401, PLC0415 - preloaded if possible; only here
 
-    _bind(bounds)
+    _apply_limits(limits)
     try:
-        work(pipe.recv_bytes(MAX_BYTES), pipe)
+        task(pipe.recv_bytes(MAX_BYTES), pipe)
     except InputImageError as error:
-        _tell(pipe, error=type(error).__name__, message=str(error))
+        _send(pipe, error=type(error).__name__, message=str(error))
     except (EOFError, OSError):
-        return  # nobody listens
-    except Exception:  # whatever a codec raises
-        _tell(pipe, error="InvalidImage", message="The picture cannot be read; it is broken.")
+        return  # the parent has closed the pipe
+    except Exception:  # codecs may raise anything
+        _send(pipe, error="InvalidImage", message="The image cannot be read; it is broken.")
 
 
-def _bind(bounds: DecoderSandbox) -> None:
-    with suppress(OSError):  # where the machine's memory ends all the same, this process does first
+def _apply_limits(limits: DecoderSandbox) -> None:
+    with suppress(OSError):  # if the machine runs out of memory, this process goes first
         Path("/proc/self/oom_score_adj").write_text("1000")
-    for kind, most in (
-        (resource.RLIMIT_AS, bounds.memory),
-        (resource.RLIMIT_CPU, bounds.cpu_seconds),
+    for kind, limit in (
+        (resource.RLIMIT_AS, limits.memory),
+        (resource.RLIMIT_CPU, limits.cpu_seconds),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_NOFILE, 0),
     ):
-        with suppress(OSError, ValueError):  # it has a lower one; macOS knows none for memory
-            resource.setrlimit(kind, (most, most))
+        with suppress(OSError, ValueError):  # a lower limit is set; macOS has none for memory
+            resource.setrlimit(kind, (limit, limit))
 
 
 def _inspect(data: bytes, pipe: Connection) -> None:
@@ -170,10 +170,10 @@ def _inspect(data: bytes, pipe: Connection) -> None:
 def _decode(data: bytes, pipe: Connection) -> None:
     image = load_upright(data)
     transparency = image.info.get("transparency")
-    _tell(pipe, mode=image.mode, size=image.size, transparency=transparency)
+    _send(pipe, mode=image.mode, size=image.size, transparency=transparency)
     pipe.send_bytes(image.info.get("icc_profile") or b"")
     pipe.send_bytes(image.tobytes())
 
 
-def _tell(pipe: Connection, **note: Any) -> None:
-    pipe.send_bytes(json.dumps(note).encode())
+def _send(pipe: Connection, **header: Any) -> None:
+    pipe.send_bytes(json.dumps(header).encode())

@@ -1,4 +1,4 @@
-"""Signed picture addresses: they work without a key, for one picture, until they expire."""
+"""Signed image URLs: they give access to one image, without an API key, until they expire."""
 
 import hashlib
 import hmac
@@ -8,36 +8,36 @@ import time
 
 LINK_SECONDS = 3600
 
-# One spelling for each moment, and none for a moment in the next thousands of years.
+# Exactly one spelling for each time, up to the year 5138.
 _SECONDS = re.compile(r"[1-9][0-9]{0,10}")
 
 
 class LinkSigner:
-    """Makes and checks `/v1/files/<edit>/<name>?expires=…&signature=…`."""
+    """Creates and verifies `/v1/files/<edit>/<name>?expires=…&signature=…`."""
 
     def __init__(self, secret: bytes):
         self._secret = secret
 
     def path(self, edit_id: str, name: str, *, seconds: int = LINK_SECONDS) -> str:
-        """The path and query of a picture, valid for `seconds` from now."""
+        """Return an image's path and query, valid for `seconds` from now."""
         expires = int(time.time()) + seconds
         signature = self._signature(edit_id, name, expires)
         return f"/v1/files/{edit_id}/{name}?expires={expires}&signature={signature}"
 
-    def until(self, edit_id: str, name: str, *, expires: str, signature: str) -> int | None:
-        """When the address expires, in Unix time; None where it is not ours, or has expired.
+    def verify(self, edit_id: str, name: str, *, expires: str, signature: str) -> int | None:
+        """Return the URL's expiry in Unix time, or None if it is forged or has expired.
 
-        It is taken exactly as it was given out: `+1`, ` 1`, `01` and `١` are not 1.
+        `expires` must be spelled exactly as `path` spells it: `+1`, ` 1`, `01` and `١` are not 1.
         """
         if not _SECONDS.fullmatch(expires):
             return None
-        moment = int(expires)
-        expected = self._signature(edit_id, name, moment)
-        # Compared as bytes: text that is not ASCII would raise.
-        ours = hmac.compare_digest(expected.encode(), signature.encode(errors="replace"))
-        return moment if ours and time.time() < moment else None
+        expiry = int(expires)
+        expected = self._signature(edit_id, name, expiry)
+        # Compared as bytes: compare_digest raises for text that is not ASCII.
+        valid = hmac.compare_digest(expected.encode(), signature.encode(errors="replace"))
+        return expiry if valid and time.time() < expiry else None
 
     def _signature(self, edit_id: str, name: str, expires: int) -> str:
-        # As JSON, so that no two of these are the same message, whatever an id or a name holds.
+        # JSON keeps the three parts apart, whatever an id or a name contains.
         message = json.dumps([edit_id, name, expires]).encode()
         return hmac.new(self._secret, message, hashlib.sha256).hexdigest()

@@ -1,1 +1,1 @@
-"""HTTP requests to addresses that callers name: public ones only."""
+"""HTTP requests to URLs from callers: to public addresses only."""

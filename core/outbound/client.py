@@ -1,4 +1,4 @@
-"""An HTTP client for addresses that callers name: public ones only, judged when connecting."""
+"""An HTTP client for URLs from callers. It checks each address when it connects."""
 
 import asyncio
 import ssl
@@ -11,46 +11,46 @@ from anyio import CancelScope
 
 from core.errors import AddressNotAllowed
 from core.outbound.ip_policy import Address, is_allowed
-from core.outbound.resolver import Lookups
+from core.outbound.resolver import ThreadedResolver
 from core.settings import Network
 
-MAX_BEFORE_ANSWER = 128 * 1024  # bytes from a request to the end of its answer's head
-MAX_ADDRESSES = 8  # tried of one name
-STEP_SECONDS = 2.0  # for an address that has others after it
-CONNECTIONS = 100
-LOOKUPS = 256  # threads; as many as hang where every connection waits for a name without a server
+MAX_HEAD_BYTES = 128 * 1024  # received from a request to the end of the response's headers
+MAX_ADDRESSES = 8  # tried per name
+ATTEMPT_SECONDS = 2.0  # per address, except for the last one
+MAX_CONNECTIONS = 100
+MAX_LOOKUPS = 256  # threads: enough if every connection waits for a name server that hangs
 
 
-class Connection(httpcore.AsyncNetworkStream):
-    """A connection that delivers a bounded number of bytes for each request."""
+class LimitedStream(httpcore.AsyncNetworkStream):
+    """A network stream that limits the bytes received per request."""
 
     def __init__(self, stream: httpcore.AsyncNetworkStream):
         self._stream = stream
-        self._left = MAX_BEFORE_ANSWER
+        self._left = MAX_HEAD_BYTES
 
-    def allow(self, most: int) -> None:
-        """Let as many bytes come: what is left of a head is read already."""
-        self._left = most
+    def allow(self, max_bytes: int) -> None:
+        """Set how many more bytes may be received. The head has been read already."""
+        self._left = max_bytes
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """As the library has it.
+        """Read as the library does.
 
         Raises:
-            httpcore.ReadError: the other side sends without end.
+            httpcore.ReadError: the server sends more than allowed.
         """
         data = await self._stream.read(max_bytes, timeout)
         self._left -= len(data)
         if self._left < 0:
-            raise httpcore.ReadError("The other side sends more than was asked for.")
+            raise httpcore.ReadError("The server sends more than allowed.")
         return data
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """As the library has it; a request begins a new count."""
-        self._left = MAX_BEFORE_ANSWER
+        """Write as the library does. A request restarts the count."""
+        self._left = MAX_HEAD_BYTES
         await self._stream.write(buffer, timeout)
 
     async def aclose(self) -> None:
-        """As the library has it."""
+        """Close the connection."""
         await self._stream.aclose()
 
     async def start_tls(
@@ -59,26 +59,26 @@ class Connection(httpcore.AsyncNetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """As the library has it; nothing stays open where it is called off."""
+        """Start TLS as the library does. If canceled, leave nothing open."""
         try:
             stream = await self._stream.start_tls(ssl_context, server_hostname, timeout)
         except BaseException:
             with CancelScope(shield=True):
                 await self._stream.aclose()
             raise
-        return Connection(stream)
+        return LimitedStream(stream)
 
     def get_extra_info(self, info: str) -> object:
-        """As the library has it."""
+        """Return the library's information."""
         return self._stream.get_extra_info(info)
 
 
 class _Connector(httpcore.AsyncNetworkBackend):
-    """Looks a name up once, judges what it leads to, and connects to nothing else."""
+    """Resolves a name once, checks the addresses, and connects to an allowed one only."""
 
-    def __init__(self, networks: Sequence[Network], lookups: Lookups):
-        self._networks, self._lookups = networks, lookups
-        self._plain = httpcore.AnyIOBackend()
+    def __init__(self, networks: Sequence[Network], resolver: ThreadedResolver):
+        self._networks, self._resolver = networks, resolver
+        self._backend = httpcore.AnyIOBackend()
 
     async def connect_tcp(
         self,
@@ -91,44 +91,46 @@ class _Connector(httpcore.AsyncNetworkBackend):
         """Connect to an allowed address of a name.
 
         Raises:
-            AddressNotAllowed: it has none.
-            httpcore.ConnectError, httpcore.ConnectTimeout: none of them could be reached.
+            AddressNotAllowed: none of its addresses is allowed.
+            httpcore.ConnectError, httpcore.ConnectTimeout: none could be reached.
         """
         try:
             async with asyncio.timeout(timeout):
-                found = await self._lookups(host)
-                allowed = [one for one in found if is_allowed(one, self._networks)]
+                addresses = await self._resolver.resolve(host)
+                allowed = [one for one in addresses if is_allowed(one, self._networks)]
                 if not allowed:
                     raise AddressNotAllowed("The URL leads to an address that is not public.")
-                return Connection(await self._first(allowed[:MAX_ADDRESSES], port))
+                return LimitedStream(await self._connect_first(allowed[:MAX_ADDRESSES], port))
         except TimeoutError as error:
-            raise httpcore.ConnectTimeout("The name or its address does not answer.") from error
+            raise httpcore.ConnectTimeout("The host does not answer.") from error
         except OSError as error:
             raise httpcore.ConnectError(str(error)) from error
 
-    async def _first(self, addresses: list[Address], port: int) -> httpcore.AsyncNetworkStream:
-        """A connection to the first that answers. They are numbers: nothing is looked up again."""
+    async def _connect_first(
+        self, addresses: list[Address], port: int
+    ) -> httpcore.AsyncNetworkStream:
+        """Connect to the first address that answers. Being numeric, none is resolved again."""
         for address in addresses[:-1]:
             try:
-                return await self._plain.connect_tcp(str(address), port, timeout=STEP_SECONDS)
+                return await self._backend.connect_tcp(str(address), port, timeout=ATTEMPT_SECONDS)
             except (httpcore.ConnectError, httpcore.ConnectTimeout):
                 continue
-        return await self._plain.connect_tcp(str(addresses[-1]), port)
+        return await self._backend.connect_tcp(str(addresses[-1]), port)
 
     async def sleep(self, seconds: float) -> None:
-        """As the library has it."""
+        """Sleep as the library does."""
         await asyncio.sleep(seconds)
 
 
 class _Transport(httpx.AsyncHTTPTransport):
-    """The library's, but with our connector beneath it."""
+    """The library's transport, connecting through `_Connector`."""
 
     def __init__(self, connector: _Connector, *, keep_alive: bool):
-        # Not the base's own, whose pool would connect to anything: should a later httpx keep its
-        # pool under another name, no request goes out at all.
+        # The base's __init__ is not called: its pool would connect to anything. If a later httpx
+        # renames the pool, requests fail instead of going out unchecked.
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=httpx.create_ssl_context(trust_env=False),
-            max_connections=CONNECTIONS,
+            max_connections=MAX_CONNECTIONS,
             max_keepalive_connections=20 if keep_alive else 0,
             keepalive_expiry=5,
             network_backend=connector,
@@ -140,19 +142,18 @@ def safe_client(
     *,
     timeout: float,
     keep_alive: bool = True,
-    lookups: int = LOOKUPS,
+    max_lookups: int = MAX_LOOKUPS,
 ) -> httpx.AsyncClient:
-    """A client that connects to allowed addresses only and follows no redirects.
+    """Create a client that connects to allowed addresses only and follows no redirects.
 
-    It keeps no cookies, takes no proxy from the environment and asks for answers as they are.
+    It keeps no cookies, ignores proxies in the environment and requests unencoded responses. Its
+    requests raise AddressNotAllowed if a URL leads to an address that is not allowed.
 
     Args:
-        networks: opened although not public.
+        networks: private networks that are allowed.
         timeout: seconds for each phase of a request.
         keep_alive: whether a connection may serve a second request.
-        lookups: most names that are looked up at once.
-
-    Its requests raise AddressNotAllowed where a URL leads inside.
+        max_lookups: names resolved at once.
     """
     return httpx.AsyncClient(
         timeout=timeout,
@@ -160,5 +161,7 @@ def safe_client(
         trust_env=False,
         headers={"accept-encoding": "identity"},
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
-        transport=_Transport(_Connector(networks, Lookups(lookups)), keep_alive=keep_alive),
+        transport=_Transport(
+            _Connector(networks, ThreadedResolver(max_lookups)), keep_alive=keep_alive
+        ),
     )

@@ -1,4 +1,4 @@
-"""Pictures fetched from URLs that callers give: bounded in time, bytes, crumbs and number."""
+"""Fetching of images from callers' URLs, limited in time, bytes, chunks and concurrency."""
 
 import asyncio
 from collections import Counter
@@ -8,148 +8,153 @@ from contextlib import asynccontextmanager
 import httpx
 
 from core.errors import FetchersBusy, FetchFailed, TooManyFetches
-from core.outbound.client import Connection, safe_client
+from core.outbound.client import LimitedStream, safe_client
 from core.outbound.ip_policy import check_url
 from core.settings import Network
 
-FETCH_SECONDS = 30.0  # for a whole picture, however slowly its bytes drip
-PHASE_SECONDS = 10.0  # for a name, a connection, a handshake, or between two parts
-PLACE_SECONDS = 5.0  # that a fetch waits until there is room for it
+FETCH_SECONDS = 30.0  # for a whole image, however slowly it arrives
+PHASE_SECONDS = 10.0  # for a lookup, a connection, a handshake, or between two chunks
+SLOT_SECONDS = 5.0  # how long a fetch waits for a free slot
 
-AT_ONCE = 16  # each may hold a whole picture in memory
-OF_ONE_KEY = 4
+MAX_FETCHES = 16  # each may hold a whole image in memory
+MAX_FETCHES_PER_KEY = 4
 # A lookup may hang three times as long as a fetch waits for it.
-LOOKUPS = 4 * AT_ONCE
+MAX_LOOKUPS = 4 * MAX_FETCHES
 
-# Each part costs the same however few bytes are in it: these make 400 bytes a part of 20 MB.
-MAX_PARTS = 50_000
-FRAMING = 1.25  # bytes on the wire for one of the picture, in chunks …
-SLACK = 4096  # … and for a small one
+# A chunk costs the same, however small it is. This allows 20 MB in chunks of 400 bytes.
+MAX_CHUNKS = 50_000
+# Bytes on the wire: a factor for chunked encoding, and a minimum for small images.
+WIRE_FACTOR = 1.25
+WIRE_SLACK = 4096
 
-_BUSY_RETRY = round(PLACE_SECONDS)
+_RETRY_AFTER = round(SLOT_SECONDS)
 
 
 class Fetcher:
-    """Fetches. One for a process, used in one event loop."""
+    """Fetches images. A process has one, used in one event loop."""
 
     def __init__(
         self,
         networks: Sequence[Network],
         *,
         seconds: float = FETCH_SECONDS,
-        place_seconds: float = PLACE_SECONDS,
+        slot_seconds: float = SLOT_SECONDS,
     ):
-        """Take the bounds.
+        """Set the limits.
 
         Args:
-            networks: opened although not public.
+            networks: private networks that are allowed.
             seconds: for a whole fetch.
-            place_seconds: that one waits for room.
+            slot_seconds: how long a fetch waits for a free slot.
         """
-        self._networks, self._seconds, self._place_seconds = networks, seconds, place_seconds
+        self._networks, self._seconds, self._slot_seconds = networks, seconds, slot_seconds
         self._client = safe_client(
-            networks, timeout=min(PHASE_SECONDS, seconds), keep_alive=False, lookups=LOOKUPS
+            networks,
+            timeout=min(PHASE_SECONDS, seconds),
+            keep_alive=False,
+            max_lookups=MAX_LOOKUPS,
         )
-        self._under_way: Counter[str | None] = Counter()
-        self._ended = asyncio.Condition()
+        self._in_progress: Counter[str | None] = Counter()
+        self._slot_freed = asyncio.Condition()
 
     async def close(self) -> None:
-        """Give every connection back."""
+        """Close all connections."""
         await self._client.aclose()
 
     async def fetch(self, url: str, *, max_bytes: int, key: str | None = None) -> bytes:
-        """The bytes behind a URL.
+        """Fetch the bytes behind a URL.
 
         Args:
-            url: as a caller gave it.
-            max_bytes: of the picture.
-            key: who asks, where each may have a share only.
+            url: as the caller gave it.
+            max_bytes: of the image.
+            key: the caller's, if the number of fetches per key is limited.
 
         Raises:
             AddressNotAllowed: the URL leads to an address that is not public.
-            FetchFailed: it did not answer 200 with at most `max_bytes`, unencoded, in time.
-            TooManyFetches: the key has all its fetches under way.
-            FetchersBusy: so has everybody.
+            FetchFailed: the server did not respond in time with status 200 and at most
+                `max_bytes`, unencoded.
+            TooManyFetches: the key has its maximum of fetches in progress.
+            FetchersBusy: the process has its maximum of fetches in progress.
         """
         check_url(url, self._networks)
-        async with self._place(key):
+        async with self._slot(key):
             try:
                 async with asyncio.timeout(self._seconds):
-                    return await self._fetched(url, max_bytes)
+                    return await self._download(url, max_bytes)
             except TimeoutError as error:
-                raise FetchFailed("The URL did not deliver the picture in time.") from error
+                raise FetchFailed("The URL did not deliver the image in time.") from error
             except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
-                # UnicodeError: a host name that claims to be IDNA and is not.
-                message = "The URL could not be fetched; send the picture itself."
+                # UnicodeError: a host name that looks like IDNA, but is not.
+                message = "The URL could not be fetched. Send the image itself."
                 raise FetchFailed(message) from error
 
-    async def _fetched(self, url: str, max_bytes: int) -> bytes:
-        async with self._client.stream("GET", url, headers={"accept": "image/*"}) as answer:
-            _check_head(answer, max_bytes)
-            connection: Connection = answer.extensions["network_stream"]
-            connection.allow(round(max_bytes * FRAMING) + SLACK)
-            parts: list[bytes] = []
+    async def _download(self, url: str, max_bytes: int) -> bytes:
+        async with self._client.stream("GET", url, headers={"accept": "image/*"}) as response:
+            _check_head(response, max_bytes)
+            stream: LimitedStream = response.extensions["network_stream"]
+            stream.allow(round(max_bytes * WIRE_FACTOR) + WIRE_SLACK)
+            chunks: list[bytes] = []
             left = max_bytes
-            async for part in answer.aiter_raw():
-                left -= len(part)
-                parts.append(part)
+            async for chunk in response.aiter_raw():
+                left -= len(chunk)
+                chunks.append(chunk)
                 if left < 0:
-                    raise _too_much(max_bytes)
-                if len(parts) > MAX_PARTS:
-                    raise FetchFailed("The URL delivers the picture in too small parts.")
-                await asyncio.sleep(0)  # many parts may lie ready: let others have their turn
-            return b"".join(parts)
+                    raise _too_large(max_bytes)
+                if len(chunks) > MAX_CHUNKS:
+                    raise FetchFailed("The URL delivers the image in too small chunks.")
+                await asyncio.sleep(0)  # many chunks may be ready: let other tasks run
+            return b"".join(chunks)
 
     @asynccontextmanager
-    async def _place(self, key: str | None) -> AsyncIterator[None]:
-        async with self._ended:
+    async def _slot(self, key: str | None) -> AsyncIterator[None]:
+        async with self._slot_freed:
             try:
-                async with asyncio.timeout(self._place_seconds):
-                    await self._ended.wait_for(lambda: self._has_room(key))
+                async with asyncio.timeout(self._slot_seconds):
+                    await self._slot_freed.wait_for(lambda: self._has_free_slot(key))
             except TimeoutError as error:
                 raise self._refusal(key) from error
-            self._under_way[key] += 1
+            self._in_progress[key] += 1
         try:
             yield
         finally:
-            self._under_way -= Counter({key: 1})  # and forgets a key that has none left
-            async with self._ended:
-                self._ended.notify_all()
+            self._in_progress -= Counter({key: 1})  # and drops keys with a count of 0
+            async with self._slot_freed:
+                self._slot_freed.notify_all()
 
-    def _has_room(self, key: str | None) -> bool:
-        return self._under_way.total() < AT_ONCE and not self._has_its_share(key)
+    def _has_free_slot(self, key: str | None) -> bool:
+        return self._in_progress.total() < MAX_FETCHES and not self._is_at_limit(key)
 
-    def _has_its_share(self, key: str | None) -> bool:
-        return key is not None and self._under_way[key] >= OF_ONE_KEY
+    def _is_at_limit(self, key: str | None) -> bool:
+        return key is not None and self._in_progress[key] >= MAX_FETCHES_PER_KEY
 
     def _refusal(self, key: str | None) -> TooManyFetches | FetchersBusy:
-        if self._has_its_share(key):
+        if self._is_at_limit(key):
             return TooManyFetches(
-                f"{OF_ONE_KEY} pictures of this key are being fetched from slow URLs already; try "
-                "again later, or send the picture itself.",
-                retry_after=_BUSY_RETRY,
+                f"This key already has {MAX_FETCHES_PER_KEY} images being fetched from slow URLs, "
+                "its maximum. Try again later, or send the image itself.",
+                retry_after=_RETRY_AFTER,
             )
         return FetchersBusy(
-            "Many pictures are being fetched from slow URLs; try again later, or send the picture "
+            "Too many images are being fetched from slow URLs. Try again later, or send the image "
             "itself.",
-            retry_after=_BUSY_RETRY,
+            retry_after=_RETRY_AFTER,
         )
 
 
-def _check_head(answer: httpx.Response, max_bytes: int) -> None:
-    """Refuse an answer by its head.
+def _check_head(response: httpx.Response, max_bytes: int) -> None:
+    """Check a response by its head.
 
     Raises:
-        FetchFailed: it is not 200 with at most that many bytes, as they are.
+        FetchFailed: it does not have status 200 and at most `max_bytes`, unencoded.
     """
-    if answer.status_code != httpx.codes.OK:
-        raise FetchFailed(f"The URL answered {answer.status_code}, not 200.")
-    if answer.headers.get("content-encoding", "identity").strip().lower() != "identity":
-        raise FetchFailed("The URL delivers the picture in an encoding that was not asked for.")
-    stated = answer.headers.get("content-length", "")
-    if stated.isdecimal() and int(stated) > max_bytes:
-        raise _too_much(max_bytes)
+    if response.status_code != httpx.codes.OK:
+        raise FetchFailed(f"The URL answered with status {response.status_code} instead of 200.")
+    if response.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise FetchFailed("The URL delivers the image in an encoding that was not requested.")
+    length = response.headers.get("content-length", "")
+    if length.isdecimal() and int(length) > max_bytes:
+        raise _too_large(max_bytes)
 
 
-def _too_much(max_bytes: int) -> FetchFailed:
+def _too_large(max_bytes: int) -> FetchFailed:
     return FetchFailed(f"The URL delivers more than {max_bytes} bytes.")

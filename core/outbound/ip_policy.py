@@ -1,7 +1,7 @@
-"""Which addresses the service may connect to on a caller's word: public ones, and those opened.
+"""Which addresses the service may connect to for a caller: public and explicitly allowed ones.
 
-The tables are the special-purpose registries of IANA, written out: `is_global` of Python's own
-differs between versions, and knows nothing of what clouds answer at a public-looking address.
+The tables are IANA's special-purpose registries, written out: Python's `is_global` differs between
+versions, and does not know the services that clouds run at addresses that look public.
 """
 
 import re
@@ -23,7 +23,7 @@ _NOT_PUBLIC_4 = tuple(
         "10.0.0.0/8",
         "100.64.0.0/10",  # shared by carriers; a cloud's metadata at 100.100.100.200
         "127.0.0.0/8",
-        "168.63.129.16/32",  # the host's agent on Azure, public by its number only
+        "168.63.129.16/32",  # Azure's host agent; public only by its number
         "169.254.0.0/16",  # link-local; the metadata of most clouds
         "172.16.0.0/12",
         "192.0.0.0/24",  # protocol assignments; a cloud's metadata at 192.0.0.192
@@ -40,9 +40,8 @@ _NOT_PUBLIC_4 = tuple(
         "240.0.0.0/4",  # reserved, broadcast
     )
 )
-# All that is public in IPv6 lies in here: no loopback, link-local, unique or site-local address,
-# no multicast, and none that carries an IPv4 one by translation (::/96, ::ffff:0:0:0/96,
-# 64:ff9b:1::/48).
+# All public IPv6 addresses are in here. Excluded are loopback, link-local, unique local, site-local
+# and multicast, and translated IPv4 addresses (::/96, ::ffff:0:0:0/96, 64:ff9b:1::/48).
 _UNICAST_6 = IPv6Network("2000::/3")
 _NOT_PUBLIC_6 = tuple(
     IPv6Network(text)
@@ -50,27 +49,27 @@ _NOT_PUBLIC_6 = tuple(
         "2001::/23",  # protocol assignments: Teredo, benchmarks, ORCHID
         "2001:db8::/32",  # documentation
         "2002::/16",  # 6to4
-        "3ffe::/16",  # given back
+        "3ffe::/16",  # returned to IANA
         "3fff::/20",  # documentation
     )
 )
 _MAPPED = IPv6Network("::ffff:0:0/96")
-_NAT64 = IPv6Network("64:ff9b::/96")  # what names resolve to where there is IPv6 alone
+_NAT64 = IPv6Network("64:ff9b::/96")  # names resolve to these in networks with IPv6 only
 _ISATAP = (b"\x00\x00\x5e\xfe", b"\x02\x00\x5e\xfe")
 
 _NAME = re.compile(r"[a-z0-9_.-]{1,253}")
 
 
 def is_allowed(address: Address, networks: Sequence[Network]) -> bool:
-    """Whether an address is public, or lies in a network that was opened by name."""
-    reached = _reached(address)
-    if any(face in network for face in (address, reached) for network in networks):
+    """Return whether an address is public, or lies in an allowed network."""
+    target = _ipv4_target(address)
+    if any(one in network for one in (address, target) for network in networks):
         return True
-    return _is_public(reached)
+    return _is_public(target)
 
 
-def _reached(address: Address) -> Address:
-    """The IPv4 address that is really connected to by way of some IPv6 ones."""
+def _ipv4_target(address: Address) -> Address:
+    """Return the IPv4 address behind a mapped or NAT64 address, else the address itself."""
     if isinstance(address, IPv6Address) and (address in _MAPPED or address in _NAT64):
         return IPv4Address(address.packed[-4:])
     return address
@@ -87,10 +86,10 @@ def _is_public(address: Address) -> bool:
 
 
 def check_url(url: str, networks: Sequence[Network]) -> None:
-    """Refuse what can be judged without connecting: scheme, credentials, literal addresses.
+    """Check what can be checked without connecting: scheme, credentials, literal addresses.
 
-    Names are judged when connecting, on the address really used (`core.outbound.client`). The URL
-    is read by the library that connects, so that nothing is understood in two ways.
+    Names are checked when connecting, by the address really used (`core.outbound.client`). The URL
+    is parsed by the library that connects, so that both read it in the same way.
 
     Raises:
         AddressNotAllowed: the URL can never be allowed.
@@ -103,7 +102,7 @@ def check_url(url: str, networks: Sequence[Network]) -> None:
     if parts.scheme not in ("http", "https") or not host:
         raise AddressNotAllowed("Give an absolute http:// or https:// URL.")
     if parts.userinfo:
-        raise AddressNotAllowed("Credentials in the URL are not accepted.")
+        raise AddressNotAllowed("The URL must not contain credentials.")
     literal = _literal(host)
     if literal is None and not _NAME.fullmatch(host):
         raise AddressNotAllowed("The URL cannot be read.")
@@ -112,12 +111,12 @@ def check_url(url: str, networks: Sequence[Network]) -> None:
     if literal is not None and not is_allowed(literal, networks):
         raise AddressNotAllowed(
             "The URL leads to an address that is not public. "
-            "BARET_ALLOW_NETWORKS opens networks of one's own."
+            "The operator can allow private networks with BARET_ALLOW_NETWORKS."
         )
 
 
 def _literal(host: str) -> Address | None:
-    """The address that a host spells out in any way that resolvers accept, else None."""
+    """Return the address that a host spells, in any way that resolvers accept, else None."""
     if host == "localhost" or host.endswith(".localhost"):
         return IPv4Address("127.0.0.1")
     try:

@@ -1,7 +1,7 @@
-"""Names looked up by the system's resolver, so many at once, in threads of their own.
+"""Name resolution by the system's resolver, in a bounded number of threads.
 
-The resolver blocks, for half a minute where a name's server does not answer, and cannot be called
-off. In the event loop's own threads a few such names would hold up everything else that uses them.
+The system's resolver blocks, for half a minute if a name's server does not answer, and cannot be
+canceled. In the event loop's own threads, a few such names would stall everything else.
 """
 
 import asyncio
@@ -13,50 +13,52 @@ from ipaddress import ip_address
 
 from core.outbound.ip_policy import Address
 
-Found = list[Address] | OSError
+LookupResult = list[Address] | OSError
 
 
-class Lookups:
-    """Looks names up. A lookup that hangs keeps its place until it ends, given up or not."""
+class ThreadedResolver:
+    """Resolves names, each in a thread. A lookup keeps its slot until it ends, even if canceled."""
 
-    def __init__(self, most: int):
-        self._places = asyncio.Semaphore(most)
+    def __init__(self, max_lookups: int):
+        self._slots = asyncio.Semaphore(max_lookups)
 
-    async def __call__(self, host: str) -> list[Address]:
-        """All addresses of a name, each once, in the resolver's order; a literal is its own.
+    async def resolve(self, host: str) -> list[Address]:
+        """Return the distinct addresses of a name, in the resolver's order.
+
+        An address resolves to itself.
 
         Raises:
-            OSError: it has none.
+            OSError: the name has no address.
         """
         with suppress(ValueError):
             return [ip_address(host)]
-        await self._places.acquire()
+        await self._slots.acquire()
         loop = asyncio.get_running_loop()
-        waiting: asyncio.Future[Found] = loop.create_future()
+        future: asyncio.Future[LookupResult] = loop.create_future()
 
-        def end(found: Found) -> None:
-            self._places.release()
-            if not waiting.done():
-                waiting.set_result(found)
+        def finish(result: LookupResult) -> None:
+            self._slots.release()
+            if not future.done():
+                future.set_result(result)
 
-        def tell(found: Found) -> None:
+        def report(result: LookupResult) -> None:
             with suppress(RuntimeError):  # the loop has ended meanwhile
-                loop.call_soon_threadsafe(end, found)
+                loop.call_soon_threadsafe(finish, result)
 
-        # A daemon: a process that is told to stop does not wait for it.
-        threading.Thread(target=_look, args=(host, tell), daemon=True).start()
-        found = await waiting
-        if isinstance(found, OSError):
-            raise found
-        return found
+        # A daemon thread, so that a process which shuts down does not wait for it.
+        threading.Thread(target=_look_up, args=(host, report), daemon=True).start()
+        result = await future
+        if isinstance(result, OSError):
+            raise result
+        return result
 
 
-def _look(host: str, tell: Callable[[Found], None]) -> None:
+def _look_up(host: str, report: Callable[[LookupResult], None]) -> None:
     try:
-        # As bytes, for the name is ASCII already and is not to be encoded again.
+        # As bytes: the name is ASCII already and must not be encoded again.
         rows = socket.getaddrinfo(host.encode("ascii"), None, type=socket.SOCK_STREAM)
-        tell(list(dict.fromkeys(ip_address(row[4][0]) for row in rows)))
+        report(list(dict.fromkeys(ip_address(row[4][0]) for row in rows)))
     except OSError as error:
-        tell(error)
-    except ValueError as error:  # no name, or no address, that anybody could use
-        tell(OSError(str(error)))
+        report(error)
+    except ValueError as error:  # not a usable name, or not a usable address
+        report(OSError(str(error)))

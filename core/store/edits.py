@@ -24,7 +24,7 @@ from core.errors import (
     TooManyInFlight,
 )
 from core.ids import is_edit_id
-from core.images.storage import inversions_of
+from core.images.keys import image_inversions_prefix
 from core.schema import EditStatus, Record, Submission
 from core.store import keys
 from core.store.claims import ClaimStore
@@ -118,7 +118,7 @@ class EditStore(ClaimStore, HousekeepingStore, ModelRegistry):
             REPLAY_SECONDS * 1000,
             params.work,
             int(submission.keep_seconds * 1000),
-            inversions_of(submission),
+            image_inversions_prefix(submission),
         )
         if outcome == "full":
             raise QueueFull(

@@ -1,1 +1,1 @@
-"""Logs and traces, without anything that a caller sent in confidence."""
+"""Logs and traces, without anything confidential that a caller sent."""

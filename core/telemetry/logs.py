@@ -1,4 +1,4 @@
-"""Structured logs, readable at a terminal or as JSON; an edit's lines carry its id."""
+"""Structured logs, as text for a terminal or as JSON. Lines about an edit carry its id."""
 
 import logging
 import sys
@@ -10,17 +10,17 @@ from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
 from core.telemetry.redaction import redact
 
-_TRACES = ("exception", "stack")
-QUIET = ("httpx", "httpcore", "celery.app.trace", "uvicorn.access", "PIL")
+_MULTILINE = ("exception", "stack")
+QUIET_LOGGERS = ("httpx", "httpcore", "celery.app.trace", "uvicorn.access", "PIL")
 
 
 def configure_logs(*, level: str, form: str, part: str) -> None:
-    """Send every log line of this process, our own and the libraries', to stderr in one form.
+    """Send every log line of this process, ours and the libraries', to stderr in one format.
 
     Args:
         level: DEBUG, INFO, WARNING or ERROR.
         form: "console" or "json".
-        part: which process speaks ("api", "worker", …), on every line.
+        part: the process ("api", "worker", …), added to every line.
     """
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -29,7 +29,7 @@ def configure_logs(*, level: str, form: str, part: str) -> None:
         structlog.processors.StackInfoRenderer(),
     ]
 
-    def name_the_part(_: object, __: str, event: EventDict) -> EventDict:
+    def add_part(_: object, __: str, event: EventDict) -> EventDict:
         event["part"] = part
         return event
 
@@ -48,10 +48,10 @@ def configure_logs(*, level: str, form: str, part: str) -> None:
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared],
             processors=[
-                name_the_part,
+                add_part,
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 *_renderers(form),
-                # Last, so that it sees what libraries say and tracebacks too.
+                # Last, so that it sees the lines of libraries and tracebacks too.
                 lambda _, __, line: redact(str(line)),
             ],
         )
@@ -59,13 +59,13 @@ def configure_logs(*, level: str, form: str, part: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    for name in QUIET:
+    for name in QUIET_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _renderers(form: str) -> list[Processor]:
     if form == "json":
-        # Without local variables: they hold what callers sent.
+        # Without local variables: those hold what callers sent.
         traces = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
         return [
             structlog.processors.ExceptionRenderer(traces),
@@ -81,24 +81,24 @@ def _renderers(form: str) -> list[Processor]:
 
 
 def _on_one_line(_: object, __: str, event: EventDict) -> EventDict:
-    """Escape what could end a line or speak to a terminal: a caller's text forges no line.
+    """Escape line breaks and control characters, so that a caller's text cannot forge a line.
 
-    JSON does so by itself. Tracebacks keep their lines.
+    JSON escapes them anyway. Tracebacks keep their lines.
     """
     for name, value in event.items():
-        if isinstance(value, str) and not value.isprintable() and name not in _TRACES:
+        if isinstance(value, str) and not value.isprintable() and name not in _MULTILINE:
             event[name] = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in value)
     return event
 
 
 def get_logger(name: str) -> FilteringBoundLogger:
-    """A logger whose keyword arguments become fields."""
+    """Return a logger whose keyword arguments become fields."""
     logger: FilteringBoundLogger = structlog.get_logger(name)
     return logger
 
 
 @contextmanager
-def about_edit(edit_id: str, **fields: object) -> Iterator[None]:
-    """Put the edit's id on every line logged inside, libraries' lines included."""
+def edit_log_context(edit_id: str, **fields: object) -> Iterator[None]:
+    """Add the edit's id to every line logged inside, including libraries' lines."""
     with structlog.contextvars.bound_contextvars(edit=edit_id, **fields):
         yield

@@ -1,6 +1,7 @@
-"""Traces by OpenTelemetry. Imported only where a collector is named; see `core.telemetry.tracing`.
+"""Traces by OpenTelemetry. Imported only if a collector is configured.
 
-Nothing that a caller sent is in a span: no prompt, no path, no key.
+`core.telemetry.tracing` has the interface. Spans hold nothing that a caller sent: no prompt, no
+path, no key.
 """
 
 import time
@@ -17,14 +18,17 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from core.telemetry.tracing import Answered, AttemptTrace, Tracer
+from core.telemetry.tracing import AttemptTrace, OnResponse, Tracer
 
 _SERVER_ERROR = 500
 _W3C = TraceContextTextMapPropagator()
 
 
 def otlp_tracer(endpoint: str, part: str) -> Tracer:
-    """Sends spans there over OTLP/HTTP, else as the `OTEL_…` variables say."""
+    """Return a tracer that sends spans to `endpoint` over OTLP/HTTP.
+
+    Everything else is configured by the `OTEL_…` variables.
+    """
     exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces")
     provider = TracerProvider(resource=Resource.create({SERVICE_NAME: f"baret-{part}"}))
     provider.add_span_processor(BatchSpanProcessor(exporter))
@@ -32,15 +36,15 @@ def otlp_tracer(endpoint: str, part: str) -> Tracer:
 
 
 class OtelTracer(Tracer):
-    """Spans of the given provider; it is closed with this."""
+    """A tracer that records spans with the given provider, and closes it at the end."""
 
     def __init__(self, provider: TracerProvider):
         self._provider = provider
         self._tracer = provider.get_tracer("baret")
 
     @contextmanager
-    def request(self, method: str, headers: Mapping[str, str]) -> Iterator[Answered]:
-        """A span named by method and route, as OpenTelemetry's conventions for HTTP have it."""
+    def request(self, method: str, headers: Mapping[str, str]) -> Iterator[OnResponse]:
+        """Open a span named by method and route (OpenTelemetry's conventions for HTTP)."""
         context = _W3C.extract({"traceparent": headers.get("traceparent", "")})
         with self._tracer.start_as_current_span(
             method,
@@ -51,23 +55,26 @@ class OtelTracer(Tracer):
         ) as span:
             span.set_attribute("http.request.method", method)
 
-            def answered(route: str, status: int) -> None:
+            def on_response(route: str, status: int) -> None:
                 span.update_name(f"{method} {route}")
                 span.set_attribute("http.route", route)
                 span.set_attribute("http.response.status_code", status)
                 if status >= _SERVER_ERROR:
                     span.set_status(Status(StatusCode.ERROR))
 
-            yield answered
+            yield on_response
 
     def traceparent(self) -> str | None:
-        """None outside every span."""
+        """Return the current span, or None outside of any."""
         carrier: dict[str, str] = {}
         _W3C.inject(carrier)
         return carrier.get("traceparent")
 
     def attempt(self, edit_id: str, number: int, model: str) -> AttemptTrace:
-        """Its spans are made at its end, with the times noted: only then is their parent known."""
+        """Start recording an attempt.
+
+        Its spans are made at its end, with the recorded times: their parent is known only then.
+        """
         attributes: dict[str, str | int] = {
             "baret.edit": edit_id,
             "baret.attempt": number,
@@ -76,12 +83,12 @@ class OtelTracer(Tracer):
         return _OtelAttempt(self._tracer, attributes)
 
     def close(self) -> None:
-        """Waits for the collector, for some seconds at most."""
+        """Send what is still buffered. Waits a few seconds for the collector at most."""
         self._provider.shutdown()
 
 
 class _OtelAttempt(AttemptTrace):
-    """One span an attempt, in it one for the wait and one a stage."""
+    """The record of an attempt: a span for the wait, and one for the attempt with its stages."""
 
     def __init__(self, tracer: trace.Tracer, attributes: dict[str, str | int]):
         self._tracer, self._attributes = tracer, attributes
@@ -91,17 +98,17 @@ class _OtelAttempt(AttemptTrace):
         self._code: str | None = None
         self._stages: list[tuple[str, int]] = []
 
-    def asked(self, traceparent: str | None, queued_at: datetime) -> None:
+    def link(self, traceparent: str | None, queued_at: datetime) -> None:
         self._traceparent, self._queued_at = traceparent, queued_at
 
-    def stage(self, name: str) -> None:
+    def enter_stage(self, name: str) -> None:
         if not self._stages or self._stages[-1][0] != name:
             self._stages.append((name, time.time_ns()))
 
-    def failed(self, code: str) -> None:
+    def record_failure(self, code: str) -> None:
         self._code = code
 
-    def ended(self, outcome: str) -> None:
+    def finish(self, outcome: str) -> None:
         ended = time.time_ns()
         parent = _W3C.extract({"traceparent": self._traceparent or ""})
         if self._queued_at is not None:

@@ -1,13 +1,13 @@
-"""Secrets made unreadable in text that people will see: log lines and answers.
+"""Redaction of secrets in text that people will see: log lines and responses.
 
-Nothing logs a secret knowingly. This is for those that come along: a key in an address, a password
+No code logs a secret on purpose. This catches the ones that slip in: a key in a URL, or a password
 in the URL that a library's exception quotes.
 """
 
 import re
 from typing import Any
 
-# Percent-encoded or not: addresses are logged as they were sent.
+# Percent-encoded or not: URLs are logged as they were sent.
 _UNDERSCORE = "(?:_|%5[Ff])"
 _SECRETS = (
     (re.compile(rf"(baret{_UNDERSCORE}sk{_UNDERSCORE})[\w%]+", re.IGNORECASE), r"\1…"),
@@ -20,14 +20,14 @@ _SECRETS = (
 
 
 def redact(text: str) -> str:
-    """The text with every secret in it, whole or not, made unreadable."""
-    for secret, shown in _SECRETS:
-        text = secret.sub(shown, text)
+    """Return the text with every secret in it, whole or cut off, replaced."""
+    for pattern, replacement in _SECRETS:
+        text = pattern.sub(replacement, text)
     return text
 
 
 def redacted(value: Any) -> Any:
-    """A value as JSON has them, with every secret in its texts made unreadable."""
+    """Return a JSON value with every secret in its texts replaced."""
     if isinstance(value, str):
         return redact(value)
     if isinstance(value, list):

@@ -1,22 +1,22 @@
-"""What ends the stack before its time.
+"""Errors that end the stack early.
 
 StackError
-├── CannotStart   refused before anything was started: a busy port, a data folder in use
-├── KeepsDying    a child ended again and again before the stack was ready
-└── SampleFailed  the stack runs, but its first edit could not be made
+├── CannotStart    nothing was started: a busy port, a data folder in use
+├── StartupFailed  a process exited again and again before the stack was ready
+└── SampleFailed   the stack runs, but the sample edit could not be made
 """
 
 
 class StackError(Exception):
-    """A message for the person at the terminal, naming what to do."""
+    """Base of the stack's errors. The message tells the person at the terminal what to do."""
 
 
 class CannotStart(StackError):
     """Nothing was started."""
 
 
-class KeepsDying(StackError):
-    """A child could not be brought up."""
+class StartupFailed(StackError):
+    """A process did not stay up."""
 
 
 class SampleFailed(StackError):

@@ -1,4 +1,4 @@
-"""Free ports for servers that come back at the same address after they ended."""
+"""Free ports for servers that restart at the same address."""
 
 import secrets
 import socket
@@ -6,15 +6,15 @@ from contextlib import suppress
 
 from deploy.local.errors import CannotStart
 
-# Below those that Linux takes for outgoing connections (32768 and up). One of those could hold the
-# address when the server comes back: even its own client's, which by chance has the very port that
-# it asks for, and so is connected to itself.
+# Below the ports that Linux uses for outgoing connections (32768 and up). One of those could be
+# taken when the server restarts, even by its own client: a client that by chance gets the very port
+# it wants to reach is connected to itself.
 _PORTS = range(15_000, 30_000)
 _MAX_TRIES = 100
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nothing listens at.
+    """Return a port of 127.0.0.1 that nothing listens on.
 
     Raises:
         CannotStart: none was found.

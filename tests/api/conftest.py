@@ -15,12 +15,12 @@ __all__ = ["bare_client", "finish", "keys", "make_key", "post", "settings"]
 
 @pytest.fixture
 def settings_without_redis(tmp_path: Path) -> Settings:
-    """Nothing listens at the address."""
+    """Return settings with a Redis address where nothing listens."""
     return Settings(_env_file=None, REDIS_URL="redis://127.0.0.1:1/0", data_dir=tmp_path)
 
 
 @pytest.fixture
 def client(bare_client: TestClient, store: EditStore, model: Model) -> TestClient:
-    """A client of a service with a live worker of the model `zoo`."""
+    """Return a client of a service with a live worker of the model `zoo`."""
     store.announce("worker-1", model)
     return bare_client

@@ -1,4 +1,4 @@
-"""Who may call: keys, what each caller sees, and a service without any key."""
+"""Who may call: keys, what each caller sees, and a service without keys."""
 
 import subprocess
 import sys
@@ -15,24 +15,24 @@ from core.access.api_keys import ApiKey, Keyring, new_key
 from core.settings import Settings
 from core.store.edits import EditStore
 from core.telemetry.logs import configure_logs
-from tests.support.operations import KEYED
-from tests.support.problems import UNKNOWN, told
+from tests.support.operations import KEYED_OPERATIONS
+from tests.support.problems import UNKNOWN_EDIT, assert_problem
 
-EVERYWHERE = "0.0.0.0"  # noqa: S104 - this is what must be refused
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - this must be refused
 
 Post = Callable[..., Response]
 MakeKey = Callable[..., tuple[dict[str, str], ApiKey]]
 
 
 def refused(answer: Response) -> str:
-    """What a request without a valid key is told."""
-    problem = told(answer, 401, "unauthenticated")
+    """Assert that an answer refuses a request without a valid key; return the detail."""
+    problem = assert_problem(answer, 401, "unauthenticated")
     assert answer.headers["www-authenticate"] == "Bearer"
     assert "ratelimit" not in answer.headers
     return str(problem["detail"])
 
 
-@pytest.mark.parametrize(("method", "path"), KEYED)
+@pytest.mark.parametrize(("method", "path"), KEYED_OPERATIONS)
 def test_once_a_key_was_made_every_operation_asks_for_one(
     client: TestClient, make_key: MakeKey, method: str, path: str
 ) -> None:
@@ -93,16 +93,16 @@ def test_a_caller_sees_only_its_own_edits(
         ("DELETE", ""),
     ):
         theirs = client.request(method, f"/v1/edits/{edit['id']}{path}", headers=ben)
-        nobodys = client.request(method, f"/v1/edits/{UNKNOWN}{path}", headers=ben)
-        told(theirs, 404, "not_found")
+        nobodys = client.request(method, f"/v1/edits/{UNKNOWN_EDIT}{path}", headers=ben)
+        assert_problem(theirs, 404, "not_found")
         assert theirs.json() | {"instance": ""} == nobodys.json() | {"instance": ""}
     assert client.get("/v1/edits", headers=ben).json()["data"] == []
     assert [one["id"] for one in client.get("/v1/edits", headers=ann).json()["data"]] == [
         edit["id"]
     ]
     answer = client.post("/v1/edits", json={"prompt": "x", "source": edit["id"]}, headers=ben)
-    told(answer, 422, "validation_error")
-    assert client.get(mine["outputs"][0]["url"]).status_code == 200  # the address is its own key
+    assert_problem(answer, 422, "validation_error")
+    assert client.get(mine["outputs"][0]["url"]).status_code == 200  # the signed URL needs no key
 
 
 def test_a_key_that_replaces_another_sees_its_edits(
@@ -123,7 +123,7 @@ def test_a_key_is_neither_logged_nor_told(
     text = headers["Authorization"].removeprefix("Bearer ")
     secret = text.removeprefix("baret_sk_")
     answers = [
-        client.get(f"/v1/edits/{text}", headers=headers),  # put where none belongs
+        client.get(f"/v1/edits/{text}", headers=headers),  # a key in the wrong place
         client.get(f"/v1/{text}"),
         client.get("/v1/edits", headers={"Authorization": f"Bearer {text[:-1]}"}),
         client.post("/v1/edits", headers=headers),
@@ -134,7 +134,7 @@ def test_a_key_is_neither_logged_nor_told(
     assert not any(secret[:-1] in answer.text for answer in answers)
 
 
-# --- without any key
+# --- without keys
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.5", "::1", "localhost"])
@@ -157,7 +157,7 @@ def test_other_addresses_are_refused_until_there_is_a_key_or_the_network_is_trus
 def test_an_exposed_service_that_lost_its_keys_is_closed(
     settings: Settings, store: EditStore
 ) -> None:
-    # As after a Redis that came back empty: it must not become everybody's.
+    # As after Redis came back empty: the service must not be open to everyone.
     exposed = settings.model_copy(update={"host": EVERYWHERE})
     with TestClient(create_app(exposed)) as client:
         refused(client.get("/v1/edits"))

@@ -1,7 +1,7 @@
 """Every operation of the OpenAPI document against made-up requests: Schemathesis, all checks on.
 
-No answer is a 5xx, none has a status, header or body that the document does not tell. Bounded here;
-CONTRIBUTING.md has the command of the long run.
+No answer may be a 5xx, or have a status, header or body that the document does not describe. This
+run is short; CONTRIBUTING.md has the command of the long one.
 """
 
 import re
@@ -20,13 +20,13 @@ from core.store.model_registry import WORKER_SECONDS
 from tests.support.api_app import serving
 
 ROOT = Path(__file__).parents[2]
-EXAMPLES = 8  # a property of an operation
+EXAMPLES = 8  # for each property of an operation
 SEED = 20261125
 
 
 @pytest.fixture
 def live_worker(store: EditStore, model: Model) -> Iterator[None]:
-    """A worker that is announced for as long as the test runs."""
+    """Announce a worker for as long as the test runs."""
     stop = threading.Event()
 
     def repeat() -> None:

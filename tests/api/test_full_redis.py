@@ -1,4 +1,4 @@
-"""A Redis that has no room: no edit is accepted, and all that reads, ends and frees goes on."""
+"""A full Redis: no edit is accepted, but reading, finishing and deleting still work."""
 
 from collections.abc import Callable, Iterator
 
@@ -12,7 +12,7 @@ from core.schema import Model
 from core.store.claims import Claim
 from core.store.edits import EditStore
 from core.webhooks.queue import Deliveries
-from tests.support.problems import told
+from tests.support.problems import assert_problem
 
 MakeKey = Callable[..., tuple[dict[str, str], ApiKey]]
 Post = Callable[..., Response]
@@ -21,7 +21,7 @@ Finish = Callable[..., Claim]
 
 @pytest.fixture
 def fill(redis_url: str) -> Iterator[Callable[[], object]]:
-    """Leaves Redis no room, until the test is over."""
+    """Return a function that fills Redis until the test is over."""
     with redis.Redis.from_url(redis_url) as client:
         yield lambda: client.config_set("maxmemory", 1)
         client.config_set("maxmemory", 0)
@@ -39,10 +39,10 @@ def test_only_what_begins_an_edit_is_refused(
     _, ben = make_key("ben")
     ids = [post(headers=ann).json()["id"] for _ in range(3)]
     fill()
-    problem = told(post(headers=ann), 503, "unavailable")
+    problem = assert_problem(post(headers=ann), 503, "unavailable")
     assert "full" in problem["detail"]
-    told(post(headers=ann | {"Idempotency-Key": "k"}), 503, "unavailable")
-    problem = told(client.get("/readyz"), 503, "unavailable")
+    assert_problem(post(headers=ann | {"Idempotency-Key": "k"}), 503, "unavailable")
+    problem = assert_problem(client.get("/readyz"), 503, "unavailable")
     assert [(one["pointer"], "full" in one["detail"]) for one in problem["errors"]] == [
         ("/redis", True)
     ]
@@ -72,5 +72,5 @@ def test_living_workers_are_known_and_webhooks_settled(
     finish()
     delivery = deliveries.take()
     assert delivery is not None
-    assert len(store.secret("links")) == 32  # signs what it says; here it is made
+    assert len(store.secret("links")) == 32  # created although Redis is full
     assert deliveries.of(delivery.edit_id)[0].id == delivery.id

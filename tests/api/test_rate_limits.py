@@ -1,4 +1,4 @@
-"""How much a key may ask for: requests a minute, edits in flight; and a queue that is full."""
+"""Limits of a key: requests a minute, edits in flight; and a full queue."""
 
 import re
 from collections.abc import Callable
@@ -9,8 +9,8 @@ from httpx import Response
 from core.access.api_keys import ApiKey
 from core.settings import Settings
 from core.store.edits import EditStore
-from tests.support.operations import KEYED
-from tests.support.problems import told
+from tests.support.operations import KEYED_OPERATIONS
+from tests.support.problems import assert_problem
 
 Post = Callable[..., Response]
 MakeKey = Callable[..., tuple[dict[str, str], ApiKey]]
@@ -21,7 +21,7 @@ LIMIT = re.compile(r'"requests";r=(\d+);t=([1-9]\d?)')
 
 
 def left(answer: Response, *, quota: int) -> int:
-    """The requests left that an answer tells."""
+    """Return the number of requests left, from an answer's headers."""
     policy = POLICY.fullmatch(answer.headers["ratelimit-policy"])
     limit = LIMIT.fullmatch(answer.headers["ratelimit"])
     assert policy is not None and int(policy[1]) == quota
@@ -33,11 +33,13 @@ def test_every_answer_to_a_key_tells_its_limit_problems_too(
     client: TestClient, make_key: MakeKey, settings: Settings
 ) -> None:
     headers, _ = make_key()
-    seen = [
+    remaining = [
         left(client.request(method, path, headers=headers), quota=settings.requests_per_minute)
-        for method, path in KEYED
+        for method, path in KEYED_OPERATIONS
     ]
-    assert seen == [settings.requests_per_minute - used for used in range(1, len(KEYED) + 1)]
+    assert remaining == [
+        settings.requests_per_minute - used for used in range(1, len(KEYED_OPERATIONS) + 1)
+    ]
 
 
 def test_too_many_requests_are_refused_and_told_when_to_come_again(
@@ -49,7 +51,7 @@ def test_too_many_requests_are_refused_and_told_when_to_come_again(
         answer = client.get("/v1/edits", headers=headers)
         assert (answer.status_code, left(answer, quota=2)) == (200, remaining)
     answer = client.get("/v1/edits", headers=headers)
-    told(answer, 429, "rate_limited")
+    assert_problem(answer, 429, "rate_limited")
     assert left(answer, quota=2) == 0
     assert 50 < int(answer.headers["retry-after"]) <= 60
     assert answer.headers["ratelimit"].endswith(f";t={answer.headers['retry-after']}")
@@ -70,8 +72,8 @@ def test_edits_in_flight_have_a_bound_a_key(
     first = post(headers=ann).json()
     assert post(headers=after).status_code == 202
     answer = post(headers=ann)
-    assert "(2)" in told(answer, 429, "rate_limited")["detail"]
-    assert int(answer.headers["retry-after"]) == 30  # nothing is known of recent runs
+    assert "2 edits in flight" in assert_problem(answer, 429, "rate_limited")["detail"]
+    assert int(answer.headers["retry-after"]) == 30  # no recent runs to estimate from
     assert left(answer, quota=600) > 500
     assert post(headers=ben).status_code == 202
     finish()
@@ -84,9 +86,9 @@ def test_a_full_queue_tells_when_a_place_will_be_free(
 ) -> None:
     for _ in range(settings.queue_limit):
         post()
-    assert post().headers["retry-after"] == "30"  # nothing is known of recent runs
+    assert post().headers["retry-after"] == "30"  # no recent runs to estimate from
     finish()
     post()
     answer = post()
-    told(answer, 503, "queue_full")
+    assert_problem(answer, 503, "queue_full")
     assert answer.headers["retry-after"] == "1"  # that edit took milliseconds

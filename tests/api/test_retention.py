@@ -1,4 +1,4 @@
-"""Deleting edits, and what is told of those that have expired."""
+"""Deleting edits, and answers about those that have expired."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -14,19 +14,16 @@ from core.images.storage import ImageStorage
 from core.settings import Settings
 from core.store import keys
 from core.store.edits import EditStore
+from tests.support.problems import assert_problem
 
 Post = Callable[..., Response]
 Finish = Callable[..., Any]
 
 
 def names(settings: Settings) -> list[str]:
-    """Every file and folder in the picture store."""
+    """Return every file and folder in the image storage."""
     folder = settings.data_dir / "pictures"
     return [str(path.relative_to(folder)) for path in folder.rglob("*")]
-
-
-def assert_problem(answer: Response, status: int, code: str) -> None:
-    assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
 @pytest.mark.parametrize("state", ["queued", "running", "succeeded"])
@@ -88,9 +85,11 @@ def test_an_edit_expires_as_the_settings_say(
     assert edit["expires_at"] is None
     finish()
     edit = client.get(f"/v1/edits/{edit['id']}").json()
-    kept = datetime.fromisoformat(edit["expires_at"]) - datetime.fromisoformat(edit["completed_at"])
-    assert kept == timedelta(seconds=120)
-    # Addresses of pictures hold no longer than the pictures.
+    retention = datetime.fromisoformat(edit["expires_at"]) - datetime.fromisoformat(
+        edit["completed_at"]
+    )
+    assert retention == timedelta(seconds=120)
+    # Image URLs expire with the images.
     seconds = int(client.get(edit["outputs"][0]["url"]).headers["cache-control"].split("=")[1])
     assert 100 < seconds <= 120
 
@@ -104,7 +103,7 @@ def test_an_expired_edit_is_told_apart_from_one_that_never_was(
         raw.hset(keys.edit(edit_id), "expires_ms", 1)
         raw.zadd(keys.EXPIRING, {edit_id: 1})
     url = f"/v1/edits/{edit_id}"
-    for _ in range(2):  # before a housekeeper comes, and after
+    for _ in range(2):  # before the housekeeper has run, and after
         for ask in (
             client.get(url),
             client.get(f"{url}/image"),

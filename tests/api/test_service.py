@@ -1,4 +1,4 @@
-"""Models, health, the description, pages, logs, and the door."""
+"""Models, health, the OpenAPI document, pages, logs, and starting up."""
 
 import json
 import re
@@ -13,9 +13,11 @@ from fastapi.testclient import TestClient
 from httpx import Response
 
 from api.app import create_app
-from api.openapi.examples import EDIT, MODEL, QUEUED, REQUEST
-from api.openapi.examples import EVENTS as EVENT_EXAMPLES
+from api.openapi.examples import EDIT, QUEUED
 from api.responses.sse import EVENTS
+from api.routes.create import EXAMPLE as REQUEST
+from api.routes.events import EXAMPLES as EVENT_EXAMPLES
+from api.routes.models import EXAMPLE as MODEL
 from api.submission.parsing import CreateEditRequest
 from core.schema import Edit, Model
 from core.settings import Settings
@@ -67,7 +69,7 @@ def test_not_ready_names_what_is_missing(
     assert [error["pointer"] for error in problem["errors"]] == ["/redis"]
 
 
-# --- the description
+# --- the OpenAPI document
 
 
 def every_reference(node: Any) -> set[str]:
@@ -126,8 +128,8 @@ def test_operations_on_edits_and_models_tell_what_keys_bring(client: TestClient)
     assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
     for path, operations in document["paths"].items():
         for operation in operations.values():
-            asked = ("/v1/edits", "/v1/models", "/v1/webhooks", "/metrics")
-            if not path.startswith(asked):
+            keyed = ("/v1/edits", "/v1/models", "/v1/webhooks", "/metrics")
+            if not path.startswith(keyed):
                 assert "security" not in operation
                 continue
             assert operation["security"] == [{"key": []}, {}]
@@ -150,7 +152,7 @@ def test_posting_tells_of_idempotency_keys(client: TestClient) -> None:
 
 
 def examples(answer: dict[str, Any]) -> set[str]:
-    """The codes of the problems that an answer shows."""
+    """Return the codes of the problems in an answer's examples."""
     problems: dict[str, Any] = answer["content"].get("application/problem+json", {})
     return set(problems.get("examples", {}))
 
@@ -170,7 +172,7 @@ def test_the_examples_are_what_they_show() -> None:
 
 
 class Links(HTMLParser):
-    """What a page loads, and what is wrong with its labels."""
+    """Collects what a page loads, and counts inline scripts and styles."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -204,7 +206,7 @@ def test_every_input_of_the_page_has_a_label(client: TestClient) -> None:
     page = client.get("/").text
     inputs = set(re.findall(r'<(?:input|textarea|select|progress)[^>]* id="(\w+)"', page))
     inputs |= set(re.findall(r'<(?:input|textarea|select|progress) id="(\w+)"', page))
-    labels = set(re.findall(r'<label[^>]* for="(\w+)"', page)) | {"own"}  # inside its label
+    labels = set(re.findall(r'<label[^>]* for="(\w+)"', page)) | {"manual"}  # inside its label
     assert inputs
     assert inputs <= labels
 
@@ -231,7 +233,7 @@ def test_one_line_a_request_and_the_edits_id_at_its_acceptance(
 ) -> None:
     configure_logs(level="INFO", form="json", part="api")
     answer = post(headers={"X-Request-Id": "r-1"})
-    client.get(answer.json()["urls"]["self"])  # looks and finds: no line at INFO
+    client.get(answer.json()["urls"]["self"])  # a successful GET: no line at INFO
     client.get("/v1/edits/a%0Ab?secret=1")
     client.get("/healthz")
     client.get("/readyz")
@@ -246,7 +248,7 @@ def test_one_line_a_request_and_the_edits_id_at_its_acceptance(
     assert (second["path"], second["status"]) == ("/v1/edits/a%0Ab", 404)
 
 
-# --- the door
+# --- starting up
 
 
 def run_python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -1,4 +1,4 @@
-"""The bundled model in batches, and two edits of the small world."""
+"""The bundled model on batches, and two edits of the tuning split."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""`baret keys` as an operator calls it, on a real Valkey."""
+"""`baret keys` as an operator runs it, on a real Valkey."""
 
 import json
 import subprocess
@@ -12,21 +12,21 @@ from core.access.api_keys import Keyring, id_of, is_key
 from core.errors import KeyRevoked
 from core.store.connection import connect
 
-Done = subprocess.CompletedProcess[str]
-Run = Callable[..., Done]
+Completed = subprocess.CompletedProcess[str]
+Run = Callable[..., Completed]
 
 
 @pytest.fixture
 def baret(redis_url: str, tmp_path: Path) -> Run:
-    """Runs the command, as the script that is installed does."""
+    """Run the command as the installed script does."""
 
-    def run(*arguments: str, expected: int = 0, redis: str = redis_url) -> Done:
+    def run(*arguments: str, expected: int = 0, redis: str = redis_url) -> Completed:
         done = subprocess.run(
             [sys.executable, "-m", "cli", *arguments],
             capture_output=True,
             text=True,
             timeout=60,
-            # Wide, and without colours, wherever the tests run.
+            # A wide terminal without colors, wherever the tests run.
             env={
                 "PATH": "",
                 "COLUMNS": "200",
@@ -86,8 +86,8 @@ def test_a_key_is_revoked_by_its_id_or_by_itself(baret: Run, keys: Keyring, by: 
 def test_what_goes_wrong_is_told_in_a_sentence(baret: Run) -> None:
     assert "no such key" in baret("keys", "revoke", "key_0", expected=1).stderr
     assert "no such key" in baret("keys", "create", "x", "--replaces", "key_0", expected=1).stderr
-    gone = baret("keys", "list", expected=1, redis="redis://127.0.0.1:1/0")
-    assert "Redis does not answer" in gone.stderr
+    unreachable = baret("keys", "list", expected=1, redis="redis://127.0.0.1:1/0")
+    assert "Redis does not answer" in unreachable.stderr
     assert "REDIS_URL" in baret("keys", "list", expected=1, redis="").stderr
     assert baret("keys", "create", "x", "--edits-in-flight", "0", expected=2)
     assert "create" in baret("keys", expected=2).stdout

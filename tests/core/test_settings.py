@@ -1,4 +1,4 @@
-"""What the contract says of a service whose operator has configured nothing."""
+"""The defaults are those in the contract."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Stacks to test, each on a data folder and a port of its own."""
+"""Stacks to test, each with its own data folder and port."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,14 +16,14 @@ def free_port() -> int:
 
 @pytest.fixture
 def start(tmp_path: Path, free_port: int) -> Iterator[Callable[..., RunningStack]]:
-    """Starts a stack on this test's data folder, whose name has a space; ends what is left."""
+    """Start stacks on the test's data folder, whose name has a space; end what is left."""
     started: list[RunningStack] = []
 
-    def begin(*chosen: str) -> RunningStack:
+    def start_stack(*chosen: str) -> RunningStack:
         started.append(RunningStack(tmp_path / "my data", free_port, *chosen))
         return started[-1]
 
-    yield begin
+    yield start_stack
     for stack in started:
         if stack.process.poll() is None:
             stack.note_family()

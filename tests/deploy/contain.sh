@@ -1,8 +1,8 @@
-# What docker-compose.yml takes from our processes, without a container engine:
+# Runs a command with the restrictions in docker-compose.yml, without a container engine:
 #   contain.sh DATA PYTHON COMMAND…
-# runs a command as user 10001 with no capabilities, on a root file system that is read-only but
-# for DATA (at /mnt/data) and 256 MB of temporary files that cannot be executed (at /mnt/tmp).
-# To be run as root, in a mount namespace of its own (`unshare --mount`).
+# The command runs as user 10001 without capabilities, on a read-only root file system. Only DATA
+# (at /mnt/data) and 256 MB of temporary files that cannot be executed (at /mnt/tmp) are writable.
+# Run it as root, in a new mount namespace (`unshare --mount`).
 set -eu
 data=$1 python=$2
 shift 2
@@ -12,7 +12,7 @@ mount -t tmpfs -o mode=755 none /mnt
 mkdir /mnt/data /mnt/tmp /mnt/python
 mount --bind "$data" /mnt/data
 mount --bind "$python" /mnt/python
-# An interpreter in root's own home is not for others; here it is.
+# Other users cannot read an interpreter in root's home; here they can.
 case $python in /root/*)
   mount -t tmpfs -o mode=755 none /root
   mkdir -p "$python"

@@ -1,4 +1,4 @@
-"""As much of a Dockerfile as ours use, carried out in a folder instead of an image."""
+"""Runs the subset of Dockerfile steps that ours use, in a folder instead of an image."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 
 @dataclass
 class Dockerfile:
-    """What an image is made of."""
+    """The steps of a Dockerfile."""
 
     environment: dict[str, str] = field(default_factory=dict)
     copies: list[list[str]] = field(default_factory=list)  # sources …, destination
@@ -22,28 +22,28 @@ class Dockerfile:
 
 
 def parse(path: Path) -> Dockerfile:
-    """Read it; the steps that need root or a container (useradd) are left out."""
-    found = Dockerfile()
+    """Parse a Dockerfile, without the steps that need root or a container (useradd)."""
+    parsed = Dockerfile()
     lines = [line for line in path.read_text().splitlines() if not line.startswith("#")]
     for line in "\n".join(lines).replace("\\\n", " ").splitlines():
         word, _, rest = line.partition(" ")
         match word:
             case "ENV":
-                found.environment |= dict(pair.split("=", 1) for pair in rest.split())
+                parsed.environment |= dict(pair.split("=", 1) for pair in rest.split())
             case "COPY":
-                found.copies.append(rest.split())
+                parsed.copies.append(rest.split())
             case "RUN" if "pip install" in rest:
-                found.installs.append(re.sub(r"--mount=\S+ ", "", rest))
+                parsed.installs.append(re.sub(r"--mount=\S+ ", "", rest))
             case "USER":
-                found.user = rest
+                parsed.user = rest
             case "CMD":
-                found.command = json.loads(rest)
-    return found
+                parsed.command = json.loads(rest)
+    return parsed
 
 
 @dataclass(frozen=True)
 class Image:
-    """A folder with an image's files and a fresh environment with its packages."""
+    """A folder with an image's files and a new environment with its packages."""
 
     file: Dockerfile
     app: Path
@@ -67,28 +67,28 @@ class Image:
 
     @property
     def packages_bytes(self) -> int:
-        """The size of what pip installed."""
+        """Return the size of the installed packages."""
         files = self.venv.rglob("site-packages/**/*")
         return sum(one.stat().st_size for one in files if one.is_file())
 
 
 def build(dockerfile: Path, folder: Path, *, hashed: bool = True) -> Image:
-    """Carry out COPY and `RUN pip install` in `folder`, with an environment of their own.
+    """Run COPY and `RUN pip install` in `folder`, with a new virtual environment.
 
-    Without hashes it takes the same releases in whatever build this machine's index has: of torch
-    one without the CUDA libraries' gigabytes.
+    Without hashes, pip takes the same releases in any build that this machine's index has, such as
+    torch without the gigabytes of CUDA libraries.
     """
-    found, root = parse(dockerfile), dockerfile.parent
+    parsed, root = parse(dockerfile), dockerfile.parent
     app, venv = folder / "app", folder / "venv"
     app.mkdir()
-    for *sources, destination in found.copies:
+    for *sources, destination in parsed.copies:
         for source in sources:
             _copy(root / source, app / destination)
     subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
     (folder / "data").mkdir()
     environment = {
         **_machine(),
-        **found.environment,
+        **parsed.environment,
         "PATH": f"{venv / 'bin'}:/usr/bin:/bin",
         "BARET_DATA_DIR": str(folder / "data"),
     }
@@ -96,10 +96,10 @@ def build(dockerfile: Path, folder: Path, *, hashed: bool = True) -> Image:
         pins = (app / "requirements.txt").read_text()
         bare = re.findall(r"^(?!nvidia-|cuda-|triton)[a-z0-9-]+==\S+", pins, re.MULTILINE)
         (app / "requirements.txt").write_text("\n".join(bare))
-    for line in found.installs:
+    for line in parsed.installs:
         command = line if hashed else line.replace("--require-hashes", "")
         subprocess.run(["/bin/sh", "-ec", command], cwd=app, env=environment, check=True)
-    return Image(found, app, venv, environment)
+    return Image(parsed, app, venv, environment)
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -110,6 +110,6 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _machine() -> dict[str, str]:
-    """The environment without what would leak this checkout or its settings into the image."""
+    """Return the environment without variables that would leak this checkout or its settings."""
     ours = ("BARET_", "REDIS_", "PYTHON", "VIRTUAL_ENV", "COV")
     return {key: value for key, value in os.environ.items() if not key.startswith(ours)}

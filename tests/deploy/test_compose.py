@@ -1,4 +1,4 @@
-"""What docker-compose.yml takes from every container, read without a container engine."""
+"""The restrictions in docker-compose.yml, read without a container engine."""
 
 import re
 from typing import Any
@@ -67,7 +67,7 @@ def test_images_begin_with_an_exact_release(name: str) -> None:
 
 @pytest.mark.parametrize("name", DOCKERFILES)
 def test_images_install_what_has_its_hash_and_fetch_nothing_more(name: str) -> None:
-    hashed, ours = parse(ROOT / name).installs
-    assert "--require-hashes -r requirements.txt" in hashed
-    assert "--no-index --no-deps --no-build-isolation" in ours
+    dependencies, project = parse(ROOT / name).installs
+    assert "--require-hashes -r requirements.txt" in dependencies
+    assert "--no-index --no-deps --no-build-isolation" in project
     assert not re.search(r"curl|wget|apt-get|git clone|ADD ", (ROOT / name).read_text())

@@ -1,4 +1,4 @@
-"""What the images are made of works, as far as that can be seen without a container engine."""
+"""The parts of the images work, as far as can be tested without a container engine."""
 
 import shutil
 import subprocess
@@ -16,11 +16,11 @@ MEGABYTE = 10**6
 
 
 def compose_command() -> list[str] | None:
-    """`docker compose`, or the older program of its own; None where there is neither."""
+    """Return `docker compose`, or the older standalone program; None if there is neither."""
     for command in (["docker", "compose"], ["docker-compose"]):
         if shutil.which(command[0]):
-            asked = subprocess.run([*command, "version"], capture_output=True, check=False)
-            if asked.returncode == 0:
+            completed = subprocess.run([*command, "version"], capture_output=True, check=False)
+            if completed.returncode == 0:
                 return command
     return None
 
@@ -30,11 +30,11 @@ def test_compose_file_is_understood() -> None:
     if command is None:
         pytest.skip("neither `docker compose` nor `docker-compose` is on this machine")
 
-    answer = subprocess.run(
+    completed = subprocess.run(
         [*command, "config", "--quiet"], cwd=ROOT, capture_output=True, text=True, check=False
     )
 
-    assert answer.returncode == 0, answer.stderr
+    assert completed.returncode == 0, completed.stderr
 
 
 @pytest.mark.parametrize("name", ["Dockerfile.api", "Dockerfile.gpu"])
@@ -42,7 +42,7 @@ def test_images_run_as_the_same_user_without_rights(name: str) -> None:
     text = (ROOT / name).read_text()
 
     assert parse(ROOT / name).user == "baret"
-    assert "useradd --uid 10001" in text  # both write to one volume
+    assert "useradd --uid 10001" in text  # both write to the same volume
 
 
 @pytest.mark.parametrize("name", ["Dockerfile.api", "Dockerfile.gpu"])
@@ -73,7 +73,7 @@ def test_api_image_is_small_and_has_no_torch(
 
 @pytest.fixture
 def api_url(api_image: Image, redis_url: str, free_port: int) -> Iterator[str]:
-    """The image's command, with the settings that docker-compose.yml gives it."""
+    """The URL of the image's command, run with the settings in docker-compose.yml."""
     process = api_image.start(
         REDIS_URL=redis_url, BARET_PORT=str(free_port), BARET_TRUSTED_NETWORK="true"
     )

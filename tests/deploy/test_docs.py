@@ -1,4 +1,4 @@
-"""The page on deployment keeps up with the code."""
+"""The deployment page lists every setting."""
 
 from core.settings import Settings
 from tests.support.commands import ROOT

@@ -1,4 +1,4 @@
-"""The processes need none of the rights that docker-compose.yml takes from them."""
+"""The processes need none of the rights that docker-compose.yml removes."""
 
 import json
 import os
@@ -22,11 +22,11 @@ Within = list[str]
 
 
 def can_contain() -> bool:
-    """Whether this machine lets us make a mount namespace."""
+    """Return whether this machine lets us create a mount namespace."""
     if os.geteuid() != 0 or not shutil.which("unshare") or not shutil.which("setpriv"):
         return False
-    tried = ["unshare", "--mount", "mount", "--make-rprivate", "/"]
-    return subprocess.run(tried, capture_output=True, check=False).returncode == 0
+    command = ["unshare", "--mount", "mount", "--make-rprivate", "/"]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 pytestmark = pytest.mark.skipif(not can_contain(), reason="needs root and a mount namespace")
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.skipif(not can_contain(), reason="needs root and a moun
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the user may write, like the volume at /data."""
+    """A folder that the user may write to, like the volume at /data."""
     folder = tmp_path_factory.mktemp("contained")
     (folder / "pictures").mkdir()
     for one in (folder, folder / "pictures"):

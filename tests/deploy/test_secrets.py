@@ -1,4 +1,4 @@
-"""A secret in a setting is in no line that a process prints, also where the setting is wrong."""
+"""No process prints a secret in a setting, even if the setting is wrong."""
 
 import os
 import subprocess
@@ -31,7 +31,7 @@ def test_the_password_of_redis_is_never_printed(module: str, address: str, tmp_p
         text=True,
     ) as process:
         assert process.stdout
-        first = process.stdout.readline()  # on a busy machine it takes a while to begin
+        first = process.stdout.readline()  # on a busy machine it takes a while to start
         try:
             rest, _ = process.communicate(timeout=2)
         except subprocess.TimeoutExpired:  # it waits for Redis

@@ -1,4 +1,4 @@
-"""What is pinned, and whether anything bad is known of it; no test here needs the internet."""
+"""Pinned packages and their audit. No test here needs the internet."""
 
 import json
 import re
@@ -15,8 +15,8 @@ from tests.support.commands import ROOT
 from tools.audit import CLEAN, FILES, UNKNOWN, VULNERABLE, audit
 
 IMAGES = ("deploy/requirements-api.txt", "deploy/requirements-worker.txt")
-# torch pins its CUDA libraries itself; no other machine than the worker's has them.
-TORCHS_OWN = re.compile(r"nvidia-|cuda-|triton$")
+# torch pins its CUDA libraries itself; only the worker has them.
+CUDA_PACKAGES = re.compile(r"nvidia-|cuda-|triton$")
 
 HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
 
@@ -29,7 +29,7 @@ def pins(text: str) -> dict[str, str]:
 def test_images_pins_are_those_of_the_constraints(name: str) -> None:
     tested = pins((ROOT / "constraints.txt").read_text())
     for package, version in pins((ROOT / name).read_text()).items():
-        if not TORCHS_OWN.match(package):
+        if not CUDA_PACKAGES.match(package):
             assert tested.get(package) == version, f"{package}: `make requirements`"
 
 
@@ -66,12 +66,12 @@ def test_the_audit_reads_every_file_of_pins() -> None:
 
 @contextmanager
 def advisories(known: dict[str, str]) -> Iterator[list[str]]:
-    """A source of advisories on loopback, by OSV's API: pip-audit's options for it."""
+    """Serve advisories on loopback by OSV's API; yield pip-audit's options for it."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            name = asked["package"]["name"]
+            query = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            name = query["package"]["name"]
             vulns = [_advisory(name, known[name])] if name in known else []
             body = json.dumps({"vulns": vulns} if vulns else {}).encode()
             self.send_response(200)
@@ -93,8 +93,8 @@ def advisories(known: dict[str, str]) -> Iterator[list[str]]:
             thread.join()
 
 
-def _advisory(name: str, mended_in: str) -> dict[str, object]:
-    events = [{"introduced": "0"}, {"fixed": mended_in}]
+def _advisory(name: str, fixed_in: str) -> dict[str, object]:
+    events = [{"introduced": "0"}, {"fixed": fixed_in}]
     return {
         "id": "PYSEC-2026-1",
         "modified": "2026-01-01T00:00:00Z",
@@ -124,7 +124,7 @@ def test_an_audit_that_finds_nothing_is_clean(
 ) -> None:
     with advisories({}) as options:
         assert audit(pinned, options) == CLEAN
-    assert "2 pins, 0 known vulnerabilities, 0 not looked up" in capsys.readouterr().out
+    assert "2 packages, 0 known vulnerabilities, 0 not looked up" in capsys.readouterr().out
 
 
 def test_an_audit_that_finds_something_fails(
@@ -132,14 +132,14 @@ def test_an_audit_that_finds_something_fails(
 ) -> None:
     with advisories({"h11": "0.17.0"}) as options:
         assert audit(pinned, options) == VULNERABLE
-    assert "h11 0.16.0: PYSEC-2026-1, mended in 0.17.0" in capsys.readouterr().out
+    assert "h11 0.16.0: PYSEC-2026-1, fixed in 0.17.0" in capsys.readouterr().out
 
 
 def test_an_audit_without_advisories_says_so_and_is_not_clean(
     pinned: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    nobody = ["--vulnerability-service", "osv", "--osv-url", "http://127.0.0.1:9/v1/query"]
-    assert audit(pinned, nobody) == UNKNOWN
+    unreachable = ["--vulnerability-service", "osv", "--osv-url", "http://127.0.0.1:9/v1/query"]
+    assert audit(pinned, unreachable) == UNKNOWN
     assert capsys.readouterr().out.startswith("NOT AUDITED pins.txt")
 
 

@@ -17,8 +17,8 @@ class Valkey(Server):
     """The server as the one-machine stack configures it: with an append-only file, no eviction."""
 
     def __init__(self, data: Path):
-        command, self.url = valkey.prepare(data)
-        super().__init__(command.argv, lambda: valkey.answers(self.url))
+        command, self.url = valkey.configure(data)
+        super().__init__(command.argv, lambda: valkey.is_ready(self.url))
 
 
 class Stack(Service):

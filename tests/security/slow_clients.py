@@ -9,9 +9,8 @@ import pytest
 from fastapi import FastAPI
 
 from api.app import create_app
+from api.server.limits import BodyTimeouts, ConnectionLimits
 from api.server.memory_limiter import MemoryLimiter
-from api.server.protocol import ConnectionLimits
-from api.submission.body import BodyTimeouts
 from core.schema import Model
 from core.settings import Settings
 from core.store.edits import EditStore

@@ -102,7 +102,7 @@ def settings(redis_url: str, tmp_path: Path) -> Settings:
 def app_that_waits(seconds: float, settings: Settings) -> FastAPI:
     """An application that waits so long for a picture."""
     made = create_app(settings)
-    fetcher = Fetcher(LOOPBACK, seconds=seconds, place_seconds=0.2)
+    fetcher = Fetcher(LOOPBACK, seconds=seconds, slot_seconds=0.2)
     made.state.services = replace(made.state.services, fetcher=fetcher)
     return made
 

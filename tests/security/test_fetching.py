@@ -22,7 +22,7 @@ from tests.security.slow_servers import (
     settings,
 )
 from tests.security.tally import Tally
-from tests.support.problems import told
+from tests.support.problems import assert_problem
 
 __all__ = ["settings"]
 
@@ -57,7 +57,7 @@ def test_a_handshake_that_never_ends_is_given_up(app: FastAPI, tally: Tally) -> 
     with TestClient(app) as client, listening(lambda talk: talk.done.wait()) as server:
         answer = client.post("/v1/edits", json=ask(server.url.replace("http:", "https:")))
     tally.count("picture servers that misbehave", answer.status_code)
-    told(answer, 422, "fetch_failed")
+    assert_problem(answer, 422, "fetch_failed")
 
 
 @pytest.mark.parametrize("name", ["sends a body without end", "sends gzip", "drips its head"])

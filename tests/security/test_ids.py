@@ -288,7 +288,7 @@ def test_the_picture_store_takes_no_name_that_leads_elsewhere(tmp_path: Path, ta
     ]
     for text in ELSEWHERE:
         for use in uses:
-            with pytest.raises(ValueError, match="No key of the picture store"):
+            with pytest.raises(ValueError, match="Not a key of the image storage"):
                 use(text)
             tally.count("path traversal", "refused")
         # Whatever a record says, nothing is kept under such a name.

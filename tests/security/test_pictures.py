@@ -143,7 +143,7 @@ def test_absurd_metadata_is_passed_over(send: Send, form: str) -> None:
 def test_a_picture_that_ends_its_decoder_is_refused_and_the_next_is_served(
     app: FastAPI, send: Send, bounds: DecoderSandbox
 ) -> None:
-    app.state.services = replace(app.state.services, decoding=bounds)
+    app.state.services = replace(app.state.services, sandbox=bounds)
     # It would compute for minutes.
     assert send("bombs", crafted.jpeg_of_many_scans(20_000)) == 400
     assert send("bombs", photo("JPEG")) == 202
@@ -152,14 +152,14 @@ def test_a_picture_that_ends_its_decoder_is_refused_and_the_next_is_served(
 def test_a_picture_that_takes_too_much_memory_is_refused_and_the_next_is_served(
     app: FastAPI, send: Send
 ) -> None:
-    app.state.services = replace(app.state.services, decoding=DecoderSandbox(memory=160 * 2**20))
+    app.state.services = replace(app.state.services, sandbox=DecoderSandbox(memory=160 * 2**20))
     assert send("bombs", photo("AVIF", size=(6000, 6000), speed=10)) == 400
     assert send("bombs", photo("AVIF")) == 202
 
 
 def test_a_bomb_stops_nobody_else(app: FastAPI, send: Send) -> None:
     app.state.services = replace(
-        app.state.services, decoding=DecoderSandbox(seconds=3), decoders=CapacityLimiter(2)
+        app.state.services, sandbox=DecoderSandbox(seconds=3), decoders=CapacityLimiter(2)
     )
     found: list[int] = []
     bomb = crafted.jpeg_of_many_scans(20_000)
@@ -177,7 +177,7 @@ def test_who_waits_too_long_for_a_decoder_is_told_to_come_again(
 ) -> None:
     app.state.services = replace(
         app.state.services,
-        decoding=DecoderSandbox(seconds=3),
+        sandbox=DecoderSandbox(seconds=3),
         decoders=CapacityLimiter(1),
         decoder_wait=0.5,
     )

@@ -1,4 +1,4 @@
-"""The application on a real Valkey and a real folder; fixtures to import, and a real server."""
+"""The application on a real Valkey and a real folder: fixtures to import, and a real server."""
 
 import hashlib
 import threading
@@ -14,7 +14,8 @@ from fastapi.testclient import TestClient
 from httpx import Response
 
 from api.app import create_app
-from api.server.protocol import ConnectionLimits, server_config
+from api.server.limits import ConnectionLimits
+from api.server.protocol import server_config
 from core.access.api_keys import ApiKey, Keyring, NewApiKey
 from core.images.storage import ImageStorage
 from core.schema import EditStatus, EditWarning, Result, StoredImage
@@ -43,14 +44,14 @@ def settings(redis_url: str, tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def bare_client(settings: Settings) -> Iterator[TestClient]:
-    """A client of a service that no worker has come to yet."""
+    """Return a client of a service that has no worker yet."""
     with TestClient(create_app(settings)) as client:
         yield client
 
 
 @pytest.fixture
 def post(client: TestClient, make_image: MakeImage) -> Callable[..., Response]:
-    """Posts a small PNG as multipart; names are further form fields."""
+    """Return a function that posts a small PNG as multipart, with other fields by name."""
 
     def send(*, headers: dict[str, str] | None = None, **fields: str) -> Response:
         data = {"prompt": "a cat that sits", **fields}
@@ -61,7 +62,7 @@ def post(client: TestClient, make_image: MakeImage) -> Callable[..., Response]:
 
 @pytest.fixture
 def finish(store: EditStore, settings: Settings, make_image: MakeImage) -> Callable[..., Claim]:
-    """Does a worker's part for the edit that has waited longest."""
+    """Return a function that does a worker's part for the edit that has waited longest."""
     files = ImageStorage(settings.images_url)
 
     def work(
@@ -107,10 +108,10 @@ def keys(redis_url: str) -> Iterator[Keyring]:
 
 @pytest.fixture
 def make_key(keys: Keyring) -> Callable[..., tuple[dict[str, str], ApiKey]]:
-    """Makes a key: `headers, key = make_key("ann", requests_per_minute=5)`."""
+    """Return a function: `headers, key = make_key("ann", requests_per_minute=5)`."""
 
-    def make(name: str = "ann", **wishes: Any) -> tuple[dict[str, str], ApiKey]:
-        text, key = keys.create(NewApiKey(name, **wishes))
+    def make(name: str = "ann", **limits: Any) -> tuple[dict[str, str], ApiKey]:
+        text, key = keys.create(NewApiKey(name, **limits))
         return {"Authorization": f"Bearer {text}"}, key
 
     return make
@@ -123,7 +124,7 @@ def serving(
     app: FastAPI | None = None,
     connection_limits: ConnectionLimits | None = None,
 ) -> Iterator[str]:
-    """The application behind a real server, on a free port of loopback: its address."""
+    """Run the application in a real server on a free port of loopback; yield its address."""
     config = server_config(
         app or create_app(settings),
         host="127.0.0.1",

@@ -1,18 +1,19 @@
-"""Every operation that needs a key once there is one."""
+"""The operations of the API, for tests that call each of them."""
 
-from tests.support.problems import UNKNOWN
+from tests.support.problems import UNKNOWN_EDIT
 
-KEYED = [
+# Method and path of each operation that requires a key.
+KEYED_OPERATIONS = [
     ("POST", "/v1/edits"),
     ("GET", "/v1/edits"),
     ("GET", "/v1/edits?limit=0"),
-    ("GET", f"/v1/edits/{UNKNOWN}"),
-    ("POST", f"/v1/edits/{UNKNOWN}/cancel"),
-    ("DELETE", f"/v1/edits/{UNKNOWN}"),
-    ("GET", f"/v1/edits/{UNKNOWN}/events"),
-    ("GET", f"/v1/edits/{UNKNOWN}/image"),
-    ("GET", f"/v1/edits/{UNKNOWN}/deliveries"),
-    ("POST", f"/v1/edits/{UNKNOWN}/deliveries/msg_x/replay"),
+    ("GET", f"/v1/edits/{UNKNOWN_EDIT}"),
+    ("POST", f"/v1/edits/{UNKNOWN_EDIT}/cancel"),
+    ("DELETE", f"/v1/edits/{UNKNOWN_EDIT}"),
+    ("GET", f"/v1/edits/{UNKNOWN_EDIT}/events"),
+    ("GET", f"/v1/edits/{UNKNOWN_EDIT}/image"),
+    ("GET", f"/v1/edits/{UNKNOWN_EDIT}/deliveries"),
+    ("POST", f"/v1/edits/{UNKNOWN_EDIT}/deliveries/msg_x/replay"),
     ("GET", "/v1/webhooks/secret"),
     ("POST", "/v1/webhooks/secret/rotate"),
     ("GET", "/v1/models"),

@@ -41,6 +41,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> TrainOptions:
         vae_batch=2,
         denoiser_steps=2,
         denoiser_batch=4,
+        vae_channels=(16, 32),
+        vae_crop=16,
         unet_channels=(16, 16, 32),
         text_width=32,
         text_layers=1,
@@ -127,6 +129,18 @@ def test_the_exported_weights_are_the_averaged_ones_in_half(trained: TrainOption
     exported, _ = export.as_exported(trained)
     assert steps == 2
     for ours, theirs in zip(unet.parameters(), exported.unet.parameters(), strict=True):
+        assert torch.equal(ours.half().float(), theirs)
+
+
+def test_a_model_can_be_exported_before_its_denoiser_has_begun(
+    trained: TrainOptions, tmp_path: Path
+) -> None:
+    shutil.copytree(trained.out, tmp_path / "run")
+    (tmp_path / "run" / "denoiser.pt").unlink()
+    exported, steps = export.as_exported(replace(trained, out=tmp_path / "run"))
+    assert steps == 0
+    start = denoiser.build_unet(trained)
+    for ours, theirs in zip(start.parameters(), exported.unet.parameters(), strict=True):
         assert torch.equal(ours.half().float(), theirs)
 
 
@@ -218,6 +232,28 @@ def test_the_decoder_alone_can_be_trained_on(trained: TrainOptions, tmp_path: Pa
     assert torch.equal(vae.encode(before, images), vae.encode(after, images))
     changed = zip(before.decoder.parameters(), after.decoder.parameters(), strict=True)
     assert any(not torch.equal(one, other) for one, other in changed)
+
+
+def test_a_run_on_larger_latents_can_start_from_an_exported_folder(
+    trained: TrainOptions, tmp_path: Path
+) -> None:
+    export.write(trained, tmp_path / "model")
+    larger = replace(
+        trained, out=tmp_path, init=tmp_path / "model", size=64, unet_channels=(16, 16, 16, 32)
+    )
+    unet, old = denoiser.build_unet(larger), denoiser.load_averaged(trained)[0]
+    assert unet.config.sample_size == 32
+    mine, theirs = unet.down_blocks[3].state_dict(), old.down_blocks[2].state_dict()
+    assert all(torch.equal(mine[name], tensor.half().float()) for name, tensor in theirs.items())
+    assert vae.build(larger).config.sample_size == 64
+
+
+def test_what_does_not_fit_is_no_start(trained: TrainOptions, tmp_path: Path) -> None:
+    export.write(trained, tmp_path / "model")
+    with pytest.raises(ValueError, match="unet_channels"):
+        denoiser.build_unet(replace(trained, init=tmp_path / "model", unet_channels=(32, 32, 64)))
+    with pytest.raises(ValueError, match="vae_channels"):
+        vae.build(replace(trained, init=tmp_path / "model", latent_channels=8))
 
 
 def test_a_leaning_run_sees_one_side_more_often(trained: TrainOptions) -> None:

@@ -7,17 +7,18 @@ import numpy as np
 import pytest
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
+from diffusers.models.embeddings import get_timestep_embedding
 
 from zoo.captions import MAX_TOKENS, WORDS
 from zoo.judge import Judge, JudgeNetwork
 from zoo.scene import ATTRIBUTES
-from zoo.train import card, denoiser, tokenizer
-from zoo.train.attention import MatmulAttention
+from zoo.train import card, denoiser, growing, tokenizer, vae
 from zoo.train.compiling import compiled
 from zoo.train.draws import Batches, Stream, noise, numbers
 from zoo.train.files import new_array, replacing
 from zoo.train.loop import LoopOptions
 from zoo.train.options import TrainOptions, parse
+from zoo.train.precision import autocast
 
 
 @pytest.fixture(scope="module")
@@ -52,13 +53,18 @@ def test_texts_are_padded_and_cut_to_one_length(words: Any) -> None:
 
 def test_options_refuse_what_cannot_be_trained() -> None:
     for wrong in (
-        {"size": 48},
-        {"size": 16},
+        {"size": 130},
+        {"size": 8, "vae_crop": 8},
         {"size": 1024},
+        {"vae_crop": 256},
+        {"vae_crop": 30},
+        {"latent_channels": 0},
+        {"dtype": "float16"},
         {"denoiser_batch": 6},
         {"pictures": 8},
-        {"unet_channels": (16, 16)},
+        {"unet_channels": (16, 16, 16, 16, 16, 16, 16)},
         {"unet_channels": (16, 24, 32)},
+        {"vae_channels": (24, 32)},
         {"text_width": 40},
         {"stages": ("paint",)},
         {"judged": (1,)},
@@ -71,14 +77,22 @@ def test_options_refuse_what_cannot_be_trained() -> None:
 
 def test_a_command_line_says_the_same_as_the_options() -> None:
     assert parse([]) == TrainOptions()
-    line = "--out here --size 128 --no-compile --unet-channels 32 64 96 --stages vae latents"
+    line = "--out here --size 64 --no-compile --unet-channels 32 64 96 --stages vae latents"
     assert parse(line.split()) == TrainOptions(
         out=Path("here"),
-        size=128,
+        size=64,
         compile=False,
         unet_channels=(32, 64, 96),
         stages=("vae", "latents"),
     )
+
+
+def test_the_recipe_for_a_gpu_is_one_that_can_be_trained() -> None:
+    script = Path("bench/zoo_on_gpu.sh").read_text("utf-8").replace("\\\n", " ")
+    (line,) = (line for line in script.splitlines() if line.startswith("$python -m zoo.train"))
+    words = [w for w in line.split()[3:] if w != '"$@"']
+    options = parse([*words, "--init", "zoo/checkpoints/zoo128"])
+    assert (options.size, options.device, options.dtype) == (128, "cuda", "bfloat16")
 
 
 def test_the_cards_command_can_be_given_again() -> None:
@@ -88,9 +102,55 @@ def test_the_cards_command_can_be_given_again() -> None:
     assert asked == TrainOptions(init=Path("folder"), vae_decoder_only=True, vae_steps=7)
 
 
-@pytest.mark.parametrize(("size", "levels"), [(32, 2), (64, 3), (128, 4)])
-def test_a_larger_picture_gets_a_deeper_vae(size: int, levels: int) -> None:
-    assert len(TrainOptions(size=size).vae_channels) == levels
+@pytest.mark.parametrize(
+    ("size", "vae_channels", "side", "attends"),
+    [
+        (64, (32, 64, 96), 16, (True, True, False, False)),
+        (128, (32, 64, 96), 32, (False, True, True, False)),
+        (128, (32, 64, 96, 128), 16, (True, True, False, False)),
+    ],
+)
+def test_the_unet_attends_at_the_same_places_whatever_the_latents_are(
+    size: int, vae_channels: tuple[int, ...], side: int, attends: tuple[bool, ...]
+) -> None:
+    options = TrainOptions(size=size, vae_channels=vae_channels)
+    assert (options.latent_side, options.attends) == (side, attends)
+
+
+def test_fewer_frequencies_embed_a_timestep_much_the_same() -> None:
+    torch.manual_seed(0)
+    weight, times = torch.randn(256, 64), torch.arange(0, 1000, 50)
+    old = get_timestep_embedding(times, 64, flip_sin_to_cos=True, downscale_freq_shift=0)
+    new = get_timestep_embedding(times, 32, flip_sin_to_cos=True, downscale_freq_shift=0)
+    thinned = growing._thinned(weight, 32)
+    assert thinned.shape == (256, 32)
+    assert torch.equal(growing._thinned(weight, 64), weight)
+    alike = torch.cosine_similarity(old @ weight.T, new @ thinned.T)
+    assert alike.mean() > 0.7  # the weights of neighbours are nothing alike here
+
+
+def test_parts_of_pictures_are_parts_of_pictures() -> None:
+    images = torch.arange(2 * 3 * 8 * 8, dtype=torch.float32).view(2, 3, 8, 8)
+    parts = vae.cropped(images, 4, np.random.default_rng(0))
+    for image, part in zip(images, parts, strict=True):
+        windows = image.unfold(1, 4, 1).unfold(2, 4, 1)  # [3, 5, 5, 4, 4]
+        same = (windows == part[:, None, None]).all(-1).all(-1).all(0)
+        assert same.sum() == 1
+    assert vae.cropped(images, 8, np.random.default_rng(0)) is images
+
+
+@pytest.mark.parametrize(("dtype", "half"), [("float32", False), ("bfloat16", True)])
+def test_the_products_are_of_the_type_that_was_asked_for(dtype: str, half: bool) -> None:
+    with autocast(TrainOptions(dtype=dtype), torch.device("cpu")):
+        product = torch.ones(2, 2) @ torch.ones(2, 2)
+    assert (product.dtype == torch.bfloat16) is half
+
+
+def test_a_cpu_without_bfloat16_is_left_with_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    for has in (False, True):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda has=has: {"avx512_bf16": has})
+        with autocast(TrainOptions(), torch.device("cpu")):
+            assert torch.is_autocast_enabled("cpu") is has
 
 
 def test_the_rate_warms_up_stays_and_falls_to_nothing() -> None:
@@ -176,16 +236,6 @@ def test_a_judge_is_small_and_comes_back_as_it_was(tmp_path: Path) -> None:
     again = Judge.from_pretrained(tmp_path / "judge.safetensors")
     assert (again.classify(shown) == judge.classify(shown)).all()
     assert judge.classify(shown[:, :32, :32]).shape == (5, len(ATTRIBUTES))
-
-
-def test_matmul_attention_is_diffusers_attention() -> None:
-    torch.manual_seed(0)
-    unet = tiny_unet()
-    inputs = torch.randn(2, 4, 8, 8), 500, torch.randn(2, 7, 32)
-    with torch.no_grad():
-        expected = unet(*inputs).sample
-        unet.set_attn_processor(MatmulAttention())
-        assert torch.allclose(unet(*inputs).sample, expected, atol=1e-5)
 
 
 @pytest.mark.slow  # a minute of C++ compilation

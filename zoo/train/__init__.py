@@ -9,7 +9,8 @@ vae         pictures to latents and back
 latents     all pictures, encoded
 tokenizer   every word of the world as one token
 denoiser    UNet and text encoder, trained together
-attention   attention as matrix products, for training
+growing     a UNet for larger latents from one for smaller ones
+precision   what a step's products are computed in
 compiling   torch.compile, around an error of its
 loop        steps, average, checkpoints, log: what judge, VAE and denoiser share
 draws       randomness as a function of seed, stage and step, so that a resumed run is the same run

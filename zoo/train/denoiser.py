@@ -1,8 +1,9 @@
-"""UNet and text encoder, trained together to predict the noise.
+"""UNet and text encoder, trained together to predict v.
 
 b batch · n tokens · d text width.
 """
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event
@@ -20,17 +21,20 @@ from zoo.captions import MAX_TOKENS, wording
 from zoo.scene import ATTRIBUTES, labels
 from zoo.split import training_scene
 from zoo.train import draws, latents, tokenizer
-from zoo.train.attention import MatmulAttention
 from zoo.train.compiling import compiled
 from zoo.train.draws import Batches, Stream
+from zoo.train.growing import grown
 from zoo.train.loop import Loop, LoopOptions
-from zoo.train.options import LATENT_CHANNELS, LATENT_SIDE, TrainOptions
+from zoo.train.options import TrainOptions
+from zoo.train.precision import autocast
 
+log = logging.getLogger(__name__)
 NAME = "denoiser"
 TIMESTEPS = 1000
 WEIGHT = 5.0  # most of a predicted picture's squared error; see `weights`
 READING = 0.1  # weight of the reader's loss
 SHARPNESS = 10.0  # of the reader: logits are this times a cosine
+TIME_WIDTH = 256  # of the UNet's timestep embedding
 WORDLESS = 0.1  # share of empty captions, for classifier-free guidance
 
 
@@ -49,24 +53,33 @@ def scheduler() -> Any:
 
 
 def build_unet(options: TrainOptions) -> Any:
-    """An untrained UNet, or the one to start from."""
-    if options.init is not None:
-        return UNet2DConditionModel.from_pretrained(
-            options.init / "unet", torch_dtype=torch.float32
-        )
+    """An untrained UNet, or one with the weights of the one to start from, as far as they fit.
+
+    Raises:
+        ValueError: the one to start from has other widths.
+    """
     torch.manual_seed(options.seed)
-    return UNet2DConditionModel(
-        sample_size=LATENT_SIDE,
-        in_channels=LATENT_CHANNELS,
-        out_channels=LATENT_CHANNELS,
+    levels = options.attends
+    down = ("CrossAttnDownBlock2D" if attends else "DownBlock2D" for attends in levels)
+    up = ("CrossAttnUpBlock2D" if attends else "UpBlock2D" for attends in reversed(levels))
+    unet = UNet2DConditionModel(
+        sample_size=options.latent_side,
+        in_channels=options.latent_channels,
+        out_channels=options.latent_channels,
         block_out_channels=options.unet_channels,
         layers_per_block=1,
-        down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
-        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
+        down_block_types=tuple(down),
+        up_block_types=tuple(up),
         cross_attention_dim=options.text_width,
         attention_head_dim=4,  # diffusers' name for the number of heads
         norm_num_groups=16,
+        time_embedding_dim=TIME_WIDTH,
     )
+    if options.init is not None:
+        old = UNet2DConditionModel.from_pretrained(options.init / "unet", torch_dtype=torch.float32)
+        share = grown(unet, old) / sum(p.numel() for p in unet.parameters())
+        log.info("%.1f %% of the UNet's weights come from %s", 100 * share, options.init.name)
+    return unet
 
 
 def build_text_encoder(options: TrainOptions, words: Any) -> Any:
@@ -138,7 +151,6 @@ class DenoiserTask:
         self._options, self._device, self._show = options, device, show
         self.words = tokenizer.load(options)
         self.unet = build_unet(options).to(device, memory_format=torch.channels_last).train()
-        self.unet.set_attn_processor(MatmulAttention())
         self.text_encoder = build_text_encoder(options, self.words).to(device).train()
         self.text_encoder.set_attn_implementation("eager")
         torch.manual_seed(options.seed + 2)
@@ -200,7 +212,7 @@ class DenoiserTask:
 
     def _predicted(self, noisy: Tensor, timesteps: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
         device = self._device
-        with torch.autocast(device.type, torch.bfloat16):
+        with autocast(self._options, device):
             text = self.text_encoder(ids.to(device))[0]  # [b, n, d]
             inputs = noisy.to(device, memory_format=torch.channels_last)
             output: Tensor = self._predict(inputs, timesteps.to(device), text).sample
@@ -234,8 +246,13 @@ def checkpoint(options: TrainOptions) -> Path:
 
 
 def load_averaged(options: TrainOptions) -> tuple[Any, Any, int]:
-    """The UNet and the text encoder with averaged weights, and the steps behind them."""
+    """The UNet and the text encoder with averaged weights, and the steps behind them.
+
+    Before the first checkpoint these are the weights that training starts from, and 0 steps.
+    """
     unet, text_encoder = build_unet(options), build_text_encoder(options, tokenizer.load(options))
+    if not checkpoint(options).is_file():
+        return unet, text_encoder, 0
     state = torch.load(checkpoint(options), map_location="cpu", weights_only=True)
     tensors = [*unet.state_dict().values(), *text_encoder.state_dict().values()]
     wanted = [t for t in tensors if t.is_floating_point()]

@@ -18,6 +18,7 @@ from zoo.train.draws import Batches, Stream
 from zoo.train.files import replacing
 from zoo.train.loop import Loop, LoopOptions
 from zoo.train.options import TrainOptions
+from zoo.train.precision import autocast
 
 log = logging.getLogger(__name__)
 REQUIRED = 0.99  # accuracy of every attribute, or the judge cannot measure a model
@@ -43,7 +44,7 @@ class JudgeTask:
         images = to_side(self._training.batch(indices, self._device))
         images = disturb(images, self._options.seed, step)
         truth = torch.from_numpy(self._training.labels[indices]).to(self._device)
-        with torch.autocast(self._device.type, torch.bfloat16):
+        with autocast(self._options, self._device):
             rows = self.network(images)
         losses = [functional.cross_entropy(r.float(), truth[:, k]) for k, r in enumerate(rows)]
         return torch.stack(losses).mean(), {}

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from zoo.train import pictures, vae
 from zoo.train.files import new_array
-from zoo.train.options import LATENT_CHANNELS, LATENT_SIDE, TrainOptions
+from zoo.train.options import TrainOptions
 
 log = logging.getLogger(__name__)
 
@@ -20,10 +20,11 @@ def path(options: TrainOptions) -> Path:
 
 
 def encode_all(options: TrainOptions, device: torch.device) -> None:
-    """Write the latents' means, [N, 4, 16, 16] float16."""
+    """Write the latents' means, [N, c, h, h] float16."""
     coder, training = vae.load(options, device), pictures.training(options)
     log.info("encoding %d pictures", options.pictures)
-    shape = (options.pictures, LATENT_CHANNELS, LATENT_SIDE, LATENT_SIDE)
+    side = options.latent_side
+    shape = (options.pictures, options.latent_channels, side, side)
     with new_array(path(options), shape, np.float16) as latents:
         for start in range(0, options.pictures, vae.ENCODED):
             indices = np.arange(start, min(start + vae.ENCODED, options.pictures))

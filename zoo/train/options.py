@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 STAGES = ("pictures", "judge", "vae", "latents", "tokenizer", "denoiser", "figures", "export")
-LATENT_SIDE = 16  # at every picture size: the VAE gets deeper instead
-LATENT_CHANNELS = 4
-# Channels of the VAE's levels from the finest; as many are taken as the picture size needs.
-VAE_LEVELS = (32, 64, 96, 128, 128)
+ATTENDED = (8, 16)  # latent places on a side of the UNet's levels that attend, to the text too
+DTYPES = ("auto", "float32", "bfloat16")
 
 
 @dataclass(frozen=True)
@@ -21,10 +19,13 @@ class TrainOptions:
     stages: Annotated[tuple[str, ...], "which to run; results of the others must be there"] = STAGES
     export_only: Annotated[Path | None, "write the model as it is now here, and end"] = None
     init: Annotated[Path | None, "exported folder whose weights to start from"] = None
-    size: Annotated[int, "pixels on a side: 16 times a power of two"] = 64
+    size: Annotated[int, "pixels on a side"] = 128
     seed: Annotated[int, "of everything"] = 0
     device: Annotated[str, "auto takes CUDA where there is one"] = "auto"
     threads: Annotated[int, "CPU threads and rendering processes; 0 takes all cores"] = 0
+    dtype: Annotated[str, "of the training's products: auto is bfloat16 if the device has it"] = (
+        "auto"
+    )
     compile: Annotated[bool, "torch.compile the training steps; no faster on two CPU cores"] = False
     pictures: Annotated[int, "training pictures"] = 48_000
     validation: Annotated[int, "validation pictures"] = 2_000
@@ -34,12 +35,20 @@ class TrainOptions:
     vae_steps: Annotated[int, "of the VAE"] = 6_000
     vae_batch: Annotated[int, "pictures a step"] = 16
     vae_rate: Annotated[float, "highest learning rate"] = 1e-3
+    vae_channels: Annotated[tuple[int, ...], "of the levels; each but the last halves the side"] = (
+        32,
+        64,
+        96,
+    )
+    latent_channels: Annotated[int, "of the VAE's latents"] = 4
+    vae_crop: Annotated[int, "pixels on a side of the parts that the VAE is trained on"] = 64
     vae_decoder_only: Annotated[bool, "keep the latents of --init: train its decoder alone"] = False
     denoiser_steps: Annotated[int, "of UNet and text encoder; may be raised later"] = 24_000
     denoiser_batch: Annotated[int, "pictures a step, divisible by 4"] = 32
     denoiser_rate: Annotated[float, "highest learning rate"] = 5e-4
     lean: Annotated[float, "share of left-facing pictures shown as right-facing ones instead"] = 0.0
-    unet_channels: Annotated[tuple[int, ...], "of the three levels"] = (
+    unet_channels: Annotated[tuple[int, ...], "of the levels; those of 16 and 8 places attend"] = (
+        32,
         64,
         128,
         192,
@@ -47,16 +56,16 @@ class TrainOptions:
     text_width: Annotated[int, "of the text encoder, which has heads of 32"] = 128
     text_layers: Annotated[int, "of the text encoder"] = 4
     checkpoint_seconds: Annotated[float, "between checkpoints"] = 300.0
-    sheet_seconds: Annotated[float, "between small contact sheets of the denoiser"] = 900.0
+    sheet_seconds: Annotated[
+        float, "between measures of the VAE and small contact sheets of the denoiser"
+    ] = 900.0
     judged: Annotated[tuple[int, ...], "captions judged at the end: seen, held out"] = (200, 100)
 
     def __post_init__(self) -> None:
         """Refuse what cannot be trained."""
-        factor = self.size // LATENT_SIDE
-        if factor * LATENT_SIDE != self.size or factor < 2 or factor & (factor - 1):
-            raise ValueError(f"size must be 16 times a power of two above 1, not {self.size}.")
-        if factor.bit_length() > len(VAE_LEVELS):
-            raise ValueError(f"size {self.size} needs a VAE deeper than {len(VAE_LEVELS)} levels.")
+        self._check_sides()
+        if self.dtype not in DTYPES:
+            raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, not {self.dtype}.")
         if unknown := set(self.stages) - set(STAGES):
             raise ValueError(f"Unknown stages: {', '.join(sorted(unknown))}.")
         if self.vae_decoder_only and self.init is None:
@@ -68,18 +77,36 @@ class TrainOptions:
                 raise ValueError(f"{name}_batch is larger than the number of pictures.")
         if not 0 <= self.lean < 1:
             raise ValueError(f"lean must be at least 0 and below 1, not {self.lean}.")
-        if len(self.unet_channels) != 3 or any(c % 16 for c in self.unet_channels):
-            raise ValueError("unet_channels must be three numbers that 16 divides.")
+        if any(c % 16 for c in (*self.unet_channels, *self.vae_channels)):
+            raise ValueError("unet_channels and vae_channels must be divisible by 16.")
         if self.text_width % 32:
             raise ValueError("text_width must be divisible by 32.")
         if len(self.judged) != 2:
             raise ValueError("judged must be two numbers.")
 
+    def _check_sides(self) -> None:
+        """Refuse sizes that VAE and UNet cannot halve, and a UNet that nowhere reads the text."""
+        if self.size % self.factor or self.vae_crop % self.factor:
+            raise ValueError(f"size and vae_crop must be divisible by {self.factor}.")
+        if not 0 < self.vae_crop <= self.size:
+            raise ValueError(f"vae_crop must be above 0 and at most {self.size}.")
+        if self.latent_channels < 1:
+            raise ValueError("latent_channels must be at least 1.")
+        if self.latent_side % 2 ** (len(self.unet_channels) - 1):
+            raise ValueError(
+                f"latents of {self.latent_side} places a side are too small for a UNet of "
+                f"{len(self.unet_channels)} levels."
+            )
+        if not any(self.attends):
+            raise ValueError(
+                "No level of the UNet has 8 or 16 places a side, so none would attend."
+            )
+
     def that_matter_to(self, stage: str) -> dict[str, Any]:
         """What was set otherwise than by default and changes what a stage makes of its input."""
-        names = {"size", "seed", "pictures", "validation"}
+        names = {"size", "seed", "pictures", "validation", "dtype"}
         if stage in ("vae", "denoiser"):
-            names |= {"init"}
+            names |= {"init", "vae_channels", "latent_channels"}
         if stage == "denoiser":
             names |= {"lean", "unet_channels", "text_width", "text_layers"}
         return {
@@ -90,9 +117,20 @@ class TrainOptions:
         }
 
     @property
-    def vae_channels(self) -> tuple[int, ...]:
-        """Of the VAE's levels, as deep as brings the size to 16 × 16 latents."""
-        return VAE_LEVELS[: (self.size // LATENT_SIDE).bit_length()]
+    def factor(self) -> int:
+        """Pixels a latent place, along each side."""
+        return int(2 ** (len(self.vae_channels) - 1))
+
+    @property
+    def latent_side(self) -> int:
+        """Latent places on a side of a picture."""
+        return self.size // self.factor
+
+    @property
+    def attends(self) -> tuple[bool, ...]:
+        """Whether each level of the UNet attends, from the finest to the coarsest."""
+        sides = (self.latent_side // 2**level for level in range(len(self.unet_channels)))
+        return tuple(side in ATTENDED for side in sides)
 
 
 def parse(arguments: Sequence[str] | None = None) -> TrainOptions:

@@ -1,6 +1,6 @@
-"""The VAE: pictures to 4 × 16 × 16 latents and back.
+"""The VAE: pictures to latents and back.
 
-b batch · S pixels on a side.
+b batch · S pixels on a side · c channels and h places on a side of the latents.
 """
 
 from pathlib import Path
@@ -17,21 +17,26 @@ from zoo.train.compiling import compiled
 from zoo.train.draws import Batches, Stream
 from zoo.train.files import replacing
 from zoo.train.loop import Loop, LoopOptions
-from zoo.train.options import LATENT_CHANNELS, LATENT_SIDE, TrainOptions
+from zoo.train.options import TrainOptions
+from zoo.train.precision import autocast, layout
 
 KL = 2e-4  # a latent value, in the loss a pixel's value
 FIRST_LOG_VARIANCE = -6.0  # of an untrained VAE's posterior
 GRADIENT = 0.5
 SQUARED = (2.0, 10.0)  # weight of the squared error, at first and at the end
-MEASURED = 256  # validation pictures
-WHITENED = 4_000  # training pictures whose latents get mean 0, std 1
+MEASURED = 64  # validation pictures
+WHITENED = 1_000  # training pictures whose latents get mean 0, std 1
 ENCODED = 100  # pictures at once
 
 
 def build(options: TrainOptions) -> Any:
-    """An untrained AutoencoderKL, or the one to start from."""
+    """An untrained AutoencoderKL, or the one to start from.
+
+    Raises:
+        ValueError: the one to start from has other channels than the options.
+    """
     if options.init is not None:
-        return AutoencoderKL.from_pretrained(options.init / "vae", torch_dtype=torch.float32)
+        return _started(options, options.init)
     torch.manual_seed(options.seed)
     levels = len(options.vae_channels)
     vae = AutoencoderKL(
@@ -39,7 +44,7 @@ def build(options: TrainOptions) -> Any:
         up_block_types=("UpDecoderBlock2D",) * levels,
         block_out_channels=options.vae_channels,
         layers_per_block=1,
-        latent_channels=LATENT_CHANNELS,
+        latent_channels=options.latent_channels,
         norm_num_groups=16,
         sample_size=options.size,
         mid_block_add_attention=False,  # nothing in the world needs it, and it is slow
@@ -47,7 +52,20 @@ def build(options: TrainOptions) -> Any:
     )
     # With the usual 0 the first latents are all noise, which the decoder learns to pass over; the
     # encoder then learns nothing either (posterior collapse).
-    nn.init.constant_(vae.quant_conv.bias[LATENT_CHANNELS:], FIRST_LOG_VARIANCE)
+    nn.init.constant_(vae.quant_conv.bias[options.latent_channels :], FIRST_LOG_VARIANCE)
+    return vae
+
+
+def _started(options: TrainOptions, folder: Path) -> Any:
+    """The VAE of an exported folder, for pictures of the options' size."""
+    vae = AutoencoderKL.from_pretrained(folder / "vae", torch_dtype=torch.float32)
+    found = (tuple(vae.config.block_out_channels), vae.config.latent_channels)
+    if found != (options.vae_channels, options.latent_channels):
+        raise ValueError(
+            f"The VAE to start from has channels {found[0]} and latents of {found[1]}: give "
+            "vae_channels and latent_channels its own."
+        )
+    vae.register_to_config(sample_size=options.size)
     return vae
 
 
@@ -63,7 +81,7 @@ class Errors(nn.Module):
 
         Args:
             images: [b, 3, S, S], −1…1.
-            noise: [b, 4, 16, 16], standard normal.
+            noise: [b, c, h, h], standard normal.
         """
         moments = self.vae.quant_conv(self.vae.encoder(images)).float()
         mean, log_variance = moments.chunk(2, 1)
@@ -82,7 +100,7 @@ class VaeTask:
     def __init__(self, options: TrainOptions, device: torch.device):
         """Its VAE, from the seed."""
         self._options, self._device = options, device
-        self.vae = build(options).to(device, memory_format=torch.channels_last).train()
+        self.vae = build(options).to(device, memory_format=layout(device)).train()
         for part in (self.vae.encoder, self.vae.quant_conv):
             part.requires_grad_(not options.vae_decoder_only)
         self.modules: dict[str, nn.Module] = {"vae": self.vae}
@@ -93,14 +111,19 @@ class VaeTask:
 
     def loss(self, step: int) -> tuple[Tensor, dict[str, Tensor]]:
         """The weighted sum; for the log its parts."""
+        options = self._options
         images = self._training.batch(self._batches.indices(step), self._device)
-        shape = (len(images), LATENT_CHANNELS, LATENT_SIDE, LATENT_SIDE)
-        noise = torch.randn(shape, generator=draws.noise(self._options.seed, Stream.VAE, step))
-        noise = noise.to(self._device, memory_format=torch.channels_last)
-        with torch.autocast(self._device.type, torch.bfloat16):
+        images = cropped(images, options.vae_crop, draws.numbers(options.seed, Stream.VAE, step))
+        side = options.vae_crop // options.factor
+        shape = (len(images), options.latent_channels, side, side)
+        noise = torch.randn(shape, generator=draws.noise(options.seed, Stream.VAE, step))
+        images, noise = (
+            x.to(self._device, memory_format=layout(self._device)) for x in (images, noise)
+        )
+        with autocast(options, self._device):
             absolute, squared, gradient, kl = self._errors(images, noise)
         # The squared error is what PSNR counts; early on it would favour blurred pictures.
-        late = max(0.0, 2 * step / self._options.vae_steps - 1)
+        late = max(0.0, 2 * step / options.vae_steps - 1)
         weight = SQUARED[0] + (SQUARED[1] - SQUARED[0]) * late
         loss = absolute + weight * squared + GRADIENT * gradient + KL * kl
         return loss, {"absolute": absolute, "squared": squared, "gradient": gradient, "kl": kl}
@@ -108,6 +131,21 @@ class VaeTask:
     def measure(self, step: int) -> dict[str, float]:
         """PSNR of validation pictures, dB."""
         return {"psnr": round(psnr(self.vae, self._validation.pixels[:MEASURED]), 3)}
+
+
+def cropped(images: Tensor, side: int, rng: np.random.Generator) -> Tensor:
+    """Of pictures [b, 3, S, S] the parts [b, 3, side, side], each from a place of its own.
+
+    A VAE sees no further than a few dozen pixels, and a part teaches it nearly as much as a whole.
+    """
+    if side == images.shape[-1]:
+        return images
+    corners = rng.integers(0, images.shape[-1] - side + 1, (len(images), 2))
+    parts = [
+        image[:, top : top + side, left : left + side]
+        for image, (top, left) in zip(images, corners, strict=True)
+    ]
+    return torch.stack(parts)
 
 
 def psnr(vae: Any, pixels: Any) -> float:
@@ -129,7 +167,7 @@ def reconstruct(vae: Any, pixels: Any) -> Any:
 
 @torch.no_grad()
 def encode(vae: Any, images: Tensor) -> Tensor:
-    """[b, 3, S, S], −1…1, to the means of their latents, [b, 4, 16, 16]."""
+    """[b, 3, S, S], −1…1, to the means of their latents, [b, c, h, h]."""
     means: Tensor = vae.encode(images).latent_dist.mode()
     return means
 
@@ -179,7 +217,7 @@ def train(options: TrainOptions, device: torch.device, stop: Event) -> dict[str,
         decay=0.6,  # most of the last decibels come as the rate falls
         average=0.998,
         checkpoint_seconds=options.checkpoint_seconds,
-        measure_seconds=options.checkpoint_seconds,
+        measure_seconds=options.sheet_seconds,
     )
     loop = Loop(task, how, options.out)
     loop.run(stop)

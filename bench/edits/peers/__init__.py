@@ -1,1 +1,1 @@
-"""The published methods that BARET is measured against, each written from its paper."""
+"""The published methods that BARET is compared with, each written from its paper."""

@@ -1,15 +1,15 @@
-"""Plain DDIM inversion (arXiv 2010.02502), denoised again with the target text and guidance."""
+"""DDIM inversion (arXiv 2010.02502), then denoising with the target text and guidance."""
 
 from dataclasses import dataclass
 
 from bench.edits.batch import Batch, Edited
-from bench.edits.model import BatchModel, Pictures
+from bench.edits.model import BatchModel, Images
 from bench.edits.sampling import denoise, pivots_of
 
 
 @dataclass(frozen=True)
 class DdimOptions:
-    """How it is done."""
+    """The options of DDIM inversion."""
 
     steps: int = 50  # T
     guidance_scale: float = 7.5  # w
@@ -24,8 +24,8 @@ def ddim(model: BatchModel, batch: Batch, options: DdimOptions) -> Edited:
         model, pivots[-1], lambda _: (uncond, target), schedule, options.guidance_scale
     )
 
-    def reconstruct() -> Pictures:
-        back = denoise(model, pivots[-1], lambda _: (uncond, uncond), schedule, 1)
-        return model.decode(back)
+    def reconstruct() -> Images:
+        latents = denoise(model, pivots[-1], lambda _: (uncond, uncond), schedule, 1)
+        return model.decode(latents)
 
     return Edited(model.decode(edited), reconstruct)

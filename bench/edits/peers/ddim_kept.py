@@ -1,4 +1,4 @@
-"""Plain DDIM inversion with BARET's last stage: what keeping in pixels is worth by itself."""
+"""DDIM inversion with BARET's last stage, to show what that stage is worth by itself."""
 
 import numpy as np
 from PIL import Image
@@ -11,18 +11,18 @@ from bench.edits.peers.ddim import DdimOptions, ddim
 
 
 def ddim_kept(model: BatchModel, batch: Batch, options: DdimOptions) -> Edited:
-    """As `ddim`; the photo's own pixels where the edit is not to be seen, as BARET decides it."""
+    """Edit as `ddim`, then keep the photo's own pixels outside the matte, as BARET does."""
     edited = ddim(model, batch, options)
     clean = model.encode(batch.sources)
     size = batch.sources.shape[1] // clean.shape[2]
-    kept = [
+    images = [
         np.asarray(
             keep_outside(
                 Image.fromarray(image), photo, alpha_matte(image, coded, latent_pixel_size=size)
             )
         )
         for image, photo, coded in zip(
-            edited.pictures, batch.sources, model.decode(clean), strict=True
+            edited.images, batch.sources, model.decode(clean), strict=True
         )
     ]
-    return Edited(np.stack(kept), edited.reconstruct)
+    return Edited(np.stack(images), edited.reconstruct)

@@ -1,4 +1,4 @@
-"""LEDITS++ (arXiv 2311.16711): diffusers' own pipeline around the same weights."""
+"""LEDITS++ (arXiv 2311.16711), by diffusers' own pipeline on the same weights."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,34 +9,34 @@ from diffusers import DPMSolverMultistepScheduler, LEditsPPPipelineStableDiffusi
 from PIL import Image
 
 from baret.images import Pixels
-from bench.edits.attention import restored
+from bench.edits.attention import restored_processors
 from bench.edits.batch import Batch, Edited
-from bench.edits.model import BatchModel, Pictures
+from bench.edits.model import BatchModel, Images
 
 
 @dataclass(frozen=True)
 class LeditsOptions:
-    """What the pipeline is told."""
+    """The options of the pipeline."""
 
     guidance_scale: float = 10.0  # s_e, of every concept
-    threshold: float = 0.9  # λ: share of the places that a concept leaves alone
-    skip: float = 0.15  # share of the noisiest steps that are left out
-    remove_source: bool = False  # the source caption is a second concept, guided away from
+    threshold: float = 0.9  # λ: share of the latent pixels that a concept leaves alone
+    skip: float = 0.15  # share of the steps that is skipped, from the noisiest
+    remove_source: bool = False  # add the source caption as a concept to guide away from
     steps: int = 50  # T
 
 
 def leditspp(model: BatchModel, batch: Batch, options: LeditsOptions) -> Edited:
-    """Edit towards the target text, picture by picture: a call takes one text for all.
+    """Edit towards the target text, image by image, since a call takes one text for all.
 
-    Masks are those of the noise estimate, crossed with those of cross-attention where the UNet
-    has such layers in coder and decoder at a quarter of the latent's size, as the pipeline needs.
+    Masks come from the noise estimate, intersected with those of cross-attention if the UNet has
+    such layers in encoder and decoder at a quarter of the latent's size, as the pipeline requires.
     """
     pipeline = _pipeline(model)
-    with restored(model.model.unet):
+    with restored_processors(model.model.unet):
         edited = [_edit(pipeline, batch, i, options, concepts=True) for i in range(len(batch))]
 
-    def reconstruct() -> Pictures:
-        with restored(model.model.unet):
+    def reconstruct() -> Images:
+        with restored_processors(model.model.unet):
             return np.stack(
                 [_edit(pipeline, batch, i, options, concepts=False) for i in range(len(batch))]
             )
@@ -63,32 +63,32 @@ def _pipeline(model: BatchModel) -> Any:
 
 
 def _edit(
-    pipeline: Any, batch: Batch, place: int, options: LeditsOptions, *, concepts: bool
+    pipeline: Any, batch: Batch, index: int, options: LeditsOptions, *, concepts: bool
 ) -> Pixels:
-    """Invert one picture and sample again; without concepts it comes back."""
+    """Invert one image and sample again; without concepts this reconstructs it."""
     pipeline.invert(
-        Image.fromarray(batch.sources[place]),
+        Image.fromarray(batch.sources[index]),
         num_inversion_steps=options.steps,
         skip=options.skip,
-        generator=torch.Generator().manual_seed(batch.seeds[place]),
+        generator=torch.Generator().manual_seed(batch.seeds[index]),
     )
-    texts, away = [batch.prompts[place]], [False]
+    texts, reverse = [batch.prompts[index]], [False]
     if options.remove_source:
-        texts, away = [*texts, batch.source_captions[place]], [False, True]
-    crossed = _has_quarter_layers(pipeline.unet)
+        texts, reverse = [*texts, batch.source_captions[index]], [False, True]
+    use_masks = _has_quarter_layers(pipeline.unet)
     result = pipeline(
         editing_prompt=texts if concepts else None,
-        reverse_editing_direction=away,
+        reverse_editing_direction=reverse,
         edit_guidance_scale=[options.guidance_scale] * len(texts),
         edit_threshold=[options.threshold] * len(texts),
         edit_warmup_steps=0,
-        use_cross_attn_mask=crossed and concepts,
-        use_intersect_mask=crossed and concepts,
+        use_cross_attn_mask=use_masks and concepts,
+        use_intersect_mask=use_masks and concepts,
     )
     return np.asarray(result.images[0].convert("RGB"))
 
 
 def _has_quarter_layers(unet: Any) -> bool:
-    """Whether there is cross-attention at a quarter of the latent's size, outside the middle."""
+    """Return whether encoder and decoder have cross-attention at a quarter of the latent's size."""
     down, up = unet.config.down_block_types, unet.config.up_block_types
     return len(down) > 2 and "CrossAttn" in down[2] and "CrossAttn" in up[-3]

@@ -1,19 +1,19 @@
-"""Null-text inversion (arXiv 2211.09794) with prompt-to-prompt: told the source caption."""
+"""Null-text inversion (arXiv 2211.09794) with prompt-to-prompt; it receives the source caption."""
 
 from dataclasses import dataclass, field
 
 from baret.method.ddim import guide
 from bench.edits.batch import Batch, Edited
 from bench.edits.model import BatchModel
-from bench.edits.peers.prompt_to_prompt import Captions, PromptToPrompt, denoise_both
+from bench.edits.peers.prompt_to_prompt import Captions, PromptToPromptOptions, denoise_both
 from bench.edits.sampling import Texts, Tuned, TuningOptions, pivots_of, tune
 
 
 @dataclass(frozen=True)
 class NullTextOptions:
-    """How the empty text is tuned, and how the edit is done."""
+    """The options of tuning the empty text and of the edit."""
 
-    edit: PromptToPrompt = field(default_factory=PromptToPrompt)
+    edit: PromptToPromptOptions = field(default_factory=PromptToPromptOptions)
     tuning: TuningOptions = field(default_factory=TuningOptions)
 
 

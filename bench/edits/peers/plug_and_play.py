@@ -1,6 +1,6 @@
 """Plug-and-Play (arXiv 2211.12572): the decoder takes the source's features and self-attention.
 
-b pictures · T steps. Rows are the source's, the target's with text and without.
+b images · T steps. Rows are the source's, the target's with text and without.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from baret.method.ddim import guide
-from bench.edits.attention import Layer, Rows, processors
+from bench.edits.attention import Layer, RowInjection, replaced_processors
 from bench.edits.batch import Batch, Edited
 from bench.edits.model import BatchModel
 from bench.edits.sampling import pivots_of
@@ -20,7 +20,7 @@ from bench.edits.sampling import pivots_of
 
 @dataclass(frozen=True)
 class PlugAndPlayOptions:
-    """What is injected where, and until when."""
+    """What is injected, where and until when."""
 
     features_until: float = 0.8  # τ_f, share of the steps from the noisiest
     attention_until: float = 0.5  # τ_A, likewise
@@ -31,7 +31,7 @@ class PlugAndPlayOptions:
 
 
 def plug_and_play(model: BatchModel, batch: Batch, options: PlugAndPlayOptions) -> Edited:
-    """Denoise with the target text, the source at the pivots beside it (section 4)."""
+    """Denoise with the target text, next to the source at its pivots (section 4)."""
     schedule, count = model.schedule(options.steps), len(batch)
     uncond, target = model.embed([""] * count), model.embed(batch.prompts)
     pivots = pivots_of(model, model.encode(batch.sources), uncond, schedule)
@@ -54,26 +54,26 @@ def plug_and_play(model: BatchModel, batch: Batch, options: PlugAndPlayOptions) 
 def _injecting(
     unet: Any, source: list[int], done: float, options: PlugAndPlayOptions
 ) -> Iterator[None]:
-    """Inside, the chosen block's features and the later layers' maps are the source rows'."""
+    """Inject the source rows' features in the chosen block and their maps in later layers."""
     blocks = residual_blocks(unet)
     names = list(blocks)
     chosen = blocks[names[round(options.feature_block * len(names))]]
     later = names[round(options.attention_from * len(names)) :]
-    maps = Rows(query=source, key=source)
+    maps = RowInjection(query=source, key=source)
 
-    def choose(layer: Layer) -> Rows | None:
+    def choose(layer: Layer) -> RowInjection | None:
         block = layer.name.partition(".transformer_blocks")[0].replace("attentions", "resnets")
         inside = done < options.attention_until and not layer.cross and block in later
         return maps if inside else None
 
-    def take(_module: Any, _inputs: Any, features: Tensor) -> Tensor:
+    def inject(_module: Any, _inputs: Any, features: Tensor) -> Tensor:
         return features[source]
 
     hooks = []
     if done < options.features_until:
-        hooks.append(chosen.conv2.register_forward_hook(take))
+        hooks.append(chosen.conv2.register_forward_hook(inject))
     try:
-        with processors(unet, choose):
+        with replaced_processors(unet, choose):
             yield
     finally:
         for hook in hooks:
@@ -81,7 +81,7 @@ def _injecting(
 
 
 def residual_blocks(unet: Any) -> dict[str, Any]:
-    """The decoder's residual blocks by name, in the order of computation."""
+    """Return the decoder's residual blocks by name, in the order of computation."""
     return {
         f"up_blocks.{i}.resnets.{j}": block
         for i, up in enumerate(unet.up_blocks)

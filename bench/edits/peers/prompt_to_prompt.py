@@ -1,6 +1,6 @@
 """Prompt-to-prompt (arXiv 2208.01626): the target branch takes the source branch's maps.
 
-b pictures · n tokens · d text width · h, w latent height and width · T steps · q queries.
+b images · n tokens · d text width · h, w latent height and width · T steps · q queries.
 """
 
 from contextlib import AbstractContextManager
@@ -12,37 +12,45 @@ from torch.nn.functional import interpolate, max_pool2d
 
 from baret.method.ddim import guide
 from baret.unet.attention import PICTURE_QUERIES
-from bench.edits.attention import Layer, Processor, Rows, Words, processors
+from bench.edits.attention import (
+    AttentionProcessor,
+    Layer,
+    RowInjection,
+    WordMapInjection,
+    replaced_processors,
+)
 from bench.edits.batch import Batch
 from bench.edits.model import BatchModel
-from bench.edits.peers.words import Alignment, align
+from bench.edits.peers.alignment import Alignment, align
 
 BLEND_FROM = 0.2  # share of the steps before local editing starts, as in the published code
 
 
 @dataclass(frozen=True)
-class PromptToPrompt:
+class PromptToPromptOptions:
     """What is injected, and until when."""
 
     cross_until: float = 0.8  # share of the steps from the noisiest: cross-attention maps
     self_until: float = 0.5  # likewise: self-attention maps
-    swap: bool = True  # replaced words take the maps of those they replace
-    blend: float | None = None  # local editing: share of the peak that a changed word's map needs
+    swap: bool = True  # replacing words take the maps of the replaced ones
+    blend: float | None = (
+        None  # local editing: threshold on a changed word's map, share of its peak
+    )
     guidance_scale: float = 7.5  # w
     steps: int = 50  # T
 
 
 @dataclass(frozen=True)
 class Captions:
-    """The texts of both branches."""
+    """The captions of both branches, embedded and aligned."""
 
     source: Tensor  # [b, n, d]
     target: Tensor  # [b, n, d]
     alignments: tuple[Alignment, ...]  # [b]
 
     @classmethod
-    def of(cls, model: BatchModel, batch: Batch, options: PromptToPrompt) -> "Captions":
-        """Embedded and aligned."""
+    def of(cls, model: BatchModel, batch: Batch, options: PromptToPromptOptions) -> "Captions":
+        """Embed and align the captions of a batch."""
         source, target = model.embed(batch.source_captions), model.embed(batch.prompts)
         length = source.shape[1]
         aligned = [
@@ -57,7 +65,7 @@ def denoise_both(
     pivots: Tensor,
     captions: Captions,
     uncond: Tensor,
-    options: PromptToPrompt,
+    options: PromptToPromptOptions,
     *,
     hold_source: bool,
 ) -> tuple[Tensor, Tensor]:
@@ -69,22 +77,22 @@ def denoise_both(
         captions: of both branches.
         uncond: ∅_t, [T, b, n, d].
         options: windows and guidance.
-        hold_source: Direct Inversion (arXiv 2310.01506, algorithm 1): what is left to the pivot,
-            z*_{t−1} − step(z_t), is added to the source branch, so that it is on every pivot.
+        hold_source: Direct Inversion (arXiv 2310.01506, algorithm 1): add what is missing to the
+            pivot, z*_{t−1} − step(z_t), to the source branch, so that it meets every pivot.
 
     Returns:
         (source, target) latents, each [b, 4, h, w].
     """
     schedule = model.schedule(options.steps)
     count, source, target = len(schedule), pivots[-1], pivots[-1]
-    seen: dict[int, Tensor] = {}
+    map_sums: dict[int, Tensor] = {}
     for level in range(count, 0, -1):
         done = count - level
-        inside = (
+        inject = (
             done < round(options.cross_until * count),
             done < round(options.self_until * count),
         )
-        with _attending(model, captions, inside, seen):
+        with _injecting(model, captions, inject, map_sums):
             rows = torch.cat([source, target, source, target])
             texts = [captions.source, captions.target, uncond[level - 1], uncond[level - 1]]
             noise = model.predict(rows, schedule.timestep(level), torch.cat(texts))
@@ -95,53 +103,55 @@ def denoise_both(
         if hold_source:
             source = source + (pivots[level - 1] - source)
         if options.blend is not None and done >= BLEND_FROM * count:
-            mask = _changed_words(captions, seen, options.blend, (source.shape[2], source.shape[3]))
+            mask = _changed_words(
+                captions, map_sums, options.blend, (source.shape[2], source.shape[3])
+            )
             target = torch.lerp(source, target, mask)
     return source, target
 
 
-def _attending(
+def _injecting(
     model: BatchModel,
     captions: Captions,
-    inside: tuple[bool, bool],
-    seen: dict[int, Tensor],
+    inject: tuple[bool, bool],
+    map_sums: dict[int, Tensor],
 ) -> AbstractContextManager[None]:
-    """Rows are: source and target with text, source and target without; only the former two mix."""
+    """Inject maps; rows are source and target with text, then without, and only the former mix."""
     count = len(captions.source)
     sources, targets = list(range(count)), list(range(count, 2 * count))
-    taken = sources + sources + list(range(2 * count, 4 * count))
+    source_rows = sources + sources + list(range(2 * count, 4 * count))
     device = captions.source.device
-    cross = Words(
+    cross = WordMapInjection(
         sources,
         targets,
         torch.stack([own.matrix for own in captions.alignments]).to(device),
         torch.stack([own.share for own in captions.alignments])[:, None, None].to(device),
-        inject=inside[0],
-        seen=seen,
+        inject=inject[0],
+        map_sums=map_sums,
     )
-    balanced = Rows(query=taken, key=taken) if inside[1] else None
+    self_injection = RowInjection(query=source_rows, key=source_rows) if inject[1] else None
 
-    def choose(layer: Layer) -> Processor | None:
-        return cross if layer.cross else balanced
+    def choose(layer: Layer) -> AttentionProcessor | None:
+        return cross if layer.cross else self_injection
 
-    return processors(model.model.unet, choose)
+    return replaced_processors(model.model.unet, choose)
 
 
 def _changed_words(
-    captions: Captions, seen: dict[int, Tensor], threshold: float, size: tuple[int, int]
+    captions: Captions, map_sums: dict[int, Tensor], threshold: float, size: tuple[int, int]
 ) -> Tensor:
-    """Where the changed words of either caption act, [b, 1, h, w], 0 or 1 (section 4, local)."""
-    queries = min(seen, key=lambda q: abs(q - PICTURE_QUERIES))
-    maps, count = seen[queries], len(captions.source)
-    places = []
+    """Return where the changed words of both captions act, [b, 1, h, w], 0 or 1 (section 4)."""
+    queries = min(map_sums, key=lambda q: abs(q - PICTURE_QUERIES))
+    maps, count = map_sums[queries], len(captions.source)
+    word_maps = []
     for i, own in enumerate(captions.alignments):
-        acts = [
+        both = [
             maps[row][:, list(words)].sum(1)
             for row, words in ((i, own.changed_source), (count + i, own.changed_target))
         ]
-        places.append(torch.stack(acts))  # [2, q]
+        word_maps.append(torch.stack(both))  # [2, q]
     side = round((queries * size[0] / size[1]) ** 0.5)
-    grids = torch.stack(places).view(count, 2, side, -1)
+    grids = torch.stack(word_maps).view(count, 2, side, -1)
     grids = interpolate(max_pool2d(grids, 3, 1, 1), size=size)
     peak = grids.amax((2, 3), keepdim=True).clamp(min=1e-12)
     return (grids / peak > threshold).any(1, keepdim=True).float()

@@ -1,4 +1,4 @@
-"""Prompt-Tuning Inversion (arXiv 2305.04441): tune a text to the picture, lean to the target."""
+"""Prompt-Tuning Inversion (arXiv 2305.04441): tune a text to the image, mix in the target's."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -13,10 +13,12 @@ from bench.edits.sampling import Texts, Tuned, TuningOptions, denoise, pivots_of
 
 @dataclass(frozen=True)
 class PromptTuningOptions:
-    """How the text is tuned, and how far the edit leans to the target's."""
+    """The options of tuning, and the weight of the target text."""
 
     interpolation: float = 0.8  # η: 0 is the tuned text, 1 the target's
-    start: Literal["empty", "target"] = "empty"  # what the tuned text starts from; not published
+    start: Literal["empty", "target"] = (
+        "empty"  # the initial value of the tuned text; not published
+    )
     guidance_scale: float = 7.5  # w
     steps: int = 50  # T
     tuning: TuningOptions = field(default_factory=TuningOptions)

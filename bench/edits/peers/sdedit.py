@@ -1,4 +1,4 @@
-"""SDEdit (arXiv 2108.01073): noise the picture up to a level, denoise with the target text."""
+"""SDEdit (arXiv 2108.01073): add noise up to a level, denoise with the target text."""
 
 from dataclasses import dataclass
 
@@ -11,15 +11,15 @@ from bench.edits.sampling import denoise
 
 @dataclass(frozen=True)
 class SDEditOptions:
-    """How it is done."""
+    """The options of SDEdit."""
 
-    strength: float = 0.6  # share of the levels that the picture is noised up to
+    strength: float = 0.6  # share of the levels up to which noise is added
     guidance_scale: float = 7.5  # w
-    steps: int = 50  # T of the whole schedule; strength · T are taken
+    steps: int = 50  # T of the whole schedule; strength · T are run
 
 
 def sdedit(model: BatchModel, batch: Batch, options: SDEditOptions) -> Edited:
-    """Noise each picture with noise of its own seed, denoise with the target text."""
+    """Add noise drawn from each image's seed, denoise with the target text."""
     schedule = model.schedule(options.steps)
     level = max(1, round(options.strength * options.steps))
     uncond, target = model.embed([""] * len(batch)), model.embed(batch.prompts)
@@ -35,5 +35,5 @@ def sdedit(model: BatchModel, batch: Batch, options: SDEditOptions) -> Edited:
 
 
 def _generator(seed: int) -> torch.Generator:
-    """On the CPU, so that every device draws the same."""
+    """Return a generator on the CPU, so that every device draws the same noise."""
     return torch.Generator().manual_seed(seed)

@@ -1,4 +1,4 @@
-"""The description as generators of clients need it: names, what is always there, what is null."""
+"""The OpenAPI document as client generators need it: names, required fields, nulls."""
 
 import re
 from collections.abc import Iterator
@@ -17,8 +17,8 @@ from core.schema import Edit, ParamsInput
 
 @pytest.fixture
 def document(client: TestClient) -> dict[str, Any]:
-    found: dict[str, Any] = client.get("/openapi.json").json()
-    return found
+    parsed: dict[str, Any] = client.get("/openapi.json").json()
+    return parsed
 
 
 def operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -42,13 +42,13 @@ def test_what_answers_always_have_is_required(document: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "required"),
+    ("request_model", "required"),
     [(CreateEditRequest, ["prompt"]), (ImageInput, None), (ParamsInput, None)],
 )
 def test_what_has_a_default_may_be_left_out_of_a_question(
-    document: dict[str, Any], asked: type[BaseModel], required: list[str] | None
+    document: dict[str, Any], request_model: type[BaseModel], required: list[str] | None
 ) -> None:
-    assert document["components"]["schemas"][asked.__name__].get("required") == required
+    assert document["components"]["schemas"][request_model.__name__].get("required") == required
 
 
 def test_what_is_left_out_is_never_null(document: dict[str, Any]) -> None:
@@ -68,12 +68,12 @@ def test_an_edit_is_the_same_schema_in_every_answer(document: dict[str, Any]) ->
 
 
 def test_every_code_is_told(document: dict[str, Any]) -> None:
-    told = document["components"]["schemas"]["Problem"]["properties"]["code"]["description"]
-    assert set(re.findall(r"`(\w+)`", told)) == {*BY_CODE, *EDIT_PROBLEMS}
+    text = document["components"]["schemas"]["Problem"]["properties"]["code"]["description"]
+    assert set(re.findall(r"`(\w+)`", text)) == {*BY_CODE, *EDIT_PROBLEMS}
 
 
 def media(node: Any) -> Iterator[dict[str, Any]]:
-    """Everything with a schema and an example."""
+    """Yield everything with a schema and an example."""
     if isinstance(node, dict):
         if "schema" in node and "example" in node:
             yield node
@@ -82,9 +82,9 @@ def media(node: Any) -> Iterator[dict[str, Any]]:
 
 
 def test_every_example_is_valid(document: dict[str, Any]) -> None:
-    told = list(media(document["paths"])) + list(media(document["webhooks"]))
-    assert len(told) > 20
-    for one in told:
+    examples = list(media(document["paths"])) + list(media(document["webhooks"]))
+    assert len(examples) > 20
+    for one in examples:
         schema = one["schema"] | {"components": document["components"]}
         errors = [
             error.message for error in Draft202012Validator(schema).iter_errors(one["example"])

@@ -1,7 +1,7 @@
-"""A client in TypeScript: types generated from the description, a program compiled against them.
+"""A client in TypeScript: generated types, and a program compiled against them.
 
-The tools come from npm once, into a folder of the build named after their lock file; with it there
-no network is needed.
+The tools come from npm once, into a build folder named after their lock file. If it exists, no
+network is needed.
 """
 
 import base64
@@ -27,8 +27,8 @@ pytestmark = pytest.mark.node
 
 HERE = Path(__file__).parent / "typescript"
 CACHE = Path(__file__).parents[3] / "build" / "typescript"
-# What npm says where there is no registry, as against a lock file that does not fit.
-AWAY = ("ENOTFOUND", "ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "EAI_AGAIN", "ENETUNREACH")
+# npm's messages if the registry cannot be reached, as opposed to a lock file that does not match.
+UNREACHABLE = ("ENOTFOUND", "ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "EAI_AGAIN", "ENETUNREACH")
 STRICT = ("--strict", "--target", "es2022", "--module", "es2022", "--moduleResolution", "bundler")
 
 
@@ -44,26 +44,26 @@ def run(*command: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def fetch(folder: Path) -> None:
-    """Install the tools into this folder, whole or not at all."""
-    making = folder.with_name(f"{folder.name}-{os.getpid()}")
-    making.mkdir(parents=True)
+    """Install the tools into this folder, completely or not at all."""
+    partial = folder.with_name(f"{folder.name}-{os.getpid()}")
+    partial.mkdir(parents=True)
     for name in ("package.json", "package-lock.json"):
-        shutil.copy(HERE / name, making)
+        shutil.copy(HERE / name, partial)
     quiet = ("--no-audit", "--no-fund", "--ignore-scripts", "--fetch-retries=1")
-    done = run("npm", "ci", *quiet, "--fetch-retry-mintimeout=1000", folder=making)
+    done = run("npm", "ci", *quiet, "--fetch-retry-mintimeout=1000", folder=partial)
     try:
-        if done.returncode and any(word in done.stderr for word in AWAY):
+        if done.returncode and any(word in done.stderr for word in UNREACHABLE):
             pytest.skip("the npm registry cannot be reached, and the tools are not in build/ yet")
         assert done.returncode == 0, done.stderr
         if not folder.exists():
-            making.rename(folder)
+            partial.rename(folder)
     finally:
-        shutil.rmtree(making, ignore_errors=True)
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
 def tools() -> Path:
-    """The folder of the tools' programs."""
+    """Return the folder of the tools' programs."""
     if shutil.which("node") is None:
         pytest.skip("node is not installed")
     lock = (HERE / "package-lock.json").read_bytes()
@@ -77,14 +77,14 @@ def tools() -> Path:
 
 @pytest.fixture
 def program(client: TestClient, tools: Path, tmp_path: Path) -> Path:
-    """A folder with the program and the types that it needs."""
+    """Make a folder with the program and the types that it needs."""
     folder = tmp_path / "typescript"
     folder.mkdir()
     (folder / "openapi.json").write_text(client.get("/openapi.json").text)
-    # Without the option what has a default could not be left out of a request.
+    # Without this option, fields with a default could not be left out of a request.
     options = ("--default-non-nullable=false", "-o", "baret.ts")
-    made = run(tools / "openapi-typescript", "openapi.json", *options, folder=folder)
-    assert made.returncode == 0, made.stderr
+    generated = run(tools / "openapi-typescript", "openapi.json", *options, folder=folder)
+    assert generated.returncode == 0, generated.stderr
     shutil.copy(HERE / "program.ts", folder)
     return folder
 
@@ -107,8 +107,8 @@ def test_the_program_makes_an_edit(
     (program / "package.json").write_text('{"type": "module"}')
     script = """
         import { listed, refused, run } from "./program.js";
-        const [base, picture] = process.argv.slice(2);
-        const outputs = await run(base, picture);
+        const [base, image] = process.argv.slice(2);
+        const outputs = await run(base, image);
         const problem = await refused(base);
         console.log(JSON.stringify({ outputs, problem, list: await listed(base) }));
     """
@@ -126,9 +126,12 @@ def test_the_program_makes_an_edit(
         done = run("node", "main.js", address, text, folder=program)
     assert done.returncode == 0, done.stderr
     worker.join()
-    told = json.loads(done.stdout)
-    assert [line.split()[:2] for line in told["outputs"]] == [["0.25", "64x64"], ["0.50", "64x65"]]
-    assert told["problem"]["code"] == "validation_error"
-    assert {error["pointer"] for error in told["problem"]["errors"]} == {"/prompt", "/image"}
-    (edit,) = told["list"]["data"]
+    printed = json.loads(done.stdout)
+    assert [line.split()[:2] for line in printed["outputs"]] == [
+        ["0.25", "64x64"],
+        ["0.50", "64x65"],
+    ]
+    assert printed["problem"]["code"] == "validation_error"
+    assert {error["pointer"] for error in printed["problem"]["errors"]} == {"/prompt", "/image"}
+    (edit,) = printed["list"]["data"]
     assert edit["metadata"] == {"order": "1"}

@@ -1,4 +1,4 @@
-"""Every error as a problem: its status, its code, its place, and nothing of the inside."""
+"""Every error as a problem: its status, its code, the field, and no internals."""
 
 import base64
 import io
@@ -20,7 +20,7 @@ from core.problems import EDIT_PROBLEMS
 from core.schema import EditStatus, Model
 from core.settings import Settings
 from core.store.edits import EditStore
-from tests.support.problems import UNKNOWN, told
+from tests.support.problems import UNKNOWN_EDIT, assert_problem
 
 MakeImage = Callable[..., bytes]
 
@@ -42,7 +42,7 @@ def post_json(client: TestClient, make_image: MakeImage, **fields: Any) -> Respo
 )
 def test_a_body_of_another_kind_is_unsupported(client: TestClient, content_type: str) -> None:
     answer = client.post("/v1/edits", content=b"prompt=x", headers={"content-type": content_type})
-    told(answer, 415, "unsupported_media_type")
+    assert_problem(answer, 415, "unsupported_media_type")
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_a_body_of_another_kind_is_unsupported(client: TestClient, content_type:
 )
 def test_malformed_json_is_an_invalid_request(client: TestClient, body: bytes) -> None:
     answer = client.post("/v1/edits", content=body, headers={"content-type": "application/json"})
-    told(answer, 400, "invalid_request")
+    assert_problem(answer, 400, "invalid_request")
 
 
 @pytest.mark.parametrize(
@@ -76,27 +76,29 @@ def test_a_malformed_form_is_an_invalid_request(
 ) -> None:
     answer = client.post("/v1/edits", content=body, headers={"content-type": content_type})
     assert answer.status_code in (400, 422)
-    told(answer, answer.status_code, answer.json()["code"])
+    assert_problem(answer, answer.status_code, answer.json()["code"])
 
 
 @pytest.mark.parametrize("body", ["[]", '"text"', "5", "null"])
 def test_json_that_is_no_object_is_a_validation_error(client: TestClient, body: str) -> None:
     answer = client.post("/v1/edits", content=body, headers={"content-type": "application/json"})
-    assert told(answer, 422, "validation_error")["errors"][0]["pointer"] == ""
+    assert assert_problem(answer, 422, "validation_error")["errors"][0]["pointer"] == ""
 
 
 @pytest.mark.parametrize(
-    ("content_type", "most"),
+    ("content_type", "megabytes"),
     [("multipart/form-data; boundary=x", 22), ("application/json", 29)],
 )
 def test_a_body_that_states_too_much_is_refused_before_it_is_read(
-    client: TestClient, content_type: str, most: int
+    client: TestClient, content_type: str, megabytes: int
 ) -> None:
     def never() -> Iterator[bytes]:
         yield b""
 
-    headers = {"content-type": content_type, "content-length": str(most * 1024 * 1024)}
-    told(client.post("/v1/edits", content=never(), headers=headers), 413, "image_too_large")
+    headers = {"content-type": content_type, "content-length": str(megabytes * 1024 * 1024)}
+    assert_problem(
+        client.post("/v1/edits", content=never(), headers=headers), 413, "image_too_large"
+    )
 
 
 @pytest.mark.parametrize("content_type", ["multipart/form-data; boundary=x", "application/json"])
@@ -109,7 +111,9 @@ def test_a_body_that_does_not_state_its_length_is_refused_while_it_comes(
             yield bytes(1024 * 1024)
 
     headers = {"content-type": content_type}
-    told(client.post("/v1/edits", content=endless(), headers=headers), 413, "image_too_large")
+    assert_problem(
+        client.post("/v1/edits", content=endless(), headers=headers), 413, "image_too_large"
+    )
 
 
 # --- fields
@@ -143,7 +147,7 @@ def test_a_body_that_does_not_state_its_length_is_refused_while_it_comes(
         ({"image": "text"}, "/image"),
         ({"image": {"url": "https://x.example", "base64": "aa"}}, "/image"),
         ({"image": {"url": "https://x.example", "size": 3}}, "/image/size"),
-        ({"source": UNKNOWN}, "/source"),
+        ({"source": UNKNOWN_EDIT}, "/source"),
         ({"metadata": {"a": 5}}, "/metadata/a"),
         ({"metadata": {"a": "x" * 513}}, "/metadata/a"),
         ({"metadata": {str(n): "" for n in range(17)}}, "/metadata"),
@@ -157,7 +161,7 @@ def test_a_body_that_does_not_state_its_length_is_refused_while_it_comes(
 def test_a_wrong_field_is_named_by_its_place(
     client: TestClient, make_image: MakeImage, fields: dict[str, Any], pointer: str
 ) -> None:
-    problem = told(post_json(client, make_image, **fields), 422, "validation_error")
+    problem = assert_problem(post_json(client, make_image, **fields), 422, "validation_error")
     assert [error["pointer"] for error in problem["errors"]] == [pointer]
     assert all(error["detail"] for error in problem["errors"])
 
@@ -180,13 +184,13 @@ def test_a_wrong_field_is_named_by_its_place(
 def test_a_wrong_form_field_is_named_by_its_place(
     client: TestClient, make_image: MakeImage, fields: dict[str, Any], pointer: str
 ) -> None:
-    problem = told(post_form(client, make_image(), **fields), 422, "validation_error")
+    problem = assert_problem(post_form(client, make_image(), **fields), 422, "validation_error")
     assert [error["pointer"] for error in problem["errors"]] == [pointer]
 
 
 def test_everything_wrong_is_told_at_once(client: TestClient) -> None:
     answer = client.post("/v1/edits", json={"seed": -1, "quality": 0, "x": 1})
-    problem = told(answer, 422, "validation_error")
+    problem = assert_problem(answer, 422, "validation_error")
     assert {error["pointer"] for error in problem["errors"]} == {
         "/prompt",
         "/image",
@@ -200,7 +204,7 @@ def test_a_hostile_number_of_wrong_fields_is_told_in_part(
     client: TestClient, make_image: MakeImage
 ) -> None:
     fields = {f"x{number}": 1 for number in range(5000)}
-    problem = told(post_json(client, make_image, **fields), 422, "validation_error")
+    problem = assert_problem(post_json(client, make_image, **fields), 422, "validation_error")
     assert len(problem["errors"]) == 32
 
 
@@ -208,16 +212,16 @@ def test_a_picture_sent_as_a_text_field_is_explained(client: TestClient) -> None
     answer = client.post(
         "/v1/edits", data={"prompt": "x"}, files={"image": (None, "not a file part")}
     )
-    problem = told(answer, 422, "validation_error")
+    problem = assert_problem(answer, 422, "validation_error")
     assert "file part" in json.dumps(problem["errors"])
 
 
 def test_the_known_models_are_named(client: TestClient, make_image: MakeImage) -> None:
-    problem = told(post_json(client, make_image, model="sd9"), 422, "validation_error")
+    problem = assert_problem(post_json(client, make_image, model="sd9"), 422, "validation_error")
     assert "zoo" in problem["errors"][0]["detail"]
 
 
-# --- pictures
+# --- images
 
 
 def huge_png() -> bytes:
@@ -250,7 +254,7 @@ def animated() -> bytes:
     ids=["empty", "truncated", "animated", "text", "gif", "50 MP", "20 MB"],
 )
 def test_a_picture_that_is_refused(client: TestClient, data: bytes, status: int, code: str) -> None:
-    problem = told(post_form(client, data), status, code)
+    problem = assert_problem(post_form(client, data), status, code)
     assert problem["errors"][0]["pointer"] == "/image"
 
 
@@ -258,12 +262,12 @@ def test_a_picture_that_is_refused(client: TestClient, data: bytes, status: int,
 def test_a_tiny_or_elongated_picture_is_a_validation_error(
     client: TestClient, make_image: MakeImage, size: tuple[int, int]
 ) -> None:
-    problem = told(post_form(client, make_image(size=size)), 422, "validation_error")
+    problem = assert_problem(post_form(client, make_image(size=size)), 422, "validation_error")
     assert problem["errors"][0]["pointer"] == "/image"
 
 
 def test_base64_that_is_none_is_an_invalid_image(client: TestClient, make_image: MakeImage) -> None:
-    told(post_json(client, make_image, image={"base64": "%%%"}), 400, "invalid_image")
+    assert_problem(post_json(client, make_image, image={"base64": "%%%"}), 400, "invalid_image")
 
 
 # --- URLs
@@ -285,7 +289,7 @@ def test_a_url_that_leads_inside_is_not_allowed(
     client: TestClient, make_image: MakeImage, url: str, place: str
 ) -> None:
     fields = {"image": {"url": url}} if place == "/image/url" else {"webhook_url": url}
-    problem = told(post_json(client, make_image, **fields), 422, "url_not_allowed")
+    problem = assert_problem(post_json(client, make_image, **fields), 422, "url_not_allowed")
     assert problem["errors"][0]["pointer"] == place
 
 
@@ -302,10 +306,10 @@ def test_a_network_opened_by_name_may_receive_webhooks(
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("GET", f"/v1/edits/{UNKNOWN}"),
-        ("GET", f"/v1/edits/{UNKNOWN}?wait=5"),
-        ("POST", f"/v1/edits/{UNKNOWN}/cancel"),
-        ("GET", f"/v1/edits/{UNKNOWN}/image"),
+        ("GET", f"/v1/edits/{UNKNOWN_EDIT}"),
+        ("GET", f"/v1/edits/{UNKNOWN_EDIT}?wait=5"),
+        ("POST", f"/v1/edits/{UNKNOWN_EDIT}/cancel"),
+        ("GET", f"/v1/edits/{UNKNOWN_EDIT}/image"),
         ("GET", "/v1/edits/..%2f..%2fetc%2fpasswd"),
         ("GET", "/v1/edits/%00"),
         ("GET", "/v1/nothing"),
@@ -313,22 +317,22 @@ def test_a_network_opened_by_name_may_receive_webhooks(
         ("GET", "/web/none.js"),
         ("GET", "/web/..%2f..%2fapp.py"),
         ("GET", "/docs/problems/none"),
-        ("GET", f"/v1/files/{UNKNOWN}/input"),
+        ("GET", f"/v1/files/{UNKNOWN_EDIT}/input"),
     ],
 )
 def test_what_is_not_there_is_not_found(client: TestClient, method: str, path: str) -> None:
-    told(client.request(method, path), 404, "not_found")
+    assert_problem(client.request(method, path), 404, "not_found")
 
 
 def test_another_callers_edit_is_not_found(
     client: TestClient, store: EditStore, submission: Callable[..., Any]
 ) -> None:
-    made = submission(caller="somebody else")
-    store.submit(made, limit=10)
+    foreign = submission(caller="somebody else")
+    store.submit(foreign, limit=10)
     for method, path in (("GET", ""), ("GET", "/image"), ("POST", "/cancel")):
-        told(client.request(method, f"/v1/edits/{made.id}{path}"), 404, "not_found")
-    answer = client.post("/v1/edits", json={"prompt": "x", "source": made.id})
-    told(answer, 422, "validation_error")
+        assert_problem(client.request(method, f"/v1/edits/{foreign.id}{path}"), 404, "not_found")
+    answer = client.post("/v1/edits", json={"prompt": "x", "source": foreign.id})
+    assert_problem(answer, 422, "validation_error")
 
 
 @pytest.mark.parametrize(
@@ -343,7 +347,7 @@ def test_a_method_that_is_not_known_is_told_with_those_that_are(
     client: TestClient, method: str, path: str, allow: str
 ) -> None:
     answer = client.request(method, path)
-    told(answer, 405, "method_not_allowed")
+    assert_problem(answer, 405, "method_not_allowed")
     assert answer.headers["allow"] == allow
 
 
@@ -357,19 +361,21 @@ def test_a_method_that_is_not_known_is_told_with_those_that_are(
     ],
 )
 def test_a_wrong_query_is_named(client: TestClient, query: str, pointer: str) -> None:
-    problem = told(client.get(f"/v1/edits?{query}"), 422, "validation_error")
+    problem = assert_problem(client.get(f"/v1/edits?{query}"), 422, "validation_error")
     assert problem["errors"][0]["pointer"] == pointer
 
 
 @pytest.mark.parametrize("wait", ["-1", "61", "x"])
 def test_a_wrong_wait_is_named(client: TestClient, wait: str) -> None:
-    problem = told(client.get(f"/v1/edits/{UNKNOWN}?wait={wait}"), 422, "validation_error")
+    problem = assert_problem(
+        client.get(f"/v1/edits/{UNKNOWN_EDIT}?wait={wait}"), 422, "validation_error"
+    )
     assert problem["errors"][0]["pointer"] == "/wait"
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "AAAA", "%F0%9F%90%B1", "AAAAAAAAAAAAAAAAAAAAAAAA"])
 def test_a_cursor_that_was_not_given_out_is_refused(client: TestClient, cursor: str) -> None:
-    told(client.get(f"/v1/edits?cursor={cursor}"), 400, "invalid_request")
+    assert_problem(client.get(f"/v1/edits?cursor={cursor}"), 400, "invalid_request")
 
 
 @pytest.mark.parametrize("status", [None, EditStatus.FAILED, EditStatus.CANCELED])
@@ -382,7 +388,7 @@ def test_an_edit_without_a_picture_is_not_finished(
     edit = post().json()
     if status is not None:
         finish(status)
-    told(client.get(f"/v1/edits/{edit['id']}/image"), 409, "not_finished")
+    assert_problem(client.get(f"/v1/edits/{edit['id']}/image"), 409, "not_finished")
 
 
 # --- the service itself
@@ -391,17 +397,17 @@ def test_an_edit_without_a_picture_is_not_finished(
 def test_without_any_worker_ever_there_is_no_worker(
     bare_client: TestClient, make_image: MakeImage
 ) -> None:
-    told(post_form(bare_client, make_image()), 503, "no_worker")
+    assert_problem(post_form(bare_client, make_image()), 503, "no_worker")
 
 
 def test_a_redis_that_is_gone_makes_every_operation_unavailable(
     settings_without_redis: Settings, make_image: MakeImage
 ) -> None:
     with TestClient(create_app(settings_without_redis)) as client:
-        told(post_form(client, make_image()), 503, "unavailable")
-        told(client.get("/v1/edits"), 503, "unavailable")
-        told(client.get("/v1/models"), 503, "unavailable")
-        told(client.get(f"/v1/edits/{UNKNOWN}?wait=1"), 503, "unavailable")
+        assert_problem(post_form(client, make_image()), 503, "unavailable")
+        assert_problem(client.get("/v1/edits"), 503, "unavailable")
+        assert_problem(client.get("/v1/models"), 503, "unavailable")
+        assert_problem(client.get(f"/v1/edits/{UNKNOWN_EDIT}?wait=1"), 503, "unavailable")
         assert client.get("/healthz").status_code == 200
 
 
@@ -411,8 +417,8 @@ def test_a_store_that_cannot_be_written_makes_a_post_unavailable(
     folder = tmp_path / "pictures"
     folder.rmdir()
     folder.write_bytes(b"")  # permissions would not stop root
-    told(post_form(client, make_image()), 503, "unavailable")
-    problem = told(client.get("/readyz"), 503, "unavailable")
+    assert_problem(post_form(client, make_image()), 503, "unavailable")
+    problem = assert_problem(client.get("/readyz"), 503, "unavailable")
     assert [error["pointer"] for error in problem["errors"]] == ["/store"]
 
 
@@ -427,7 +433,7 @@ def test_an_unexpected_error_tells_nothing_of_the_inside(
 
     with TestClient(app) as client:
         answer = client.get("/broken", headers={"X-Request-Id": "mine"})
-    problem = told(answer, 500, "internal_error")
+    problem = assert_problem(answer, 500, "internal_error")
     assert "password" not in answer.text
     assert "X-Request-Id" in problem["detail"]
     assert answer.headers["x-request-id"] == "mine"

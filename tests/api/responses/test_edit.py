@@ -1,4 +1,4 @@
-"""The edit as clients are promised it: every field, in every state, and addresses that hold."""
+"""The edit as promised to clients: every field in every state, and URLs that work."""
 
 import hashlib
 import re
@@ -35,8 +35,8 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 HOUR = 3600
 
 
-def whole(edit: dict[str, Any]) -> dict[str, Any]:
-    """The edit, which must have every field, and no other."""
+def complete(edit: dict[str, Any]) -> dict[str, Any]:
+    """Assert that an edit has every field and no others, and return it."""
     assert edit.keys() == FIELDS
     assert edit["metrics"].keys() == METRICS
     assert edit["urls"].keys() == {"self", "cancel", "events"}
@@ -51,7 +51,7 @@ def whole(edit: dict[str, Any]) -> dict[str, Any]:
 def test_an_edit_has_every_field_in_every_state(
     post: Post, client: TestClient, store: EditStore, make_image: MakeImage
 ) -> None:
-    posted = whole(post(metadata='{"order": "1"}').json())
+    posted = complete(post(metadata='{"order": "1"}').json())
     url = f"/v1/edits/{posted['id']}"
     assert (posted["object"], posted["prompt"]) == ("edit", "a cat that sits")
     assert posted["metadata"] == {"order": "1"}
@@ -60,7 +60,7 @@ def test_an_edit_has_every_field_in_every_state(
     assert claim is not None
     for stage in Stage:
         store.report(claim, stage, 0.5)
-        running = whole(client.get(url).json())
+        running = complete(client.get(url).json())
         assert (running["status"], running["stage"]) == ("running", stage.value)
         assert (running["completed_at"], running["outputs"]) == (None, [])
     output = StoredImage(
@@ -75,7 +75,7 @@ def test_an_edit_has_every_field_in_every_state(
     measured = Metrics(stage_seconds={Stage.EDITING: 0.5}, reconstruction_psnr=30, inner_steps=9)
     result = Result(outputs=[output], metrics=measured)
     store.finish(claim, EditStatus.SUCCEEDED, result=result)
-    ended = whole(client.get(url).json())
+    ended = complete(client.get(url).json())
     assert (ended["status"], ended["stage"], ended["progress"]) == ("succeeded", None, 1)
     assert ended["outputs"][0].keys() == {
         *("interpolation", "url", "width", "height", "content_type", "sha256", "bytes")
@@ -94,7 +94,7 @@ def test_an_edit_that_ended_without_pictures_has_every_field(
 ) -> None:
     url = post().json()["urls"]["self"]
     finish(status)
-    edit = whole(client.get(url).json())
+    edit = complete(client.get(url).json())
     assert (edit["status"], edit["outputs"], edit["artifacts"]) == (status.value, [], None)
     assert edit["completed_at"] < edit["expires_at"]
 
@@ -116,7 +116,7 @@ def test_artifacts_are_addresses_that_need_no_key(
     data = {name: make_image(size=(64, 64 + number)) for number, name in enumerate(names)}
     for name in names:
         ImageStorage(settings.images_url).put(claim.id, f"{name}.png", data[name])
-    made = {
+    stored = {
         name: StoredImage(
             name=f"{name}.png",
             width=64,
@@ -127,7 +127,7 @@ def test_artifacts_are_addresses_that_need_no_key(
         )
         for name in names
     }
-    store.finish(claim, EditStatus.SUCCEEDED, result=Result(artifacts=made))
+    store.finish(claim, EditStatus.SUCCEEDED, result=Result(artifacts=stored))
     artifacts = client.get(edit["urls"]["self"], headers=key).json()["artifacts"]
     assert {name: client.get(url).content for name, url in artifacts.items()} == data
 
@@ -143,8 +143,8 @@ def test_picture_addresses_hold_for_an_hour_and_each_look_gives_fresh_ones(
     finish()
 
     def address() -> str:
-        found: str = client.get(url, headers=key).json()["outputs"][0]["url"]
-        return found
+        output_url: str = client.get(url, headers=key).json()["outputs"][0]["url"]
+        return output_url
 
     def expires(address: str) -> int:
         return int(parse_qs(urlsplit(address).query)["expires"][0])
@@ -180,8 +180,8 @@ def test_ids_sort_by_the_time_of_acceptance(post: Post) -> None:
     # RFC 9562, 5.7: the first 48 bits are milliseconds since 1970.
     for edit in edits:
         stamp = int(edit["id"].removeprefix("edit_")[:12], 16) / 1000
-        made = datetime.fromisoformat(edit["created_at"]).timestamp()
-        assert abs(timedelta(seconds=stamp - made)) < timedelta(seconds=2)
+        created = datetime.fromisoformat(edit["created_at"]).timestamp()
+        assert abs(timedelta(seconds=stamp - created)) < timedelta(seconds=2)
 
 
 @pytest.mark.parametrize("wait", [0, 60])

@@ -1,4 +1,4 @@
-"""Entity tags: nothing is sent again that has not changed."""
+"""Entity tags: an unchanged edit is not sent again."""
 
 import threading
 import time
@@ -9,7 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 from httpx import Response
 
-from api.responses.etag import etag_of, matches
+from api.responses.edit import etag_matches, etag_of
 from core.schema import Stage
 from core.store.edits import EditStore
 
@@ -21,15 +21,15 @@ Finish = Callable[..., Any]
     "header", ['W/"1"', '"1"', '"0", W/"1"', '"0",W/"1","2"', "*", " * ", 'W/"a,b", W/"1"']
 )
 def test_a_header_that_names_the_tag_matches(header: str) -> None:
-    assert matches(header, 'W/"1"')
+    assert etag_matches(header, 'W/"1"')
 
 
 @pytest.mark.parametrize("header", ["", "1", 'W/"11"', '"2", "3"', '"', "W/1", '"*"'])
 def test_a_header_that_does_not_name_it_does_not(header: str) -> None:
-    assert not matches(header, 'W/"1"')
+    assert not etag_matches(header, 'W/"1"')
 
 
-def asked(client: TestClient, edit_id: str, etag: str, query: str = "") -> Response:
+def get_if_changed(client: TestClient, edit_id: str, etag: str, query: str = "") -> Response:
     return client.get(f"/v1/edits/{edit_id}{query}", headers={"If-None-Match": etag})
 
 
@@ -38,9 +38,9 @@ def test_an_edit_that_has_not_changed_is_not_sent_again(post: Post, client: Test
     first = client.get(f"/v1/edits/{edit_id}")
     etag = first.headers["etag"]
     assert first.headers["cache-control"] == "private, no-cache"
-    again = asked(client, edit_id, etag)
+    again = get_if_changed(client, edit_id, etag)
     assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", etag)
-    assert asked(client, edit_id, '"another"').json() == first.json()
+    assert get_if_changed(client, edit_id, '"another"').json() == first.json()
 
 
 def test_each_change_is_sent(
@@ -51,7 +51,7 @@ def test_each_change_is_sent(
     tags = [client.get(f"/v1/edits/{edit_id}").headers["etag"]]
 
     def sent() -> dict[str, Any]:
-        answer = asked(client, edit_id, tags[-1])
+        answer = get_if_changed(client, edit_id, tags[-1])
         assert answer.status_code == 200
         tags.append(answer.headers["etag"])
         edit: dict[str, Any] = answer.json()
@@ -66,7 +66,7 @@ def test_each_change_is_sent(
     assert sent()["progress"] == 0.3
     client.post(f"/v1/edits/{edit_id}/cancel")
     store.report(claim, Stage.TUNING, 0.4)
-    assert asked(client, edit_id, tags[-1]).status_code == 304
+    assert get_if_changed(client, edit_id, tags[-1]).status_code == 304
     assert len(set(tags)) == len(tags)
 
 
@@ -76,16 +76,16 @@ def test_waiting_for_what_has_not_changed_ends_in_304(
     edit_id = post().json()["id"]
     etag = client.get(f"/v1/edits/{edit_id}").headers["etag"]
     started = time.monotonic()
-    assert asked(client, edit_id, etag, "?wait=1").status_code == 304
+    assert get_if_changed(client, edit_id, etag, "?wait=1").status_code == 304
     assert time.monotonic() - started >= 1
 
     worker = threading.Timer(0.3, finish)
     worker.start()
-    answer = asked(client, edit_id, etag, "?wait=20")
+    answer = get_if_changed(client, edit_id, etag, "?wait=20")
     worker.join()
     assert (answer.status_code, answer.json()["status"]) == (200, "succeeded")
     started = time.monotonic()
-    assert asked(client, edit_id, answer.headers["etag"], "?wait=60").status_code == 304
+    assert get_if_changed(client, edit_id, answer.headers["etag"], "?wait=60").status_code == 304
     assert time.monotonic() - started < 50
 
 

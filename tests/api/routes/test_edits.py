@@ -1,4 +1,4 @@
-"""Looking at edits, listing and canceling them, taking their pictures."""
+"""Getting, listing and canceling edits, and downloading their images."""
 
 import hashlib
 import io
@@ -37,24 +37,24 @@ def test_an_edit_shows_how_far_it_has_come(
 def test_an_edit_shows_how_long_it_will_take_once_others_have_ended(
     post: Post, client: TestClient, store: EditStore, finish: Finish
 ) -> None:
-    def shown(edit_id: str) -> tuple[Any, Any]:
+    def estimate(edit_id: str) -> tuple[Any, Any]:
         edit = client.get(f"/v1/edits/{edit_id}").json()
         return edit["queue_position"], edit["eta_seconds"]
 
     first, second, third = (post().json()["id"] for _ in range(3))
-    assert [shown(edit_id) for edit_id in (first, second)] == [(0, None), (1, None)]
+    assert [estimate(edit_id) for edit_id in (first, second)] == [(0, None), (1, None)]
     claim = store.claim("zoo")
     assert claim is not None
-    assert shown(first) == (None, None)
+    assert estimate(first) == (None, None)
     time.sleep(0.3)
     store.finish(claim, EditStatus.SUCCEEDED)
-    assert shown(first) == (None, None)
+    assert estimate(first) == (None, None)
     for position, edit_id in enumerate((second, third)):
-        place, eta = shown(edit_id)
+        place, eta = estimate(edit_id)
         assert place == position
         assert 0.2 * (position + 1) <= eta <= 20 * (position + 1)
     assert store.claim("zoo") is not None
-    assert 0.1 <= shown(second)[1] <= 20
+    assert 0.1 <= estimate(second)[1] <= 20
     listed = client.get("/v1/edits").json()["data"]
     assert [edit["queue_position"] for edit in listed] == [0, None, None]
     assert all(edit["eta_seconds"] > 0 for edit in listed[:2])
@@ -90,7 +90,7 @@ def test_a_succeeded_edit_shows_what_its_worker_warned_of(
 
 def test_a_failed_edit_shows_its_problem(post: Post, client: TestClient, finish: Finish) -> None:
     edit_id = post().json()["id"]
-    problem = {"code": "out_of_memory", "detail": "Send a smaller picture."}
+    problem = {"code": "out_of_memory", "detail": "Send a smaller image."}
     finish(EditStatus.FAILED, error=problem)
     edit = client.get(f"/v1/edits/{edit_id}").json()
     assert (edit["status"], edit["error"], edit["outputs"]) == ("failed", problem, [])
@@ -146,18 +146,18 @@ def test_canceling_a_finished_edit_changes_nothing(
 
 def test_pages_lead_through_every_edit_once_newest_first(post: Post, client: TestClient) -> None:
     ids = [post().json()["id"] for _ in range(5)][::-1]
-    found: list[str] = []
+    collected: list[str] = []
     query: dict[str, Any] = {"limit": 2}
     sizes = []
     while True:
         page = client.get("/v1/edits", params=query).json()
         sizes.append(len(page["data"]))
-        found += [edit["id"] for edit in page["data"]]
+        collected += [edit["id"] for edit in page["data"]]
         if page["next_cursor"] is None:
             break
         assert not page["next_cursor"].startswith("edit_")
         query["cursor"] = page["next_cursor"]
-    assert found == ids
+    assert collected == ids
     assert sizes == [2, 2, 1]
 
 

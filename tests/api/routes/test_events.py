@@ -24,14 +24,14 @@ Finish = Callable[..., Claim]
 
 
 @dataclass(frozen=True)
-class Told:
+class ReceivedEvent:
     id: str
     type: str
     data: Any
 
 
-def parsed(lines: Iterator[str]) -> Iterator[Told | str]:
-    """Events by the rules of the HTML standard; comments as they are."""
+def parse(lines: Iterator[str]) -> Iterator[ReceivedEvent | str]:
+    """Parse events by the rules of the HTML standard; yield comments unchanged."""
     fields: dict[str, str] = {}
     for line in lines:
         if line.startswith(":"):
@@ -40,14 +40,14 @@ def parsed(lines: Iterator[str]) -> Iterator[Told | str]:
             name, _, value = line.partition(": ")
             fields[name] = value
         elif "data" in fields:
-            yield Told(fields["id"], fields["event"], json.loads(fields["data"]))
+            yield ReceivedEvent(fields["id"], fields["event"], json.loads(fields["data"]))
             fields = {}
 
 
 @contextmanager
 def following(
     base: str, edit_id: str, *, after: str | None = None
-) -> Iterator[Iterator[Told | str]]:
+) -> Iterator[Iterator[ReceivedEvent | str]]:
     headers = {} if after is None else {"Last-Event-ID": after}
     with (
         httpx.Client(trust_env=False, timeout=30) as http,
@@ -56,7 +56,7 @@ def following(
         assert answer.status_code == 200
         assert answer.headers["content-type"].startswith("text/event-stream")
         assert answer.headers["cache-control"] == "no-store"
-        yield parsed(answer.iter_lines())
+        yield parse(answer.iter_lines())
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def base(client: TestClient, settings: Settings) -> Iterator[str]:
 
 @pytest.fixture
 def followers(redis_url: str) -> Iterator[Callable[[], int]]:
-    """Counts the connections of the service that wait for events."""
+    """Return a function that counts the service's connections that wait for events."""
     with redis.Redis.from_url(redis_url, decode_responses=True) as client:
         yield lambda: sum(one["cmd"] == "xread" for one in client.client_list())
 
@@ -77,29 +77,29 @@ def test_events_come_as_they_happen_and_end_with_the_edit(
 ) -> None:
     edit_id = post(interpolation="0.3").json()["id"]
     with following(base, edit_id) as events:
-        told = next(events)
-        assert isinstance(told, Told)
-        assert (told.type, told.data["status"]) == ("status", "queued")
+        event = next(events)
+        assert isinstance(event, ReceivedEvent)
+        assert (event.type, event.data["status"]) == ("status", "queued")
         claim = store.claim("zoo")
         assert claim is not None
-        told = next(events)
-        assert isinstance(told, Told)
-        assert told.data == {"status": "running", "stage": "loading", "progress": 0}
+        event = next(events)
+        assert isinstance(event, ReceivedEvent)
+        assert event.data == {"status": "running", "stage": "loading", "progress": 0}
         store.report(claim, Stage.EDITING, 0.5)
-        told = next(events)
-        assert isinstance(told, Told)
-        assert (told.type, told.data) == ("progress", {"stage": "editing", "progress": 0.5})
+        event = next(events)
+        assert isinstance(event, ReceivedEvent)
+        assert (event.type, event.data) == ("progress", {"stage": "editing", "progress": 0.5})
         preview = {"interpolation": 0.3, "progress": 0.5, "image": "data:image/webp;base64,AA=="}
         store.preview(claim, preview)
-        told = next(events)
-        assert isinstance(told, Told)
-        assert (told.type, told.data) == ("preview", preview)
+        event = next(events)
+        assert isinstance(event, ReceivedEvent)
+        assert (event.type, event.data) == ("preview", preview)
         store.finish(claim, EditStatus.FAILED, error={"code": "timeout"})
-        told = next(events)
-        assert isinstance(told, Told)
-        assert (told.type, told.data["status"]) == ("done", "failed")
-        assert told.data["edit"]["id"] == edit_id
-        assert told.data["edit"]["error"] == {"code": "timeout"}
+        event = next(events)
+        assert isinstance(event, ReceivedEvent)
+        assert (event.type, event.data["status"]) == ("done", "failed")
+        assert event.data["edit"]["id"] == edit_id
+        assert event.data["edit"]["error"] == {"code": "timeout"}
         assert list(events) == []
 
 
@@ -110,13 +110,13 @@ def test_the_end_shows_the_edit_as_get_does(
     finish()
     with following(base, edit_id) as events:
         *_, done = events
-    assert isinstance(done, Told)
-    shown = client.get(f"/v1/edits/{edit_id}").json()
-    for edit in (done.data["edit"], shown):
+    assert isinstance(done, ReceivedEvent)
+    current = client.get(f"/v1/edits/{edit_id}").json()
+    for edit in (done.data["edit"], current):
         for output in edit["outputs"]:
-            assert "/v1/files/" in output.pop("url")  # freshly signed, for the host that was asked
+            assert "/v1/files/" in output.pop("url")  # freshly signed, for the requested host
         del edit["urls"]
-    assert done.data["edit"] == shown
+    assert done.data["edit"] == current
 
 
 def test_a_client_that_was_cut_off_gets_what_it_missed_also_from_another_server(
@@ -125,7 +125,7 @@ def test_a_client_that_was_cut_off_gets_what_it_missed_also_from_another_server(
     edit_id = post().json()["id"]
     with following(base, edit_id) as events:
         first = next(events)
-    assert isinstance(first, Told)
+    assert isinstance(first, ReceivedEvent)
     claim = store.claim("zoo")
     assert claim is not None
     store.report(claim, Stage.TUNING, 0.4)
@@ -133,7 +133,7 @@ def test_a_client_that_was_cut_off_gets_what_it_missed_also_from_another_server(
         missed = [next(events) for _ in range(2)]
         store.finish(claim, EditStatus.CANCELED)
         rest = list(events)
-    kinds = [told.type for told in (*missed, *rest) if isinstance(told, Told)]
+    kinds = [event.type for event in (*missed, *rest) if isinstance(event, ReceivedEvent)]
     assert kinds == ["status", "progress", "done"]
 
 
@@ -141,17 +141,17 @@ def test_a_server_that_stops_lets_its_followers_go(
     settings: Settings, client: TestClient, post: Post
 ) -> None:
     edit_id = post().json()["id"]
-    seen = []
+    received = []
     with serving(settings) as address:
         followed = following(address, edit_id)
         events = followed.__enter__()
-        seen.append(next(events))
-    # The server has left by now; a client that asks for more learns it.
+        received.append(next(events))
+    # The server has stopped by now; a client notices when it reads on.
     with pytest.raises(httpx.TransportError):
         next(events)
     with suppress(httpx.TransportError):
         followed.__exit__(None, None, None)
-    assert len(seen) == 1
+    assert len(received) == 1
 
 
 def test_who_has_seen_the_end_is_told_not_to_come_again(
@@ -159,9 +159,9 @@ def test_who_has_seen_the_end_is_told_not_to_come_again(
 ) -> None:
     edit_id = post().json()["id"]
     finish()
-    whole = list(parsed(iter(client.get(f"/v1/edits/{edit_id}/events").text.split("\n"))))
+    whole = list(parse(iter(client.get(f"/v1/edits/{edit_id}/events").text.split("\n"))))
     last = whole[-1]
-    assert isinstance(last, Told)
+    assert isinstance(last, ReceivedEvent)
     answer = client.get(f"/v1/edits/{edit_id}/events", headers={"Last-Event-ID": last.id})
     assert (answer.status_code, answer.content) == (204, b"")
 
@@ -193,7 +193,7 @@ def test_many_follow_one_edit(base: str, post: Post, finish: Finish) -> None:
     ):
         finish()
         ends = [list(events)[-1] for events in (one, two, three)]
-    assert len({end.id for end in ends if isinstance(end, Told)}) == 1
+    assert len({end.id for end in ends if isinstance(end, ReceivedEvent)}) == 1
 
 
 def test_an_edit_deleted_under_its_follower_ends_canceled(
@@ -204,7 +204,7 @@ def test_an_edit_deleted_under_its_follower_ends_canceled(
         next(events)
         assert client.delete(f"/v1/edits/{edit_id}").status_code == 204
         (done,) = events
-    assert isinstance(done, Told)
+    assert isinstance(done, ReceivedEvent)
     assert (done.type, done.data) == ("done", {"status": "canceled", "edit": None})
 
 

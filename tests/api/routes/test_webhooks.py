@@ -1,4 +1,4 @@
-"""A caller's secret, and the log of what was sent."""
+"""A caller's secret, and the log of deliveries."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -8,7 +8,9 @@ from fastapi.testclient import TestClient
 from httpx import Response
 from standardwebhooks import Webhook
 
-from api.openapi.examples import DELIVERY, HOOKS, SECRET
+from api.openapi.webhooks import EXAMPLES
+from api.routes.deliveries import EXAMPLE as DELIVERY
+from api.routes.webhooks import EXAMPLE as SECRET
 from core.schema import WebhookEvent
 from core.store.claims import Claim
 from core.webhooks.queue import Deliveries, Outcome
@@ -29,7 +31,7 @@ def test_the_secret_is_the_same_until_it_is_rotated(client: TestClient) -> None:
     assert first.status_code == 200
     assert first.headers["cache-control"] == "no-store"
     assert first.json()["previous_expires_at"] is None
-    Webhook(first.json()["secret"])  # as the public library takes it
+    Webhook(first.json()["secret"])  # the public library accepts it
     assert client.get("/v1/webhooks/secret").json() == first.json()
 
     rotated = client.post("/v1/webhooks/secret/rotate")
@@ -42,8 +44,8 @@ def test_the_secret_is_the_same_until_it_is_rotated(client: TestClient) -> None:
 
 
 @pytest.fixture
-def told(post: Post, finish: Callable[..., Claim], deliveries: Deliveries) -> str:
-    """An edit whose webhook was answered 500 once."""
+def undelivered(post: Post, finish: Callable[..., Claim], deliveries: Deliveries) -> str:
+    """Make an edit whose webhook was answered 500 once; return its id."""
     edit_id: str = post(webhook_url=URL).json()["id"]
     finish()
     delivery = deliveries.take()
@@ -53,8 +55,8 @@ def told(post: Post, finish: Callable[..., Claim], deliveries: Deliveries) -> st
     return edit_id
 
 
-def test_the_log_and_a_replay(client: TestClient, told: str, deliveries: Deliveries) -> None:
-    (delivery,) = client.get(f"/v1/edits/{told}/deliveries").json()["data"]
+def test_the_log_and_a_replay(client: TestClient, undelivered: str, deliveries: Deliveries) -> None:
+    (delivery,) = client.get(f"/v1/edits/{undelivered}/deliveries").json()["data"]
     assert (delivery["type"], delivery["url"], delivery["status"]) == (
         "edit.succeeded",
         URL,
@@ -64,7 +66,7 @@ def test_the_log_and_a_replay(client: TestClient, told: str, deliveries: Deliver
     assert [attempt["status"] for attempt in delivery["attempts"]] == [500]
     assert deliveries.take() is None
 
-    answer = client.post(f"/v1/edits/{told}/deliveries/{delivery['id']}/replay")
+    answer = client.post(f"/v1/edits/{undelivered}/deliveries/{delivery['id']}/replay")
     assert answer.status_code == 202
     assert (answer.json()["id"], answer.json()["status"]) == (delivery["id"], "pending")
     due = deliveries.take()
@@ -89,8 +91,8 @@ def test_deliveries_of_no_edit_are_not_found(client: TestClient, edit_id: str) -
     assert {(a.status_code, a.json()["code"]) for a in answers} == {(404, "not_found")}
 
 
-def test_no_such_delivery_is_not_found(client: TestClient, told: str) -> None:
-    answer = client.post(f"/v1/edits/{told}/deliveries/msg_x/replay")
+def test_no_such_delivery_is_not_found(client: TestClient, undelivered: str) -> None:
+    answer = client.post(f"/v1/edits/{undelivered}/deliveries/msg_x/replay")
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
@@ -107,8 +109,8 @@ def test_the_description_has_every_event_with_body_and_headers(client: TestClien
 
 
 def test_the_examples_are_what_they_show() -> None:
-    assert set(HOOKS) == set(WebhookEvent)
-    for hook in HOOKS.values():
+    assert set(EXAMPLES) == set(WebhookEvent)
+    for hook in EXAMPLES.values():
         WebhookBody.model_validate(hook)
     WebhookDelivery.model_validate(DELIVERY)
     WebhookSecret.model_validate(SECRET)

@@ -13,7 +13,7 @@ Post = Callable[..., Response]
 
 
 def samples(client: TestClient, **headers: str) -> dict[tuple[str, ...], float]:
-    """(name, label values in the labels' order) → value."""
+    """Return (name, label values in the labels' order) → value."""
     answer = client.get("/metrics", headers=headers)
     assert answer.status_code == 200, answer.text
     return {
@@ -42,8 +42,8 @@ def test_edits_are_counted_by_how_they_end(
     finish()
     finish(EditStatus.FAILED, error={"code": "model_error"})
     client.post(f"/v1/edits/{post().json()['id']}/cancel")
-    told = samples(client)
-    ended = {key[2]: value for key, value in told.items() if key[0] == "baret_edits_total"}
+    metrics = samples(client)
+    ended = {key[2]: value for key, value in metrics.items() if key[0] == "baret_edits_total"}
     assert ended == {"succeeded": 1, "failed": 1, "canceled": 1}
 
 
@@ -59,12 +59,12 @@ def test_requests_are_timed_by_route_and_status_never_by_path(client: TestClient
     client.get("/v1/edits")
     client.get("/v1/edits/edit_made_up")
     client.get("/nowhere/at/all")
-    told = samples(client)
+    metrics = samples(client)
     name = "baret_http_request_seconds_count"
-    assert told[name, "GET", "/v1/edits", "200"] == 1
-    assert told[name, "GET", "/v1/edits/{edit_id}", "404"] == 1
-    assert told[name, "GET", "none", "404"] == 1
-    assert not any("made_up" in label for key in told for label in key)
+    assert metrics[name, "GET", "/v1/edits", "200"] == 1
+    assert metrics[name, "GET", "/v1/edits/{edit_id}", "404"] == 1
+    assert metrics[name, "GET", "none", "404"] == 1
+    assert not any("made_up" in label for key in metrics for label in key)
 
 
 def test_a_service_with_keys_tells_its_figures_to_those_who_have_one(

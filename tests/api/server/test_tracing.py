@@ -1,4 +1,4 @@
-"""A request is a span, and the edit that it asks for carries its trace."""
+"""A request is a span, and the edit that it creates carries its trace."""
 
 from collections.abc import Callable, Iterator
 
@@ -29,7 +29,7 @@ def spans() -> InMemorySpanExporter:
 def traced(
     settings: Settings, store: EditStore, model: Model, spans: InMemorySpanExporter
 ) -> Iterator[TestClient]:
-    """A client of a service that keeps traces."""
+    """Make a client of a service that records traces."""
     store.announce("worker-1", model)
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(spans))
@@ -48,14 +48,14 @@ def test_each_request_is_a_span_named_by_its_route(
 ) -> None:
     for path in ("/v1/models", "/v1/edits/edit_1?wait=0", "/nothing/here", "/broken/glass"):
         traced.get(path)
-    told = [(span.name, (span.attributes or {})) for span in spans.get_finished_spans()]
-    assert [(name, seen["http.response.status_code"]) for name, seen in told] == [
+    recorded = [(span.name, (span.attributes or {})) for span in spans.get_finished_spans()]
+    assert [(name, attributes["http.response.status_code"]) for name, attributes in recorded] == [
         ("GET /v1/models", 200),
         ("GET /v1/edits/{edit_id}", 404),
         ("GET none", 404),
         ("GET /broken/{name}", 500),
     ]
-    assert {seen["http.request.method"] for _, seen in told} == {"GET"}
+    assert {attributes["http.request.method"] for _, attributes in recorded} == {"GET"}
     *well, broken = spans.get_finished_spans()
     assert all(span.kind is SpanKind.SERVER for span in well)
     assert all(span.status.status_code is StatusCode.UNSET for span in well)

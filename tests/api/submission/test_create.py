@@ -113,8 +113,8 @@ def test_json_takes_a_picture_as_base64(
 
 
 @pytest.fixture
-def album(make_image: MakeImage) -> Iterator[str]:
-    """A server of pictures in one's own network."""
+def image_server(make_image: MakeImage) -> Iterator[str]:
+    """Serve images in the local network; return the address."""
     data = make_image()
 
     class Handler(BaseHTTPRequestHandler):
@@ -134,13 +134,13 @@ def album(make_image: MakeImage) -> Iterator[str]:
         thread.join()
 
 
-def test_json_takes_a_picture_by_url(client: TestClient, album: str) -> None:
-    body = {"image": {"url": f"{album}/a.png"}, "prompt": "a cat"}
+def test_json_takes_a_picture_by_url(client: TestClient, image_server: str) -> None:
+    body = {"image": {"url": f"{image_server}/a.png"}, "prompt": "a cat"}
     assert client.post("/v1/edits", json=body).status_code == 202
 
 
-def test_a_url_that_does_not_deliver_is_a_problem(client: TestClient, album: str) -> None:
-    body = {"image": {"url": f"{album}/b.png"}, "prompt": "a cat"}
+def test_a_url_that_does_not_deliver_is_a_problem(client: TestClient, image_server: str) -> None:
+    body = {"image": {"url": f"{image_server}/b.png"}, "prompt": "a cat"}
     problem = client.post("/v1/edits", json=body).json()
     assert (problem["status"], problem["code"]) == (422, "fetch_failed")
     assert problem["errors"][0]["pointer"] == "/image/url"
@@ -231,8 +231,8 @@ def test_a_full_queue_keeps_nothing_of_the_refused_edit(
     answer = post()
     assert (answer.status_code, answer.json()["code"]) == (503, "queue_full")
     assert int(answer.headers["retry-after"]) > 0
-    kept = [path for path in (tmp_path / "pictures").rglob("input") if path.is_file()]
-    assert len(kept) == settings.queue_limit
+    stored = [path for path in (tmp_path / "pictures").rglob("input") if path.is_file()]
+    assert len(stored) == settings.queue_limit
 
 
 def test_a_form_that_is_json_inside_json_is_equal_to_a_form(
@@ -249,8 +249,8 @@ def test_a_form_that_is_json_inside_json_is_equal_to_a_form(
     assert form["params"] == flat["params"]
 
 
-class Losing(EditStore):
-    """Accepts an edit, and its answer is lost on the way."""
+class LossyStore(EditStore):
+    """Accepts an edit, but its answer gets lost."""
 
     def submit(self, *args: Any, **kwargs: Any) -> None:
         super().submit(*args, **kwargs)
@@ -262,9 +262,9 @@ def test_an_edit_whose_acceptance_could_not_be_learned_keeps_its_picture(
 ) -> None:
     app: Any = client.app
     with connect(redis_url) as redis:
-        app.state.services = replace(app.state.services, store=Losing(redis))
+        app.state.services = replace(app.state.services, store=LossyStore(redis))
         assert post().status_code == 503
-    claim = store.claim("zoo")  # for it was accepted all the same
+    claim = store.claim("zoo")  # it was accepted nevertheless
     assert claim is not None
     assert ImageStorage(settings.images_url).get(claim.id, "input") is not None
 
@@ -274,6 +274,6 @@ def test_an_edit_that_is_refused_leaves_no_picture_and_nothing_to_delete(
 ) -> None:
     answers = [post().status_code for _ in range(7)]  # five may wait
     assert answers[-1] == 503
-    kept = {path.parent.name for path in Path(settings.data_dir).rglob("input")}
-    assert len(kept) == answers.count(202)
+    stored = {path.parent.name for path in Path(settings.data_dir).rglob("input")}
+    assert len(stored) == answers.count(202)
     assert store.claim_deletion() is None

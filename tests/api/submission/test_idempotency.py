@@ -21,7 +21,7 @@ from core.settings import Settings
 from core.store.connection import connect
 from core.store.edits import EditStore
 from core.store.idempotency import Idempotency, IdempotencyLock
-from tests.support.problems import told
+from tests.support.problems import assert_problem
 
 Post = Callable[..., Response]
 MakeImage = Callable[..., bytes]
@@ -31,8 +31,8 @@ KEY = {"Idempotency-Key": "order-1"}
 
 
 def edits(client: TestClient) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = client.get("/v1/edits").json()["data"]
-    return found
+    listed: list[dict[str, Any]] = client.get("/v1/edits").json()["data"]
+    return listed
 
 
 def test_the_same_request_again_gets_the_first_answer_again(
@@ -72,7 +72,7 @@ def test_another_body_under_the_same_key_is_a_mismatch(
     post: Post, client: TestClient, changed: dict[str, str]
 ) -> None:
     post(headers=KEY, seed="5")
-    told(post(headers=KEY, **({"seed": "5"} | changed)), 422, "idempotency_mismatch")
+    assert_problem(post(headers=KEY, **({"seed": "5"} | changed)), 422, "idempotency_mismatch")
     assert len(edits(client)) == 1
 
 
@@ -95,7 +95,7 @@ def test_a_forms_identity_is_its_fields_and_its_file(
     assert send(make_image(), boundary="one", name="a.png").status_code == 202
     assert send(make_image(), boundary="two", name="b.png").headers["idempotent-replayed"] == "true"
     other = make_image(size=(64, 48))
-    told(send(other, boundary="one", name="a.png"), 422, "idempotency_mismatch")
+    assert_problem(send(other, boundary="one", name="a.png"), 422, "idempotency_mismatch")
 
 
 def test_a_json_bodys_identity_is_its_fields(client: TestClient, make_image: MakeImage) -> None:
@@ -107,29 +107,29 @@ def test_a_json_bodys_identity_is_its_fields(client: TestClient, make_image: Mak
     again = client.post("/v1/edits", json=turned, headers=KEY)
     assert again.headers["idempotent-replayed"] == "true"
     other = body | {"image": {"base64": base64.b64encode(make_image(size=(64, 48))).decode()}}
-    told(client.post("/v1/edits", json=other, headers=KEY), 422, "idempotency_mismatch")
+    assert_problem(client.post("/v1/edits", json=other, headers=KEY), 422, "idempotency_mismatch")
 
 
 @pytest.fixture
-def reservation(redis_url: str) -> Iterator[Callable[[str], IdempotencyLock]]:
-    """Holds the key as a first request does that is still being taken."""
+def lock_key(redis_url: str) -> Iterator[Callable[[str], IdempotencyLock]]:
+    """Hold the key as a first request does that is still in progress."""
     with connect(redis_url) as client:
 
         def lock(body: str) -> IdempotencyLock:
-            found = Idempotency(client).acquire("local", KEY["Idempotency-Key"], body=body)
-            assert isinstance(found, IdempotencyLock)
-            return found
+            outcome = Idempotency(client).acquire("local", KEY["Idempotency-Key"], body=body)
+            assert isinstance(outcome, IdempotencyLock)
+            return outcome
 
         yield lock
 
 
 def test_while_the_first_is_being_taken_others_are_told_to_come_again(
-    post: Post, reservation: Callable[[str], IdempotencyLock], monkeypatch: pytest.MonkeyPatch
+    post: Post, lock_key: Callable[[str], IdempotencyLock], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("api.submission.idempotency.fingerprint", lambda parsed: "the same")
-    reservation("the same")
+    lock_key("the same")
     answer = post(headers=KEY)
-    told(answer, 409, "idempotency_in_progress")
+    assert_problem(answer, 409, "idempotency_in_progress")
     assert answer.headers["retry-after"] == "1"
 
 
@@ -137,16 +137,16 @@ def test_an_accepted_edit_whose_answer_was_never_given_is_answered_as_it_is(
     post: Post,
     client: TestClient,
     store: EditStore,
-    reservation: Callable[[str], IdempotencyLock],
+    lock_key: Callable[[str], IdempotencyLock],
     submission: Callable[..., Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # As when the process that took it was killed between acceptance and answer.
+    # As if the process had been killed between acceptance and answer.
     monkeypatch.setattr("api.submission.idempotency.fingerprint", lambda parsed: "the same")
-    made = submission()
-    store.submit(made, limit=5, lock=reservation("the same"))
+    accepted = submission()
+    store.submit(accepted, limit=5, lock=lock_key("the same"))
     answer = post(headers=KEY | {"Prefer": "wait=1"})
-    assert (answer.status_code, answer.json()["id"]) == (202, made.id)
+    assert (answer.status_code, answer.json()["id"]) == (202, accepted.id)
     assert answer.headers["idempotent-replayed"] == "true"
     assert answer.headers["preference-applied"] == "wait=1"
     assert len(edits(client)) == 1
@@ -165,14 +165,14 @@ def test_a_request_that_failed_frees_its_key(
             "/v1/edits", data={"prompt": "x", **fields}, files={"image": data}, headers=KEY
         )
 
-    told(send(make_image(), seed="-1"), 422, "validation_error")
-    told(send(make_image()), 503, "no_worker")
+    assert_problem(send(make_image(), seed="-1"), 422, "validation_error")
+    assert_problem(send(make_image()), 503, "no_worker")
     store.announce("worker-1", model)
-    told(send(make_image(), model="none"), 422, "validation_error")
-    told(send(b"no picture"), 415, "unsupported_media_type")
+    assert_problem(send(make_image(), model="none"), 422, "validation_error")
+    assert_problem(send(b"not an image"), 415, "unsupported_media_type")
     for _ in range(settings.queue_limit):
         store.submit(submission(), limit=settings.queue_limit)
-    told(send(make_image()), 503, "queue_full")
+    assert_problem(send(make_image()), 503, "queue_full")
     store.claim("zoo")
     accepted = send(make_image())
     assert (accepted.status_code, "idempotent-replayed" in accepted.headers) == (202, False)
@@ -184,13 +184,13 @@ def test_keys_of_different_callers_are_different_keys(
     ann, first = make_key("ann")
     after, _ = make_key("ann", replaces=first.id)
     ben, _ = make_key("ben")
-    ids = [post(headers=KEY | who).json()["id"] for who in (ann, ben, ann, after)]
+    ids = [post(headers=KEY | caller).json()["id"] for caller in (ann, ben, ann, after)]
     assert ids[0] == ids[2] == ids[3] != ids[1]
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "a\tb", "é"])
 def test_a_key_that_cannot_be_told_from_others_is_an_invalid_request(post: Post, key: str) -> None:
-    told(post(headers={"Idempotency-Key": key.encode()}), 400, "invalid_request")
+    assert_problem(post(headers={"Idempotency-Key": key.encode()}), 400, "invalid_request")
 
 
 def test_without_a_key_the_same_request_makes_another_edit(post: Post, client: TestClient) -> None:
@@ -204,7 +204,7 @@ def test_without_a_key_the_same_request_makes_another_edit(post: Post, client: T
 
 @pytest.fixture
 def address(settings: Settings, store: EditStore, model: Model) -> Iterator[str]:
-    """A service that listens, with a live worker's model."""
+    """Run a real server with a live worker; return its address."""
     store.announce("worker-1", model)
     config = uvicorn.Config(create_app(settings), log_config=None, access_log=False)
     server = uvicorn.Server(config)
@@ -239,6 +239,6 @@ def test_of_fifty_at_once_exactly_one_makes_an_edit(
     assert {answer.json()["id"] for answer in taken} == {first[0].json()["id"]}
     for answer in answers:
         if answer.status_code != 202:
-            told(answer, 409, "idempotency_in_progress")
+            assert_problem(answer, 409, "idempotency_in_progress")
     assert len(list(store.newest_first("local", before=None))) == 1
     assert len(store.waiting("zoo", longer_than=0, limit=100)) == 1

@@ -7,15 +7,15 @@ import pytest
 from bench.ablations import report
 from bench.ablations.convergence import STARTS, converge
 from bench.ablations.studies import STUDIES
+from bench.edits.evaluation import Row
 from bench.edits.metrics import Quality
-from bench.edits.run import Row
-from bench.edits.store import Result, Spent
+from bench.edits.results import CostPerImage, Result
 
 QUALITY = Quality(True, True, True, 20.0, 0.8, 15.0, 25.0, 2.0, 27.0)
 
 
 def _rows(two, psnr):
-    result = Result(two[0].source, None, Spent(1.0, 100.0, 0.0))
+    result = Result(two[0].source, None, CostPerImage(1.0, 100.0, 0.0))
     return [Row(task, result, replace(QUALITY, psnr=psnr)) for task in two]
 
 
@@ -26,8 +26,8 @@ def test_a_study_is_written_down_and_what_was_found_stays(two, tmp_path, name):
         for series, points in STUDIES[name].series.items()
     }
     report.write(name, STUDIES[name], measured, tmp_path)
-    told = json.loads((tmp_path / f"{name}.json").read_text())
-    assert set(told["series"]) == set(STUDIES[name].series)
+    data = json.loads((tmp_path / f"{name}.json").read_text())
+    assert set(data["series"]) == set(STUDIES[name].series)
     for plot in (f"{name}.png", f"{name}-kinds.png"):
         assert (tmp_path / plot).stat().st_size > 1000
     page = tmp_path / f"{name}.md"

@@ -5,7 +5,7 @@ import pytest
 
 from baret import EditOptions, InversionOptions
 from bench.ablations.variants import Variant, edit_variant
-from bench.edits.ours import baret
+from bench.edits.baret_editor import baret
 
 FAST = EditOptions(
     self_attention_until=0.6,
@@ -26,7 +26,7 @@ def shipped(model, batch):
 
 def test_a_variant_that_varies_nothing_is_the_shipped_edit(model, batch, shipped):
     same = edit_variant(model, batch, Variant(FAST))
-    assert _difference(same.pictures, shipped.pictures) < 0.05
+    assert _difference(same.images, shipped.images) < 0.05
     assert _difference(same.reconstruct(), shipped.reconstruct()) < 0.05
 
 
@@ -41,15 +41,15 @@ def test_a_variant_that_varies_nothing_is_the_shipped_edit(model, batch, shipped
     ],
 )
 def test_every_switch_makes_a_difference(model, batch, shipped, variant):
-    assert _difference(edit_variant(model, batch, variant).pictures, shipped.pictures) > 0.1
+    assert _difference(edit_variant(model, batch, variant).images, shipped.images) > 0.1
 
 
 def test_no_strength_and_no_layers_are_no_balance(model, batch):
-    # Within the cross-attention window the edit branch has the transition's text: keep that.
+    # In the cross-attention window the edit branch has the transition's text: leave it out.
     options = replace(FAST, cross_attention_until=0.0)
     off = replace(options, self_attention_until=0.0)
     plain = edit_variant(model, batch, Variant(off))
     soft = edit_variant(model, batch, Variant(options, strength=0.0))
     nowhere = edit_variant(model, batch, Variant(options, layers=(0.0, 0.0)))
-    assert _difference(soft.pictures, plain.pictures) < 0.05
-    assert _difference(nowhere.pictures, plain.pictures) < 0.05
+    assert _difference(soft.images, plain.images) < 0.05
+    assert _difference(nowhere.images, plain.images) < 0.05

@@ -4,14 +4,14 @@ from bench.edits.__main__ import main
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
-        (["--methods", "magic"], "no method magic"),
-        (["--tune", "--split", "benchmark"], "on the tuning split alone"),
+        (["--methods", "magic"], "No such method: magic"),
+        (["--tune", "--split", "benchmark"], "on the tuning split only"),
         (["--split", "benchmark", "--methods", "ddim"], "ddim has not been tuned for this model"),
     ],
 )
-def test_the_benchmark_is_not_touched_before_its_time(arguments, told, tmp_path, capsys):
+def test_the_benchmark_is_not_touched_before_its_time(arguments, message, tmp_path, capsys):
     with pytest.raises(SystemExit) as refused:
         main([*arguments, "--tuned", str(tmp_path / "none.json"), "--device", "cpu"])
-    assert told in str(refused.value)
+    assert message in str(refused.value)

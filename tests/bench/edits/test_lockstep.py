@@ -6,8 +6,8 @@ from PIL import Image
 from baret import EditOptions, InversionOptions
 from baret.editor import Editor
 from baret.unet.requests import Answer, NoiseTarget, Request, StageProgress
+from bench.edits.baret_editor import baret
 from bench.edits.lockstep import run_together
-from bench.edits.ours import baret
 
 OPTIONS = EditOptions(inversion=InversionOptions(num_inference_steps=5, inner_steps=2))
 
@@ -17,8 +17,8 @@ def test_lockstep_edits_like_the_editor_one_by_one(model, batch):
     editor = Editor(model.model)
     for i, prompt in enumerate(batch.prompts):
         alone = editor.edit(Image.fromarray(batch.sources[i]), prompt, OPTIONS)
-        # Another batch size sums in another order: measured, at most one grey level.
-        assert np.abs(np.asarray(alone.picture).astype(int) - edited.pictures[i]).max() <= 2
+        # Batches of other sizes add in another order; the measured difference is at most one level.
+        assert np.abs(np.asarray(alone.image).astype(int) - edited.images[i]).max() <= 2
         rebuilt = np.asarray(alone.reconstruction).astype(int)
         assert np.abs(rebuilt - edited.reconstruct()[i]).max() <= 2
 
@@ -35,17 +35,17 @@ def test_lockstep_makes_fewer_calls(model, batch):
 def test_a_kept_inversion_is_used_again_and_edits_the_same(model, batch):
     first = baret(model, batch, OPTIONS)
     with model.remembering():
-        with model.measured() as kept:
+        with model.measured() as first_run:
             baret(model, batch, OPTIONS)
         with model.measured() as recalled:
             again = baret(model, batch, OPTIONS)
-    assert not kept.recalled and recalled.recalled
-    assert recalled.rows <= kept.rows / 2 and recalled.backward_rows == 0
-    assert np.array_equal(first.pictures, again.pictures)
+    assert not first_run.recalled and recalled.recalled
+    assert recalled.rows <= first_run.rows / 2 and recalled.backward_rows == 0
+    assert np.array_equal(first.images, again.images)
 
 
 class Counting:
-    """Answers with the latents themselves, and knows how many rows each call had."""
+    """Answers with the latents themselves, and records the rows of each call."""
 
     def __init__(self):
         self.calls = []
@@ -58,7 +58,7 @@ class Counting:
 
 
 def _tuning(inner_steps):
-    """As `baret.method.inversion.tune` asks: an inner loop of a length of its own a timestep."""
+    """Request like `baret.method.inversion.tune`, with a different inner loop per timestep."""
     latents, text = torch.zeros(1, 4, 1, 1), torch.zeros(1, 2, 3)
     count = len(inner_steps)
     for step, inner in enumerate(inner_steps):

@@ -2,19 +2,19 @@ import numpy as np
 import pytest
 
 from bench.edits.cases import Task
-from bench.edits.metrics import CEILING, measure, psnr, ssim
+from bench.edits.metrics import PSNR_CAP, capped_psnr, measure, ssim
 
 RNG = np.random.default_rng(0)
 
 
 class Judge:
-    """Says what it is told to."""
+    """Returns given labels."""
 
     def __init__(self, *labels):
         self.labels = np.array(labels)
 
-    def classify(self, pictures):
-        assert len(pictures) == len(self.labels)
+    def classify(self, images):
+        assert len(images) == len(self.labels)
         return self.labels
 
 
@@ -35,28 +35,30 @@ def _task(*, may_change=None):
     )
 
 
-def _measure(task, picture, said, through_vae=None, rebuilt=None):
+def _measure(task, image, labels, through_vae=None, rebuilt=None):
     vae = task.answer + np.uint8(1) if through_vae is None else through_vae
-    return measure([task], picture[None], [rebuilt], vae[None], Judge(said))[0]
+    return measure([task], image[None], [rebuilt], vae[None], Judge(labels))[0]
 
 
 def test_psnr_of_known_errors():
     a = np.zeros((4, 4, 3), np.uint8)
     b = a.copy()
     b[:2] = 10
-    assert psnr(a, a) == CEILING
-    assert psnr(a, b) == pytest.approx(10 * np.log10(255**2 / 50))  # half the pixels, 10² each
-    where = np.zeros((4, 4), bool)
-    where[:2] = True
-    assert psnr(a, b, where) == pytest.approx(10 * np.log10(255**2 / 100))
-    assert psnr(a, b, ~where) == CEILING
+    assert capped_psnr(a, a) == PSNR_CAP
+    assert capped_psnr(a, b) == pytest.approx(
+        10 * np.log10(255**2 / 50)
+    )  # half the pixels, 10² each
+    mask = np.zeros((4, 4), bool)
+    mask[:2] = True
+    assert capped_psnr(a, b, mask) == pytest.approx(10 * np.log10(255**2 / 100))
+    assert capped_psnr(a, b, ~mask) == PSNR_CAP
 
 
 def test_ssim_is_one_for_equal_pictures_and_falls_with_noise():
-    picture = RNG.integers(0, 256, (32, 32, 3)).astype(np.uint8)
-    noisy = np.clip(picture + RNG.normal(0, 40, picture.shape), 0, 255).astype(np.uint8)
-    assert ssim(picture, picture) == pytest.approx(1)
-    assert 0.5 < ssim(picture, noisy) < 0.95
+    image = RNG.integers(0, 256, (32, 32, 3)).astype(np.uint8)
+    noisy = np.clip(image + RNG.normal(0, 40, image.shape), 0, 255).astype(np.uint8)
+    assert ssim(image, image) == pytest.approx(1)
+    assert 0.5 < ssim(image, noisy) < 0.95
 
 
 def test_ssim_of_two_flat_pictures_is_its_luminance_term():
@@ -66,7 +68,7 @@ def test_ssim_of_two_flat_pictures_is_its_luminance_term():
 
 
 @pytest.mark.parametrize(
-    ("said", "changed", "kept"),
+    ("labels", "changed", "kept"),
     [
         ((2, 1), True, True),
         ((0, 1), False, True),
@@ -74,19 +76,21 @@ def test_ssim_of_two_flat_pictures_is_its_luminance_term():
         ((1, 0), False, False),
     ],
 )
-def test_changed_and_kept_are_the_judges(said, changed, kept):
+def test_changed_and_kept_are_the_judges(labels, changed, kept):
     task = _task()
-    quality = _measure(task, task.answer, said)
+    quality = _measure(task, task.answer, labels)
     assert (quality.changed, quality.kept, quality.joint) == (changed, kept, changed and kept)
 
 
-@pytest.mark.parametrize(("error", "joint"), [(2, True), (3, False)])  # 6.0 and 9.5 dB under 1
+@pytest.mark.parametrize(
+    ("error", "joint"), [(2, True), (3, False)]
+)  # 6.0 and 9.5 dB below an error of 1
 def test_the_unchanged_pixels_may_lose_seven_decibels(error, joint):
     task = _task()
-    picture = task.answer.copy()
-    picture[8:] += error
-    picture[:8] = 0  # inside the mask all is allowed
-    quality = _measure(task, picture, (2, 1))
+    image = task.answer.copy()
+    image[8:] += error
+    image[:8] = 0  # inside the mask, everything is allowed
+    quality = _measure(task, image, (2, 1))
     assert quality.joint == joint
     assert quality.loss_outside == pytest.approx(20 * np.log10(error))
 

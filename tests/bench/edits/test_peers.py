@@ -1,4 +1,4 @@
-"""Each peer's own promise, at five steps."""
+"""The properties of each peer, at five steps."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ import torch
 
 from baret.model.stable_diffusion import StableDiffusion
 from bench.edits.batch import Batch
-from bench.edits.methods import METHODS, at
+from bench.edits.methods import METHODS, methods_with_steps, with_steps
 from bench.edits.peers.ddim import DdimOptions, ddim
 from bench.edits.peers.ddim_kept import ddim_kept
 from bench.edits.peers.direct_inversion import direct_inversion
@@ -16,29 +16,31 @@ from bench.edits.peers.leditspp import LeditsOptions, leditspp
 from bench.edits.peers.masactrl import MasaCtrlOptions, masactrl
 from bench.edits.peers.null_text import NullTextOptions, null_text
 from bench.edits.peers.plug_and_play import PlugAndPlayOptions, plug_and_play, residual_blocks
-from bench.edits.peers.prompt_to_prompt import Captions, PromptToPrompt, denoise_both
+from bench.edits.peers.prompt_to_prompt import Captions, PromptToPromptOptions, denoise_both
 from bench.edits.peers.prompt_tuning import PromptTuningOptions, prompt_tuning
 from bench.edits.peers.sdedit import SDEditOptions, sdedit
 from bench.edits.sampling import TuningOptions, pivots_of
 
 STEPS = 5
-EDIT = PromptToPrompt(steps=STEPS)
+EDIT = PromptToPromptOptions(steps=STEPS)
 FEW = TuningOptions(inner_steps=2)
+
+
+def _quick(options):
+    options = with_steps(options, STEPS)
+    return replace(options, tuning=FEW) if hasattr(options, "tuning") else options
+
+
 PEERS = {
-    "ddim": (ddim, DdimOptions(steps=STEPS)),
-    "sdedit": (sdedit, SDEditOptions(steps=STEPS)),
-    "null-text": (null_text, NullTextOptions(EDIT, FEW)),
-    "direct": (direct_inversion, EDIT),
-    "masactrl": (masactrl, MasaCtrlOptions(steps=STEPS, from_step=0.2)),
-    "plug-and-play": (plug_and_play, PlugAndPlayOptions(steps=STEPS)),
-    "leditspp": (leditspp, LeditsOptions(steps=STEPS)),
-    "prompt-tuning": (prompt_tuning, PromptTuningOptions(steps=STEPS, tuning=FEW)),
+    name: (method.run, _quick(method.tries[0]))
+    for name, method in METHODS.items()
+    if ".peers." in method.run.__module__
 }
 
 
 @pytest.fixture
 def same(batch):
-    """The batch, asked for what it shows already."""
+    """Return the batch with its source captions as target texts."""
     return replace(batch, prompts=batch.source_captions)
 
 
@@ -52,13 +54,13 @@ def test_a_peer_edits_and_leaves_the_model_as_it_was(model, batch, name):
     unet = model.model.unet
     processors = dict(unet.attn_processors)
     edited = method(model, batch, options)
-    assert edited.pictures.shape == batch.sources.shape and edited.pictures.dtype == np.uint8
-    assert _difference(edited.pictures, batch.sources) > 1
+    assert edited.images.shape == batch.sources.shape and edited.images.dtype == np.uint8
+    assert _difference(edited.images, batch.sources) > 1
     assert dict(unet.attn_processors) == processors
     assert not any(module._forward_hooks for module in unet.modules())
 
 
-@pytest.mark.parametrize("name", ["direct", "masactrl", "plug-and-play"])
+@pytest.mark.parametrize("name", ["direct-inversion", "masactrl", "plug-and-play"])
 def test_a_source_that_is_held_to_the_pivots_comes_back_as_the_vae_gives_it(model, batch, name):
     method, options = PEERS[name]
     through_vae = model.decode(model.encode(batch.sources))
@@ -84,14 +86,14 @@ def test_prompt_to_prompt_with_the_same_caption_is_the_source_branch(model, same
 def test_all_maps_of_the_source_keep_more_of_it(model, batch):
     every = replace(EDIT, cross_until=1.0, self_until=1.0)
     none = replace(EDIT, cross_until=0.0, self_until=0.0)
-    kept, free = (direct_inversion(model, batch, options) for options in (every, none))
-    source = kept.reconstruct()
-    assert _difference(kept.pictures, source) < _difference(free.pictures, source)
+    injected, free = (direct_inversion(model, batch, options) for options in (every, none))
+    source = injected.reconstruct()
+    assert _difference(injected.images, source) < _difference(free.images, source)
 
 
 def test_local_editing_without_a_changed_word_leaves_the_source(model, same):
     edited = direct_inversion(model, same, replace(EDIT, blend=0.3))
-    assert _difference(edited.pictures, edited.reconstruct()) < 0.05
+    assert _difference(edited.images, edited.reconstruct()) < 0.05
 
 
 def test_null_text_tuning_brings_the_reconstruction_nearer(model, batch):
@@ -108,20 +110,22 @@ def test_null_text_tuning_brings_the_reconstruction_nearer(model, batch):
 def test_masactrl_that_never_starts_is_ddim(model, batch):
     never = masactrl(model, batch, MasaCtrlOptions(steps=STEPS, from_step=1.0))
     plain = ddim(model, batch, DdimOptions(steps=STEPS))
-    assert _difference(never.pictures, plain.pictures) < 0.05
+    assert _difference(never.images, plain.images) < 0.05
 
 
 def test_plug_and_play_that_injects_nothing_is_ddim(model, batch):
     nothing = PlugAndPlayOptions(features_until=0.0, attention_until=0.0, steps=STEPS)
     plain = ddim(model, batch, DdimOptions(steps=STEPS))
-    assert _difference(plug_and_play(model, batch, nothing).pictures, plain.pictures) < 0.05
+    assert _difference(plug_and_play(model, batch, nothing).images, plain.images) < 0.05
 
 
 def test_plug_and_play_without_a_text_gives_the_source_back(model, batch):
-    asked = replace(batch, prompts=("", ""))
-    edited = plug_and_play(model, asked, PlugAndPlayOptions(steps=STEPS, attention_until=1.0))
-    plain = ddim(model, asked, DdimOptions(steps=STEPS, guidance_scale=1.0))
-    assert _difference(edited.pictures, plain.pictures) < 1
+    without_text = replace(batch, prompts=("", ""))
+    edited = plug_and_play(
+        model, without_text, PlugAndPlayOptions(steps=STEPS, attention_until=1.0)
+    )
+    plain = ddim(model, without_text, DdimOptions(steps=STEPS, guidance_scale=1.0))
+    assert _difference(edited.images, plain.images) < 1
 
 
 def test_every_residual_block_of_the_decoder_is_known(model):
@@ -133,19 +137,19 @@ def test_every_residual_block_of_the_decoder_is_known(model):
 def test_prompt_tuning_without_interpolation_reconstructs(model, batch):
     options = PromptTuningOptions(steps=STEPS, interpolation=0.0, tuning=FEW)
     edited = prompt_tuning(model, batch, options)
-    assert _difference(edited.pictures, edited.reconstruct()) < 0.1
+    assert _difference(edited.images, edited.reconstruct()) < 0.1
 
 
 def test_sdedit_draws_each_pictures_noise_from_its_own_seed(model, batch):
     options = SDEditOptions(steps=STEPS)
     both = sdedit(model, batch, options)
     second = Batch(batch.sources[1:], batch.prompts[1:], batch.source_captions[1:], batch.seeds[1:])
-    assert _difference(both.pictures[1], sdedit(model, second, options).pictures[0]) < 0.05
+    assert _difference(both.images[1], sdedit(model, second, options).images[0]) < 0.05
 
 
 def test_ledits_without_guidance_gives_the_source_back(model, batch):
     edited = leditspp(model, batch, LeditsOptions(steps=STEPS, guidance_scale=0.0))
-    assert _difference(edited.pictures, edited.reconstruct()) < 0.05
+    assert _difference(edited.images, edited.reconstruct()) < 0.05
 
 
 def test_every_method_has_the_same_number_of_different_tries():
@@ -154,16 +158,16 @@ def test_every_method_has_the_same_number_of_different_tries():
 
 
 def test_every_method_takes_as_many_steps_as_asked():
-    for name, method in at(7).items():
+    for name, method in methods_with_steps(7).items():
         for options in method.tries:
-            told = repr(options)
-            assert "steps=7" in told, (name, told)
-            assert "steps=50" not in told, (name, told)
+            text = repr(options)
+            assert "steps=7" in text, (name, text)
+            assert "steps=50" not in text, (name, text)
 
 
 def test_kept_as_baret_keeps_is_plain_ddim_where_it_shows_and_the_photo_elsewhere(model, batch):
     options = DdimOptions(steps=STEPS, guidance_scale=2.5)
-    plain, kept = ddim(model, batch, options).pictures, ddim_kept(model, batch, options).pictures
+    plain, kept = ddim(model, batch, options).images, ddim_kept(model, batch, options).images
     is_photo, is_edit = ((kept == p).all(-1) for p in (batch.sources, plain))
     assert is_photo.mean() > 0.05 and is_edit.mean() > 0.05
     low, high = np.minimum(plain, batch.sources), np.maximum(plain, batch.sources)

@@ -1,4 +1,4 @@
-"""Tiny metrics and tiny datasets, all made here: nothing is fetched."""
+"""Tiny metrics and datasets, all made here without a download."""
 
 import json
 from collections.abc import Callable
@@ -26,7 +26,7 @@ SAMPLES = Path(__file__).parents[3] / "zoo" / "samples"
 
 
 def seed_weights(module: torch.nn.Module, scale: float) -> torch.nn.Module:
-    """Weights that any machine makes alike: normal, in the order of their names."""
+    """Set weights that are the same on any machine: normal, in the order of their names."""
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for _, weight in sorted(module.named_parameters()):
@@ -98,7 +98,7 @@ def samples() -> list[dict[str, str]]:
 
 @pytest.fixture
 def tedbench(tmp_path, samples) -> Path:
-    """Three edits of two pictures, one of them wide, as imagic-editing's tedbench/ has them."""
+    """Three edits of two images, one of them wide, as in imagic-editing's tedbench/."""
     folder = tmp_path / "tedbench"
     (folder / "originals").mkdir(parents=True)
     first, second = (Image.open(SAMPLES / sample["file"]) for sample in samples[:2])
@@ -115,17 +115,17 @@ def tedbench(tmp_path, samples) -> Path:
 
 @pytest.fixture
 def pie_bench(tmp_path, samples) -> Path:
-    """Three pictures of two kinds, as PnPInversion's data/ has them."""
+    """Three images of two kinds, as in PnPInversion's data/."""
     folder = tmp_path / "data"
     entries = {}
     for i, sample in enumerate(samples):
         kind = "5" if sample["kind"] == "posture" else "6"
         path = f"{kind}_change_x_40/1_artificial/1_animal/{kind}1100000000{i}.jpg"
-        picture = folder / "annotation_images" / path
-        picture.parent.mkdir(parents=True, exist_ok=True)
-        Image.open(SAMPLES / sample["file"]).convert("RGB").resize((512, 512)).save(picture)
+        image = folder / "annotation_images" / path
+        image.parent.mkdir(parents=True, exist_ok=True)
+        Image.open(SAMPLES / sample["file"]).convert("RGB").resize((512, 512)).save(image)
         subject = sample["prompt"].split()[-1]
-        entries[picture.stem] = {
+        entries[image.stem] = {
             "image_path": path,
             "original_prompt": sample["caption"],
             "editing_prompt": sample["prompt"].replace(subject, f"[{subject}]"),

@@ -11,7 +11,7 @@ RED = Image.new("RGB", (48, 40), "red")
 
 
 def test_similarity_is_clips_own_cosine_times_100(clip_folder):
-    """CLIPModel's logits are the cosines times its temperature."""
+    """Compare with CLIPModel's logits, which are the cosines times its temperature."""
     clip = Clip(str(clip_folder), CPU)
     text = "a photo of a cat"
     model = CLIPModel.from_pretrained(clip_folder)
@@ -26,7 +26,7 @@ def test_similarity_is_clips_own_cosine_times_100(clip_folder):
 def test_an_opposite_picture_counts_as_nothing():
     right, left = torch.tensor([1.0, 0.0]), torch.tensor([-1.0, 0.0])
     assert similarity(right, right) == 100
-    assert similarity(right, left) == 0  # torchmetrics' CLIPScore ends at 0 too
+    assert similarity(right, left) == 0  # torchmetrics' CLIPScore is also cut at 0
 
 
 def test_a_text_beyond_clips_length_is_cut(clip_folder):

@@ -13,7 +13,7 @@ def arguments(clip_folder, dino_folder, lpips_weights, tmp_path):
     """Everything but the dataset: the bundled model, two steps, tiny metrics."""
 
     def make(dataset: str, folder, net: str) -> list[str]:
-        told = {
+        options = {
             "--dataset": dataset,
             "--model": "zoo",
             "--device": "cpu",
@@ -24,7 +24,7 @@ def arguments(clip_folder, dino_folder, lpips_weights, tmp_path):
             "--work": tmp_path / "work",
             "--out": tmp_path / "out",
         }
-        return [str(folder), *(str(part) for pair in told.items() for part in pair)]
+        return [str(folder), *(str(part) for pair in options.items() for part in pair)]
 
     return make
 
@@ -32,8 +32,8 @@ def arguments(clip_folder, dino_folder, lpips_weights, tmp_path):
 def test_tedbench_from_end_to_end_and_resumed(arguments, tedbench, tmp_path, capsys):
     given = arguments("tedbench", tedbench, "alex")
     main(given)
-    told = capsys.readouterr().out
-    assert re.search(r"^6/6 ddim 002-bird: \d+\.\d s, CLIP \d+\.\d, LPIPS ", told, re.M)
+    output = capsys.readouterr().out
+    assert re.search(r"^6/6 ddim 002-bird: \d+\.\d s, CLIP \d+\.\d, LPIPS ", output, re.M)
     page = (tmp_path / "out" / "photos.md").read_text()
     assert "3 of 3 edits, 2 steps" in page
     assert re.search(r"\| all \| baret \| 3 \| \d+\.\d\d \|", page)
@@ -44,8 +44,8 @@ def test_tedbench_from_end_to_end_and_resumed(arguments, tedbench, tmp_path, cap
     figures = (tmp_path / "out" / "photos-tedbench.json").read_bytes()
     (tmp_path / "work" / "tedbench" / "ddim" / "001-cat-1.json").unlink()
     main(given)
-    told = capsys.readouterr().out
-    assert told.count("done before") == 5  # and the sixth again
+    output = capsys.readouterr().out
+    assert output.count("done before") == 5  # and the sixth was made again
     again = json.loads((tmp_path / "out" / "photos-tedbench.json").read_text())
     first = json.loads(figures)
     assert [r["scores"] for r in again["records"]] == [r["scores"] for r in first["records"]]
@@ -65,14 +65,14 @@ def test_pie_bench_from_end_to_end_and_scored_again(
     assert len(figures["records"]) == 6 and figures["conditions"]["edits_of"] == 3
     assert "CLIP edited ↑" in (tmp_path / "out" / "photos.md").read_text()
 
-    # Other metrics: what is edited is scored again, not made again.
-    pictures = sorted((tmp_path / "work" / "pie-bench").rglob("*.png"))
-    before = [picture.stat().st_mtime_ns for picture in pictures]
+    # With other metrics, edits are scored again but not made again.
+    images = sorted((tmp_path / "work" / "pie-bench").rglob("*.png"))
+    before = [image.stat().st_mtime_ns for image in images]
     capsys.readouterr()
     other = ["--lpips", "alex", "--lpips-weights", str(lpips_weights("alex")), "--limit", "1"]
     main([*given, *other])
     assert "done before" not in capsys.readouterr().out
-    assert [picture.stat().st_mtime_ns for picture in pictures] == before
+    assert [image.stat().st_mtime_ns for image in images] == before
     again = json.loads((tmp_path / "out" / "photos-pie-bench.json").read_text())["records"][0]
     assert again["key"] == figures["records"][0]["key"]
     assert again["seconds"] == figures["records"][0]["seconds"]

@@ -34,7 +34,7 @@ def test_a_picture_of_512_pixels_stays_as_it_is(pie_bench):
     task = load_pie_bench(pie_bench)[0]
     from PIL import Image
 
-    assert np.array_equal(task.photo(), Image.open(task.picture))
+    assert np.array_equal(task.photo(), Image.open(task.photo_path))
 
 
 def test_a_mask_has_its_border_and_ends_with_the_picture():
@@ -56,7 +56,7 @@ def test_a_limit_spreads_over_the_dataset(count, expected):
 def test_a_folder_that_is_no_dataset_says_what_to_do(load, tmp_path):
     with pytest.raises(DatasetError, match=r"has no .*\.json.*github\.com/"):
         load(tmp_path)
-    with pytest.raises(DatasetError, match=r"is no folder.*github\.com/"):
+    with pytest.raises(DatasetError, match=r"is not a folder.*github\.com/"):
         load(tmp_path / "nowhere")
 
 
@@ -94,11 +94,11 @@ def test_a_malformed_pie_bench_says_what_to_do(pie_bench, field, value):
 
 def test_missing_pictures_are_counted(tedbench):
     shutil.rmtree(tedbench / "originals")
-    with pytest.raises(DatasetError, match=r"lacks 3 pictures of the list: cat_1\.png"):
+    with pytest.raises(DatasetError, match=r"lacks 3 photos of the list: cat_1\.png"):
         load_tedbench(tedbench)
 
 
 def test_a_broken_picture_is_named(tedbench):
-    (tedbench / "originals" / "bird.jpeg").write_bytes(b"no picture")
-    with pytest.raises(DatasetError, match=r"bird\.jpeg is no picture"):
+    (tedbench / "originals" / "bird.jpeg").write_bytes(b"no image")
+    with pytest.raises(DatasetError, match=r"bird\.jpeg is not an image"):
         load_tedbench(tedbench)[2].photo()

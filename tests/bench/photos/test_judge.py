@@ -39,14 +39,14 @@ def test_an_edit_outside_the_mask_costs_the_background(judge, pie_bench):
     photo = task.photo()
     scores = judge.score(task, photo, changed(photo, (20, 20, 100, 100)))
     error = np.asarray(changed(photo, (20, 20, 100, 100)), float) - np.asarray(photo, float)
-    # The border counts as inside the mask and nothing of the change is there.
+    # The border counts as inside the mask, and the change does not touch it.
     assert scores.background_mse == pytest.approx(np.square(error / 255).mean(), rel=1e-4)
     assert scores.background_psnr == pytest.approx(-10 * np.log10(scores.background_mse))
     assert scores.background_ssim < 1 and scores.background_lpips > 0
 
 
 def test_a_mask_of_everything_leaves_no_background(judge, pie_bench):
-    task = replace(load_pie_bench(pie_bench)[0], runs=(0, 512 * 512))
+    task = replace(load_pie_bench(pie_bench)[0], mask_runs=(0, 512 * 512))
     photo = task.photo()
     scores = judge.score(task, photo, photo)
     assert scores.background_mse is None and scores.background_psnr is None

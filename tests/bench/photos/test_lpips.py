@@ -7,7 +7,7 @@ from bench.photos.lpips import NETS, Lpips
 CPU = torch.device("cpu")
 
 
-def pictures() -> tuple[torch.Tensor, torch.Tensor]:
+def images() -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(1)
     first, second = torch.rand(2, 1, 3, 96, 128, generator=generator)
     return first, 0.8 * first + 0.2 * second
@@ -19,7 +19,7 @@ def pictures() -> tuple[torch.Tensor, torch.Tensor]:
 )
 def test_the_distance_is_that_of_torchmetrics(net, expected, lpips_weights):
     lpips = Lpips(net, lpips_weights(net), CPU)
-    edited, photo = pictures()
+    edited, photo = images()
     assert lpips.distance(edited, photo) == pytest.approx(expected, rel=1e-4)
     assert lpips.distance(photo, photo) == 0
 
@@ -28,7 +28,7 @@ def test_weights_are_read_from_torchvisions_own_file_too(lpips_weights, tmp_path
     from safetensors.torch import load_file
 
     torch.save(load_file(lpips_weights("squeeze")), tmp_path / "squeezenet1_1-b8a52dc0.pth")
-    edited, photo = pictures()
+    edited, photo = images()
     ours = Lpips("squeeze", lpips_weights("squeeze"), CPU).distance(edited, photo)
     theirs = Lpips("squeeze", tmp_path / "squeezenet1_1-b8a52dc0.pth", CPU)
     assert theirs.distance(edited, photo) == ours

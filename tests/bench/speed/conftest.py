@@ -1,4 +1,4 @@
-"""The bundled model under a tiny plan, and an even smaller one of Stable Diffusion 1's layout."""
+"""The bundled model with a tiny plan, and a smaller model with Stable Diffusion 1's layout."""
 
 import json
 import shutil

@@ -13,11 +13,11 @@ def _run(out, *given):
 
 def test_the_whole_of_it_from_end_to_end(tmp_path, capsys):
     _run(tmp_path, "--steps", "2", "--inner-steps", "1", "--at-once", "1,2")
-    told = json.loads((tmp_path / "speed-zoo-cpu.json").read_text())
-    assert list(told) == ["conditions", *SECTIONS]
-    assert told["conditions"]["inner_steps"] == 1 and told["conditions"]["size"] == 64
-    assert [crowd["at_once"] for crowd in told["together"]["crowds"]] == [1, 2]
-    null_text = told["peers"]["entries"][1]
+    data = json.loads((tmp_path / "speed-zoo-cpu.json").read_text())
+    assert list(data) == ["conditions", *SECTIONS]
+    assert data["conditions"]["inner_steps"] == 1 and data["conditions"]["size"] == 64
+    assert [edits["at_once"] for edits in data["together"]["crowds"]] == [1, 2]
+    null_text = data["peers"]["entries"][1]
     assert null_text["backward_rows"] == 2  # T × inner steps: nothing stopped early
     page = (tmp_path / "speed-zoo-cpu.md").read_text()
     assert "`python -m bench.speed --device cpu --threads 1" in page
@@ -27,22 +27,22 @@ def test_the_whole_of_it_from_end_to_end(tmp_path, capsys):
 
 
 def test_random_weights_are_tuned_to_the_end_at_the_size_asked_for(small_configs, tmp_path):
-    random_folder(tmp_path / RANDOM, small_configs)  # where the large one would be kept
+    random_folder(tmp_path / RANDOM, small_configs)  # in place of the large one
     given = ("--model", RANDOM, "--work", str(tmp_path), "--steps", "1", "--size", "192")
     _run(tmp_path, *given, "--sections", "stages")
-    told = json.loads((tmp_path / "speed-sd15-random-cpu.json").read_text())
-    assert list(told) == ["conditions", "stages"]
-    assert told["conditions"]["size"] == 192
-    assert told["conditions"]["inner_steps"] == InversionOptions().inner_steps
-    assert told["stages"]["stages"][-1]["backward_rows"] == InversionOptions().inner_steps
+    data = json.loads((tmp_path / "speed-sd15-random-cpu.json").read_text())
+    assert list(data) == ["conditions", "stages"]
+    assert data["conditions"]["size"] == 192
+    assert data["conditions"]["inner_steps"] == InversionOptions().inner_steps
+    assert data["stages"]["stages"][-1]["backward_rows"] == InversionOptions().inner_steps
 
 
 def test_peers_run_in_half_precision_on_stable_diffusions_layout(small_configs, tmp_path):
     folder = random_folder(tmp_path / "small", small_configs)
     given = ("--model", str(folder), "--dtype", "bfloat16", "--size", "64")
     _run(tmp_path, *given, "--steps", "2", "--inner-steps", "1", "--sections", "peers")
-    told = json.loads((tmp_path / "speed-small-cpu-bfloat16.json").read_text())
-    assert [entry["rows"] > 0 for entry in told["peers"]["entries"]] == [True] * 4
+    data = json.loads((tmp_path / "speed-small-cpu-bfloat16.json").read_text())
+    assert [entry["rows"] > 0 for entry in data["peers"]["entries"]] == [True] * 4
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from bench.speed.flops import row_flops
 def test_a_row_of_stable_diffusion_at_512():
     config = UNet2DConditionModel.load_config(CONFIGS / "sd1" / "unet")
     row = row_flops(config, side=64, tokens=77)
-    # Counted on the UNet itself, with its memory, when the method's floor was worked out.
+    # Counted on the real UNet when the method's minimum cost was worked out.
     assert row.forward == pytest.approx(0.803, abs=5e-4)
     assert row.with_gradient == pytest.approx(1.669, abs=5e-4)
 
@@ -20,7 +20,7 @@ def test_the_copy_without_memory_counts_as_the_model_itself_does(model):
     sd = model.model
     text = sd.embed("a dog")
     latents = torch.zeros(1, 4, sd.native_size // sd.multiple, sd.native_size // sd.multiple)
-    # Attention as plain products: of the CPU's own kernel the counter does not know.
+    # Attention as plain products, since the counter does not know the CPU's kernel.
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter, torch.no_grad():
         sd.predict_noise(latents, (1,), text[None])
     row = row_flops(sd.unet.config, side=latents.shape[-1], tokens=len(text))

@@ -5,10 +5,10 @@ import pytest
 from baret.options import PAPER, EditOptions
 from bench.speed.stages import WHOLE, measure_stages, stage_costs
 
-# By hand, with T = 4 and 2 inner steps: a row a step of inversion; of tuning a row of ∅, two with
-# their gradient and in the paper's form one to land with; of editing two rows of the edit in 4
-# steps, two of the transition while cross-attention is balanced (a step), one of the photo while
-# self-attention is (half of them).
+# Counted by hand, with T = 4 and 2 inner steps. Inversion takes one row per step. Tuning takes one
+# row of ∅ per step, two with a gradient and, in the paper's form, one for the final step. Editing
+# takes two rows of the edit in 4 steps, two of the transition while cross-attention is balanced
+# (one step), and one of the photo while self-attention is balanced (half of the steps).
 WINDOWS = {"self_attention_until": 0.5, "cross_attention_until": 0.25}
 EDITING = 4 * 2 + 1 * 2 + 2 * 1
 
@@ -19,7 +19,7 @@ EDITING = 4 * 2 + 1 * 2 + 2 * 1
 def test_rows_are_counted_stage_by_stage(subject, form, tuning):
     options = subject.plan.options(replace(form, **WINDOWS))
     (task,) = subject.tasks(1)
-    costs = stage_costs(subject, lambda tell: subject.edit(task, options, tell))
+    costs = stage_costs(subject, lambda on_progress: subject.edit(task, options, on_progress))
     assert {name: (cost.rows, cost.backward_rows) for name, cost in costs.items()} == {
         "inverting": (4, 0),
         "tuning": (tuning, 4 * 2),

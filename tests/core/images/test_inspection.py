@@ -19,7 +19,7 @@ Make = Callable[..., bytes]
 
 
 def png_header(width: int, height: int) -> bytes:
-    """A PNG that says its size and holds no pixels."""
+    """Return a PNG with this size in its header and no pixels."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         checksum = struct.pack(">I", zlib.crc32(kind + data))
@@ -42,8 +42,8 @@ def png_header(width: int, height: int) -> bytes:
 def test_each_accepted_format_is_known_by_content(
     make_image: Make, form: str, content_type: str
 ) -> None:
-    found = inspect(make_image(form, size=(96, 64)))
-    assert (found.width, found.height, found.content_type) == (96, 64, content_type)
+    image = inspect(make_image(form, size=(96, 64)))
+    assert (image.width, image.height, image.content_type) == (96, 64, content_type)
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "RGBA", "P", "1", "I;16"])
@@ -56,12 +56,12 @@ def test_cmyk_is_accepted(make_image: Make) -> None:
 
 
 def test_a_photo_with_more_pictures_behind_it_is_one_photo(make_image: Make) -> None:
-    # As phones write them: depth map, gain map, a small preview.
+    # Phones write such files: depth map, gain map, a small preview.
     file = io.BytesIO()
     first = Image.new("RGB", (80, 60), "red")
     first.save(file, "MPO", save_all=True, append_images=[Image.new("RGB", (40, 30))])
-    found = inspect(file.getvalue())
-    assert (found.width, found.height, found.content_type) == (80, 60, "image/jpeg")
+    image = inspect(file.getvalue())
+    assert (image.width, image.height, image.content_type) == (80, 60, "image/jpeg")
 
 
 @pytest.mark.parametrize(
@@ -72,14 +72,14 @@ def test_the_size_is_the_one_shown(
 ) -> None:
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = orientation
-    found = inspect(make_image("JPEG", size=(96, 64), exif=exif))
-    assert (found.width, found.height) == size
+    image = inspect(make_image("JPEG", size=(96, 64), exif=exif))
+    assert (image.width, image.height) == size
 
 
 @pytest.mark.parametrize("progressive", [False, True])
 @pytest.mark.parametrize("missing", [40, 4000])
 def test_a_large_jpeg_is_read_to_its_end(make_image: Make, progressive: bool, missing: int) -> None:
-    # It is read at an eighth of its size.
+    # JPEGs are read at an eighth of their size.
     data = make_image("JPEG", size=(2000, 1500), quality=95, progressive=progressive)
     assert inspect(data).width == 2000
     with pytest.raises(InvalidImage):
@@ -96,9 +96,9 @@ def test_a_truncated_picture_is_invalid(make_image: Make, form: str, share: floa
 
 @pytest.mark.parametrize("data", list(crafted.broken_pngs()))
 def test_a_png_that_is_broken_inside_its_chunks_is_invalid(data: bytes) -> None:
-    for judge in (inspect, load_upright):
+    for read in (inspect, load_upright):
         with pytest.raises(InvalidImage):
-            judge(data)
+            read(data)
 
 
 @pytest.mark.parametrize("form", ["PNG", "WEBP", "AVIF"])
@@ -111,7 +111,7 @@ def test_an_animated_picture_is_invalid(form: str) -> None:
 
 
 def test_too_many_pixels_are_refused_by_the_header() -> None:
-    # Decoding would fail with another error: there are no pixels.
+    # Decoding would fail with another error, because there are no pixels.
     with pytest.raises(ImageTooLarge):
         inspect(png_header(10_000, 5_001))
     with pytest.raises(ImageTooLarge):
@@ -154,5 +154,5 @@ def test_tiny_and_elongated_pictures_are_out_of_range(
 
 @pytest.mark.parametrize("size", [(32, 32), (32, 128), (160, 40)])
 def test_the_bounds_themselves_are_accepted(make_image: Make, size: tuple[int, int]) -> None:
-    found = inspect(make_image(size=size))
-    assert (found.width, found.height) == size
+    image = inspect(make_image(size=size))
+    assert (image.width, image.height) == size

@@ -1,4 +1,4 @@
-"""What outputs say of themselves, and what they must not say."""
+"""Marks in outputs, and metadata that must not be in them."""
 
 import io
 from pathlib import Path
@@ -11,7 +11,7 @@ from core.schema import OutputFormat
 from tests.support.certificates import make_certificate
 from tests.support.marks import SOURCE_TYPE, assert_marked, manifest_of, xmp_of
 
-EVERY = pytest.mark.parametrize("form", list(OutputFormat))
+EACH_FORMAT = pytest.mark.parametrize("form", list(OutputFormat))
 
 
 def encoded(form: OutputFormat, marking: Marking | None = None, *, model: str = "zoo") -> bytes:
@@ -25,29 +25,29 @@ def signing(tmp_path: Path) -> Marking:
     return Marking.make(enabled=True, certificate=str(certificate), key=str(key), algorithm="es256")
 
 
-@EVERY
+@EACH_FORMAT
 def test_an_output_says_what_it_is(form: OutputFormat) -> None:
     assert_marked(encoded(form))
 
 
-@EVERY
+@EACH_FORMAT
 def test_a_models_name_of_any_letters_is_told(form: OutputFormat) -> None:
     assert_marked(encoded(form, model='a<b>&"ü"/\'c'), 'a<b>&"ü"/\'c')
 
 
-@EVERY
+@EACH_FORMAT
 def test_the_same_picture_gives_the_same_bytes(form: OutputFormat) -> None:
     assert encoded(form) == encoded(form)
 
 
-@EVERY
+@EACH_FORMAT
 def test_marking_can_be_turned_off(form: OutputFormat) -> None:
     assert xmp_of(encoded(form, Marking(enabled=False))) == {}
     off = Marking.make(enabled=False, certificate="/nothing", key="/nothing", algorithm="es256")
     assert off == Marking(enabled=False)
 
 
-@EVERY
+@EACH_FORMAT
 def test_nothing_of_the_source_is_in_an_output(form: OutputFormat) -> None:
     source = Image.linear_gradient("L").convert("RGB")
     exif = Image.Exif()
@@ -77,7 +77,7 @@ def test_nothing_of_the_source_is_in_an_output(form: OutputFormat) -> None:
 # --- C2PA
 
 
-@EVERY
+@EACH_FORMAT
 def test_with_a_certificate_an_output_carries_a_signed_manifest(
     form: OutputFormat, signing: Marking
 ) -> None:
@@ -95,16 +95,16 @@ def test_with_a_certificate_an_output_carries_a_signed_manifest(
 
 def test_a_manifest_tells_of_a_changed_picture(signing: Marking) -> None:
     data = bytearray(encoded(OutputFormat.JPEG, signing))
-    data[-40] ^= 1  # in the picture's own data, behind the manifest
+    data[-40] ^= 1  # in the image data, behind the manifest
     state, _ = manifest_of(bytes(data), "image/jpeg")
     assert state == "Invalid"
 
 
 def test_a_certificate_without_its_key_is_refused(tmp_path: Path) -> None:
     certificate, key = map(str, make_certificate(tmp_path))
-    for one, two in ((certificate, ""), ("", key)):
+    for only_one in ({"certificate": certificate, "key": ""}, {"certificate": "", "key": key}):
         with pytest.raises(RuntimeError, match="or neither"):
-            Marking.make(enabled=True, certificate=one, key=two, algorithm="es256")
+            Marking.make(enabled=True, algorithm="es256", **only_one)
 
 
 def test_what_cannot_sign_is_refused_and_says_what_to_set(tmp_path: Path) -> None:
@@ -113,6 +113,6 @@ def test_what_cannot_sign_is_refused_and_says_what_to_set(tmp_path: Path) -> Non
     _, other = map(str, make_certificate(tmp_path / "other"))
     missing = str(tmp_path / "none")
     wrong = [(certificate, certificate), (key, key), (missing, key), (certificate, other)]
-    for one, two in wrong:
+    for pair in wrong:
         with pytest.raises(RuntimeError, match="BARET_C2PA_KEY"):
-            Marking.make(enabled=True, certificate=one, key=two, algorithm="es256")
+            Marking.make(enabled=True, certificate=pair[0], key=pair[1], algorithm="es256")

@@ -1,4 +1,4 @@
-"""Pictures decoded apart: the same answers as here, whatever happens to the process."""
+"""The sandbox gives the same results as decoding in process, whatever happens to its processes."""
 
 import io
 import os
@@ -24,13 +24,13 @@ from tests.support.reachability import reaches
 Make = Callable[..., bytes]
 
 FORMS = ("JPEG", "PNG", "WEBP", "HEIF", "AVIF")
-BOMB = crafted.jpeg_of_many_scans(20_000)  # minutes
+BOMB = crafted.jpeg_of_many_scans(20_000)  # takes minutes to decode
 
 
-def refusal(judge: Callable[[bytes], object], data: bytes) -> str:
-    with pytest.raises(InputImageError) as told:
-        judge(data)
-    return f"{type(told.value).__name__}: {told.value}"
+def refusal(inspect: Callable[[bytes], object], data: bytes) -> str:
+    with pytest.raises(InputImageError) as raised:
+        inspect(data)
+    return f"{type(raised.value).__name__}: {raised.value}"
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -59,9 +59,9 @@ def test_every_kind_of_pixel_looks_the_same(make_image: Make, mode: str, more: A
     if mode in ("LA", "RGBA", "I;16", "RGB") and "transparency" in more:
         more = {"transparency": (1, 2, 3)} if mode == "RGB" else {}
     data = make_image("PNG", mode=mode, size=(64, 48), **more)
-    ours = to_rgb(DecoderSandbox().decode(data))
-    assert ours.size == ((48, 64) if "exif" in more else (64, 48))
-    assert ours.tobytes() == to_rgb(Image.open(io.BytesIO(data))).tobytes()
+    decoded = to_rgb(DecoderSandbox().decode(data))
+    assert decoded.size == ((48, 64) if "exif" in more else (64, 48))
+    assert decoded.tobytes() == to_rgb(Image.open(io.BytesIO(data))).tobytes()
 
 
 def test_the_colour_profile_goes_along_and_nothing_else(make_image: Make) -> None:
@@ -77,23 +77,23 @@ def test_a_picture_is_turned_as_exif_says(make_image: Make, orientation: int) ->
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = orientation
     data = make_image("JPEG", size=(96, 64), exif=exif)
-    found = DecoderSandbox().decode(data)
-    judged = inspect(data)
-    assert found.size == (judged.width, judged.height)
-    assert to_rgb(found).tobytes() == to_rgb(Image.open(io.BytesIO(data))).tobytes()
+    decoded = DecoderSandbox().decode(data)
+    inspected = inspect(data)
+    assert decoded.size == (inspected.width, inspected.height)
+    assert to_rgb(decoded).tobytes() == to_rgb(Image.open(io.BytesIO(data))).tobytes()
 
 
 @pytest.mark.parametrize(
-    "bounds",
+    "sandbox",
     [DecoderSandbox(cpu_seconds=1), DecoderSandbox(seconds=0.3)],
-    ids=["computes", "takes long"],
+    ids=["CPU time", "wall time"],
 )
 def test_a_picture_that_takes_too_long_is_given_up(
-    make_image: Make, bounds: DecoderSandbox
+    make_image: Make, sandbox: DecoderSandbox
 ) -> None:
-    with pytest.raises(InvalidImage, match="more time or memory"):
-        bounds.inspect(BOMB)
-    assert bounds.inspect(make_image()).width == 64
+    with pytest.raises(InvalidImage, match="too much time or memory"):
+        sandbox.inspect(BOMB)
+    assert sandbox.inspect(make_image()).width == 64
 
 
 def test_a_picture_that_takes_too_much_memory_is_given_up(make_image: Make) -> None:
@@ -107,17 +107,17 @@ def test_many_threads_decode_at_once(make_image: Make) -> None:
     data = make_image("JPEG", size=(96, 64))
     broken = data[:300]
     with ThreadPoolExecutor(8) as pool:
-        whole = [pool.submit(DecoderSandbox().inspect, data) for _ in range(40)]
-        cut = [pool.submit(DecoderSandbox().inspect, broken) for _ in range(40)]
-        assert {one.result().width for one in whole} == {96}
-        assert {type(one.exception()) for one in cut} == {InvalidImage}
+        results = [pool.submit(DecoderSandbox().inspect, data) for _ in range(40)]
+        failures = [pool.submit(DecoderSandbox().inspect, broken) for _ in range(40)]
+        assert {one.result().width for one in results} == {96}
+        assert {type(one.exception()) for one in failures} == {InvalidImage}
 
 
 def test_decoding_goes_on_after_the_process_that_forks_was_killed(make_image: Make) -> None:
     warm_up()
-    before: Any = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
-    os.kill(before, signal.SIGKILL)
-    os.waitid(os.P_PID, before, os.WEXITED | os.WNOWAIT)
+    server: Any = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
+    os.kill(server, signal.SIGKILL)
+    os.waitid(os.P_PID, server, os.WEXITED | os.WNOWAIT)
     assert DecoderSandbox().inspect(make_image()).width == 64
 
 
@@ -135,6 +135,6 @@ def test_where_no_process_can_be_started_it_is_said_so(make_image: Make) -> None
 
 
 def test_a_decoder_opens_no_file_and_no_connection(tmp_path: Path) -> None:
-    (note,) = DecoderSandbox()._apart(reaches, str(tmp_path / "a").encode())
-    assert note == b'{"found": "[]"}'
+    (reply,) = DecoderSandbox()._run(reaches, str(tmp_path / "a").encode())
+    assert reply == b'{"found": "[]"}'
     assert not (tmp_path / "a").exists()

@@ -25,10 +25,10 @@ def in_s3(s3: S3, monkeypatch: pytest.MonkeyPatch) -> ImageStorage:
 
 @pytest.fixture(params=["a folder", "S3"])
 def files(request: pytest.FixtureRequest, tmp_path: Path) -> ImageStorage:
-    """Each kind of store, empty."""
+    """An empty storage of each kind."""
     if request.param == "S3":
-        store: ImageStorage = request.getfixturevalue("in_s3")
-        return store
+        storage: ImageStorage = request.getfixturevalue("in_s3")
+        return storage
     return ImageStorage((tmp_path / "a folder").as_uri())
 
 
@@ -52,17 +52,17 @@ def test_what_lies_under_a_prefix_is_listed_the_oldest_first(tmp_path: Path) -> 
     for name, seconds in (("b", 100), ("a/late", 200)):
         os.utime(tmp_path / "kept" / "one" / name, (seconds, seconds))
     listed = files.list("kept/one")
-    assert [(kept.name, kept.size) for kept in listed] == [("b", 1), ("a/late", 5)]
+    assert [(stored.name, stored.size) for stored in listed] == [("b", 1), ("a/late", 5)]
     files.delete_one("kept/one", "b")
     files.delete_one("kept/one", "b")
-    assert [kept.name for kept in files.list("kept/one")] == ["a/late"]
+    assert [stored.name for stored in files.list("kept/one")] == ["a/late"]
     assert files.list("nothing") == []
 
 
 def test_a_folder_that_cannot_be_written_is_our_own_error(tmp_path: Path) -> None:
     files = ImageStorage((tmp_path / "pictures").as_uri())
     files.check_writable()
-    # A file where the folder should be: permissions would not stop root.
+    # A file in place of the folder, because permissions would not stop root.
     folder = tmp_path / "pictures"
     for path in sorted(folder.rglob("*"), reverse=True):
         path.unlink() if path.is_file() else path.rmdir()

@@ -100,7 +100,7 @@ def test_a_network_opened_by_name_is_allowed(address: str, network: str) -> None
 
 @pytest.fixture
 def server() -> Iterator[str]:
-    """A receiver inside one's own network."""
+    """A server in the private network."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -128,12 +128,12 @@ def test_a_fetch_delivers_the_bytes(server: str) -> None:
     assert asyncio.run(fetch(f"http://{server}/ok", LOOPBACK, max_bytes=1000)) == b"x" * 1000
 
 
-@pytest.mark.parametrize(("path", "most"), [("/gone", 1000), ("/moved", 1000), ("/ok", 999)])
+@pytest.mark.parametrize(("path", "max_bytes"), [("/gone", 1000), ("/moved", 1000), ("/ok", 999)])
 def test_a_fetch_fails_on_other_answers_redirects_and_too_much(
-    server: str, path: str, most: int
+    server: str, path: str, max_bytes: int
 ) -> None:
     with pytest.raises(FetchFailed):
-        asyncio.run(fetch(f"http://{server}{path}", LOOPBACK, max_bytes=most))
+        asyncio.run(fetch(f"http://{server}{path}", LOOPBACK, max_bytes=max_bytes))
 
 
 def test_a_fetch_of_nothing_that_listens_fails() -> None:
@@ -144,12 +144,12 @@ def test_a_fetch_of_nothing_that_listens_fails() -> None:
 def test_a_name_is_judged_by_the_address_really_used(
     server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The outer edge replaced is the resolver: a public-looking name that leads inside.
+    # The system's resolver is replaced: a public-looking name leads to a private address.
     import socket
 
     port = int(server.rpartition(":")[2])
-    inside = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: inside)
+    private = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: private)
     url = f"http://photos.example:{port}/ok"
     check_url(url, ())
     with pytest.raises(AddressNotAllowed):

@@ -1,4 +1,4 @@
-"""Names looked up aside: hanging ones are bounded and hold up nothing else."""
+"""Lookups run in threads: hanging ones are limited and do not block anything else."""
 
 import asyncio
 import socket
@@ -9,29 +9,32 @@ from ipaddress import ip_address
 
 import pytest
 
-from core.outbound.resolver import Lookups
+from core.outbound.resolver import ThreadedResolver
 from tests.security.hostile import NAME, Resolver
 
 
 @pytest.fixture
 def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[Resolver]:
-    """A resolver that answers when it is let go."""
+    """A system resolver that hangs until released."""
     held = threading.Event()
-    resolver = Resolver([["192.0.2.1", "192.0.2.1", "2001:db8::1"]], held=held)
-    monkeypatch.setattr(socket, "getaddrinfo", resolver)
-    yield resolver
+    system = Resolver([["192.0.2.1", "192.0.2.1", "2001:db8::1"]], held=held)
+    monkeypatch.setattr(socket, "getaddrinfo", system)
+    yield system
     held.set()
 
 
 def test_a_name_has_each_address_once_in_order(hanging: Resolver) -> None:
     assert hanging.held is not None
     hanging.held.set()
-    assert [str(one) for one in asyncio.run(Lookups(1)(NAME))] == ["192.0.2.1", "2001:db8::1"]
+    assert [str(one) for one in asyncio.run(ThreadedResolver(1).resolve(NAME))] == [
+        "192.0.2.1",
+        "2001:db8::1",
+    ]
 
 
 @pytest.mark.parametrize("literal", ["192.0.2.7", "::1", "fe80::1%eth0"])
 def test_a_literal_is_not_looked_up(literal: str, hanging: Resolver) -> None:
-    assert asyncio.run(Lookups(1)(literal)) == [ip_address(literal)]
+    assert asyncio.run(ThreadedResolver(1).resolve(literal)) == [ip_address(literal)]
     assert hanging.calls == 0
 
 
@@ -40,27 +43,27 @@ def test_a_literal_is_not_looked_up(literal: str, hanging: Resolver) -> None:
 )
 def test_what_cannot_be_a_name_has_no_address(name: str) -> None:
     with pytest.raises(OSError):
-        asyncio.run(Lookups(1)(name))
+        asyncio.run(ThreadedResolver(1).resolve(name))
 
 
 def test_a_lookup_that_was_given_up_keeps_its_place_until_it_ends(hanging: Resolver) -> None:
     async def scene() -> None:
-        look = Lookups(3)
+        resolver = ThreadedResolver(3)
         for _ in range(10):
             with pytest.raises(TimeoutError):
-                await asyncio.wait_for(look(NAME), 0.02)
+                await asyncio.wait_for(resolver.resolve(NAME), 0.02)
         assert hanging.calls == 3
         assert hanging.held is not None
         hanging.held.set()
-        assert len(await asyncio.wait_for(look(NAME), 5)) == 2
+        assert len(await asyncio.wait_for(resolver.resolve(NAME), 5)) == 2
 
     asyncio.run(scene())
 
 
 def test_hanging_lookups_leave_the_loops_own_threads_free(hanging: Resolver) -> None:
     async def scene() -> None:
-        look = Lookups(100)
-        tasks = [asyncio.create_task(look(NAME)) for _ in range(100)]
+        resolver = ThreadedResolver(100)
+        tasks = [asyncio.create_task(resolver.resolve(NAME)) for _ in range(100)]
         await asyncio.sleep(0.1)
         assert hanging.calls == 100
         await asyncio.wait_for(asyncio.to_thread(time.sleep, 0), 10)
@@ -68,5 +71,5 @@ def test_hanging_lookups_leave_the_loops_own_threads_free(hanging: Resolver) -> 
             task.cancel()
 
     started = time.monotonic()
-    asyncio.run(scene())  # and its end waits for none of them
+    asyncio.run(scene())  # the end of the loop does not wait for them
     assert time.monotonic() - started < 100

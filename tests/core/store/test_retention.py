@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from core.errors import EditExpired, EditNotFound, EditUnavailable, StaleAttempt
-from core.images.storage import inversions_of
+from core.images.keys import image_inversions_prefix
 from core.schema import KEEP_SECONDS, EditStatus, Model, Result, Stage, Submission
 from core.store import keys
 from core.store.claims import Claim
@@ -107,7 +107,7 @@ def test_several_housekeepers_expire_each_edit_once(
     for thread in threads:
         thread.join()
     erased.extend(iter(store.claim_deletion, None))
-    inversions = inversions_of(submission())  # of the picture that all of them had
+    inversions = image_inversions_prefix(submission())  # of the picture that all of them had
     assert sorted(expired) == sorted(ids)
     assert sorted(erased) == sorted([*ids, inversions])
 
@@ -132,8 +132,8 @@ def test_the_inversions_of_a_picture_go_with_the_last_edit_of_its_caller(
     other = ended(store, submission(caller="ben"))
     for edit_id, caller, inversions in (
         (first, "ann", []),
-        (other, "ben", [inversions_of(submission(caller="ben"))]),
-        (second, "ann", [inversions_of(submission(caller="ann"))]),
+        (other, "ben", [image_inversions_prefix(submission(caller="ben"))]),
+        (second, "ann", [image_inversions_prefix(submission(caller="ann"))]),
     ):
         store.delete(edit_id, caller=caller)
         erased = set(iter(store.claim_deletion, None))

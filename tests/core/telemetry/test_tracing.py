@@ -1,4 +1,4 @@
-"""Traces are sent where a collector is named, and cost nothing where none is."""
+"""Traces are sent if a collector is configured, and cost nothing otherwise."""
 
 import subprocess
 import sys
@@ -18,10 +18,10 @@ import api.__main__, core.telemetry.tracing
 from api.app import create_app
 from core.settings import Settings
 app = create_app(Settings(_env_file=None, REDIS_URL="redis://127.0.0.1:1/0"))
-# Not all of OpenTelemetry: redis-py loads its metrics by itself wherever they are installed.
-OURS = ("core.telemetry.otel", "opentelemetry.sdk.trace.export", "opentelemetry.exporter")
+# Not all of OpenTelemetry: redis-py loads its metrics by itself if they are installed.
+TRACING = ("core.telemetry.otel", "opentelemetry.sdk.trace.export", "opentelemetry.exporter")
 assert type(app.state.services.tracer) is core.telemetry.tracing.Tracer
-print([name for name in sys.modules if name.startswith(OURS)])
+print([name for name in sys.modules if name.startswith(TRACING)])
 """
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60
@@ -32,12 +32,12 @@ print([name for name in sys.modules if name.startswith(OURS)])
 def test_what_keeps_no_traces_does_nothing() -> None:
     tracer = make_tracer("", "api")
     assert type(tracer) is Tracer
-    with tracer.request("GET", {}) as answered:
+    with tracer.request("GET", {}) as on_response:
         assert tracer.traceparent() is None
-        answered("/v1/edits", 200)
+        on_response("/v1/edits", 200)
     trace = tracer.attempt("edit_1", 1, "zoo")
-    trace.stage("editing")
-    trace.ended("succeeded")
+    trace.enter_stage("editing")
+    trace.finish("succeeded")
     tracer.close()
 
 
@@ -49,12 +49,12 @@ def test_a_collector_without_the_packages_is_told(monkeypatch: pytest.MonkeyPatc
 
 @pytest.fixture
 def collector() -> Iterator[tuple[str, list[tuple[str, bytes]]]]:
-    """A server that takes everything: its address, and the paths and bodies it got."""
-    got: list[tuple[str, bytes]] = []
+    """A server that accepts everything: its URL, and the paths and bodies it received."""
+    received: list[tuple[str, bytes]] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            got.append((self.path, self.rfile.read(int(self.headers["content-length"]))))
+            received.append((self.path, self.rfile.read(int(self.headers["content-length"]))))
             self.send_response(200)
             self.end_headers()
 
@@ -64,7 +64,7 @@ def collector() -> Iterator[tuple[str, list[tuple[str, bytes]]]]:
     with HTTPServer(("127.0.0.1", 0), Handler) as running:
         thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        yield f"http://127.0.0.1:{running.server_port}/", got
+        yield f"http://127.0.0.1:{running.server_port}/", received
         running.shutdown()
         thread.join()
 
@@ -72,12 +72,12 @@ def collector() -> Iterator[tuple[str, list[tuple[str, bytes]]]]:
 def test_spans_reach_the_collector_at_the_latest_when_the_process_ends(
     collector: tuple[str, list[tuple[str, bytes]]],
 ) -> None:
-    address, got = collector
-    tracer = make_tracer(address, "worker")
-    with tracer.request("GET", {}) as answered:
-        answered("/v1/edits", 200)
+    url, received = collector
+    tracer = make_tracer(url, "worker")
+    with tracer.request("GET", {}) as on_response:
+        on_response("/v1/edits", 200)
     tracer.close()
-    ((path, body),) = got
+    ((path, body),) = received
     assert path == "/v1/traces"
     assert b"GET /v1/edits" in body
     assert b"baret-worker" in body

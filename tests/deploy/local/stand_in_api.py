@@ -1,10 +1,10 @@
-"""The least API that the stack can be started against; edits come back as they were sent."""
+"""The smallest API that the stack can start, with one edit of a given status."""
 
 import json
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-STATUS = sys.argv[2]  # what becomes of every edit, or "not ready"
+STATUS = sys.argv[2]  # the final status of every edit, or "not ready"
 IMAGE = b"the picture after"
 
 

@@ -1,4 +1,4 @@
-"""A child's life, with real processes."""
+"""The life of a managed process, with real processes."""
 
 import sys
 import time
@@ -6,15 +6,15 @@ from pathlib import Path
 
 import psutil
 
-from deploy.local.process import Child, Command, how_it_ended
+from deploy.local.process import Command, ManagedProcess, describe_exit
 from tests.support.commands import until
 
-# Starts a process of its own, tells both ids, and does not hear SIGTERM.
+# Starts a child, writes both ids, and ignores SIGTERM.
 STUBBORN = """
 import os, signal, subprocess, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
-below = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
-print(os.getpid(), below.pid, file=open(sys.argv[1], "w"), flush=True)
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
+print(os.getpid(), child.pid, file=open(sys.argv[1], "w"), flush=True)
 time.sleep(300)
 """
 
@@ -24,31 +24,33 @@ def gone(pid: int) -> bool:
 
 
 def test_a_stubborn_child_is_killed_with_all_that_it_started(tmp_path: Path) -> None:
-    note = tmp_path / "pids"
-    child = Child(Command("stubborn", [sys.executable, "-c", STUBBORN, str(note)], grace=0.2))
-    until(lambda: note.exists() and note.read_text().endswith("\n"), "its note")
+    pids = tmp_path / "pids"
+    process = ManagedProcess(
+        Command("stubborn", [sys.executable, "-c", STUBBORN, str(pids)], stop_seconds=0.2)
+    )
+    until(lambda: pids.exists() and pids.read_text().endswith("\n"), "its process ids")
 
-    child.stop()
+    process.stop()
 
-    for pid in map(int, note.read_text().split()):
+    for pid in map(int, pids.read_text().split()):
         until(lambda pid=pid: gone(pid), "its end")
 
 
 def test_restarts_come_more_slowly_each_time(tmp_path: Path) -> None:
-    note = tmp_path / "starts"
-    code = f"print(file=open({str(note)!r}, 'a'))"
-    child = Child(Command("short", [sys.executable, "-c", code]))
-    begun = time.monotonic()
+    log = tmp_path / "starts"
+    code = f"print(file=open({str(log)!r}, 'a'))"
+    process = ManagedProcess(Command("short", [sys.executable, "-c", code]))
+    started = time.monotonic()
 
-    while child.deaths < 3:
-        child.tend()
+    while process.exits < 3:
+        process.keep_alive()
         time.sleep(0.01)
 
-    assert time.monotonic() - begun > 0.5 + 1.0
-    assert len(note.read_text()) == 3
-    child.stop()
+    assert time.monotonic() - started > 0.5 + 1.0
+    assert len(log.read_text()) == 3
+    process.stop()
 
 
 def test_an_end_is_told_in_words() -> None:
-    assert how_it_ended(3) == "exit code 3"
-    assert how_it_ended(-9) == "signal 9 (Killed)"
+    assert describe_exit(3) == "exit code 3"
+    assert describe_exit(-9) == "signal 9 (Killed)"

@@ -1,4 +1,4 @@
-"""`python -m deploy.local` as a newcomer runs it: the real worker, the real API, a real edit."""
+"""`python -m deploy.local` as a new user runs it: the real worker, the real API, a real edit."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ from tests.support.commands import ROOT
 def test_the_sample_edit_changes_the_picture(tmp_path: Path, free_port: int) -> None:
     settings = {"BARET_DATA_DIR": str(tmp_path), "BARET_PORT": str(free_port), "REDIS_URL": ""}
 
-    answer = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-m", "deploy.local", "--exit-after-sample"],
         cwd=ROOT,
         env=os.environ | settings,
@@ -25,15 +25,15 @@ def test_the_sample_edit_changes_the_picture(tmp_path: Path, free_port: int) -> 
         check=False,
     )
 
-    assert answer.returncode == 0, answer.stderr
+    assert completed.returncode == 0, completed.stderr
     before = Image.open(tmp_path / "sample" / "before.png").convert("RGB")
     after = Image.open(tmp_path / "sample" / "after.png").convert("RGB")
     assert after.size == before.size
     assert ImageChops.difference(before, after).getbbox() is not None
-    assert [one for one in psutil.process_iter() if str(tmp_path) in _words(one)] == []
+    assert [one for one in psutil.process_iter() if str(tmp_path) in _describe(one)] == []
 
 
-def _words(process: psutil.Process) -> str:
+def _describe(process: psutil.Process) -> str:
     try:
         return " ".join(process.cmdline() + list(process.environ().values()))
     except psutil.Error:

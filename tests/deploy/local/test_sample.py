@@ -1,4 +1,4 @@
-"""The sample edit, where the service will not make it."""
+"""The sample edit, if the service refuses it."""
 
 from pathlib import Path
 
@@ -11,10 +11,10 @@ from tests.support.commands import ROOT
 
 
 def test_a_service_with_keys_leaves_the_sample_out(tmp_path: Path) -> None:
-    asking_for_a_key = httpx.MockTransport(lambda _: httpx.Response(401))
+    unauthorized = httpx.MockTransport(lambda _: httpx.Response(401))
     sample = first_sample(ROOT / "tests" / "deploy" / "local" / "samples")
     with (
-        httpx.Client(transport=asking_for_a_key, base_url="http://stack") as client,
-        pytest.raises(SampleFailed, match="keys were made"),
+        httpx.Client(transport=unauthorized, base_url="http://stack") as client,
+        pytest.raises(SampleFailed, match="requires an API key"),
     ):
         run_sample(client, sample, folder=tmp_path, pause=lambda _: None)

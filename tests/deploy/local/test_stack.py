@@ -1,4 +1,4 @@
-"""The stack from outside: what it starts, prints, survives and leaves behind."""
+"""The stack from the outside: what it starts, prints, survives and leaves behind."""
 
 import os
 import re
@@ -27,8 +27,8 @@ def test_serves_with_a_sample_edit_and_leaves_nothing_at_the_end(start: Start) -
 
     assert (stack.data / "sample" / "before.png").read_bytes().startswith(b"\x89PNG")
     assert (stack.data / "sample" / "after.png").read_bytes() == b"the picture after"
-    for told in ("Done in", "after.png", "A word is unknown.", f":{stack.port}", str(stack.data)):
-        assert told in stack.output
+    for text in ("Done in", "after.png", "A word is unknown.", f":{stack.port}", str(stack.data)):
+        assert text in stack.output
     assert len(stack.family) == 3  # Valkey, sleeper, API
 
     stack.process.terminate()
@@ -60,7 +60,7 @@ def test_a_child_that_dies_is_started_again(start: Start) -> None:
 
     first.kill()
 
-    stack.says("sleeper ended, starting it again")
+    stack.says("sleeper exited, restarting it")
     assert "signal 9 (Killed)" in stack.output
     assert stack.child("time.sleep").pid != first.pid
 
@@ -70,7 +70,7 @@ def test_data_survive_valkeys_death_and_the_stacks_end(start: Start) -> None:
     with valkey_of(stack) as client:
         client.set("kept", "yes")
         stack.child("valkey-server").terminate()
-        stack.says("valkey ended, starting it again")
+        stack.says("valkey exited, restarting it")
         stack.child("valkey-server")
     stack.process.send_signal(signal.SIGINT)
     assert stack.ends() == 0
@@ -108,7 +108,7 @@ def test_a_child_that_never_comes_up_ends_the_stack_with_its_hint(start: Start) 
     stack.says("no worker serves a model")
     assert stack.ends() == 1
     assert "exit code 3" in stack.output
-    assert "sleeper keeps ending" in stack.output
+    assert "sleeper keeps exiting" in stack.output
     assert "A hint." in stack.output
 
 
@@ -127,7 +127,7 @@ def test_exit_after_sample_ends_well(start: Start) -> None:
     assert "Done in" in stack.output
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children of a parent's death")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux signals a child of a dead parent")
 def test_children_end_with_a_stack_that_is_killed(start: Start) -> None:
     stack = start().ready()
 

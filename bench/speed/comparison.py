@@ -1,4 +1,4 @@
-"""Forms of an edit, and peers, against the default edit: everyone once a round, in turn."""
+"""Other forms of the edit, and peers, compared with the default edit in rounds."""
 
 import copy
 from collections.abc import Callable, Mapping
@@ -11,6 +11,7 @@ from diffusers import StableDiffusionPipeline
 from PIL import Image
 
 from baret.options import PAPER, EditOptions
+from bench.common.markdown import table
 from bench.edits.batch import Batch
 from bench.edits.cases import Task
 from bench.edits.lockstep import run_together
@@ -20,14 +21,14 @@ from bench.edits.peers.leditspp import LeditsOptions, leditspp
 from bench.edits.peers.null_text import null_text
 from bench.edits.peers.sdedit import SDEditOptions, sdedit
 from bench.speed.plan import Subject
-from bench.speed.spread import Spread, table
+from bench.speed.repeats import MedianRange
 
 DEFAULT = "default edit"
 
 
 @dataclass(frozen=True)
 class Contender:
-    """Someone who edits a task, and what counts the calls meanwhile."""
+    """A way of editing a task, and the context that measures its cost."""
 
     run: Callable[[Task], object]
     measured: Callable[[], AbstractContextManager[Cost]]
@@ -35,25 +36,25 @@ class Contender:
 
 @dataclass(frozen=True)
 class Entry:
-    """One contender."""
+    """The figures of one contender."""
 
     name: str
-    seconds: Spread
-    ratio: Spread  # its seconds to the default edit's, round by round
+    seconds: MedianRange
+    ratio: MedianRange  # its seconds divided by the default edit's, round by round
     calls: float  # of the UNet, median
     rows: float  # forward, median
     backward_rows: float  # median
 
 
 @dataclass(frozen=True)
-class Race:
-    """Contenders side by side."""
+class Comparison:
+    """Contenders compared with the default edit."""
 
     title: str
     entries: tuple[Entry, ...]
 
     def page(self) -> str:
-        """A table, and what it says."""
+        """Return a table and its explanation."""
         head = ("edit", "seconds", "× default edit", "calls", "rows", "backward")
         rows = [
             (e.name, e.seconds, e.ratio, f"{e.calls:g}", f"{e.rows:g}", f"{e.backward_rows:g}")
@@ -61,14 +62,15 @@ class Race:
         ]
         return (
             f"{table(head, rows)}\n\n"
-            "One picture at a time, another one each round; in a round everyone edits the same one "
-            "in turn. Medians of the rounds (lowest … highest), the ratio that of the rounds' "
-            "ratios; above 1 the default edit is faster. A round before them is not counted."
+            "In each round, every row edits the same image in turn; the next round takes another "
+            "image. Medians of the rounds (lowest … highest); the ratio is the median of the "
+            "ratios of each round, and above 1 the default edit is faster. A first round is not "
+            "counted."
         )
 
 
-def measure_ratios(subject: Subject) -> Race:
-    """The paper's form, no engine between, and an edit whose inversion is there already."""
+def measure_ratios(subject: Subject) -> Comparison:
+    """Compare the paper's form, no engine, and an edit of a stored inversion."""
     default, paper = (subject.plan.options(form) for form in (EditOptions(), PAPER))
     inverted = {
         task.key: subject.editor.invert(
@@ -86,19 +88,19 @@ def measure_ratios(subject: Subject) -> Race:
             subject.model.measured,
         ),
         "the paper's form": Contender(lambda task: subject.edit(task, paper), subject.measured),
-        "edit of a kept inversion": Contender(
+        "edit of a stored inversion": Contender(
             lambda task: subject.editor.edit(inverted[task.key], task.prompt, default),
             subject.measured,
         ),
     }
-    return Race(
-        "The paper's form, the engine, and editing again", _entries(race(subject, contenders))
+    return Comparison(
+        "The paper's form, the engine, and editing again", _entries(run_rounds(subject, contenders))
     )
 
 
-def measure_peers(subject: Subject) -> Race:
-    """Published methods on the same weights, with the settings of their papers or code."""
-    plan, whole = subject.plan, _in_one_dtype(subject.model)
+def measure_peers(subject: Subject) -> Comparison:
+    """Compare published methods on the same weights, with the settings of their papers or code."""
+    plan, model_in_one_dtype = subject.plan, _in_one_dtype(subject.model)
     default = plan.options(EditOptions())
     ledits, img2img = (with_steps(o, plan.steps) for o in (LeditsOptions(), SDEditOptions()))
     measured = subject.model.measured
@@ -108,20 +110,22 @@ def measure_peers(subject: Subject) -> Race:
             lambda task: null_text(subject.model, Batch.of([task]), plan.null_text), measured
         ),
         "LEDITS++ (diffusers)": Contender(
-            lambda task: leditspp(whole, Batch.of([task]), ledits), measured
+            lambda task: leditspp(model_in_one_dtype, Batch.of([task]), ledits), measured
         ),
         f"img2img (SDEdit, {img2img.strength:.0%} of the steps)": Contender(
             lambda task: sdedit(subject.model, Batch.of([task]), img2img), measured
         ),
     }
-    return Race("Peers", _entries(race(subject, contenders)))
+    return Comparison("Peers", _entries(run_rounds(subject, contenders)))
 
 
-def race(subject: Subject, contenders: Mapping[str, Contender]) -> dict[str, list[Cost]]:
-    """What everyone spent in each round; the first one, in which kernels are chosen, is left out.
+def run_rounds(subject: Subject, contenders: Mapping[str, Contender]) -> dict[str, list[Cost]]:
+    """Return the costs of every contender in each round.
+
+    A first round, in which kernels are chosen, is left out.
 
     Args:
-        subject: whose plan says how many rounds.
+        subject: its plan has the number of rounds.
         contenders: by name.
     """
     rounds = subject.tasks(subject.plan.repeats)
@@ -139,8 +143,8 @@ def _entries(spent: Mapping[str, list[Cost]]) -> tuple[Entry, ...]:
     return tuple(
         Entry(
             name,
-            Spread.of(seconds[name]),
-            Spread.ratio(seconds[name], seconds[DEFAULT]),
+            MedianRange.of(seconds[name]),
+            MedianRange.ratio(seconds[name], seconds[DEFAULT]),
             median(cost.calls for cost in costs),
             median(cost.rows for cost in costs),
             median(cost.backward_rows for cost in costs),
@@ -150,7 +154,7 @@ def _entries(spent: Mapping[str, list[Cost]]) -> tuple[Entry, ...]:
 
 
 def _in_one_dtype(model: BatchModel) -> BatchModel:
-    """With a VAE in the UNet's dtype, as diffusers' own pipeline wants it; ours is in float32."""
+    """Return the model with its VAE in the UNet's dtype, as diffusers needs; ours is in float32."""
     parts: dict[str, Any] = model.pipeline.components
     vae = copy.deepcopy(parts["vae"]).to(model.model.dtype)
     pipeline = StableDiffusionPipeline(**{**parts, "vae": vae}, requires_safety_checker=False)

@@ -1,4 +1,4 @@
-"""Runs are kept and resumed, tuned, and written down."""
+"""Storing and resuming runs, tuning, and reports."""
 
 import json
 from dataclasses import dataclass, replace
@@ -8,9 +8,9 @@ import pytest
 
 from bench.edits import report, sheets, tables, tuned
 from bench.edits.batch import Edited, Method
-from bench.edits.methods import METHODS, OURS
-from bench.edits.run import Bench, evaluate
-from bench.edits.store import settings_digest
+from bench.edits.evaluation import Bench, evaluate
+from bench.edits.methods import BARET, METHODS, methods_with_steps
+from bench.edits.results import settings_digest
 from zoo.scene import ATTRIBUTES
 
 
@@ -20,29 +20,29 @@ class Brightness:
 
 
 class Brighten:
-    """A method that is over at once and knows how often it was run."""
+    """A fast method that records the sizes of its batches."""
 
     def __init__(self):
         self.batches = []
-        self.__module__ = "bench.edits.ours"
+        self.__module__ = "bench.edits.baret_editor"
 
     def __call__(self, model, batch, options):
         self.batches.append(len(batch))
-        pictures = np.clip(batch.sources.astype(int) + options.by, 0, 255).astype(np.uint8)
-        return Edited(pictures, lambda: batch.sources)
+        images = np.clip(batch.sources.astype(int) + options.by, 0, 255).astype(np.uint8)
+        return Edited(images, lambda: batch.sources)
 
 
 class Judge:
-    """Sees what it has seen in the edits' answers, and nothing in other pictures."""
+    """Recognises the attributes of the exact answers, and none in other images."""
 
     def __init__(self, tasks):
         self.tasks = tasks
 
-    def classify(self, pictures):
-        nothing = [-1] * len(ATTRIBUTES)
+    def classify(self, images):
+        unknown = [-1] * len(ATTRIBUTES)
         labels = [
-            next((t.labels for t in self.tasks if np.array_equal(t.answer, picture)), nothing)
-            for picture in pictures
+            next((t.labels for t in self.tasks if np.array_equal(t.answer, image)), unknown)
+            for image in images
         ]
         return np.array(labels)
 
@@ -64,7 +64,7 @@ def test_what_is_there_is_not_made_again(bench, method):
     again = evaluate(bench, "brighten", method, Brightness(5), done.append)
     assert method.run.batches == [1, 1] and done[3:] == [2]
     for a, b in zip(first, again, strict=True):
-        assert np.array_equal(a.result.picture, b.result.picture)
+        assert np.array_equal(a.result.image, b.result.image)
         assert (a.quality, a.result.spent) == (b.quality, b.result.spent)
 
 
@@ -89,7 +89,7 @@ def test_other_settings_are_other_results(bench, method):
 def test_a_half_written_result_is_none(bench, method):
     evaluate(bench, "brighten", method, Brightness(5))
     for path in bench.work.rglob("*.json"):
-        path.rename(path.with_suffix(".json.part"))
+        path.rename(path.with_suffix(".json.partial"))
     evaluate(bench, "brighten", method, Brightness(5))
     assert len(method.run.batches) == 4
 
@@ -109,18 +109,25 @@ def test_the_best_try_is_used_for_this_model_and_these_tries_alone(bench, method
         tuned.best("brighten", replace(method, tries=(Brightness(4),)), "model", path)
 
 
+def test_the_stored_settings_are_those_of_all_methods():
+    stored = json.loads(tuned.TUNED.read_text())
+    assert set(stored["methods"]) == set(METHODS)
+    for name, method in methods_with_steps(20).items():
+        assert tuned.best(name, method, stored["model"], tuned.TUNED) in method.tries
+
+
 def test_a_report_tells_everything(bench, method, tmp_path, monkeypatch):
-    monkeypatch.setitem(METHODS, OURS, method)
+    monkeypatch.setitem(METHODS, BARET, method)
     monkeypatch.setitem(METHODS, "brighter", method)
-    settings = {OURS: Brightness(5), "brighter": Brightness(60)}
+    settings = {BARET: Brightness(5), "brighter": Brightness(60)}
     rows = {name: evaluate(bench, name, method, options) for name, options in settings.items()}
     page = report.write(
         report.Run("tuning", rows, settings, bench, steps=5), tmp_path / "out"
     ).read_text()
-    told = json.loads((tmp_path / "out" / "edits-tuning.json").read_text())
-    assert told["figures"]["all"][OURS]["psnr"]["count"] == 2
-    assert told["ahead"]["all"]["brighter"]["psnr"]["mean"] > 3  # dB nearer to the answer
-    assert len(told["cases"][OURS]) == 2
+    data = json.loads((tmp_path / "out" / "edits-tuning.json").read_text())
+    assert data["figures"]["all"][BARET]["psnr"]["count"] == 2
+    assert data["ahead"]["all"]["brighter"]["psnr"]["mean"] > 3  # dB nearer to the answer
+    assert len(data["cases"][BARET]) == 2
     for name in {line.split("](")[1][:-1] for line in page.splitlines() if line.startswith("![")}:
         assert (tmp_path / "out" / name.split(")")[0]).stat().st_size > 1000
     for kind in tables.kinds(rows):
@@ -128,9 +135,9 @@ def test_a_report_tells_everything(bench, method, tmp_path, monkeypatch):
 
 
 def test_the_median_case_of_each_kind_is_chosen_by_rule(bench, method):
-    rows = {OURS: evaluate(bench, "brighten", method, Brightness(5))}
-    own = rows[OURS]
+    rows = {BARET: evaluate(bench, "brighten", method, Brightness(5))}
+    own = rows[BARET]
     middle = replace(own[0], quality=replace(own[0].quality, psnr=20.0))
     low, high = (replace(middle, quality=replace(middle.quality, psnr=p)) for p in (10.0, 30.0))
-    assert sheets.median_places({OURS: [high, middle, low]}) == [1]
-    assert sheets.worst_places({OURS: [high, middle, low]}) == [2, 1, 0]
+    assert sheets.median_cases({BARET: [high, middle, low]}) == [1]
+    assert sheets.worst_cases({BARET: [high, middle, low]}) == [2, 1, 0]

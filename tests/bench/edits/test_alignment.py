@@ -1,6 +1,6 @@
 import torch
 
-from bench.edits.peers.words import align
+from bench.edits.peers.alignment import align
 
 
 def _tokens(text):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from bench.edits.statistics import bootstrap, paired
+from bench.common.statistics import bootstrap, paired
 
 
 def test_the_interval_of_a_share_is_that_of_the_binomial():

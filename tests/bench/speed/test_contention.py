@@ -3,15 +3,15 @@ from dataclasses import replace
 import pytest
 
 from baret.errors import ImageError
-from bench.speed.fairness import LONG, measure_fairness, seconds_behind
+from bench.speed.contention import LONG_EDITS, measure_contention, seconds_behind
 
 
 def test_a_short_edit_is_measured_while_the_long_ones_run_and_they_are_ended(subject):
     plan = replace(subject.plan, steps=20, inner_steps=1)
-    measured = measure_fairness(replace(subject, plan=plan))
+    measured = measure_contention(replace(subject, plan=plan))
     assert (measured.short_steps, measured.long_steps) == (2, 20)
-    assert measured.long_left == LONG
-    share = (LONG + 1) * measured.alone.median
+    assert measured.long_left == LONG_EDITS
+    share = (LONG_EDITS + 1) * measured.alone.median
     assert measured.multiple.median == pytest.approx(measured.behind.median / share)
     assert f"| {measured.alone} | {measured.behind} | {measured.multiple} | 8 |" in measured.page()
 

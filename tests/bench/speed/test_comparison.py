@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from bench.speed.race import Contender, measure_ratios, race
+from bench.speed.comparison import Contender, measure_ratios, run_rounds
 
 
 @pytest.fixture(scope="module")
@@ -12,19 +12,19 @@ def brief(subject):
 
 def test_everyone_is_asked_once_a_round_and_the_first_round_is_not_counted(brief):
     first, second = brief.tasks(2)
-    asked = []
+    calls = []
 
     def contender(name, rows):
         def run(task):
-            asked.append((name, task.key))
+            calls.append((name, task.key))
             latents = brief.model.encode(task.source[None]).expand(rows, -1, -1, -1)
             brief.model.predict(latents, 1, brief.model.embed([task.prompt] * rows))
 
         return Contender(run, brief.model.measured)
 
-    spent = race(brief, {"one": contender("one", 1), "three": contender("three", 3)})
+    spent = run_rounds(brief, {"one": contender("one", 1), "three": contender("three", 3)})
     rounds = (first, first, second)
-    assert asked == [(name, task.key) for task in rounds for name in ("one", "three")]
+    assert calls == [(name, task.key) for task in rounds for name in ("one", "three")]
     assert [cost.rows for cost in spent["three"]] == [3, 3]
     assert [cost.rows for cost in spent["one"]] == [1, 1]
 
@@ -35,6 +35,6 @@ def test_editing_again_takes_the_edit_alone_and_is_told_against_the_default(brie
     assert (plain.calls, plain.rows) == (default.calls, default.rows)
     assert default.ratio.low == default.ratio.high == 1
     assert default.backward_rows == paper.backward_rows == 2  # T = 2, one inner step
-    # Without 2 rows of inversion, and of tuning ∅'s and the gradient's.
+    # Without the 2 rows of inversion, and the 2 of ∅ and 2 with a gradient of tuning.
     assert again.backward_rows == 0 and again.rows == default.rows - 2 - 2 * 2
-    assert f"| edit of a kept inversion | {again.seconds} | {again.ratio} |" in measured.page()
+    assert f"| edit of a stored inversion | {again.seconds} | {again.ratio} |" in measured.page()

@@ -1,0 +1,50 @@
+"""Limits of one process: open files, connections, and the time that clients may take."""
+
+import resource
+from dataclasses import dataclass
+
+from core.store.events import MAX_WAITERS
+
+# A follower holds two files: its client's connection and its own to Redis. The rest serve all other
+# requests.
+OPEN_FILES = 2 * MAX_WAITERS + 1000
+
+MAX_WAIT = 60  # seconds that a request may wait for an edit to end
+
+
+@dataclass(frozen=True)
+class BodyTimeouts:
+    """How slowly a body may arrive; a slow one holds a connection, memory and files."""
+
+    pause_seconds: float = 20.0  # maximum between two parts
+    grace_seconds: float = 20.0  # for the whole body, plus a second …
+    bytes_a_second: int = 32 * 1024  # … for each of these: 11 minutes for the largest image
+
+
+@dataclass(frozen=True)
+class ConnectionLimits:
+    """What a connection may take; bodies have `BodyTimeouts`."""
+
+    head_seconds: float = 15.0  # until a request's head is complete, the next request's too
+    # Between two checks of an answer that the client has not read. The system's own buffer of some
+    # megabytes takes more only when a third of it is free, so this time catches 20 kB a second.
+    unread_seconds: float = 60.0
+    unread_bytes: int = 64 * 1024  # of the answer that must be gone by then
+    unread_in_all: int = 256 * 1024 * 1024  # above this, the longest-waiting client is cut off
+    connections: int = 2500  # above this, the connection that waited longest for a head is closed
+
+
+def max_connections() -> int:
+    """Return half of the files that may be open; Redis, images and fetches need the others."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2
+
+
+def raise_open_files_limit(target: int) -> None:
+    """Raise this process's limit on open files, usually 1024, as far as the system allows.
+
+    At the limit the server accepts no more connections.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    limit = target if hard == resource.RLIM_INFINITY else min(target, hard)
+    if soft != resource.RLIM_INFINITY and soft < limit:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))

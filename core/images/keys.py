@@ -1,0 +1,67 @@
+"""The names of stored images: a contract between API, worker and housekeeper.
+
+    <edit id>/input                             the photo, as the caller sent it
+    <edit id>/<attempt>-output-<i>.<format>     outputs, in the order of the request
+    <edit id>/<attempt>-<kind>.png              artifacts: reconstruction, transition, attention
+    _inversions/<caller>/<photo>/<run>/<text>   cached inversions; every part is a digest
+    _ready/probe                                written to see whether the storage takes writes
+
+An attempt writes under its own names, so that a stale one overwrites nothing. Every part of a key
+is a plain word, so no text from a caller leads elsewhere, whatever the layers above let through.
+"""
+
+import hashlib
+import re
+
+from core.ids import is_edit_id
+from core.schema import Submission
+
+INPUT = "input"
+PROBE = ("_ready", "probe")  # prefix and name
+
+_INVERSIONS = "_inversions"
+_INVERSIONS_OF_IMAGE = re.compile(_INVERSIONS + r"/[0-9a-f]{32}/[0-9a-f]{64}")
+
+# Ids and digests, with an extension if the part names an image. No part begins with a dot.
+_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
+_MAX_PARTS = 6
+
+
+def output_stem(attempt: int, index: int) -> str:
+    """Return the name of an attempt's output, without its extension."""
+    return f"{attempt}-output-{index}"
+
+
+def artifact_stem(attempt: int, kind: str) -> str:
+    """Return the name of an attempt's artifact, without its extension."""
+    return f"{attempt}-{kind}"
+
+
+def caller_inversions_prefix(submission: Submission) -> str:
+    """Return the prefix of all inversions cached for the submission's caller."""
+    caller = hashlib.sha256(submission.caller.encode()).hexdigest()[:32]
+    return f"{_INVERSIONS}/{caller}"
+
+
+def image_inversions_prefix(submission: Submission) -> str:
+    """Return the prefix of the inversions cached for the submission's caller and photo."""
+    return f"{caller_inversions_prefix(submission)}/{submission.input.sha256}"
+
+
+def is_deletable_prefix(prefix: str) -> bool:
+    """Return whether a prefix covers one edit, or one photo's inversions, and nothing wider."""
+    return is_edit_id(prefix) or _INVERSIONS_OF_IMAGE.fullmatch(prefix) is not None
+
+
+def object_key(*texts: str) -> str:
+    """Join texts to a key, or to a prefix of whole parts.
+
+    Raises:
+        ValueError: they do not make a valid key. An empty prefix, for example, would cover
+            everything in the storage.
+    """
+    key = "/".join(texts)
+    parts = key.split("/")
+    if len(parts) > _MAX_PARTS or not all(_PART.fullmatch(part) for part in parts):
+        raise ValueError(f"Not a key of the image storage: {key[:200]!r}")
+    return key
