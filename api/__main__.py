@@ -57,7 +57,7 @@ class _Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Handle SIGTERM or SIGINT."""
-        self._follower.let_go()
+        self._follower.stop()
         super().handle_exit(sig, frame)
 
 

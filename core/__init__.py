@@ -1,17 +1,17 @@
-"""What API, worker and housekeeper share. Imports neither torch nor any of them.
+"""What the API, the workers and the housekeeper share. Imports none of them, and no torch.
 
-schema           what an edit is, and what a request may contain
-store            edits, events and statistics in Redis: the one place that knows its keys
-webhooks         the queue of webhooks, their payloads' schema and secrets
-access           API keys and the rate limiter
-images           images from and for callers: inspected, decoded, stored, marked, signed URLs
+schema           the models of the contract: requests, edits, statuses, problems
+store            edits, statistics and locks in Redis
+webhooks         their queue and log, their bodies, their secrets
+access           API keys and rate limits
+broker           Celery and its messages
+images           stored images: inspection, encoding, provenance, signed URLs
 outbound         an HTTP client that reaches public addresses only
-broker           Celery and its transport
-telemetry        logs, redaction of secrets, traces
-settings         the configuration of every process
-errors           the error tree
-problems         problem objects (RFC 9457)
+telemetry        logs, traces, redaction of secrets
+settings         the configuration of a process, read once
+problems         problem objects (RFC 9457) and their texts
 serializer       a stored edit as its public resource
-ids              edit ids
-circuit_breaker  fails fast while a server hangs
+circuit_breaker  a guard before servers that may hang
+ids              ids of edits
+errors           the error tree
 """

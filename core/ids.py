@@ -1,4 +1,4 @@
-"""Ids: opaque, prefixed and time-ordered (UUIDv7, RFC 9562)."""
+"""Ids of edits: opaque, prefixed and time-ordered (UUIDv7, RFC 9562)."""
 
 import re
 

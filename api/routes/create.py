@@ -127,7 +127,7 @@ async def _answer(request: Request, services: Services, edit_id: str, caller: st
     """Return the answer to a POST, after waiting as long as the client prefers."""
     wait = _preferred_wait(request)
     if wait:
-        await services.follower.until_final(edit_id, wait)
+        await services.follower.wait_until_final(edit_id, wait)
     edit = await run_in_threadpool(load_edit, services, request, edit_id, caller)
     return StoredAnswer(
         status=201 if wait and edit.status.final else 202,

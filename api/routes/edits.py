@@ -86,7 +86,7 @@ async def get_edit(
     """Get an edit. With `wait`, the answer comes when it ends, or after that many seconds."""
     record = await run_in_threadpool(services.store.get, edit_id, caller=caller)
     if wait and not record.status.final:
-        await services.follower.until_final(edit_id, wait)
+        await services.follower.wait_until_final(edit_id, wait)
         record = await run_in_threadpool(services.store.get, edit_id, caller=caller)
     edit = await run_in_threadpool(render_edit, services, request, record)
     etag = etag_of(record, edit.queue_position, now=time.time())

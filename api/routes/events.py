@@ -70,7 +70,7 @@ async def follow_edit(
 ) -> Response:
     """Follow an edit's events from its acceptance to its end, as they happen."""
     await run_in_threadpool(services.store.get, edit_id, caller=caller)
-    if last_event_id and last_event_id == await services.follower.end_of(edit_id):
+    if last_event_id and last_event_id == await services.follower.final_event_id(edit_id):
         return Response(status_code=204)  # makes an EventSource stop reconnecting
 
     async def load_final() -> Edit | None:

@@ -19,7 +19,7 @@ from api.server.headers import IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED
 from api.services import Services
 from api.submission.parsing import ParsedSubmission
 from core.errors import StoreDamaged, StoreUnavailable
-from core.store.idempotency import TAKING_SECONDS, IdempotencyLock, Replay
+from core.store.idempotency import LOCK_SECONDS, IdempotencyLock, Replay
 
 KEY_PATTERN = r"[\x20-\x7e]{1,255}"
 
@@ -101,17 +101,17 @@ async def idempotent(
 
 
 def _first_answer(replay: Replay) -> StoredAnswer | None:
-    if replay.answer is None:
+    if replay.response is None:
         return None
     try:
-        return _ANSWER.validate_python(replay.answer)
+        return _ANSWER.validate_python(replay.response)
     except ValidationError as error:
         raise StoreDamaged("The first answer is damaged; use a new Idempotency-Key.") from error
 
 
 async def _renew(services: Services, lock: IdempotencyLock) -> None:
     while True:
-        await asyncio.sleep(TAKING_SECONDS / 3)
+        await asyncio.sleep(LOCK_SECONDS / 3)
         with suppress(StoreUnavailable):
             await run_in_threadpool(services.idempotency.renew, lock)
 

@@ -36,10 +36,7 @@ class Variant:
     pivots: Text = "empty"  # the text of the DDIM inversion
     start: Text = "target"  # the text that tuning starts from
     strength: float = 1.0  # λ of a soft balance: λ SDPA(q_r, k_r, v) + (1 − λ) SDPA(q, k, v)
-    layers: tuple[float, float] = (
-        0.0,
-        1.0,
-    )  # the range that is balanced, as shares of the layers of each kind
+    layers: tuple[float, float] = (0.0, 1.0)  # the balanced range, as shares of each kind's
 
 
 def edit_variant(model: BatchModel, batch: Batch, options: Variant) -> Edited:
@@ -105,8 +102,8 @@ class _Predictor(Predictor):
 class SoftInjection(AttentionProcessor):
     """Attends with a mix of the source rows' map and the row's own.
 
-    λ SDPA(q_r, k_r, v) + (1 − λ) SDPA(q, k, v) attends with the mixed map, since
-    attention is linear in its map.
+    λ SDPA(q_r, k_r, v) + (1 − λ) SDPA(q, k, v) attends with the mixed map, since attention is
+    linear in its map.
     """
 
     source: list[int]  # [b]

@@ -11,7 +11,7 @@ from bench.edits.batch import Batch, Method
 from bench.edits.cases import Task
 from bench.edits.metrics import Classifier, Quality, measure
 from bench.edits.model import BatchModel, Images
-from bench.edits.results import CostPerImage, Result, ResultStore, settings_digest
+from bench.edits.results import CostPerImage, Result, ResultFolder, settings_digest
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ def evaluate(
         options: one of its settings.
         on_done: called with the number of images done, for a progress bar.
     """
-    store = ResultStore(bench.work, bench.model, name, settings_digest(method.run, options))
-    results = _results(bench, store, method, options, on_done)
+    folder = ResultFolder(bench.work, bench.model, name, settings_digest(method.run, options))
+    results = _results(bench, folder, method, options, on_done)
     qualities = measure(
         bench.tasks,
         np.stack([result.image for result in results]),
@@ -71,15 +71,15 @@ def evaluate(
 
 
 def _results(
-    bench: Bench, store: ResultStore, method: Method[Any], options: Any, on_done: OnDone
+    bench: Bench, folder: ResultFolder, method: Method[Any], options: Any, on_done: OnDone
 ) -> list[Result]:
-    results = {task.key: store.load(task.key) for task in bench.tasks}
+    results = {task.key: folder.load(task.key) for task in bench.tasks}
     missing = [task for task in bench.tasks if results[task.key] is None]
     on_done(len(bench.tasks) - len(missing))
     for start in range(0, len(missing), bench.batch):
         tasks = missing[start : start + bench.batch]
         for task, new in zip(tasks, _run(bench.model, method, options, tasks), strict=True):
-            store.save(task.key, new)
+            folder.save(task.key, new)
             results[task.key] = new
         on_done(len(tasks))
     return [result for task in bench.tasks if (result := results[task.key]) is not None]

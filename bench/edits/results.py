@@ -50,14 +50,14 @@ class Result:
     spent: CostPerImage | None  # None if the inversion was shared between settings
 
 
-class ResultStore:
+class ResultFolder:
     """The stored results of one method with one setting on one model."""
 
     def __init__(self, root: Path, model: BatchModel, name: str, settings: str):
         """Store them under a folder; `settings` comes from `settings_digest`."""
         dtype = str(model.model.dtype).removeprefix("torch.")
-        name_of_model = f"{model.model.identity[:12]}-{model.model.device.type}-{dtype}"
-        self.folder = root / name_of_model / f"{name}-{settings}"
+        model_name = f"{model.model.identity[:12]}-{model.model.device.type}-{dtype}"
+        self.folder = root / model_name / f"{name}-{settings}"
 
     def load(self, key: str) -> Result | None:
         """Return the result of a case; None if there is none yet."""

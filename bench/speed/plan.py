@@ -27,9 +27,7 @@ class Plan:
     """The settings that all sections share."""
 
     steps: int = 50  # T, of every method
-    inner_steps: int | None = (
-        None  # exact number, never stopped early; None: the rules of each method
-    )
+    inner_steps: int | None = None  # exact, never stopped early; None: each method's rules
     repeats: int = 3
     at_once: tuple[int, ...] = (1, 2, 4, 8, 16)  # edits
 

@@ -1,1 +1,1 @@
-"""API keys, and how many requests each may make."""
+"""API keys and their rate limits."""

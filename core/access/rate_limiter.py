@@ -1,7 +1,7 @@
-"""How many requests a key may still make, counted in Redis for all processes together.
+"""The rate limit of each key, counted in Redis for all processes together.
 
-The window slides (`limits`' sliding-window counter): an approximation that keeps two counters a
-key and lets nobody through twice as often around the turn of a minute.
+The window slides (`limits`' sliding-window counter): an approximation that needs two counters per
+key and does not let twice the quota through around the turn of a minute.
 """
 
 import math
@@ -20,12 +20,12 @@ WINDOW_SECONDS = 60
 
 @dataclass(frozen=True)
 class Allowance:
-    """Where a key stands after a request."""
+    """A key's allowance after a request."""
 
     allowed: bool
     quota: int  # requests in any WINDOW_SECONDS
     remaining: int
-    resets_in: int  # seconds until there are more
+    resets_in: int  # seconds until `remaining` grows
 
 
 class RateLimiter:
@@ -39,19 +39,19 @@ class RateLimiter:
 
     @redis_errors()
     def take(self, key_id: str, quota: int) -> Allowance:
-        """Count one request of a key, if it may still make one.
+        """Count one request of a key, if its quota allows one.
 
         Raises:
             StoreUnavailable: Redis does not answer.
-            StoreFull: it has no room to count.
+            StoreFull: Redis has no room to count.
         """
         item = RateLimitItemPerSecond(quota, WINDOW_SECONDS)
         allowed = self._limiter.hit(item, key_id)
-        remaining, resets_in = self._standing(item, key_id)
+        remaining, resets_in = self._remaining(item, key_id)
         return Allowance(allowed, quota, remaining if allowed else 0, max(1, math.ceil(resets_in)))
 
-    def _standing(self, item: RateLimitItem, key_id: str) -> tuple[int, float]:
-        """How many requests are left, and the seconds until there are more.
+    def _remaining(self, item: RateLimitItem, key_id: str) -> tuple[int, float]:
+        """Return how many requests are left, and the seconds until there are more.
 
         The library's own `get_window_stats` says "now" in a window's first millisecond.
         """
@@ -60,8 +60,8 @@ class RateLimiter:
             item.key_for(key_id), window
         )
         used = math.floor(previous * previous_left / window) + current
-        resets_in = current_left - window  # then this window begins to fade
-        if previous:  # it fades already, one request at a time
+        resets_in = current_left - window  # from then on, this window counts less and less
+        if previous:  # the previous one already does, one request at a time
             pace = window / previous
             resets_in = min(resets_in, previous_left % pace or pace)
         return max(0, item.amount - used), resets_in

@@ -1,1 +1,1 @@
-"""Celery: its application, and a transport that passes our own messages only."""
+"""Celery: its application, and a transport that lets only our own messages through."""

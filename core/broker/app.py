@@ -1,9 +1,8 @@
-"""Celery: it carries ids to workers, one queue a model. Order and leases are the store's.
+"""Celery: it carries ids to workers, one queue per model. The store keeps order and leases.
 
-A message says "one more edit waits for this model"; the worker that takes it claims the edit
-that has waited longest (docs/decisions/0002-order-lives-in-the-store.md). So a message that is
-lost or delivered twice costs nothing, and one from a stranger is worth no more
-(core/broker/transport.py).
+A message says "one more edit waits for this model"; the worker that receives it claims the edit
+that has waited longest (docs/decisions/0002-order-lives-in-the-store.md). So a message that is lost
+or delivered twice costs nothing, and a stranger's is worth no more (core/broker/transport.py).
 """
 
 from ssl import CERT_REQUIRED
@@ -19,7 +18,7 @@ RECONNECT_SECONDS = 4  # at most, between two tries to reach Redis again
 
 
 class _Connection(Connection):  # type: ignore[misc]  # the library ships no types
-    """Tries again often: Celery's own pauses grow to half a minute, and cannot be set."""
+    """Tries again often: Celery's own pauses grow to half a minute and cannot be configured."""
 
     def _ensure_connection(self, *args: Any, **kwargs: Any) -> Any:
         kwargs |= {"interval_max": min(RECONNECT_SECONDS, kwargs.get("interval_max", 30))}
@@ -31,34 +30,34 @@ class _Amqp(AMQP):  # type: ignore[misc]
 
 
 def queue_name(model: str) -> str:
-    """The Celery queue of a model."""
+    """Return the name of a model's Celery queue."""
     return f"edits.{model}"
 
 
 def make_celery(broker_url: str) -> Celery:
-    """The application both sides use, with every setting's reason beside it."""
+    """Return the Celery application that the API, the housekeeper and the workers use."""
     secure = broker_url.startswith("rediss:")
     app = Celery("baret", broker=broker_url, set_as_current=False, amqp=_Amqp)
     app.conf.update(
-        # Results live in the store; Celery's own would be a second truth.
+        # Results live in the store; Celery's own would be a second source of truth.
         task_ignore_result=True,
         result_backend=None,
-        # Messages are data: nothing that can execute is ever unpacked, and a worker reads of them
-        # only what our transport lets through.
+        # Messages are data: nothing executable is ever unpacked, and a worker reads only what our
+        # transport lets through.
         broker_transport=f"{Transport.__module__}:{Transport.__name__}",
         # kombu's own default for `rediss://` trusts any certificate; the URL may still say so.
         broker_use_ssl={"ssl_cert_reqs": CERT_REQUIRED} if secure else None,
         task_serializer="json",
         accept_content=["json"],
-        # A message counts as long as its edit runs, so a worker that is stopped gives it back.
+        # A message counts while its edit runs, so a worker that is stopped gives it back.
         task_acks_late=True,
-        # A worker takes no message that it has no free place for.
+        # A worker fetches no message that it has no free place for.
         worker_prefetch_multiplier=1,
         # Chords, gossip and events are not used; without them an idle worker is silent.
         worker_send_task_events=False,
         task_send_sent_event=False,
-        # Whoever can publish to Redis could end every worker by a broadcast. Who serves what is
-        # in the store (GET /v1/models, /readyz).
+        # Anyone who can publish to Redis could stop all workers with a broadcast. The store knows
+        # which worker serves what (GET /v1/models, /readyz).
         worker_enable_remote_control=False,
         # Our own structured logs.
         worker_hijack_root_logger=False,
@@ -69,18 +68,18 @@ def make_celery(broker_url: str) -> Celery:
         # A message lost on a broken connection must not lie unacknowledged in a running worker.
         worker_cancel_long_running_tasks_on_connection_loss=False,
         broker_transport_options={
-            # The lease decides when a worker is lost, never a broker's timeout, so nothing of a
-            # message stays in Redis once it was taken: nothing there to be tampered with.
+            # The lease decides when a worker is lost, not a broker's timeout. So nothing of a
+            # message stays in Redis after its delivery that could be tampered with.
             "ack_emulation": False,
-            # One list a queue: order is the store's, so priorities say nothing.
+            # One list per queue: the store keeps the order, so priorities mean nothing.
             "priority_steps": [0],
-            # A dead connection is noticed instead of waited for.
+            # A dead connection is noticed within seconds.
             "socket_timeout": 5,
             "socket_connect_timeout": 2,
             "socket_keepalive": True,
             "health_check_interval": 15,
         },
-        # On a failed publish the caller learns quickly; the housekeeper sends the message later.
+        # A failed publish returns quickly; the housekeeper sends the message later.
         task_publish_retry_policy={"max_retries": 2, "interval_start": 0.1, "interval_max": 0.5},
     )
     return app

@@ -63,7 +63,7 @@ class ParamsInput(Strict):
     num_inference_steps: Annotated[int, Field(ge=10, le=100)] = 50
     guidance_scale: Annotated[float, Field(ge=1, le=20)] = 7.5
     inner_steps: Annotated[int, Field(ge=0, le=50)] = Field(
-        10, description="at most so many TTIS optimisation steps per timestep"
+        10, description="TTIS optimisation steps per timestep, at most"
     )
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
     output_format: OutputFormat = OutputFormat.PNG

@@ -1,1 +1,1 @@
-"""Redis: the one place that knows its keys and its scripts."""
+"""Edits, statistics and locks in Redis: the only package that knows its keys and scripts."""

@@ -1,7 +1,7 @@
-"""What every class on Redis shares: the connection, its errors in our own words, the scripts.
+"""The connection to Redis, its errors as our own, and the Lua scripts.
 
-What Redis holds is trusted no more than a request is: whoever else writes there can spoil an
-edit, a key or a delivery, but must not take the rest of the service along.
+What Redis holds is trusted no more than a request: a stranger who writes there can spoil an edit, a
+key or a delivery, but must not take the rest of the service along.
 """
 
 import json
@@ -25,10 +25,10 @@ from core.telemetry.logs import get_logger
 log = get_logger(__name__)
 
 TIMEOUT_SECONDS = 2  # to connect, and for an answer
-OPEN_SECONDS = 1.0  # that a server which did not answer in time is not asked again
+OPEN_SECONDS = 1.0  # that the circuit breaker stays open after a timeout
 
-# What reading a value raises that is not as this service writes it. pydantic's, json's and the
-# decoding's errors are kinds of ValueError.
+# What reading a damaged value raises. The errors of pydantic, json and decoding are kinds of
+# ValueError.
 UNREADABLE = (ValueError, TypeError, LookupError, ArithmeticError)
 
 _SCRIPTS = Path(__file__).parent / "lua"
@@ -36,7 +36,7 @@ _MOVES = json.dumps({a: dict.fromkeys(to, True) for a, to in LEGAL_MOVES.items()
 
 
 class _Retry(Retry):
-    """Tries again where a connection broke; a client's connections share a fuse."""
+    """Tries again if a connection broke; a client's connections share a circuit breaker."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -46,33 +46,33 @@ class _Retry(Retry):
         self._this_thread = threading.local()
 
     def __deepcopy__(self, memo: object) -> "_Retry":
-        """Itself: every connection gets a copy of the client's."""
+        """Return itself: every connection gets a copy of the client's."""
         return self
 
     def call_with_retry(self, do: Callable[[], Any], *args: Any, **kwargs: Any) -> Any:
-        """What `do` gives."""
-        if getattr(self._this_thread, "asks", False):  # connecting is a call within a call
+        """Return what `do` returns, unless the circuit breaker is open."""
+        if getattr(self._this_thread, "calling", False):  # connecting is a call within a call
             return super().call_with_retry(do, *args, **kwargs)
         if not self._breaker.allow():
-            raise redis.TimeoutError("not asked: it did not answer in time just now")
-        self._this_thread.asks = True
+            raise redis.TimeoutError("not tried: Redis has just timed out")
+        self._this_thread.calling = True
         try:
             answer = super().call_with_retry(do, *args, **kwargs)
         except redis.TimeoutError:
             self._breaker.record_timeout()
             raise
         finally:
-            self._this_thread.asks = False
+            self._this_thread.calling = False
         self._breaker.reset()
         return answer
 
 
 def connect(url: str) -> "redis.Redis":
-    """A pooled, thread-safe connection that gives up within seconds instead of hanging."""
+    """Return a pooled, thread-safe connection that gives up within seconds."""
     return redis.Redis.from_url(
         url,
         decode_responses=True,
-        encoding_errors="replace",  # one spoilt value must not hide those beside it
+        encoding_errors="replace",  # one damaged value must not hide the others
         socket_timeout=TIMEOUT_SECONDS,
         socket_connect_timeout=TIMEOUT_SECONDS,
         health_check_interval=15,
@@ -82,7 +82,7 @@ def connect(url: str) -> "redis.Redis":
 
 @contextmanager
 def redis_errors() -> Iterator[None]:
-    """Used as a decorator: what goes wrong with Redis is our own error, not the library's."""
+    """Turn the errors of Redis into our own; used as a decorator."""
     try:
         yield
     except redis.RedisError as error:
@@ -96,19 +96,19 @@ def redis_errors() -> Iterator[None]:
 
 
 def _damaged(error: Exception) -> StoreDamaged:
-    # The place, not what was there: whoever wrote that shall not write our log.
+    # The place in the code, not the value: its author must not write our log.
     *_, place = extract_tb(error.__traceback__)[:2]
     where = f"{Path(place.filename).name}:{place.lineno}"
-    log.error("Redis holds what cannot be read", where=where, reason=type(error).__name__)
+    log.error("Redis holds a value that cannot be read", where=where, reason=type(error).__name__)
     return StoreDamaged("The service's own records are damaged; tell its operator.")
 
 
-# Where Redis has reached its `maxmemory` these are refused; what ends, frees and runs edits is not.
+# Refused while Redis is at its `maxmemory`. Scripts that run, end or delete edits are not.
 _REFUSED_WHEN_FULL = ("reserve_upload", "submit", "acquire_idempotency", "preview", "probe")
 
 
 class Scripts:
-    """Every script, each behind the prelude; nothing is sent before one is run."""
+    """All scripts, each behind the prelude. Nothing is sent before one is run."""
 
     def __init__(self, client: redis.Redis):
         prelude = keys.lua_definitions() + (_SCRIPTS / "prelude.lua").read_text()
@@ -119,11 +119,11 @@ class Scripts:
         }
 
     def run(self, script: str, *arguments: str | float) -> Any:
-        """What the script returns."""
+        """Run a script and return what it returns."""
         return self._scripts[script](args=[_MOVES, *arguments])
 
     def write(self, *command: str | float) -> Any:
-        """What one command returns, which is let in where Redis is full: it frees, or is small."""
+        """Run a command even if Redis is full, because it frees memory or needs little."""
         return self.run("write", *command)
 
 
@@ -138,5 +138,5 @@ class RedisStore:
 
 
 def _head(script: str) -> str:
-    # Refused before it begins, not in the middle.
+    # A full Redis refuses a script before it begins, not in the middle.
     return "#!lua\n" if script in _REFUSED_WHEN_FULL else "#!lua flags=allow-oom\n"

@@ -1,4 +1,4 @@
-"""How long an edit will take, by what recent edits of its model took."""
+"""Estimates of how long an edit will take, from recent edits of its model."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator
@@ -8,12 +8,12 @@ from typing import Any, Self
 
 from core.schema import EditStatus, Record
 
-MIN_PROGRESS = 0.1  # progress from which on a run says by itself how long it will take
+MIN_PROGRESS = 0.1  # from here on a run's own progress tells how long it will take
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run, ended or not. `work` is `Params.work`, its cost beside others."""
+    """A run, ended or not. `work` is `Params.work`, its relative cost."""
 
     seconds: float  # so far
     work: float
@@ -22,18 +22,18 @@ class Run:
 
 @dataclass(frozen=True)
 class QueueSnapshot:
-    """What the time until an edit's end follows from."""
+    """The state of a model's queue that an edit's time left follows from."""
 
     now: float  # Redis's clock, as a Unix time
     position: int | None  # edits of the same model before it; None unless it is queued
-    workers: int  # live ones of its model
-    recent: tuple[Run, ...]  # of its model, that succeeded
+    workers: int  # live workers of its model
+    recent: tuple[Run, ...]  # of its model, succeeded
     running: tuple[Run, ...]  # of its model, now
 
     @classmethod
-    def read(cls, found: list[Any]) -> Self:
-        """From what `scripts/outlook.lua` returns."""
-        now_ms, position, workers, recent, running = found
+    def read(cls, values: list[Any]) -> Self:
+        """Read what `lua/queue_snapshot.lua` returns."""
+        now_ms, position, workers, recent, running = values
         return cls(
             now=now_ms / 1000,
             position=None if position < 0 else position,
@@ -43,9 +43,9 @@ class QueueSnapshot:
         )
 
 
-def recent_runs(found: Iterable[str]) -> tuple[Run, ...]:
-    """From `baret:runs:<model>`: '<ms> <work>' each."""
-    return tuple(_readable((text.split() for text in found), _ended))
+def recent_runs(texts: Iterable[str]) -> tuple[Run, ...]:
+    """Read a model's recent runs: `<ms> <work>` each."""
+    return tuple(_readable((text.split() for text in texts), _ended))
 
 
 def _ended(ms: str, work: str) -> Run:
@@ -56,9 +56,9 @@ def _running(now_ms: int, work: str, progress: str, started: str) -> Run:
     return Run((now_ms - int(started)) / 1000, float(work), float(progress))
 
 
-def _readable(found: Iterable[list[Any]], read: Callable[..., Run]) -> Iterator[Run]:
-    """Those that are runs: an estimate is not worth failing for."""
-    for values in found:
+def _readable(rows: Iterable[list[Any]], read: Callable[..., Run]) -> Iterator[Run]:
+    """Yield the runs that can be read: an estimate is not worth failing for."""
+    for values in rows:
         try:
             run = read(*values)
         except (ValueError, TypeError):
@@ -68,7 +68,7 @@ def _readable(found: Iterable[list[Any]], read: Callable[..., Run]) -> Iterator[
 
 
 def eta_seconds(record: Record, snapshot: QueueSnapshot) -> float | None:
-    """Seconds until the edit's end, never negative; None where nothing is known."""
+    """Return the seconds until the edit's end, never negative; None if unknown."""
     rate = median(run.seconds / run.work for run in snapshot.recent) if snapshot.recent else None
     work = record.submission.params.work
     if record.status is EditStatus.RUNNING and record.started_at is not None:
@@ -82,7 +82,7 @@ def eta_seconds(record: Record, snapshot: QueueSnapshot) -> float | None:
 
 
 def _left(run: Run, rate: float | None) -> float | None:
-    """Of a running edit: what others took, or this one so far where that is more already."""
+    """Return the seconds left of a running edit, by what others took or by its own time so far."""
     if rate is not None:
         return (1 - run.progress) * max(rate * run.work, run.seconds)
     if run.progress < MIN_PROGRESS:
@@ -91,7 +91,7 @@ def _left(run: Run, rate: float | None) -> float | None:
 
 
 def _wait(snapshot: QueueSnapshot, rate: float) -> float:
-    """Until a queued edit is taken: as many run at once as now, each as long as is usual."""
+    """Return the seconds until a queued edit is claimed, if as many run at once as now."""
     left = sorted(_left(run, rate) or 0.0 for run in snapshot.running) or [0.0]
     rounds, place = divmod(snapshot.position or 0, len(left))
     return left[place] + rounds * median(run.seconds for run in snapshot.recent)

@@ -1,4 +1,4 @@
-"""An edit's events as they come, without holding a thread: each follower is one coroutine."""
+"""An edit's events as they are written. Followers are coroutines and hold no threads."""
 
 import asyncio
 import json
@@ -20,8 +20,8 @@ from core.store import keys
 from core.store.connection import TIMEOUT_SECONDS, UNREADABLE
 
 BLOCK_SECONDS = 5
-MAX_WAITERS = 2000  # each holds a connection; Valkey's own bound is 10,000 clients
-MAX_AT_ONCE = 100  # events read in one round trip
+MAX_WAITERS = 2000  # each holds a connection; Valkey's own limit is 10,000 clients
+EVENTS_PER_READ = 100
 
 _EVENT_ID = re.compile(r"(\d{1,15})-(\d{1,15})", re.ASCII)
 _START = "0-0"
@@ -29,7 +29,7 @@ _START = "0-0"
 
 @dataclass(frozen=True)
 class Event:
-    """What happened to an edit. `id` orders it among the edit's events."""
+    """A change of an edit. `id` orders it among the edit's events."""
 
     id: str
     type: str  # "status", "progress", "preview" or "done"
@@ -43,11 +43,11 @@ def _redis_errors() -> Iterator[None]:
     except (RedisError, asyncio.IncompleteReadError) as error:
         raise StoreUnavailable("Redis does not answer; try again in a few seconds.") from error
     except UNREADABLE as error:
-        raise StoreDamaged("The edit's events are damaged; ask for the edit itself.") from error
+        raise StoreDamaged("The edit's events are damaged; request the edit itself.") from error
 
 
 class Follower:
-    """Reads edits' event streams (`baret:events:<id>`) as they are written.
+    """Reads edits' event streams as they are written.
 
     Raises:
         StoreUnavailable: from any method, when Redis does not answer.
@@ -62,78 +62,78 @@ class Follower:
             socket_connect_timeout=TIMEOUT_SECONDS,
             # Above the longest blocking read, which would otherwise count as a dead connection.
             socket_timeout=BLOCK_SECONDS + TIMEOUT_SECONDS,
-            # What did not answer in time is not waited for again.
+            # A server that did not answer in time is not tried again.
             retry=Retry(
                 ExponentialWithJitterBackoff(base=0.05, cap=0.5), 3, (redis.ConnectionError,)
             ),
             max_connections=MAX_WAITERS,
         )
-        self._leaving = False
+        self._stopping = False
 
-    def let_go(self) -> None:
-        """Have everyone who waits return within `BLOCK_SECONDS`: the process is to end."""
-        self._leaving = True
+    def stop(self) -> None:
+        """End all waiting within `BLOCK_SECONDS`, because the process is shutting down."""
+        self._stopping = True
 
-    async def until_final(self, edit_id: str, seconds: float) -> None:
-        """Return as soon as the edit has ended, after `seconds`, or when let go."""
+    async def wait_until_final(self, edit_id: str, seconds: float) -> None:
+        """Wait until the edit has ended, for at most `seconds`, or until stopped."""
         deadline = time.monotonic() + seconds
         with _redis_errors():
-            seen = await self._last_id(edit_id)
-            # The status is read after the stream's end: what comes between is seen below.
+            last_id = await self._last_id(edit_id)
+            # The status is read after the stream's end: the loop sees what comes between.
             status = await self._redis.hget(keys.edit(edit_id), "status")
             if status is None or EditStatus(status).final:
                 return
-            while (left := deadline - time.monotonic()) > 0 and not self._leaving:
-                for event in await self._read(edit_id, seen, min(left, BLOCK_SECONDS)):
-                    seen = event.id
+            while (left := deadline - time.monotonic()) > 0 and not self._stopping:
+                for event in await self._read(edit_id, last_id, min(left, BLOCK_SECONDS)):
+                    last_id = event.id
                     if event.type == "done":
                         return
 
-    async def end_of(self, edit_id: str) -> str | None:
-        """The id of the event that ended the edit; None while it goes on."""
+    async def final_event_id(self, edit_id: str) -> str | None:
+        """Return the id of the event that ended the edit; None while it goes on."""
         with _redis_errors():
             last = await self._last(edit_id)
             return last.id if last and last.type == "done" else None
 
     async def events(self, edit_id: str, *, after: str) -> AsyncIterator[Event | None]:
-        """What has happened since the event `after`, and what happens until the edit's end.
+        """Yield the events since `after`, and all that follow until the edit's end.
 
-        Where some of it is kept no longer, it begins with the edit's current state. An id that is
-        none of this edit's is passed over, and everything is told. None is yielded when nothing
-        has happened for `BLOCK_SECONDS`.
+        If some of them have been trimmed, the first is the edit's current state. An id that is not
+        one of this edit's is ignored, and every event is yielded. None means that nothing has
+        happened for `BLOCK_SECONDS`.
         """
         with _redis_errors():
-            seen = await self._known(edit_id, after)
-            if await self._misses(edit_id, seen):
+            last_id = await self._known(edit_id, after)
+            if await self._has_gap(edit_id, last_id):
                 state = await self._state(edit_id)
                 if state is None:
                     return
                 yield state
                 if state.type == "done":
                     return
-                seen = state.id
-            while not self._leaving:
-                found = await self._read(edit_id, seen, BLOCK_SECONDS)
-                for event in found:
+                last_id = state.id
+            while not self._stopping:
+                events = await self._read(edit_id, last_id, BLOCK_SECONDS)
+                for event in events:
                     yield event
                     if event.type == "done":
                         return
-                    seen = event.id
-                if not found:
+                    last_id = event.id
+                if not events:
                     if not await self._redis.exists(keys.events(edit_id)):
                         return  # deleted
                     yield None
 
     async def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         await self._redis.aclose()
 
     async def _read(self, edit_id: str, after: str, seconds: float) -> list[Event]:
-        """The next events, waited for so long."""
+        """Return the next events, after waiting for them for at most `seconds`."""
         key = keys.events(edit_id)
         block = max(1, int(seconds * 1000))
-        found = await self._redis.xread({key: after}, count=MAX_AT_ONCE, block=block)
-        return [_event(entry) for entry in found[0][1]] if found else []
+        streams = await self._redis.xread({key: after}, count=EVENTS_PER_READ, block=block)
+        return [_event(entry) for entry in streams[0][1]] if streams else []
 
     async def _last(self, edit_id: str) -> Event | None:
         newest = await self._redis.xrevrange(keys.events(edit_id), count=1)
@@ -144,23 +144,23 @@ class Follower:
         return last.id if last else _START
 
     async def _known(self, edit_id: str, after: str) -> str:
-        """`after`, or the very beginning where no event of the edit can have that id."""
+        """Return `after`, or the beginning if no event of the edit can have that id."""
         if not _EVENT_ID.fullmatch(after):
             return _START
         return after if _order(after) <= _order(await self._last_id(edit_id)) else _START
 
-    async def _misses(self, edit_id: str, after: str) -> bool:
-        """Whether events that came after this one are kept no longer."""
+    async def _has_gap(self, edit_id: str, after: str) -> bool:
+        """Return whether events that came after this one have been trimmed."""
         key = keys.events(edit_id)
         if not await self._redis.exists(key):
             return True
-        kept = await self._redis.xinfo_stream(key)
-        first = kept["first-entry"][0]
-        return kept["entries-added"] > kept["length"] and _order(after) < _order(first)
+        info = await self._redis.xinfo_stream(key)
+        first = info["first-entry"][0]
+        return info["entries-added"] > info["length"] and _order(after) < _order(first)
 
     async def _state(self, edit_id: str) -> Event | None:
-        """How the edit stands, as the event that a follower who missed some begins with."""
-        # The stream's end is read before the record: what comes between is told once more.
+        """Return the edit's current state as an event, for a follower who missed some."""
+        # The stream's end is read before the record: what comes between is repeated.
         last = await self._last(edit_id)
         if last is None or last.type == "done":
             return last

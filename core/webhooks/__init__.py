@@ -1,1 +1,1 @@
-"""Webhooks: what is due, what they say and what signs them."""
+"""Webhooks: their queue and log, their contents, and the secrets that sign them."""

@@ -1,9 +1,8 @@
-"""Webhooks that are due, and what came of those that were sent.
+"""The queue and the log of webhook deliveries.
 
-Keys: `baret:deliveries:lanes` lanes by when each is due · `baret:deliveries:due:<lane>` its
-deliveries by when each is due · `baret:delivery:<id>`, `…:attempts` one of them and its log.
-A lane is a caller and a receiver, which is a URL's scheme and authority; a delivery's `receiver`
-holds its lane. Deliveries are made where an edit's status moves, and go with the edit.
+Deliveries wait in lanes, one per caller and receiver; a receiver is a URL's scheme and authority.
+In Redis the field `receiver` of a delivery holds its lane. The scripts create deliveries when an
+edit's status moves, and delete them with the edit.
 """
 
 import json
@@ -23,8 +22,8 @@ from core.webhooks.schema import DeliveryAttempt, DeliveryStatus, WebhookDeliver
 
 log = get_logger(__name__)
 
-LEASE_SECONDS = 60.0  # above the webhook time-out
-MAX_LOGGED_ATTEMPTS = 20  # of a delivery that its log holds
+LEASE_SECONDS = 60.0  # longer than a webhook's timeout
+MAX_LOGGED_ATTEMPTS = 20  # per delivery
 
 
 @dataclass(frozen=True)
@@ -38,13 +37,13 @@ class Delivery:
     caller: str
     receiver: str
     created_at: datetime
-    tries: int  # of its schedule, this one included
-    taken: int  # never falls; tells an attempt from one before a replay
+    tries: int  # attempts of its schedule, this one included
+    taken: int  # how often it was claimed: tells an attempt from one before a replay
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of an attempt."""
+    """The outcome of an attempt."""
 
     attempt: DeliveryAttempt
     status: DeliveryStatus
@@ -53,7 +52,7 @@ class Outcome:
 
 
 class Deliveries:
-    """The schedule and the log of webhooks.
+    """The queue and the log of webhook deliveries.
 
     Raises:
         StoreUnavailable: from any method, when Redis does not answer.
@@ -66,49 +65,51 @@ class Deliveries:
 
     @redis_errors()
     def take(self, busy: Collection[str] = ()) -> Delivery | None:
-        """Take the webhook that is due longest; unsettled, it is due again after a minute.
+        """Claim the delivery that has been due longest.
+
+        If it is not settled within a minute, it becomes due again.
 
         Args:
-            busy: receivers that get no more for now, and callers who send no more.
+            busy: receivers and callers whose deliveries must wait for now.
         """
         names = json.dumps(dict.fromkeys(busy, True))
         lease = int(LEASE_SECONDS * 1000)
-        while found := self._run("claim_delivery", lease, names):
-            delivery_id, fields, receiver = found
+        while claimed := self._run("claim_delivery", lease, names):
+            delivery_id, fields, lane = claimed
             try:
                 return _delivery(delivery_id, dict(zip(fields[::2], fields[1::2], strict=True)))
             except UNREADABLE as error:
-                log.error("a delivery cannot be read: dropped", reason=type(error).__name__)
-                self._run("drop_delivery", delivery_id, receiver)
+                log.error("dropped an unreadable delivery", reason=type(error).__name__)
+                self._run("drop_delivery", delivery_id, lane)
         return None
 
     @redis_errors()
     def settle(self, delivery: Delivery, outcome: Outcome) -> None:
-        """Note what came of an attempt, and when the next one is due."""
-        again = "" if outcome.retry_after is None else int(outcome.retry_after * 1000)
+        """Record an attempt's outcome, and when the next one is due."""
+        retry_ms = "" if outcome.retry_after is None else int(outcome.retry_after * 1000)
         self._run(
             "settle_delivery",
             delivery.id,
             delivery.taken,
             outcome.attempt.model_dump_json(),
             outcome.status.value,
-            again,
+            retry_ms,
             "gone" if outcome.gone else "",
             MAX_LOGGED_ATTEMPTS,
         )
 
     @redis_errors()
     def of(self, edit_id: str) -> list[WebhookDelivery]:
-        """The deliveries of an edit, the oldest first. Progress events are not kept."""
-        found = (self._get(delivery_id) for delivery_id in _ids(edit_id))
-        return sorted((one for one in found if one), key=lambda one: one.created_at)
+        """Return the deliveries of an edit, the oldest first. Progress events leave none."""
+        deliveries = (self._get(delivery_id) for delivery_id in _ids(edit_id))
+        return sorted((one for one in deliveries if one), key=lambda one: one.created_at)
 
     @redis_errors()
     def replay(self, delivery_id: str, edit_id: str) -> WebhookDelivery:
-        """Send a delivery again now, under its own id, its schedule begun anew.
+        """Make a delivery due now, under the same id, and restart its schedule.
 
         Raises:
-            DeliveryNotFound: the edit has none of this id.
+            DeliveryNotFound: no delivery of this edit has this id.
         """
         known = delivery_id in _ids(edit_id) and self._run("replay_delivery", delivery_id)
         delivery = self._get(delivery_id) if known else None
@@ -128,9 +129,9 @@ class Deliveries:
             id=delivery_id,
             type=fields["type"],
             url=fields["url"],
-            created_at=_moment(fields["created_ms"]),
+            created_at=_time(fields["created_ms"]),
             status=fields["status"],
-            next_attempt_at=None if due is None else _moment(due),
+            next_attempt_at=None if due is None else _time(due),
             attempts=[DeliveryAttempt.model_validate_json(text) for text in attempts],
         )
 
@@ -144,18 +145,18 @@ def _delivery(delivery_id: str, fields: dict[str, str]) -> Delivery:
         url=fields["url"],
         caller=caller,
         receiver=receiver,
-        created_at=_moment(fields["created_ms"]),
+        created_at=_time(fields["created_ms"]),
         tries=int(fields["tries"]),
         taken=int(fields["taken"]),
     )
 
 
 def _ids(edit_id: str) -> list[str]:
-    """Of every delivery that an edit can have in its log (`delivery_id` in the prelude)."""
-    kept = [event for event in WebhookEvent if event is not WebhookEvent.PROGRESS]
+    """Return the ids of all deliveries that an edit can have (`delivery_id` in the prelude)."""
+    logged = [event for event in WebhookEvent if event is not WebhookEvent.PROGRESS]
     bare = edit_id.removeprefix("edit_")
-    return [f"msg_{bare}_{event.removeprefix('edit.')}" for event in kept]
+    return [f"msg_{bare}_{event.removeprefix('edit.')}" for event in logged]
 
 
-def _moment(ms: str | float) -> datetime:
+def _time(ms: str | float) -> datetime:
     return datetime.fromtimestamp(int(ms) / 1000, UTC)

@@ -1,4 +1,4 @@
-"""What is said of webhooks: their body, their log, their secret (docs/api.md)."""
+"""Webhooks in the contract: body, log of deliveries, secret (docs/api.md)."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -10,18 +10,18 @@ from core.schema import Edit, Strict, WebhookEvent
 
 
 class WebhookBody(Strict):
-    """What a webhook's receiver is sent."""
+    """The body of a webhook."""
 
     type: WebhookEvent
     timestamp: datetime = Field(description="of the event, not of the attempt")
     data: Edit = Field(description="the edit as it is when the attempt is made")
     omitted: list[str] | None = Field(
-        None, description="fields of `data` left empty to keep the body under 20 kB; mostly absent"
+        None, description="fields of `data` left empty to keep the body under 20 kB; usually absent"
     )
 
 
 class DeliveryStatus(StrEnum):
-    """Where a delivery stands."""
+    """The status of a delivery."""
 
     PENDING = "pending"
     DELIVERED = "delivered"
@@ -29,7 +29,7 @@ class DeliveryStatus(StrEnum):
 
 
 class DeliveryError(StrEnum):
-    """Why an attempt got no answer."""
+    """Why an attempt got no response."""
 
     TIMEOUT = "timeout"
     UNREACHABLE = "unreachable"
@@ -41,13 +41,13 @@ class DeliveryAttempt(Strict):
     """One attempt at a webhook."""
 
     at: datetime
-    seconds: float = Field(description="until the answer, or until it was given up")
-    status: int | None = Field(None, description="what the receiver answered (HTTP)")
-    error: DeliveryError | None = Field(None, description="why there was no answer")
+    seconds: float = Field(description="until the response, or until it was given up")
+    status: int | None = Field(None, description="the receiver's HTTP status")
+    error: DeliveryError | None = Field(None, description="why there was no response")
 
 
 class WebhookDelivery(Strict):
-    """An event and what came of telling it."""
+    """An event, and the attempts to deliver it."""
 
     id: str = Field(description="the `webhook-id`, the same on every attempt")
     object: Literal["delivery"] = "delivery"
@@ -60,10 +60,10 @@ class WebhookDelivery(Strict):
 
 
 class WebhookSecret(Strict):
-    """What a caller's webhooks are signed with."""
+    """The secret that signs a caller's webhooks."""
 
     object: Literal["webhook_secret"] = "webhook_secret"
     secret: str = Field(description="`whsec_…`, as libraries for Standard Webhooks take it")
     previous_expires_at: datetime | None = Field(
-        None, description="until when the secret before this one signs too"
+        None, description="until when the previous secret signs too"
     )

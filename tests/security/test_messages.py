@@ -11,7 +11,7 @@ import redis
 from celery import Celery
 
 from core.broker.app import make_celery, signal_waiting
-from core.broker.transport import MAX_BYTES, RUN_EDIT, only_ours
+from core.broker.transport import MAX_BYTES, RUN_EDIT, rewrite_message
 from core.ids import new_edit_id
 from tests.security.messages import CANVAS, STOLEN, hostile, message
 from tests.security.tally import Tally
@@ -137,11 +137,11 @@ def test_a_message_is_its_edits_id_and_nothing_else(redis_url: str) -> None:
         [[edit_id], {}, CANVAS], headers={"eta": "2999-01-01", "compression": ""}
     )
     for item in (sent, json.dumps(asks_for_more).encode()):
-        ours = only_ours(item, QUEUE)
+        ours = rewrite_message(item, QUEUE)
         assert ours is not None and edit_id.encode() not in ours  # in base64
         assert set(json.loads(ours)["headers"]) == {"task", "id", "ignore_result"}
         assert STOLEN.encode() not in ours
-    assert only_ours(sent + b" " * MAX_BYTES, QUEUE) is None
+    assert rewrite_message(sent + b" " * MAX_BYTES, QUEUE) is None
 
 
 def test_a_broker_behind_tls_must_show_a_valid_certificate() -> None:

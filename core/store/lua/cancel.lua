@@ -1,5 +1,5 @@
 -- Cancel a queued edit at once; ask a running one to stop at its next UNet call.
--- id → status found
+-- id → its status before | nil
 local id = ARGV[2]
 local status = redis.call('HGET', edit_key(id), 'status')
 if status == 'queued' then

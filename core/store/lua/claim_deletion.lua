@@ -1,4 +1,5 @@
--- Take the prefix whose pictures are due for deletion longest; it is due again after the lease.
+-- Claim the prefix of stored images that has been due for deletion longest. If its deletion is not
+-- confirmed within the lease, it becomes due again.
 -- lease in ms → prefix | nil
 local due = redis.call('ZRANGE', deletions_key, '-inf', now_ms(), 'BYSCORE', 'LIMIT', 0, 1)
 if #due == 0 then return nil end

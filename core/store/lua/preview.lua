@@ -1,4 +1,4 @@
--- Publish a small picture of how an attempt stands, only if it still holds the edit.
+-- Publish a small image of an attempt's state, only if it still holds the edit.
 -- id, token, data → 'ok' | 'stale'
 local id, token, data = unpack(ARGV, 2)
 if not holds(id, token) then return 'stale' end

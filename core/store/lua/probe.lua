@@ -1,2 +1,2 @@
--- Nothing; refused where Redis is full, as whatever begins an edit is.
+-- Do nothing; like every script that begins an edit, it is refused while Redis is full.
 return 'ok'

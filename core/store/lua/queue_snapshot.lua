@@ -1,4 +1,4 @@
--- What the time until an edit's end follows from (core/store/estimates.py).
+-- Return what the time until an edit's end follows from (core/store/estimates.py).
 -- id → {now, place in the queue or -1, live workers, {'<ms> <work>' of recent runs, …},
 --       {{work, progress, started in ms} of running edits, …}} | nil
 local id = ARGV[2]
@@ -11,9 +11,9 @@ for _, name in ipairs(redis.call('ZRANGE', workers_key, now / 1000, '+inf', 'BYS
 end
 local running = {}
 for _, other in ipairs(redis.call('ZRANGE', running_key, 0, -1)) do
-  local its, work, progress, started =
+  local other_model, work, progress, started =
     unpack(redis.call('HMGET', edit_key(other), 'model', 'work', 'progress', 'started_ms'))
-  if its == model and work then table.insert(running, { work, progress, started }) end
+  if other_model == model and work then table.insert(running, { work, progress, started }) end
 end
 local place = redis.call('ZRANK', waiting_key(model), id) or -1
 return { now, place, workers, redis.call('LRANGE', runs_key(model), 0, -1), running }

@@ -1,3 +1,3 @@
--- One command that is let in where Redis is full, for it frees memory or takes next to none.
+-- Run one command even if Redis is full, because it frees memory or needs little.
 -- the command and its arguments → its answer
 return redis.call(unpack(ARGV, 2))

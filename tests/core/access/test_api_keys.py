@@ -1,4 +1,4 @@
-"""Keys that were made, on a real Valkey."""
+"""API keys on a real Valkey."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime

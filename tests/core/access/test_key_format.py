@@ -1,4 +1,4 @@
-"""The form of a key, and that it is kept out of what is written."""
+"""The form of a key, and that logs never show one."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from core.access.api_keys import PREFIX, id_of, is_key, new_key
 from core.telemetry.logs import configure_logs, get_logger
 from core.telemetry.redaction import redact
 
-# A whole beginning, without its checksum.
+# A key without its checksum.
 KNOWN = "baret_sk_00000000000000000000000000000000"
 
 

@@ -1,4 +1,4 @@
-"""The rate of a key's requests, on a real Valkey."""
+"""The rate limit of a key on a real Valkey."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor

@@ -15,8 +15,8 @@ def test_the_preset_fills_in_what_was_not_given(model: Model) -> None:
 
 
 def test_what_was_given_wins_over_the_preset(model: Model) -> None:
-    asked = ParamsInput(interpolation=0.0, cross_attention_until=1)
-    params = Params.resolve(asked, model.presets)
+    given = ParamsInput(interpolation=0.0, cross_attention_until=1)
+    params = Params.resolve(given, model.presets)
     assert (params.interpolation, params.cross_attention_until) == (0.0, 1)
     assert params.self_attention_until == 0.4
 
@@ -36,7 +36,7 @@ def test_each_interpolation_is_one_output_in_the_order_asked(model: Model) -> No
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "params",
     [
         {"interpolation": -0.01},
         {"interpolation": 1.01},
@@ -68,9 +68,9 @@ def test_each_interpolation_is_one_output_in_the_order_asked(model: Model) -> No
         {"steps": 50},
     ],
 )
-def test_what_is_out_of_range_or_unknown_is_refused(asked: dict[str, Any]) -> None:
+def test_what_is_out_of_range_or_unknown_is_refused(params: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
-        ParamsInput(**asked)
+        ParamsInput(**params)
 
 
 # docs/api.md, "Parameters": both ends of each range, and every name.

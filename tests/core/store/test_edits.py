@@ -1,4 +1,4 @@
-"""The store's moves, on a real Valkey. Workers here are calls of its worker-side methods."""
+"""The store's moves on a real Valkey. Workers are calls of the store's methods for them."""
 
 import threading
 import time
@@ -47,7 +47,7 @@ def place(store: EditStore, edit_id: str) -> int | None:
 
 
 def let_lease_run_out(redis_url: str, *edit_ids: str) -> None:
-    """Move leases into the past: waiting 12 s in each test would show no more."""
+    """Move leases into the past instead of waiting 12 s in each test."""
     with redis.Redis.from_url(redis_url) as client:
         client.zadd(keys.RUNNING, dict.fromkeys(edit_ids, 1))
 
@@ -64,7 +64,7 @@ def test_a_submitted_edit_is_queued_as_it_was_asked(store: EditStore, submission
 def test_a_submission_sent_twice_does_not_undo_what_came_between(
     store: EditStore, submission: Make
 ) -> None:
-    # As the client library does when the connection breaks before the answer.
+    # The client library does this if the connection breaks before the answer.
     made = submission()
     claim = claimed(store, made)
     store.submit(made, limit=100)
@@ -78,7 +78,7 @@ def test_edits_are_claimed_in_the_order_of_their_acceptance(
     ids = []
     for _ in range(3):
         ids.append(submitted(store, submission()))
-        time.sleep(0.002)  # the order is that of milliseconds
+        time.sleep(0.002)  # edits are ordered by milliseconds
     assert [place(store, edit_id) for edit_id in ids] == [0, 1, 2]
     claims = [store.claim("zoo") for _ in range(4)]
     assert [claim and claim.id for claim in claims] == [*ids, None]
@@ -352,7 +352,7 @@ def test_when_to_come_again_is_told_by_what_recent_edits_took(
         claim = claimed(store, submission())
         ran_for(redis_url, claim.id, seconds)
         store.finish(claim, EditStatus.SUCCEEDED, result=Result())
-    assert refused(QueueFull, limit=0) is None  # no worker lives
+    assert refused(QueueFull, limit=0) is None  # no live worker
     store.announce("worker-1", model)
     assert refused(QueueFull, limit=0) in (40, 41)
     store.announce("worker-2", model)
@@ -363,7 +363,7 @@ def test_when_to_come_again_is_told_by_what_recent_edits_took(
     assert refused(TooManyInFlight, in_flight=1) in (80, 81)
     for _ in range(4):
         submitted(store, submission(caller="ben"))
-    for _ in range(4):  # two workers that take two at once
+    for _ in range(4):  # two workers with two edits each
         store.claim("zoo")
     assert refused(QueueFull, limit=0) in (10, 11)
 

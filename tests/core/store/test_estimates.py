@@ -1,4 +1,4 @@
-"""Time left, by recent runs. One of `WORK` takes 10 s in most of them."""
+"""Estimates of the time left, by recent runs. In most of them `WORK` takes 10 s."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ NOW = 1_700_000_000.0
 
 @pytest.fixture
 def record(submission: Callable[..., Submission]) -> Callable[..., Record]:
-    """Makes a queued edit, or one that has run for so many seconds."""
+    """Make a queued edit, or one that has run for some seconds."""
 
     def make(*, ran: float | None = None, progress: float = 0.0, **params: object) -> Record:
         started = None if ran is None else datetime.fromtimestamp(NOW - ran, UTC)

@@ -15,11 +15,11 @@ Make = Callable[..., Submission]
 
 
 async def waited(url: str, *edit_ids: str, seconds: float) -> float:
-    """How long it took until every waiter came back."""
+    """Return the seconds until every waiter has returned."""
     follower = Follower(url)
     started = time.monotonic()
     try:
-        await asyncio.gather(*(follower.until_final(edit_id, seconds) for edit_id in edit_ids))
+        await asyncio.gather(*(follower.wait_until_final(edit_id, seconds) for edit_id in edit_ids))
     finally:
         await follower.close()
     return time.monotonic() - started
@@ -72,14 +72,16 @@ def test_a_redis_that_is_gone_is_our_own_error() -> None:
         asyncio.run(waited("redis://127.0.0.1:1/0", "edit_x", seconds=1))
 
 
-async def told(url: str, edit_id: str, *, after: str = "", most: int = 1000) -> list[Event | None]:
-    """What a follower is told until the end, or so many."""
+async def follow(
+    url: str, edit_id: str, *, after: str = "", limit: int = 1000
+) -> list[Event | None]:
+    """Return the events that a follower gets, at most `limit`."""
     follower = Follower(url)
     events: list[Event | None] = []
     try:
         async for event in follower.events(edit_id, after=after):
             events.append(event)
-            if len(events) == most:
+            if len(events) == limit:
                 break
     finally:
         await follower.close()
@@ -92,7 +94,7 @@ def kinds(events: list[Event | None]) -> list[str]:
 
 @pytest.fixture
 def finished(store: EditStore, submission: Make) -> str:
-    """An edit with two progress events between its start and its end."""
+    """Make an edit with two progress events between its start and its end."""
     made = submission()
     store.submit(made, limit=10)
     claim = store.claim("zoo")
@@ -109,7 +111,7 @@ EVERYTHING = ["status", "status", "progress", "progress", "done"]
 def test_a_follower_is_told_everything_from_the_acceptance_on(
     finished: str, redis_url: str
 ) -> None:
-    events = asyncio.run(told(redis_url, finished))
+    events = asyncio.run(follow(redis_url, finished))
     assert kinds(events) == EVERYTHING
     ids = [event.id for event in events if event]
     assert len(set(ids)) == 5
@@ -118,17 +120,17 @@ def test_a_follower_is_told_everything_from_the_acceptance_on(
 
 
 def test_a_follower_who_comes_back_is_told_what_it_missed(finished: str, redis_url: str) -> None:
-    whole = asyncio.run(told(redis_url, finished))
+    whole = asyncio.run(follow(redis_url, finished))
     for count, event in enumerate(whole[:-1], 1):
         assert event is not None
-        assert asyncio.run(told(redis_url, finished, after=event.id)) == whole[count:]
+        assert asyncio.run(follow(redis_url, finished, after=event.id)) == whole[count:]
 
 
 @pytest.mark.parametrize("after", ["x", "-", "1", "9" * 15 + "-0", "9" * 400 + "-0", "٣-٣"])
 def test_an_id_that_is_none_of_the_edits_is_passed_over(
     finished: str, redis_url: str, after: str
 ) -> None:
-    assert kinds(asyncio.run(told(redis_url, finished, after=after))) == EVERYTHING
+    assert kinds(asyncio.run(follow(redis_url, finished, after=after))) == EVERYTHING
 
 
 def test_a_follower_who_missed_what_is_kept_no_longer_begins_with_the_current_state(
@@ -139,21 +141,21 @@ def test_a_follower_who_missed_what_is_kept_no_longer_begins_with_the_current_st
     claim = store.claim("zoo")
     assert claim is not None
     store.report(claim, Stage.TUNING, 0.3)
-    first, *_ = asyncio.run(told(redis_url, made.id, most=1))
+    first, *_ = asyncio.run(follow(redis_url, made.id, limit=1))
     assert first is not None
     with redis.Redis.from_url(redis_url) as client:
         client.xtrim(keys.events(made.id), maxlen=1, approximate=False)
     for after in ("", first.id):
-        (state,) = asyncio.run(told(redis_url, made.id, after=after, most=1))
+        (state,) = asyncio.run(follow(redis_url, made.id, after=after, limit=1))
         assert state is not None
         assert state.type == "status"
         assert state.data == {"status": "running", "stage": "tuning", "progress": 0.3}
     store.finish(claim, EditStatus.FAILED, error={"code": "model_error"})
-    # What came before its id was the state: only the end follows.
-    assert kinds(asyncio.run(told(redis_url, made.id, after=state.id))) == ["done"]
+    # The state covers everything before its id: only the end follows.
+    assert kinds(asyncio.run(follow(redis_url, made.id, after=state.id))) == ["done"]
     with redis.Redis.from_url(redis_url) as client:
         client.xtrim(keys.events(made.id), maxlen=1, approximate=False)
-    assert kinds(asyncio.run(told(redis_url, made.id))) == ["done"]
+    assert kinds(asyncio.run(follow(redis_url, made.id))) == ["done"]
 
 
 def test_nothing_is_told_as_nothing_and_a_deleted_edit_ends_the_telling(
@@ -161,12 +163,12 @@ def test_nothing_is_told_as_nothing_and_a_deleted_edit_ends_the_telling(
 ) -> None:
     made = submission()
     store.submit(made, limit=10)
-    assert kinds(asyncio.run(told(redis_url, made.id, most=2))) == ["status", "nothing"]
+    assert kinds(asyncio.run(follow(redis_url, made.id, limit=2))) == ["status", "nothing"]
     store.delete(made.id, caller="local")
-    assert kinds(asyncio.run(told(redis_url, made.id))) == ["status", "done"]
+    assert kinds(asyncio.run(follow(redis_url, made.id))) == ["status", "done"]
     with redis.Redis.from_url(redis_url) as client:
         client.delete(keys.events(made.id))  # as time does
-    assert asyncio.run(told(redis_url, made.id)) == []
+    assert asyncio.run(follow(redis_url, made.id)) == []
 
 
 def test_the_end_is_known_by_its_event(store: EditStore, submission: Make, redis_url: str) -> None:
@@ -176,13 +178,13 @@ def test_the_end_is_known_by_its_event(store: EditStore, submission: Make, redis
     async def end() -> str | None:
         follower = Follower(redis_url)
         try:
-            return await follower.end_of(made.id)
+            return await follower.final_event_id(made.id)
         finally:
             await follower.close()
 
     assert asyncio.run(end()) is None
     store.cancel(made.id, caller="local")
-    last = asyncio.run(told(redis_url, made.id))[-1]
+    last = asyncio.run(follow(redis_url, made.id))[-1]
     assert last is not None
     assert asyncio.run(end()) == last.id
 

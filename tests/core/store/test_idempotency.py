@@ -1,4 +1,4 @@
-"""Idempotency keys, on a real Valkey, up to the edit that is accepted under one."""
+"""Idempotency keys on a real Valkey, up to the edit that is accepted under one."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,8 +17,8 @@ from core.store import keys
 from core.store.connection import Scripts, connect
 from core.store.edits import EditStore
 from core.store.idempotency import (
+    LOCK_SECONDS,
     REPLAY_SECONDS,
-    TAKING_SECONDS,
     Idempotency,
     IdempotencyLock,
     Replay,
@@ -38,39 +38,39 @@ def idempotency(client: redis.Redis) -> Idempotency:
     return Idempotency(client)
 
 
-def held(
+def lock_key(
     idempotency: Idempotency, key: str = "k", *, caller: str = "ann", body: str = "b"
 ) -> IdempotencyLock:
-    found = idempotency.acquire(caller, key, body=body)
-    assert isinstance(found, IdempotencyLock)
-    return found
+    lock = idempotency.acquire(caller, key, body=body)
+    assert isinstance(lock, IdempotencyLock)
+    return lock
 
 
 def test_a_key_belongs_to_one_request_until_it_ends(idempotency: Idempotency) -> None:
-    lock = held(idempotency)
+    lock = lock_key(idempotency)
     with pytest.raises(IdempotencyInProgress):
-        held(idempotency)
+        lock_key(idempotency)
     with pytest.raises(IdempotencyMismatch):
-        held(idempotency, body="another")
+        lock_key(idempotency, body="another")
     idempotency.release(lock)
-    held(idempotency, body="another")
+    lock_key(idempotency, body="another")
 
 
 def test_keys_of_different_callers_are_different_keys(idempotency: Idempotency) -> None:
-    assert held(idempotency, caller="ann").name != held(idempotency, caller="ben").name
-    held(idempotency, "k\nx", caller="ann")
-    held(idempotency, "x", caller="ann\nk")
+    assert lock_key(idempotency, caller="ann").name != lock_key(idempotency, caller="ben").name
+    lock_key(idempotency, "k\nx", caller="ann")
+    lock_key(idempotency, "x", caller="ann\nk")
 
 
 def test_an_accepted_edit_is_what_a_repetition_gets(
     idempotency: Idempotency, store: EditStore, submission: Make, client: redis.Redis
 ) -> None:
-    lock = held(idempotency)
-    assert client.ttl(keys.idempotency(lock.name)) <= TAKING_SECONDS
+    lock = lock_key(idempotency)
+    assert client.ttl(keys.idempotency(lock.name)) <= LOCK_SECONDS
     made = submission()
     store.submit(made, limit=5, lock=lock)
     assert idempotency.acquire("ann", "k", body="b") == Replay(made.id, None)
-    idempotency.release(lock)  # of no effect any more
+    idempotency.release(lock)  # has no effect now
     idempotency.store_response(lock, {"status": 202})
     assert idempotency.acquire("ann", "k", body="b") == Replay(made.id, {"status": 202})
     with pytest.raises(IdempotencyMismatch):
@@ -82,19 +82,19 @@ def test_an_accepted_edit_is_what_a_repetition_gets(
 def test_a_refused_edit_leaves_the_key_to_be_freed(
     idempotency: Idempotency, store: EditStore, submission: Make
 ) -> None:
-    lock = held(idempotency)
+    lock = lock_key(idempotency)
     with pytest.raises(QueueFull):
         store.submit(submission(), limit=0, lock=lock)
     idempotency.release(lock)
-    held(idempotency)
+    lock_key(idempotency)
 
 
 def test_a_request_that_lost_its_key_to_another_makes_no_edit(
     idempotency: Idempotency, store: EditStore, submission: Make, client: redis.Redis
 ) -> None:
-    slow = held(idempotency)
+    slow = lock_key(idempotency)
     client.delete(keys.idempotency(slow.name))  # what its expiry does
-    quick = held(idempotency)
+    quick = lock_key(idempotency)
     late = submission()
     with pytest.raises(IdempotencyInProgress):
         store.submit(late, limit=5, lock=slow)
@@ -108,7 +108,7 @@ def test_of_many_at_once_one_holds_the_key(redis_url: str) -> None:
     def acquire(_: int) -> bool:
         with connect(redis_url) as client:
             try:
-                held(Idempotency(client))
+                lock_key(Idempotency(client))
             except IdempotencyInProgress:
                 return False
             return True
@@ -120,17 +120,17 @@ def test_of_many_at_once_one_holds_the_key(redis_url: str) -> None:
 def test_a_key_is_held_for_longer_while_its_request_goes_on(
     idempotency: Idempotency, client: redis.Redis
 ) -> None:
-    lock = held(idempotency)
+    lock = lock_key(idempotency)
     key = keys.idempotency(lock.name)
     client.pexpire(key, 1000)
     idempotency.renew(lock)
-    assert client.ttl(key) > TAKING_SECONDS / 2
+    assert client.ttl(key) > LOCK_SECONDS / 2
 
 
 def test_renewing_late_does_not_shorten_what_was_accepted(
     idempotency: Idempotency, client: redis.Redis, store: EditStore, submission: Make
 ) -> None:
-    lock = held(idempotency)
+    lock = lock_key(idempotency)
     store.submit(submission(caller="ann"), limit=10, lock=lock)
     idempotency.renew(lock)
     assert client.ttl(keys.idempotency(lock.name)) > REPLAY_SECONDS / 2
@@ -139,7 +139,7 @@ def test_renewing_late_does_not_shorten_what_was_accepted(
 def test_a_request_that_takes_its_key_again_has_it(
     idempotency: Idempotency, client: redis.Redis
 ) -> None:
-    # As where the answer was lost and the client library sends the command again.
-    lock = held(idempotency)
-    arguments = (lock.name, "b", lock.token, TAKING_SECONDS * 1000)
+    # As if the answer was lost and the client library sent the command again.
+    lock = lock_key(idempotency)
+    arguments = (lock.name, "b", lock.token, LOCK_SECONDS * 1000)
     assert Scripts(client).run("acquire_idempotency", *arguments) == ["held"]

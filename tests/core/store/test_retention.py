@@ -1,4 +1,4 @@
-"""How long the store keeps edits, and what it remembers of their runs."""
+"""When edits expire or are deleted, and what is remembered of their runs."""
 
 import threading
 import time
@@ -36,14 +36,14 @@ def ended(store: EditStore, made: Submission) -> str:
 
 
 def let_expire(client: Any, *edit_ids: str) -> None:
-    """Move the end of their time into the past."""
+    """Move the edits' expiry into the past."""
     for edit_id in edit_ids:
         client.hset(keys.edit(edit_id), "expires_ms", 1)
         client.zadd(keys.EXPIRING, {edit_id: 1})
 
 
 def keys_of(client: Any, edit_id: str) -> set[str]:
-    """Every key that names the edit, and every one that holds its id."""
+    """Return every key whose name or members contain the edit's id."""
     bare = edit_id.removeprefix("edit_")
     found = set(client.keys(f"*{bare}*"))
     for key in client.keys(keys.PREFIX + "*"):
@@ -182,7 +182,7 @@ def test_a_worker_cannot_bring_a_deleted_edit_back(
     store.preview(claim, {"image": "data:"})
     store.hand_back(claim)
     assert keys_of(client, made.id) == {keys.events(made.id), keys.DELETIONS}
-    # Its pictures are deleted once more when it can write none any longer.
+    # Its images are deleted once more when its worker cannot write any more.
     left = client.zscore(keys.DELETIONS, made.id) / 1000 - time.time()
     assert GRACE_SECONDS - 5 < left <= GRACE_SECONDS + 1
 

@@ -1,4 +1,4 @@
-"""Which webhooks are due when, and their log, on a real Valkey."""
+"""The queue and the log of webhook deliveries on a real Valkey."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -66,8 +66,8 @@ def test_a_webhook_is_due_once_for_the_final_status(
     assert [(d.edit_id, d.type, d.url, d.tries) for d in every(deliveries)] == [
         (claim.id, f"edit.{status}", URL, 1)
     ]
-    store.finish(claim, status)  # as after a lost answer: nothing is published twice
-    assert every(deliveries) == []  # taken, so not due again before a minute has passed
+    store.finish(claim, status)  # sent again, as after a lost answer: nothing is published twice
+    assert every(deliveries) == []  # claimed, so not due for a minute
 
 
 def test_no_webhook_is_due_where_none_was_asked_for(
@@ -165,7 +165,7 @@ def test_gone_stops_what_would_have_been_told_of_the_edit(
     deliveries.settle(taken(deliveries), outcome(410, retry_after=None, gone=True))
     store.finish(claim, EditStatus.SUCCEEDED)
     assert deliveries.take() is None
-    assert store.get(claim.id).submission.params.webhook_url == URL  # as it was asked
+    assert store.get(claim.id).submission.params.webhook_url == URL  # as requested
 
 
 def test_a_webhook_of_an_edit_that_was_deleted_meanwhile_is_settled_for_good(
@@ -272,7 +272,7 @@ def test_an_ended_delivery_is_sent_again_under_its_id(
     replayed = deliveries.replay(first.id, claim.id)
     assert (replayed.id, replayed.status) == (first.id, DeliveryStatus.PENDING)
     again = taken(deliveries)
-    assert (again.id, again.tries) == (first.id, 1)  # the schedule begins anew
+    assert (again.id, again.tries) == (first.id, 1)  # the schedule restarts
     deliveries.settle(again, outcome(204))
     (delivery,) = deliveries.of(claim.id)
     assert len(delivery.attempts) == 2
