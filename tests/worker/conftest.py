@@ -44,7 +44,7 @@ def editor(diffusion: StableDiffusion) -> WatchedEditor:
 
 @pytest.fixture
 def files(tmp_path: Path) -> ImageStorage:
-    return ImageStorage((tmp_path / "images").as_uri())
+    return ImageStorage((tmp_path / "pictures").as_uri())  # where the front end stores them too
 
 
 @pytest.fixture

@@ -148,7 +148,7 @@ def test_an_attempt_that_loses_its_lease_after_its_last_report_publishes_nothing
         store.reclaim_expired_leases(LOST)
         assert store.claim("zoo") == Claim(edit_id, 2)
 
-    files = WatchedFiles((tmp_path / "images").as_uri(), before_put=lose)
+    files = WatchedFiles((tmp_path / "pictures").as_uri(), before_put=lose)
     assert make_runner(editor, files=files).run_next() == edit_id
     record = store.get(edit_id)
     assert (record.status, record.attempt, record.result) == (EditStatus.RUNNING, 2, None)
@@ -201,7 +201,7 @@ def test_an_edit_deleted_while_it_runs_stops_within_one_unet_call_and_leaves_not
     assert len(editor.steps) == 5
     with pytest.raises(EditNotFound):
         store.get(edit_id)
-    assert list((tmp_path / "images").rglob("*")) == []
+    assert list((tmp_path / "pictures").rglob("*")) == []
     assert runner.run_next() is None
 
 
@@ -214,7 +214,7 @@ def test_an_edit_deleted_while_its_pictures_are_written_leaves_nothing(
     redis_url: str,
 ) -> None:
     edit_id = submit(artifacts=True)
-    folder = tmp_path / "images"
+    folder = tmp_path / "pictures"
     deleted: list[str] = []
 
     def delete() -> None:

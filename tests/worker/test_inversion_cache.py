@@ -141,7 +141,7 @@ def test_what_cannot_be_read_or_written_is_as_if_it_were_not_there(
 ) -> None:
     cache.save(submission(), inversion)
     (stored,) = files.list("_inversions")
-    (tmp_path / "images" / "_inversions" / stored.name).write_bytes(b"torn")
+    (tmp_path / "pictures" / "_inversions" / stored.name).write_bytes(b"torn")
     assert cache.find(submission(), photo, OPTIONS) is None
 
     class Full(ImageStorage):

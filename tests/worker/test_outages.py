@@ -91,7 +91,7 @@ def runner_without(
     """Make a runner whose object store fails at first: `runner_without("get", times=1)`."""
 
     def make(fails: str, *, times: int, patience: float = PATIENCE) -> Runner:
-        files = Flaky((tmp_path / "images").as_uri(), fails=fails, times=times)
+        files = Flaky((tmp_path / "pictures").as_uri(), fails=fails, times=times)
         return make_runner(editor, files=files, patience=patience)
 
     return make
