@@ -12,7 +12,7 @@ from zoo.poses import BUILDS, Build, Haunch, Limb, Perch, Stance, perch, stance
 
 
 def animal(name: str, pose: str, sway: float) -> Layers:
-    """The layers of an animal in a pose; `sway` from −1 to 1 moves the head a little."""
+    """Return the layers of an animal in a pose; `sway` from −1 to 1 moves the head a little."""
     if name == "bird":
         return _bird(pose, sway)
     build = BUILDS[name]

@@ -20,7 +20,7 @@ FINE = 0.5  # width of a line between feathers
 
 
 def bird(pose: str, sway: float) -> Layers:
-    """The layers of a bird in a pose."""
+    """Return the layers of a bird in a pose."""
     p = perch(pose, sway)
 
     def at(x: float, y: float) -> Point:
@@ -69,7 +69,7 @@ def _eye(p: Perch) -> list[Part]:
 
 
 def _legs_and_wings(pose: str, p: Perch) -> tuple[list[Part], Layers]:
-    """What lies behind the body, and the layers before it."""
+    """Return what lies behind the body, and the layers before it."""
 
     def at(x: float, y: float) -> Point:
         return plus(p.body, turned((x, y), p.slope))
@@ -107,7 +107,7 @@ def _drawn_up(hip: Point, knee: Point, foot: Point) -> list[Part]:
 
 
 def _folded(p: Perch) -> Layers:
-    """A closed wing: long feathers below, short ones over their roots."""
+    """Return a closed wing: long feathers below, short ones over their roots."""
 
     def at(x: float, y: float) -> Point:
         return plus(p.body, turned((x, y), p.slope))
@@ -143,7 +143,7 @@ def _far_wing(p: Perch) -> list[Part]:
 
 
 def _spread(p: Perch) -> Layers:
-    """An open wing: a fan of feathers, and short ones over their roots."""
+    """Return an open wing: a fan of feathers, and short ones over their roots."""
 
     def at(x: float, y: float) -> Point:
         return plus(p.body, turned((x, y), p.slope))

@@ -45,13 +45,13 @@ WORDS = _words()  # every word that the model is taught, lower case
 
 
 def caption(scene: Scene) -> str:
-    """The scene in the canonical wording, every attribute said."""
+    """Return the scene in the canonical wording, every attribute said."""
     what = f"{scene.colour} {scene.animal}"
     return f"{scene.style} {_article(what)} {what} {scene.pose} {scene.place}, {scene.facing}"
 
 
 def wording(scene: Scene, rng: np.random.Generator) -> str:
-    """The scene in words that a user might choose.
+    """Return the scene in words that a user might choose.
 
     Two in five are the canonical caption, one in five is it without where the animal faces; the
     rest take synonyms, other articles and orders, and leave out one thing or another.
@@ -92,7 +92,7 @@ def _sentence(said: dict[str, str], rng: np.random.Generator) -> str:
 
 
 def _with_noise(text: str, rng: np.random.Generator) -> str:
-    """The text with one or two made-up words somewhere in it."""
+    """Return the text with one or two made-up words somewhere in it."""
     words = text.split()
     for _ in range(int(rng.integers(1, 3))):
         letters = rng.choice(list("abcdefghijklmnopqrstuvwxyz"), int(rng.integers(3, 6)))

@@ -30,18 +30,18 @@ Layers = tuple[list[Part], ...]
 
 
 def plus(a: Point, b: Point) -> Point:
-    """The sum of two points."""
+    """Return the sum of two points."""
     return (a[0] + b[0], a[1] + b[1])
 
 
 def turned(point: Point, angle: float) -> Point:
-    """The point turned about the origin, counter-clockwise, radians."""
+    """Return the point turned about the origin, counter-clockwise, radians."""
     c, s = math.cos(angle), math.sin(angle)
     return (point[0] * c - point[1] * s, point[0] * s + point[1] * c)
 
 
 def line(points: Sequence[Point], width: float, tone: str) -> Part:
-    """A polyline with round ends."""
+    """Return a polyline with round ends."""
     path = skia.Path()
     path.moveTo(*points[0])
     for point in points[1:]:
@@ -50,7 +50,7 @@ def line(points: Sequence[Point], width: float, tone: str) -> Part:
 
 
 def curve(a: Point, b: Point, c: Point, d: Point, *, width: float, tone: str) -> Part:
-    """A cubic Bézier line from a to d."""
+    """Return a cubic Bézier line from a to d."""
     path = skia.Path()
     path.moveTo(*a)
     path.cubicTo(*b, *c, *d)
@@ -58,7 +58,7 @@ def curve(a: Point, b: Point, c: Point, d: Point, *, width: float, tone: str) ->
 
 
 def polygon(points: Sequence[Point], tone: str) -> Part:
-    """A closed shape with straight sides."""
+    """Return a closed shape with straight sides."""
     path = skia.Path()
     path.moveTo(*points[0])
     for point in points[1:]:
@@ -68,7 +68,7 @@ def polygon(points: Sequence[Point], tone: str) -> Part:
 
 
 def oval(centre: Point, radii: Point, tone: str, angle: float = 0.0) -> Part:
-    """An ellipse, turned by `angle` radians."""
+    """Return an ellipse, turned by `angle` radians."""
     path = skia.Path()
     (x, y), (a, b) = centre, radii
     path.addOval(skia.Rect.MakeLTRB(x - a, y - b, x + a, y + b))
@@ -77,7 +77,7 @@ def oval(centre: Point, radii: Point, tone: str, angle: float = 0.0) -> Part:
 
 
 def blob(points: Sequence[Point], tone: str) -> Part:
-    """A closed smooth shape through the points: a Catmull-Rom spline."""
+    """Return a closed smooth shape through the points: a Catmull-Rom spline."""
     path, count = skia.Path(), len(points)
     path.moveTo(*points[0])
     for i in range(count):
@@ -94,7 +94,7 @@ def blob(points: Sequence[Point], tone: str) -> Part:
 
 
 def tapered(points: Sequence[Point], first: float, last: float, tone: str) -> list[Part]:
-    """A polyline whose width goes from `first` to `last`, with round joints and ends."""
+    """Return a polyline whose width goes from `first` to `last`, with round joints and ends."""
     parts, count = [], len(points) - 1
     radii = [(first + (last - first) * i / count) / 2 for i in range(count + 1)]
     for i in range(count):
@@ -131,7 +131,7 @@ def on_curve(a: Point, b: Point, c: Point, d: Point, *, begin: float) -> list[Po
 
 
 def rimmed(share: float, *parts: Part) -> list[Part]:
-    """The parts with another share of the outline; 0 leaves it out."""
+    """Return the parts with another share of the outline; 0 leaves it out."""
     return [replace(part, rim=share) for part in parts]
 
 

@@ -49,7 +49,7 @@ class Case:
 
 
 def benchmark_edits() -> tuple[Case, ...]:
-    """The 200 of the benchmark, 80 of them non-rigid; to be run once, tuned elsewhere.
+    """Return the 200 of the benchmark, 80 of them non-rigid; to be run once, tuned elsewhere.
 
     Every second answer is of a combination that no training saw.
     """
@@ -57,7 +57,7 @@ def benchmark_edits() -> tuple[Case, ...]:
 
 
 def tuning_edits() -> tuple[Case, ...]:
-    """The 48 that settings are found on, in the same shares."""
+    """Return the 48 that settings are found on, in the same shares."""
     return _draw(TUNING, TUNING_SEEDS)
 
 

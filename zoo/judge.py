@@ -95,7 +95,7 @@ class Judge:
 
     @torch.no_grad()
     def classify(self, pictures: NDArray[np.uint8]) -> NDArray[np.int64]:
-        """What pictures show.
+        """Return what pictures show.
 
         Args:
             pictures: [b, H, W, 3] uint8, square.

@@ -57,7 +57,7 @@ class Stance:
 
 
 def stance(build: Build, pose: str, sway: float) -> Stance:
-    """The joints in a pose; `sway` from −1 to 1 moves the head a little."""
+    """Return the joints in a pose; `sway` from −1 to 1 moves the head a little."""
     return _STANCES[pose](build, sway)
 
 
@@ -146,7 +146,7 @@ class Perch:
 
 
 def perch(pose: str, sway: float) -> Perch:
-    """A bird's joints in a pose; `sway` from −1 to 1 turns the body a little."""
+    """Return a bird's joints in a pose; `sway` from −1 to 1 turns the body a little."""
     body, slope = {
         "standing": ((0.0, 14.0), 0.42),
         "sitting": ((-0.5, 8.6), 1.02),

@@ -30,7 +30,7 @@ FINE = 0.5  # width of a mouth, a toe or a lash
 
 
 def quadruped(name: str, pose: str, sway: float) -> Layers:
-    """The layers of a dog, a cat or a horse in a pose."""
+    """Return the layers of a dog, a cat or a horse in a pose."""
     build = BUILDS[name]
     joints = stance(build, pose, sway)
     behind, body, *top = _FEATURES[name](build, pose, joints)
@@ -41,7 +41,7 @@ def quadruped(name: str, pose: str, sway: float) -> Layers:
 
 
 def _trunk(b: Build, s: Stance) -> list[Part]:
-    """A deep chest, a lean flank, and the shade below."""
+    """Return a deep chest, a lean flank, and the shade below."""
     trunk = tapered([s.hip, s.shoulder], 1.86 * b.girth, 2.06 * b.girth, "coat")
     x, y = s.shoulder[0] - s.hip[0], s.shoulder[1] - s.hip[1]
     middle = plus(s.hip, (x / 2, y / 2 - 0.64 * b.girth))
@@ -66,7 +66,7 @@ def _leg(limb: Limb | Haunch, tone: str, *, hoofed: bool) -> list[Part]:
 
 
 def _paw(centre: Point, along: float, width: float, tone: str) -> list[Part]:
-    """A rounded foot with two lines between its toes."""
+    """Return a rounded foot with two lines between its toes."""
     paw = oval(centre, (width * 0.68, width * 0.46), tone, along)
     toes = []
     for x in (0.22, 0.46):
@@ -88,7 +88,7 @@ def _seams(s: Stance) -> list[Part]:
 
 
 def _eye(centre: Point, radii: Point, *, iris: str = "pupil") -> list[Part]:
-    """An eye with a light in it; the white shows behind."""
+    """Return an eye with a light in it; the white shows behind."""
     (x, y), (a, b) = centre, radii
     ball = rimmed(0.7, oval(centre, radii, "white"))
     inside = [
@@ -117,7 +117,7 @@ def _dog(b: Build, pose: str, s: Stance) -> Layers:
 
 
 def _collar(s: Stance) -> list[Part]:
-    """A collar half-way up the neck, and its tag."""
+    """Return a collar half-way up the neck, and its tag."""
     x, y = s.head[0] - s.shoulder[0], s.head[1] - s.shoulder[1]
     middle = plus(s.shoulder, (x * 0.5, y * 0.5))
     across = turned((0, 3.3), math.atan2(y, x))
@@ -175,7 +175,7 @@ def _cat(b: Build, pose: str, s: Stance) -> Layers:
 
 
 def _stripes(b: Build, s: Stance) -> list[Part]:
-    """A few stripes across the back."""
+    """Return a few stripes across the back."""
     x, y = s.shoulder[0] - s.hip[0], s.shoulder[1] - s.hip[1]
     length = math.hypot(x, y)
     up = (-y / length, x / length)

@@ -71,7 +71,7 @@ class Chance:
 
 
 def render(scene: Scene, size: int = 64) -> Pixels:
-    """The scene's picture, [size, size, 3] uint8."""
+    """Return the scene's picture, [size, size, 3] uint8."""
     chance = Chance.sample(np.random.default_rng([scene.seed, 1]))
     around = Surroundings.sample(np.random.default_rng([scene.seed, 2]))
     sketch = scene.style == "a sketch of"
@@ -97,7 +97,7 @@ def change_mask(before: Scene, after: Scene, size: int = 64) -> NDArray[np.bool_
 
 
 def _wash(scene: Scene, chance: Chance, *, sketch: bool) -> Wash:
-    """A sketch is coloured thinly on paper; a photo has the light of its day."""
+    """Return the wash: a sketch is coloured thinly on paper, a photo has the light of its day."""
     if not sketch:
         return lambda colour: np.asarray(colour, float) * chance.light
     strength = 0.62 if scene.place == "at night" else 0.5
@@ -140,7 +140,7 @@ def _draw_layers(
 
 
 def _tones(scene: Scene, chance: Chance, *, sketch: bool) -> dict[str, Colour]:
-    """The palette of this animal's parts."""
+    """Return the palette of this animal's parts."""
     black, white = scene.colour == "black", scene.colour == "white"
     coat = np.array(COATS[scene.colour], float) + chance.tint * (0.5 if black or white else 0.8)
     coat = coat * 0.86 + PAPER * 0.14 if sketch else coat * chance.light
@@ -168,7 +168,7 @@ def _tones(scene: Scene, chance: Chance, *, sketch: bool) -> dict[str, Colour]:
 
 
 def _markings(coat: Colour, mane: Colour, colour: str) -> dict[str, Colour]:
-    """The tones that only detailed pictures show."""
+    """Return the tones that only detailed pictures show."""
     black, white = colour == "black", colour == "white"
     return {
         "pale": coat + (np.array((255.0, 248, 236)) - coat) * (0.3 if black else 0.5),

@@ -27,7 +27,7 @@ def toned(colour: Colour, share: float) -> Colour:
 
 
 def draw_sun(canvas: skia.Canvas, x: float, y: float, wash: Wash) -> None:
-    """A disc in its glow."""
+    """Draw a disc in its glow."""
     glow = wash((255, 240, 170))
     for radius, alpha in ((7.2, 46), (5.6, 70)):
         canvas.drawCircle(x, y, radius, ink(glow, alpha))
@@ -36,7 +36,7 @@ def draw_sun(canvas: skia.Canvas, x: float, y: float, wash: Wash) -> None:
 
 
 def draw_moon(canvas: skia.Canvas, x: float, y: float, wash: Wash) -> None:
-    """A crescent in its glow."""
+    """Draw a crescent in its glow."""
     canvas.drawCircle(x, y, 6.2, ink(wash((120, 124, 170)), 56))
     disc, bite = skia.Path(), skia.Path()
     disc.addCircle(x, y, 3.9)
@@ -45,7 +45,7 @@ def draw_moon(canvas: skia.Canvas, x: float, y: float, wash: Wash) -> None:
 
 
 def draw_star(canvas: skia.Canvas, x: float, y: float, number: int, wash: Wash) -> None:
-    """A point of light; every third has four rays."""
+    """Draw a point of light; every third has four rays."""
     paint = ink(wash((250, 250, 220)))
     if number % 3:
         canvas.drawCircle(x, y, 0.55, paint)
@@ -81,7 +81,7 @@ def draw_clouds(canvas: skia.Canvas, spots: np.ndarray, horizon: float, wash: Wa
 
 
 def draw_ridge(canvas: skia.Canvas, x: float, top: float, foot: float, colour: Colour) -> None:
-    """The snow on a mountain's top and its lit side."""
+    """Draw the snow on a mountain's top and its lit side."""
     cap = skia.Path()
     height = foot - top
     cap.moveTo(x, top)
@@ -95,7 +95,7 @@ def draw_ridge(canvas: skia.Canvas, x: float, top: float, foot: float, colour: C
 def draw_broadleaf(
     canvas: skia.Canvas, x: float, y: float, size: float, *, trunk: Colour, crown: Colour
 ) -> None:
-    """A trunk that widens to its foot under a crown of rounds, lit from the left."""
+    """Draw a trunk that widens to its foot under a crown of rounds, lit from the left."""
     stem = skia.Path()
     for i, (dx, dy) in enumerate(
         ((-1.2, 0.2), (-0.6, -3), (-0.6, -7), (0.6, -7), (0.6, -3), (1.2, 0.2))
@@ -118,7 +118,7 @@ def draw_broadleaf(
 def draw_cactus(
     canvas: skia.Canvas, x: float, y: float, size: float, wash: Wash, green: RGB
 ) -> None:
-    """A ribbed stem with two bent arms and a flower on top."""
+    """Draw a ribbed stem with two bent arms and a flower on top."""
     colour = wash(green)
     arms = skia.Path()
     for side, low in ((1, 4), (-1, 5)):
@@ -161,7 +161,7 @@ def _skirt(x: float, top: float, foot: float, half: float, *, sag: float) -> ski
 
 
 def draw_rock(canvas: skia.Canvas, x: float, y: float, size: float, colour: Colour) -> None:
-    """A stone with a lit top and a shadow at its foot."""
+    """Draw a stone with a lit top and a shadow at its foot."""
     box = skia.Rect.MakeLTRB(x - 2.6 * size, y + 0.4 * size, x + 2.6 * size, y + 1.5 * size)
     canvas.drawOval(box, ink(np.array((20.0, 24, 40)), 60))
     for shrink, shift, tone in ((1.0, 0.0, -0.18), (0.86, -0.15, 0.0), (0.5, -0.5, 0.25)):
@@ -201,7 +201,7 @@ def draw_tuft(canvas: skia.Canvas, x: float, y: float, number: int, wash: Wash, 
 
 
 def draw_pebble(canvas: skia.Canvas, x: float, y: float, number: int, wash: Wash) -> None:
-    """A pebble, or a ripple of the sand."""
+    """Draw a pebble, or a ripple of the sand."""
     if number % 3:
         ripple = skia.Path()
         ripple.moveTo(x - 3.2, y)
@@ -215,5 +215,5 @@ def draw_pebble(canvas: skia.Canvas, x: float, y: float, number: int, wash: Wash
 
 
 def draw_flake(canvas: skia.Canvas, x: float, y: float, number: int, wash: Wash) -> None:
-    """A snowflake; they fall at three distances."""
+    """Draw a snowflake; they fall at three distances."""
     canvas.drawCircle(x, y, (1.05, 0.8, 0.6)[number % 3], ink(wash((255, 255, 255))))

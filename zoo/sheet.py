@@ -16,7 +16,7 @@ from zoo.scene import ATTRIBUTES, Scene
 
 
 def world(size: int = 128) -> Pixels:
-    """The sheet, [8·size, 8·size, 3] uint8."""
+    """Return the sheet, [8·size, 8·size, 3] uint8."""
     rows = [
         np.concatenate([render(scene, size) for scene in _row(animal, style, number)], axis=1)
         for number, (animal, style) in enumerate(

@@ -24,7 +24,7 @@ COMBINED = ("animal", "colour", "pose", "place", "style")
 
 @cache
 def held_out_combinations() -> frozenset[tuple[str, ...]]:
-    """The combinations that no training sees, as values in the order of `COMBINED`."""
+    """Return the combinations that no training sees, as values in the order of `COMBINED`."""
     every = list(itertools.product(*(ATTRIBUTES[name] for name in COMBINED)))
     chosen = np.random.default_rng(2312).permutation(len(every))[: round(HELD_OUT * len(every))]
     return frozenset(every[i] for i in chosen)
@@ -36,14 +36,14 @@ def held_out(scene: Scene) -> bool:
 
 
 def any_scene(seed: int, rng: np.random.Generator) -> Scene:
-    """A scene of this seed with attributes drawn from `rng`."""
+    """Return a scene of this seed with attributes drawn from `rng`."""
     drawn = {name: values[int(rng.integers(len(values)))] for name, values in ATTRIBUTES.items()}
     drawn["style"] = ATTRIBUTES["style"][int(rng.random() < SKETCHES)]
     return Scene(**drawn, seed=seed)
 
 
 def training_scene(index: int) -> Scene:
-    """The index-th training scene; its combination is not held out.
+    """Return the index-th training scene; its combination is not held out.
 
     Raises:
         IndexError: there are no more.
@@ -55,7 +55,7 @@ def training_scene(index: int) -> Scene:
 
 
 def validation_scene(index: int) -> Scene:
-    """The index-th validation scene, held-out combinations among them.
+    """Return the index-th validation scene, held-out combinations among them.
 
     Raises:
         IndexError: there are no more.

@@ -55,7 +55,7 @@ NO_FIGURES = "Not measured at this step; `--stages figures export` measures and 
 
 
 def card(options: TrainOptions, record: dict[str, Any], steps: int) -> str:
-    """The card of a model after so many steps of the denoiser, from the run's record."""
+    """Return the card of a model after so many steps of the denoiser, from the run's record."""
     return CARD.format(
         world="\n".join(f"- {name}: {', '.join(values)}" for name, values in ATTRIBUTES.items()),
         size=options.size,

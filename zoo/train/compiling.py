@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 def compiled(module: nn.Module) -> Any:
-    """A compiled form that shares the module's weights and has its gradients.
+    """Return a compiled form that shares the module's weights and has its gradients.
 
     Behind a normalisation, the compiled backward of `interpolate(mode="nearest")` loses the
     gradient (torch 2.13 on a CPU: what lies before a VAE's upsampling learned nothing at all). So
@@ -23,7 +23,7 @@ def compiled(module: nn.Module) -> Any:
 
 
 def _doubled(layer: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The layer's inputs, the picture among them [b, c, h, w] → [b, c, 2h, 2w]."""
+    """Return the layer's inputs, the picture among them [b, c, h, w] → [b, c, 2h, 2w]."""
     image: Tensor = inputs[0]
     repeated = image[:, :, :, None, :, None].expand(-1, -1, -1, 2, -1, 2)
     return (repeated.flatten(4, 5).flatten(2, 3), *inputs[1:])

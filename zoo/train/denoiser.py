@@ -53,7 +53,7 @@ def scheduler() -> Any:
 
 
 def build_unet(options: TrainOptions) -> Any:
-    """An untrained UNet, or one with the weights of the one to start from, as far as they fit.
+    """Return a UNet: untrained, or with as many weights of an earlier one as fit.
 
     Raises:
         ValueError: the one to start from has other widths.
@@ -83,7 +83,7 @@ def build_unet(options: TrainOptions) -> Any:
 
 
 def build_text_encoder(options: TrainOptions, words: Any) -> Any:
-    """An untrained text encoder for a tokenizer, or the one to start from."""
+    """Return an untrained text encoder for a tokenizer, or the one to start from."""
     if options.init is not None:
         return CLIPTextModel.from_pretrained(options.init / "text_encoder", dtype=torch.float32)
     torch.manual_seed(options.seed + 1)
@@ -170,7 +170,7 @@ class DenoiserTask:
         )
 
     def loss(self, step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        """The weighted error; for the log the plain one of each quarter of the timesteps."""
+        """Return the weighted error; for the log the plain one of each quarter of the timesteps."""
         indices, seed = self._batches.indices(step), self._options.seed
         rng = draws.numbers(seed, Stream.DENOISER, step)
         indices = self._leaning(indices, rng)
@@ -194,7 +194,7 @@ class DenoiserTask:
         return loss + READING * reading, numbers | {"reading": reading}
 
     def _leaning(self, indices: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-        """The batch, most of its left-facing pictures exchanged for right-facing ones.
+        """Return the batch, most of its left-facing pictures exchanged for right-facing ones.
 
         In a world that is its own mirror image the words for a direction mean nothing until the
         model tells left from right, and left from right means nothing until it reads the words. A
@@ -219,7 +219,7 @@ class DenoiserTask:
         return output.float(), text
 
     def measure(self, step: int) -> dict[str, float]:
-        """A small contact sheet; nothing for the log."""
+        """Draw a small contact sheet; return nothing for the log."""
         self._show(self, step)
         return {}
 
@@ -246,7 +246,7 @@ def checkpoint(options: TrainOptions) -> Path:
 
 
 def load_averaged(options: TrainOptions) -> tuple[Any, Any, int]:
-    """The UNet and the text encoder with averaged weights, and the steps behind them.
+    """Return the UNet and the text encoder with averaged weights, and the steps behind them.
 
     Before the first checkpoint these are the weights that training starts from, and 0 steps.
     """

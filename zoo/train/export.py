@@ -13,7 +13,7 @@ from zoo.train.options import TrainOptions
 
 
 def as_exported(options: TrainOptions) -> tuple[Any, int]:
-    """The run's model as it is now, rounded to float16, in float32; and the denoiser's steps."""
+    """Return the run's model as it is, rounded to float16, in float32; and the denoiser's steps."""
     unet, text_encoder, steps = denoiser.load_averaged(options)
     pipeline = sampling.assembled(
         vae.load(options, torch.device("cpu")), text_encoder, tokenizer.load(options), unet

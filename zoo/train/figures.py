@@ -60,7 +60,7 @@ def make(options: TrainOptions, device: torch.device) -> dict[str, Any]:
 def small_sheets(
     options: TrainOptions, device: torch.device
 ) -> Callable[[denoiser.DenoiserTask, int], None]:
-    """What writes `sheets/<step>.png` of a denoiser in training: 16 validation captions."""
+    """Return a function that writes `sheets/<step>.png` of a denoiser: 16 validation captions."""
     scenes = sampling.scenes(lambda scene: True, SMALL)
 
     def write(task: denoiser.DenoiserTask, step: int) -> None:
@@ -79,7 +79,7 @@ def _psnr(options: TrainOptions, coder: Any) -> float:
 
 
 def sheet(pipeline: Any, scenes: list[Scene], *, seed: int) -> Image.Image:
-    """Renders of scenes, below each what the model draws for the caption."""
+    """Return renders of scenes, below each what the model draws for the caption."""
     side = pipeline.unet.config.sample_size * pipeline.vae_scale_factor
     made = sampling.generate(
         pipeline, [caption(scene) for scene in scenes], guidance=GUIDANCES[0], seed=seed
@@ -102,7 +102,7 @@ def paired(above: NDArray[np.uint8], below: NDArray[np.uint8]) -> Image.Image:
 
 
 def curves(log: Path, path: Path) -> None:
-    """A panel a trained stage: its losses over the steps, on a logarithmic scale."""
+    """Draw a panel for each trained stage: its losses over the steps, on a logarithmic scale."""
     lines = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
     stages = list(dict.fromkeys(line["stage"] for line in lines if "loss" in line))
     figure = Figure(figsize=(5 * max(1, len(stages)), 4), layout="constrained")

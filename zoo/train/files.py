@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A path beside `path` to write a file or a folder to; it takes `path`'s place at the end."""
+    """Yield a path beside `path` to write to; what is there takes `path`'s place at the end."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.draft")
     _remove(draft)
@@ -45,7 +45,7 @@ def _remove(path: Path) -> None:
 
 @contextmanager
 def new_array(path: Path, shape: tuple[int, ...], dtype: Any) -> Iterator[NDArray[Any]]:
-    """An array on disk to fill; the file is at `path` once it is full."""
+    """Yield an array on disk to fill; the file is at `path` once it is full."""
     with replacing(path) as draft:
         array = np.lib.format.open_memmap(draft, "w+", dtype, shape)
         yield array
@@ -53,13 +53,13 @@ def new_array(path: Path, shape: tuple[int, ...], dtype: Any) -> Iterator[NDArra
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object; empty where there is no file."""
+    """Return a JSON object; empty if there is no file."""
     found: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
     return found
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:
-    """A JSON object."""
+    """Return a JSON object."""
     with replacing(path) as draft:
         draft.write_text(json.dumps(value, indent=2) + "\n", "utf-8")
 

@@ -39,7 +39,7 @@ def grown(unet: Any, old: Any) -> int:
 
 
 def _shifted(weights: dict[str, Tensor], deeper: int) -> dict[str, Tensor]:
-    """The weights under the names that they have with `deeper` levels more in front."""
+    """Return the weights under the names that they have with `deeper` more levels in front."""
     return {
         re.sub(r"^down_blocks\.(\d+)", lambda m: f"down_blocks.{int(m[1]) + deeper}", name): tensor
         for name, tensor in weights.items()

@@ -39,7 +39,7 @@ class JudgeTask:
         self._batches = Batches(options.pictures, options.judge_batch, options.seed, Stream.JUDGE)
 
     def loss(self, step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        """The mean over the attributes; nothing for the log."""
+        """Return the mean over the attributes; nothing for the log."""
         indices = self._batches.indices(step)
         images = to_side(self._training.batch(indices, self._device))
         images = disturb(images, self._options.seed, step)

@@ -33,6 +33,6 @@ def encode_all(options: TrainOptions, device: torch.device) -> None:
 
 
 def load(options: TrainOptions) -> NDArray[np.float16]:
-    """The run's latents, in memory."""
+    """Return the run's latents, in memory."""
     latents: NDArray[np.float16] = np.load(path(options))
     return latents

@@ -27,7 +27,7 @@ class Task(Protocol):
     modules: dict[str, nn.Module]
 
     def loss(self, step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        """What to minimise at a step, counted from 0, and numbers for the log, all scalars."""
+        """Return the loss of a step, counted from 0, and numbers for the log, all scalars."""
         ...
 
     def measure(self, step: int) -> dict[str, float]:
@@ -54,7 +54,7 @@ class LoopOptions:
     measure_seconds: float = 900.0
 
     def rate(self, step: int) -> float:
-        """The learning rate of a step: warm-up, constant, then linearly to 0.
+        """Return the learning rate of a step: warm-up, constant, then linearly to 0.
 
         The constant part makes a run extendable: with more steps it goes on as if it had been
         planned so, from any checkpoint before its decay.
@@ -151,7 +151,7 @@ class Loop:
         log.info("%s %d  %.0f s  %s", self.options.name, self.step, self.seconds, told)
 
     def measure(self) -> dict[str, float]:
-        """What the averaged weights can do by now, logged."""
+        """Measure what the averaged weights can do by now, and log it."""
         with self.averaged():
             numbers = self.task.measure(self.step)
         self._write(numbers)
@@ -159,7 +159,7 @@ class Loop:
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
-        """The averaged weights in the task's modules, for as long as this lasts."""
+        """Put the averaged weights into the task's modules, for as long as this lasts."""
         own = [tensor.clone() for tensor in self._averaged_tensors()]
         training = {name: module.training for name, module in self.task.modules.items()}
         self._put(self._average)
@@ -200,7 +200,7 @@ class Loop:
 
 
 def progress(folder: Path, name: str) -> tuple[int, float]:
-    """Steps and seconds behind a task's checkpoint; zeros where there is none."""
+    """Return the steps and seconds behind a task's checkpoint; zeros if there is none."""
     path = folder / f"{name}.pt"
     if not path.is_file():
         return 0, 0.0

@@ -103,7 +103,7 @@ class TrainOptions:
             )
 
     def that_matter_to(self, stage: str) -> dict[str, Any]:
-        """What was set otherwise than by default and changes what a stage makes of its input."""
+        """Return the options set by hand that change what a stage makes of its input."""
         names = {"size", "seed", "pictures", "validation", "dtype"}
         if stage in ("vae", "denoiser"):
             names |= {"init", "vae_channels", "latent_channels"}
@@ -134,7 +134,7 @@ class TrainOptions:
 
 
 def parse(arguments: Sequence[str] | None = None) -> TrainOptions:
-    """The options that a command line asks for; None takes this process's."""
+    """Return the options of a command line; None takes this process's."""
     parser = argparse.ArgumentParser(
         prog="python -m zoo.train",
         description="Train the bundled Stable Diffusion from nothing, or go on where it stopped.",
@@ -155,7 +155,7 @@ def parse(arguments: Sequence[str] | None = None) -> TrainOptions:
 
 
 def _argument(option: Field[Any], description: str) -> dict[str, Any]:
-    """What argparse needs to know of a field."""
+    """Return what argparse needs to know about a field."""
     default: Any = option.default
     told = {"default": default, "help": description}
     if isinstance(default, bool):

@@ -52,12 +52,12 @@ def to_pixels(images: Tensor) -> NDArray[np.uint8]:
 
 
 def training(options: TrainOptions) -> Pictures:
-    """The training pictures of a run."""
+    """Return the training pictures of a run."""
     return _load(options.out, "training")
 
 
 def validation(options: TrainOptions) -> Pictures:
-    """The validation pictures of a run: of seeds and combinations that no training has seen."""
+    """Return the validation pictures of a run: no training has seen their seeds."""
     return _load(options.out, "validation")
 
 

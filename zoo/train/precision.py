@@ -18,7 +18,7 @@ def autocast(options: TrainOptions, device: torch.device) -> AbstractContextMana
 
 
 def layout(device: torch.device) -> torch.memory_format:
-    """The fastest layout of pictures for convolutions of few channels."""
+    """Return the fastest layout of pictures for convolutions of few channels."""
     return torch.channels_last if device.type == "cuda" else torch.contiguous_format
 
 

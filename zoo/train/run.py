@@ -145,5 +145,5 @@ def _note_stage(
 
 
 def _plain(value: Any) -> Any:
-    """A value for JSON; of a path the name, since where it lay is nobody's business."""
+    """Return a value for JSON; of a path the name alone, not where it lay."""
     return value.name if isinstance(value, Path) else value

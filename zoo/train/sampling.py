@@ -23,7 +23,7 @@ AT_ONCE = 50
 
 
 def assembled(vae: Any, text_encoder: Any, words: Any, unet: Any) -> Any:
-    """The parts as a StableDiffusionPipeline."""
+    """Return the parts as a StableDiffusionPipeline."""
     pipeline = StableDiffusionPipeline(
         vae=vae,
         text_encoder=text_encoder,
@@ -39,7 +39,7 @@ def assembled(vae: Any, text_encoder: Any, words: Any, unet: Any) -> Any:
 
 
 def scenes(wanted: Callable[[Scene], bool], number: int) -> list[Scene]:
-    """The first validation scenes that are wanted."""
+    """Return the first validation scenes that are wanted."""
     return list(islice(filter(wanted, map(validation_scene, count())), number))
 
 

@@ -23,7 +23,7 @@ START, END = "<|startoftext|>", "<|endoftext|>"
 
 
 def byte_characters() -> list[str]:
-    """The printable character that stands for each byte, in CLIP's and GPT-2's alphabet."""
+    """Return the printable character that stands for each byte, in CLIP's and GPT-2's alphabet."""
     printable = [*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(256) if byte not in printable]
     return [chr(byte) for byte in printable] + [chr(256 + i) for i in range(len(others))]
@@ -58,7 +58,7 @@ def _merged(parts: list[str], pair: tuple[str, str]) -> list[str]:
 
 
 def build() -> Any:
-    """The tokenizer of the world's words.
+    """Return the tokenizer of the world's words.
 
     Raises:
         ValueError: a word is not one token, as one with punctuation in it.
@@ -88,7 +88,7 @@ def write(options: TrainOptions) -> None:
 
 
 def load(options: TrainOptions) -> Any:
-    """The run's tokenizer."""
+    """Return the run's tokenizer."""
     return CLIPTokenizer.from_pretrained(path(options))
 
 

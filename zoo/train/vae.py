@@ -30,7 +30,7 @@ ENCODED = 100  # pictures at once
 
 
 def build(options: TrainOptions) -> Any:
-    """An untrained AutoencoderKL, or the one to start from.
+    """Return an untrained AutoencoderKL, or the one to start from.
 
     Raises:
         ValueError: the one to start from has other channels than the options.
@@ -57,7 +57,7 @@ def build(options: TrainOptions) -> Any:
 
 
 def _started(options: TrainOptions, folder: Path) -> Any:
-    """The VAE of an exported folder, for pictures of the options' size."""
+    """Return the VAE of an exported folder, for pictures of the options' size."""
     vae = AutoencoderKL.from_pretrained(folder / "vae", torch_dtype=torch.float32)
     found = (tuple(vae.config.block_out_channels), vae.config.latent_channels)
     if found != (options.vae_channels, options.latent_channels):
@@ -110,7 +110,7 @@ class VaeTask:
         self._batches = Batches(options.pictures, options.vae_batch, options.seed, Stream.VAE)
 
     def loss(self, step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        """The weighted sum; for the log its parts."""
+        """Return the weighted sum; for the log its parts."""
         options = self._options
         images = self._training.batch(self._batches.indices(step), self._device)
         images = cropped(images, options.vae_crop, draws.numbers(options.seed, Stream.VAE, step))
@@ -196,7 +196,7 @@ def path(options: TrainOptions) -> Path:
 
 
 def load(options: TrainOptions, device: torch.device) -> Any:
-    """The run's trained VAE, float32."""
+    """Return the run's trained VAE, float32."""
     vae = AutoencoderKL.from_pretrained(path(options), torch_dtype=torch.float32)
     return vae.eval().to(device, memory_format=torch.channels_last)
 
