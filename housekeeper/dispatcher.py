@@ -1,4 +1,4 @@
-"""Webhooks on their way: many at once, few of them to one receiver."""
+"""Sends due webhooks: many at once, but few at once to one receiver."""
 
 import asyncio
 from collections import Counter
@@ -7,28 +7,37 @@ from contextlib import suppress
 from core.errors import StoreUnavailable
 from core.telemetry.logs import edit_log_context, get_logger
 from core.webhooks.queue import Deliveries, Delivery
-from housekeeper.sender import Sender
+from housekeeper.sender import WebhookSender
 
 log = get_logger("housekeeper")
 
 MAX_AT_ONCE = 96  # below the 100 connections that the client opens
-MAX_TO_ONE = 4  # at once to one receiver, so that one that is slow leaves room for the others
-MAX_OF_ONE = 24  # of one caller, once half of all are taken: receivers are named at no cost
-LOOK_SECONDS = 0.2  # between two looks for what is due
-PARTING_SECONDS = 3.0  # for attempts under way when it is told to stop
+MAX_PER_RECEIVER = 4  # at once, so that a slow receiver leaves room for the others
+# At once, while at least half of all places are taken: one caller can name any number of receivers.
+MAX_PER_CALLER = 24
+POLL_SECONDS = 0.2  # between two looks for due webhooks
+SHUTDOWN_SECONDS = 3.0  # that attempts in progress may still take after a signal to stop
 
 
-class Deliverer:
-    """Sends due webhooks until it is told to stop."""
+class WebhookDispatcher:
+    """Claims due webhooks and sends them until it is stopped."""
 
-    def __init__(self, deliveries: Deliveries, sender: Sender):
+    def __init__(
+        self,
+        deliveries: Deliveries,
+        sender: WebhookSender,
+        *,
+        shutdown_seconds: float = SHUTDOWN_SECONDS,
+    ):
+        """Use the webhooks of a store and a sender."""
         self._deliveries, self._sender = deliveries, sender
-        self._under_way: dict[asyncio.Task[None], Delivery] = {}
+        self._shutdown_seconds = shutdown_seconds
+        self._in_progress: dict[asyncio.Task[None], Delivery] = {}
 
     @property
     def busy(self) -> bool:
-        """Whether attempts are under way."""
-        return bool(self._under_way)
+        """Return whether attempts are in progress."""
+        return bool(self._in_progress)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Send what is due until `stop` is set."""
@@ -36,41 +45,41 @@ class Deliverer:
             try:
                 await self.send_due()
             except StoreUnavailable:
-                pass  # the housekeeper's own round says so
+                pass  # maintenance logs the outage
             except Exception:
-                log.exception("no webhooks were taken; trying on")
+                log.exception("cannot claim webhooks; trying again")
             with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), LOOK_SECONDS)
-        await self._part()
+                await asyncio.wait_for(stop.wait(), POLL_SECONDS)
+        await self._shut_down()
 
-    async def _part(self) -> None:
-        """Let attempts end; those that do not are made again, once their lease has run out."""
-        tasks = list(self._under_way)
+    async def _shut_down(self) -> None:
+        """Let attempts end; the others are made again once their lease has expired."""
+        tasks = list(self._in_progress)
         if tasks:
-            await asyncio.wait(tasks, timeout=PARTING_SECONDS)
+            await asyncio.wait(tasks, timeout=self._shutdown_seconds)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def send_due(self) -> None:
-        """Start every delivery that is due and has room."""
-        while len(self._under_way) < MAX_AT_ONCE:
-            delivery = await asyncio.to_thread(self._deliveries.take, self._busy())
+        """Start every delivery that is due, as far as the limits allow."""
+        while len(self._in_progress) < MAX_AT_ONCE:
+            delivery = await asyncio.to_thread(self._deliveries.take, self._at_limit())
             if delivery is None:
                 return
             task = asyncio.create_task(self._send(delivery))
-            self._under_way[task] = delivery
-            task.add_done_callback(self._under_way.pop)
+            self._in_progress[task] = delivery
+            task.add_done_callback(self._in_progress.pop)
 
-    def _busy(self) -> list[str]:
-        """Receivers and callers that have all they may have under way."""
-        under_way = self._under_way.values()
-        receivers = Counter(delivery.receiver for delivery in under_way)
-        busy = [receiver for receiver, count in receivers.items() if count >= MAX_TO_ONE]
-        if len(under_way) >= MAX_AT_ONCE // 2:
-            callers = Counter(delivery.caller for delivery in under_way)
-            busy += [caller for caller, count in callers.items() if count >= MAX_OF_ONE]
-        return busy
+    def _at_limit(self) -> list[str]:
+        """Return the receivers and callers that have as many attempts in progress as allowed."""
+        in_progress = self._in_progress.values()
+        receivers = Counter(delivery.receiver for delivery in in_progress)
+        at_limit = [name for name, count in receivers.items() if count >= MAX_PER_RECEIVER]
+        if len(in_progress) >= MAX_AT_ONCE // 2:
+            callers = Counter(delivery.caller for delivery in in_progress)
+            at_limit += [name for name, count in callers.items() if count >= MAX_PER_CALLER]
+        return at_limit
 
     async def _send(self, delivery: Delivery) -> None:
         with edit_log_context(delivery.edit_id):
@@ -78,10 +87,10 @@ class Deliverer:
                 outcome = await self._sender.send(delivery)
                 await asyncio.to_thread(self._deliveries.settle, delivery, outcome)
             except StoreUnavailable:
-                log.warning("webhook not settled: Redis does not answer; it is due again soon")
+                log.warning("webhook not settled: Redis does not answer; it will be sent again")
                 return
             except Exception:
-                log.exception("webhook not sent; it is due again soon")
+                log.exception("webhook not sent; it will be tried again")
                 return
             log.info(
                 "webhook",

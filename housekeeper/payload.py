@@ -1,4 +1,4 @@
-"""A webhook's body: the edit as it stands, in under 20 kB whatever the edit holds."""
+"""A webhook's body: the edit as it stands, always under 20 kB."""
 
 import json
 from typing import Any
@@ -11,19 +11,20 @@ from core.webhooks.schema import WebhookBody
 
 MAX_BYTES = 20_000 - 1
 
-# What gives way, in this order, and what is left of it. All of it is in the edit's own resource.
-GIVES_WAY: tuple[tuple[str, Any], ...] = (
+# Fields that are emptied, in this order, until the body fits; each with its empty value. The
+# edit's own resource has all of them.
+OMISSIBLE: tuple[tuple[str, Any], ...] = (
     ("metadata", {}),
     ("warnings", []),
     ("prompt", ""),
     ("artifacts", None),
     ("outputs", []),
 )
-MAX_BASE_URL = 300  # characters: DNS names have 253 at most, a Host header may say anything
+MAX_BASE_URL = 300  # characters: DNS names have at most 253, but a Host header may hold anything
 
 
-def hook_body(delivery: Delivery, record: Record, signer: LinkSigner) -> str:
-    """The body of a delivery, as JSON."""
+def webhook_body(delivery: Delivery, record: Record, signer: LinkSigner) -> str:
+    """Return the body of a delivery, as JSON."""
     base_url = record.submission.base_url
     body = WebhookBody(
         type=delivery.type,
@@ -34,10 +35,10 @@ def hook_body(delivery: Delivery, record: Record, signer: LinkSigner) -> str:
     ).model_dump(mode="json")
     del body["omitted"]
     omitted: list[str] = []
-    for name, rest in GIVES_WAY:
+    for name, empty in OMISSIBLE:
         if len(_json(body).encode()) <= MAX_BYTES:
             break
-        body["data"][name] = rest
+        body["data"][name] = empty
         omitted.append(name)
         body["omitted"] = omitted
     return _json(body)

@@ -1,10 +1,8 @@
 """One attempt at a webhook: Standard Webhooks 1.0.0, to public addresses only."""
 
 import asyncio
-import random
 import time
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
 import httpx
@@ -19,47 +17,14 @@ from core.store.edits import EditStore
 from core.webhooks.queue import Delivery, Outcome
 from core.webhooks.schema import DeliveryAttempt, DeliveryError, DeliveryStatus
 from core.webhooks.secrets import HookSecrets
-from housekeeper.payload import hook_body
+from housekeeper.payload import webhook_body
+from housekeeper.retry import FINAL_ERRORS, retry_after
 
 TIMEOUT = 15.0  # seconds, for a whole attempt
 
-# Seconds until the next attempt after the first, second, … (Standard Webhooks' own schedule).
-RETRY_SCHEDULE = (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
-JITTER = 0.1
 
-# Trying again changes nothing about these.
-_FINAL = (DeliveryError.URL_NOT_ALLOWED, DeliveryError.EDIT_GONE)
-
-
-def retry_after(tries: int, answer: httpx.Response | None) -> float | None:
-    """Seconds until the next attempt; None when there is none.
-
-    Args:
-        tries: attempts made so far.
-        answer: what the receiver said; None where it could not be reached.
-    """
-    if answer is not None and (answer.is_success or answer.status_code == HTTPStatus.GONE):
-        return None
-    if tries > len(RETRY_SCHEDULE):
-        return None
-    pause = RETRY_SCHEDULE[tries - 1] * random.uniform(1 - JITTER, 1 + JITTER)
-    wanted = _retry_after(answer) if answer is not None else 0
-    return max(pause, min(wanted, RETRY_SCHEDULE[-1]))
-
-
-def _retry_after(answer: httpx.Response) -> float:
-    """Seconds that the receiver wants to be left alone (RFC 9110, 10.2.3); 0 without a wish."""
-    value = answer.headers.get("retry-after", "")
-    if value.isdecimal():
-        return float(value)
-    try:
-        return (parsedate_to_datetime(value).astimezone(UTC) - datetime.now(UTC)).total_seconds()
-    except (ValueError, OverflowError):
-        return 0
-
-
-class Sender:
-    """Makes attempts. It decides what comes of them; `core.webhooks.queue` keeps it."""
+class WebhookSender:
+    """Makes attempts and decides what follows from each; `core.webhooks.queue` stores it."""
 
     def __init__(
         self,
@@ -70,14 +35,14 @@ class Sender:
         *,
         timeout: float = TIMEOUT,
     ):
-        """Take what an attempt needs.
+        """Use what an attempt needs.
 
         Args:
             store: of the edits.
-            secrets: of their callers.
-            client: that connects to allowed addresses only.
-            networks: opened although not public.
-            timeout: seconds for all of an attempt, however slowly the receiver's bytes drip.
+            secrets: the callers' signing secrets.
+            client: connects to allowed addresses only.
+            networks: allowed although they are not public.
+            timeout: seconds for a whole attempt, however slowly the receiver's bytes arrive.
         """
         self._store, self._secrets = store, secrets
         self._client, self._networks, self._timeout = client, networks, timeout
@@ -89,26 +54,26 @@ class Sender:
             StoreUnavailable: Redis does not answer; nothing was sent.
         """
         at, started = datetime.now(UTC), time.monotonic()
-        answer = await self._answer(delivery)
-        got = answer if isinstance(answer, httpx.Response) else None
-        error = None if isinstance(answer, httpx.Response) else answer
+        result = await self._post(delivery)
+        response = result if isinstance(result, httpx.Response) else None
+        error = None if isinstance(result, httpx.Response) else result
         pause = None
-        if delivery.type is not WebhookEvent.PROGRESS and error not in _FINAL:
-            pause = retry_after(delivery.tries, got)
+        if delivery.type is not WebhookEvent.PROGRESS and error not in FINAL_ERRORS:
+            pause = retry_after(delivery.tries, response)
         return Outcome(
             DeliveryAttempt(
                 at=at,
                 seconds=round(time.monotonic() - started, 3),
-                status=got.status_code if got is not None else None,
+                status=response.status_code if response is not None else None,
                 error=error,
             ),
-            _status(got, pause),
+            _status(response, pause),
             retry_after=pause,
-            gone=got is not None and got.status_code == HTTPStatus.GONE,
+            gone=response is not None and response.status_code == HTTPStatus.GONE,
         )
 
-    async def _answer(self, delivery: Delivery) -> httpx.Response | DeliveryError:
-        """The receiver's answer, its body unread, or why there is none."""
+    async def _post(self, delivery: Delivery) -> httpx.Response | DeliveryError:
+        """Return the receiver's response, its body unread, or why there is none."""
         try:
             check_url(delivery.url, self._networks)
             body, headers = await asyncio.to_thread(self._signed, delivery)
@@ -119,21 +84,23 @@ class Sender:
         try:
             async with (
                 asyncio.timeout(self._timeout),
-                self._client.stream("POST", delivery.url, content=body, headers=headers) as answer,
+                self._client.stream(
+                    "POST", delivery.url, content=body, headers=headers
+                ) as response,
             ):
-                return answer
+                return response
         except AddressNotAllowed:
             return DeliveryError.URL_NOT_ALLOWED
         except (TimeoutError, httpx.TimeoutException):
             return DeliveryError.TIMEOUT
-        # UnicodeError: a name that IDNA does not know, such as xn--a.example.
+        # UnicodeError: a name that IDNA rejects, such as xn--a.example.
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError):
             return DeliveryError.UNREACHABLE
 
     def _signed(self, delivery: Delivery) -> tuple[bytes, dict[str, str]]:
-        """The body and headers of a delivery, signed with every secret that is valid now."""
+        """Return a delivery's body and headers, signed with every secret that is valid now."""
         record = self._store.get(delivery.edit_id)
-        body = hook_body(delivery, record, LinkSigner(self._store.secret("links")))
+        body = webhook_body(delivery, record, LinkSigner(self._store.secret("links")))
         now = datetime.now(UTC)
         signatures = [
             Webhook(secret).sign(delivery.id, now, body)
@@ -149,7 +116,7 @@ class Sender:
         return body.encode(), headers
 
 
-def _status(answer: httpx.Response | None, pause: float | None) -> DeliveryStatus:
-    if answer is not None and answer.is_success:
+def _status(response: httpx.Response | None, pause: float | None) -> DeliveryStatus:
+    if response is not None and response.is_success:
         return DeliveryStatus.DELIVERED
     return DeliveryStatus.FAILED if pause is None else DeliveryStatus.PENDING

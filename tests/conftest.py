@@ -27,6 +27,7 @@ from core.webhooks.queue import Deliveries
 from core.webhooks.secrets import HookSecrets
 from deploy.local.ports import free_port
 from tests.support.model import MODEL
+from tests.support.receiver import Receiver, running_receiver
 from tests.support.session_tables import (
     pytest_sessionfinish,
     pytest_terminal_summary,
@@ -147,3 +148,20 @@ def submission() -> Callable[..., Submission]:
         )
 
     return make
+
+
+@pytest.fixture
+def let_lease_run_out(redis_url: str) -> Callable[[str], None]:
+    """Move an edit's lease into the past, so that no test waits 12 s for it."""
+
+    def move(edit_id: str) -> None:
+        with redis.Redis.from_url(redis_url) as client:
+            client.zadd(keys.RUNNING, {edit_id: 1})
+
+    return move
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with running_receiver() as running:
+        yield running

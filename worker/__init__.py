@@ -1,19 +1,21 @@
-"""The GPU process: it takes edits from the store, runs the method and hands the pictures in.
+"""The GPU process: it claims edits from the store, runs the method and publishes the results.
 
-service       loads the model, then consumes (Celery, threads)
-runner        one edit, from claim to published result; knows no Celery
-door          many edits at once, or one that has lost a worker before alone
-lease         keeps an attempt's lease alive while it works
-pictures      results encoded as they were asked for
-problems      what went wrong, as a failed edit's `error`
-announcer     tells the front end that this model has a live worker
-housekeeper   its own process, without torch: lost workers, lost messages, webhooks
-deliverer     webhooks on their way, many at once
-delivery      one webhook's attempt (Standard Webhooks)
-hook_body     what a webhook says
+process           load the model, then serve
+celery_app        the Celery task, its signals and the worker's options
+runner            one edit from its claim to its published result; knows no Celery
+attempt           one run of an edit: checks, progress, waiting for a store that does not answer
+options           service parameters to method options, method hints to service warnings
+outputs           encoding the images that an edit made
+heartbeat         the thread that renews an attempt's lease
+isolation         runs an edit that has lost a worker before alone
+inversion_cache   inversions stored for later edits of the same image
+announcer         announces this model to the front end
+errors            exceptions as a failed edit's `error`
+metrics           Prometheus metrics of the UNet
 """
 
 import os
 
-# Read when transformers is imported: its remarks on optional packages are no service's log.
+# transformers reads this when it is imported. Its hints on optional packages do not belong in a
+# service's log.
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")

@@ -1,7 +1,7 @@
-"""`python -m worker`: the GPU process, as the settings say."""
+"""Run the GPU process with the settings of the environment: `python -m worker`."""
 
 from core.settings import Settings
-from worker.process import Parts, serve
+from worker.process import Factories, serve
 
 if __name__ == "__main__":
-    serve(Settings(), Parts())
+    serve(Settings(), Factories())

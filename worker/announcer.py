@@ -1,4 +1,4 @@
-"""Telling the front end that this model has a live, consuming worker with its weights loaded."""
+"""Announces to the front end that a live worker has loaded this model and consumes its queue."""
 
 import threading
 
@@ -13,8 +13,8 @@ from core.telemetry.logs import get_logger
 log = get_logger(__name__)
 
 
-def describe(editor: Editor, name: str) -> Model:
-    """What the front end shows of a model, and fills requests in with."""
+def describe_model(editor: Editor, name: str) -> Model:
+    """Return what the front end shows of a model, with the defaults it fills requests in with."""
     presets = {name: PresetValues(**values._asdict()) for name, values in PRESETS.items()}
     size = editor.model.native_size
     defaults = Params.resolve(ParamsInput(preset=EditOptions().preset), presets)
@@ -28,7 +28,7 @@ def describe(editor: Editor, name: str) -> Model:
 
 
 class Announcer:
-    """A thread that repeats the announcement until it is stopped."""
+    """A thread that repeats the announcement until `stop` is called."""
 
     def __init__(self, store: EditStore, worker: str, model: Model):
         self._store, self._worker, self._model = store, worker, model
@@ -36,24 +36,24 @@ class Announcer:
         self._thread = threading.Thread(target=self._repeat, name="announcer", daemon=True)
 
     def start(self) -> None:
-        """Begin, once the worker consumes."""
+        """Start announcing; call this once the worker consumes."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End, and take the announcement back."""
+        """Stop announcing and withdraw the announcement."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
         try:
             self._store.withdraw(self._worker, self._model)
         except StoreUnavailable:
-            log.warning("not withdrawn: the store does not answer; it lapses by itself")
+            log.warning("announcement not withdrawn: Redis does not answer; it expires by itself")
 
     def _repeat(self) -> None:
         while True:
             try:
                 self._store.announce(self._worker, self._model)
             except StoreUnavailable:
-                log.warning("not announced: the store does not answer")
+                log.warning("model not announced: Redis does not answer")
             if self._stop.wait(WORKER_SECONDS / 3):
                 return

@@ -1,4 +1,4 @@
-"""What went wrong in an edit, as its public `error`: nothing of the inside."""
+"""Exceptions as the public `error` of a failed edit, which reveals nothing internal."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from core.problems import MODEL_ERROR, edit_problem
 
 
 class EditTimeout(Exception):
-    """The edit ran longer than it may."""
+    """The edit ran longer than allowed."""
 
 
 _CODES: dict[type[Exception], str] = {
@@ -19,11 +19,11 @@ _CODES: dict[type[Exception], str] = {
 
 
 def problem_of(error: Exception) -> dict[str, Any]:
-    """The problem object of a failed edit."""
+    """Return the problem object of a failed edit."""
     detail = None
     if isinstance(error, (ImageError, InputImageError)):
-        detail = f"The picture: {error}"
+        detail = f"The image: {error}"
     elif isinstance(error, (StoreUnavailable, DecoderUnavailable)):
-        detail = f"{error} The edit waited for it as long as it may; try again later."
+        detail = f"{error} The edit waited as long as allowed. Try again later."
     problem = edit_problem(_CODES.get(type(error), MODEL_ERROR), detail)
     return problem.model_dump(exclude_none=True)

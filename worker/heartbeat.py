@@ -1,4 +1,4 @@
-"""Keeping an attempt's lease alive, also where no UNet call reports progress."""
+"""The thread that renews an attempt's lease, even while no UNet call reports progress."""
 
 import threading
 from types import TracebackType
@@ -13,10 +13,10 @@ log = get_logger(__name__)
 
 
 class LeaseRenewer:
-    """Inside the `with`, a thread renews the lease four times as often as it must.
+    """A context whose thread renews the lease four times as often as it must.
 
-    A store that does not answer is waited for; a lease that has gone to another attempt is
-    noted in `lost` and not fought for.
+    It keeps trying while Redis does not answer. When the lease has gone to another attempt, it
+    sets `lost` and stops.
     """
 
     def __init__(self, store: EditStore, claim: Claim):
@@ -46,4 +46,4 @@ class LeaseRenewer:
                 self.lost = True
                 return
             except StoreUnavailable:
-                log.warning("lease not renewed: the store does not answer", edit=self._claim.id)
+                log.warning("lease not renewed: Redis does not answer", edit=self._claim.id)

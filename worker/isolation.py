@@ -1,6 +1,7 @@
-"""How edits get into a worker: many at once, but one that has lost a worker before gets in alone.
+"""Running edits together, except one that has lost a worker before, which runs alone.
 
-An edit that kills its process would otherwise take everyone beside it along, three times over.
+An edit that kills its process would otherwise take every edit in that process with it, up to
+three times.
 """
 
 import threading
@@ -8,28 +9,28 @@ from collections.abc import Callable
 
 from core.store.claims import Claim
 
-Wait = Callable[[], None]
+WaitUntilAlone = Callable[[], None]
 
 
 class SuspectIsolation:
-    """One for all threads of a worker."""
+    """Lets first attempts run together and later ones alone; shared by all threads of a worker."""
 
     def __init__(self) -> None:
         self._claiming = threading.Lock()
         self._changed = threading.Condition()
-        self._inside = 0
+        self._running = 0
 
-    def enter(
-        self, claim: Callable[[], Claim | None], run: Callable[[Claim, Wait], None]
+    def claim_and_run(
+        self, claim: Callable[[], Claim | None], run: Callable[[Claim, WaitUntilAlone], None]
     ) -> Claim | None:
         """Claim an edit and run it.
 
-        While one is in here alone, or waits until it is, this worker claims no other: who stood
-        in line behind it would be lost with it.
+        While a suspect edit runs alone, or waits to, the worker claims nothing else: anything it
+        claimed could be lost with it.
 
         Args:
-            claim: gives the next edit, or None.
-            run: runs it; it must call what it is given before it does any work.
+            claim: returns the next edit, or None.
+            run: runs it; must call its second argument before it does any work.
 
         Returns:
             What was claimed.
@@ -39,7 +40,7 @@ class SuspectIsolation:
             if claimed is None:
                 return None
             if claimed.token > 1:
-                run(claimed, self._wait_until_empty)
+                run(claimed, self._wait_until_alone)
                 return claimed
             self._count(1)
         try:
@@ -48,11 +49,11 @@ class SuspectIsolation:
             self._count(-1)
         return claimed
 
-    def _wait_until_empty(self) -> None:
+    def _wait_until_alone(self) -> None:
         with self._changed:
-            self._changed.wait_for(lambda: not self._inside)
+            self._changed.wait_for(lambda: not self._running)
 
     def _count(self, change: int) -> None:
         with self._changed:
-            self._inside += change
+            self._running += change
             self._changed.notify_all()

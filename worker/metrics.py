@@ -1,4 +1,4 @@
-"""What the worker tells Prometheus of the UNet's calls."""
+"""Prometheus metrics of the UNet's calls."""
 
 from prometheus_client import Counter, Histogram
 
@@ -6,35 +6,33 @@ from baret.engine.engine import Call
 
 ROWS = Histogram(
     "baret_unet_call_rows",
-    "Rows of a call of the UNet, whichever edits they are of.",
+    "Rows of a UNet call, over all edits in it.",
     ["model", "gradient"],
     buckets=(1, 2, 3, 5, 8, 10, 16, 24, 32, 48, 64, 96, 128),
 )
 EDITS = Histogram(
     "baret_unet_call_edits",
-    "Edits that shared a call of the UNet.",
+    "Edits that shared a UNet call.",
     ["model"],
     buckets=(1, 2, 3, 4, 6, 8, 12, 16),
 )
-SECONDS = Counter(
-    "baret_unet_seconds", "Seconds spent in calls of the UNet.", ["model", "gradient"]
-)
+SECONDS = Counter("baret_unet_seconds", "Seconds spent in UNet calls.", ["model", "gradient"])
 WAITED = Histogram(
     "baret_unet_wait_seconds",
-    "Seconds that the first request of a call had waited for it.",
+    "Seconds that a call's first request waited for it.",
     ["model"],
     buckets=(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3),
 )
 
 
 class CallMetrics:
-    """Counts the calls of one model."""
+    """The metrics of one model."""
 
     def __init__(self, model: str):
         self._model = model
 
-    def count(self, call: Call) -> None:
-        """Take in a call; for the engine."""
+    def record(self, call: Call) -> None:
+        """Record a call; the engine calls this after each."""
         gradient = str(call.gradient).lower()
         ROWS.labels(self._model, gradient).observe(call.rows)
         EDITS.labels(self._model).observe(call.edits)

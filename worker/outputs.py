@@ -1,4 +1,4 @@
-"""Results encoded as they were asked for, and what the record says of them."""
+"""Encodes the images that an edit made, and describes them for the record."""
 
 import base64
 import hashlib
@@ -6,24 +6,40 @@ from dataclasses import dataclass, replace
 
 from PIL import Image
 
+from baret import EditResult
+from baret.heatmaps import attention_sheet
+from core.images.keys import artifact_stem, output_stem
 from core.images.provenance import Marking
-from core.schema import OutputFormat, StoredImage
+from core.schema import OutputFormat, Params, StoredImage
 
-SMALL_SIDE = 96  # pixels of a preview
-SMALL_QUALITY = 60
+PREVIEW_SIDE = 96  # pixels
+PREVIEW_QUALITY = 60
 
 
 @dataclass(frozen=True)
-class Encoded:
-    """A picture's bytes and what the record says of them."""
+class EncodedImage:
+    """An image's bytes and its entry in the record."""
 
     data: bytes
     stored: StoredImage
 
 
 @dataclass(frozen=True)
-class Encoder:
-    """Encodes the pictures that a model made."""
+class EncodedResult:
+    """The images of an edit: outputs in their order, artifacts by kind."""
+
+    outputs: list[EncodedImage]
+    artifacts: dict[str, EncodedImage]
+
+    @property
+    def images(self) -> list[EncodedImage]:
+        """Return all of them."""
+        return [*self.outputs, *self.artifacts.values()]
+
+
+@dataclass(frozen=True)
+class ImageEncoder:
+    """Encodes the images that a model made."""
 
     marking: Marking
     model: str
@@ -36,11 +52,11 @@ class Encoder:
         *,
         quality: int,
         interpolation: float | None = None,
-    ) -> Encoded:
-        """Encode a picture.
+    ) -> EncodedImage:
+        """Encode an image.
 
         Args:
-            picture: RGB.
+            image: RGB.
             name: without extension, unique within the edit.
             form: PNG is lossless; WebP and JPEG take `quality`.
             quality: 1–100.
@@ -56,22 +72,49 @@ class Encoder:
             sha256=hashlib.sha256(data).hexdigest(),
             bytes=len(data),
         )
-        return Encoded(data, stored)
+        return EncodedImage(data, stored)
 
-    def small_uri(self, image: Image.Image, size: tuple[int, int]) -> str:
-        """The picture as a data URI, in the proportions of `size`, 96 pixels a side: 3 to 5 kB.
+    def encode_result(self, edited: EditResult, params: Params, *, attempt: int) -> EncodedResult:
+        """Encode what an attempt at an edit made, under names that no other attempt uses."""
+        outputs = [
+            self.encode(
+                output.image,
+                output_stem(attempt, i),
+                params.output_format,
+                quality=params.quality,
+                interpolation=output.interpolation,
+            )
+            for i, output in enumerate(edited.outputs)
+        ]
+        artifacts = self._encode_artifacts(edited, attempt) if params.artifacts else {}
+        return EncodedResult(outputs, artifacts)
+
+    def _encode_artifacts(self, edited: EditResult, attempt: int) -> dict[str, EncodedImage]:
+        first = edited.outputs[0]
+        images = {"reconstruction": edited.reconstruction}
+        if first.transition is not None:
+            images["transition"] = first.transition
+        if first.attention:
+            images["attention"] = attention_sheet(first.attention)
+        return {
+            kind: self.encode(image, artifact_stem(attempt, kind), OutputFormat.PNG, quality=100)
+            for kind, image in images.items()
+        }
+
+    def preview_uri(self, image: Image.Image, size: tuple[int, int]) -> str:
+        """Return a data URI of 3 to 5 kB: at most 96 pixels a side, with the proportions of `size`.
 
         Args:
-            picture: RGB, of any size.
-            size: width and height of what it is a picture of.
+            image: RGB, of any size.
+            size: width and height of the photo that the preview is of.
         """
-        scale = min(1.0, SMALL_SIDE / max(size))
+        scale = min(1.0, PREVIEW_SIDE / max(size))
         width, height = (max(1, round(side * scale)) for side in size)
-        # Unsigned: a manifest is several times as large.
+        # Unsigned, because a manifest is several times as large as the preview.
         data = replace(self.marking, signer=None).encode(
             image.resize((width, height)),
             OutputFormat.WEBP,
-            quality=SMALL_QUALITY,
+            quality=PREVIEW_QUALITY,
             model=self.model,
         )
         return f"data:image/webp;base64,{base64.b64encode(data).decode()}"

@@ -9,7 +9,8 @@ import httpx
 import pytest
 
 from tests.deploy.dockerfile import Image, build, parse
-from tests.support.commands import ROOT, until
+from tests.support.commands import ROOT
+from tests.support.waiting import until
 
 MEGABYTE = 10**6
 

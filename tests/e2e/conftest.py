@@ -1,13 +1,14 @@
-"""One service for all tests from outside; each test says how many workers it needs."""
+"""One service for all tests; each test starts the workers it needs."""
 
 import json
 import signal
 from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.receiver import Receiver, running_receiver
+from tests.support.process_tests import add_logs, give_time
 from tests.support.samples import SAMPLES
 from tests.support.service import Process, Service, running_service
 
@@ -18,38 +19,38 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         yield service
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give these tests more time than others: they wait many times."""
+    give_time(items, Path(__file__).parent)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, Any, Any]:
     """Show the end of every process's log beside a failure."""
-    report = yield
-    service = getattr(item, "funcargs", {}).get("service")
-    if report.failed and isinstance(service, Service):
-        for process in service.processes:
-            report.sections.append((f"end of {process.name}'s log", process.log[-4000:]))
-    return report
+    return add_logs(item, (yield))
 
 
 @pytest.fixture
 def worker(service: Service) -> Process:
-    """The only worker."""
+    """Return the only worker."""
     return service.have_workers(1)[0]
 
 
 @pytest.fixture
 def workers(service: Service) -> Iterator[list[Process]]:
-    """Two workers."""
-    found = service.have_workers(2)
-    yield found
-    for worker in found:
+    """Yield two workers."""
+    running = service.have_workers(2)
+    yield running
+    for worker in running:
         if worker.lives:
-            worker.send(signal.SIGCONT)  # a test that failed may have left it stopped
+            worker.send(signal.SIGCONT)  # a failed test may have left it stopped
 
 
 @pytest.fixture(scope="session")
 def sample() -> dict[str, Any]:
-    """The first of the sample pictures, with its prompt."""
+    """Return the first of the sample photos, with its prompt."""
     first: dict[str, Any] = json.loads((SAMPLES / "index.json").read_text())[0]
     return first
 
@@ -61,7 +62,7 @@ def photo(sample: dict[str, Any]) -> bytes:
 
 @pytest.fixture
 def submit(service: Service, sample: dict[str, Any], photo: bytes) -> Iterator[Callable[..., str]]:
-    """Submits the sample as a form; names are form fields, parameters among them."""
+    """Submit the sample as a form; names are form fields, including parameters."""
     submitted: list[str] = []
 
     def post(**fields: Any) -> str:
@@ -73,11 +74,5 @@ def submit(service: Service, sample: dict[str, Any], photo: bytes) -> Iterator[C
         return submitted[-1]
 
     yield post
-    for edit_id in submitted:  # what a test that failed has left running delays no other
+    for edit_id in submitted:  # an edit that a failed test has left must delay no other
         service.cancel(edit_id)
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with running_receiver() as running:
-        yield running

@@ -1,7 +1,6 @@
-"""Edits that do not succeed, and what the webhook tells of every end."""
+"""Edits that do not succeed, and the webhook of every end."""
 
 import json
-import time
 from collections.abc import Callable
 
 from standardwebhooks import Webhook
@@ -9,14 +8,13 @@ from standardwebhooks import Webhook
 from tests.support.receiver import Receiver
 from tests.support.samples import LONG, QUICK
 from tests.support.service import Process, Service
-from tests.support.waiting import until
 
 Submit = Callable[..., str]
 
 
-def told(service: Service, receiver: Receiver) -> list[tuple[str, str, str]]:
-    """(type, id, status) of every webhook received, their signatures checked."""
-    until(service.webhooks_settled, "the webhooks to be delivered")
+def webhooks(service: Service, receiver: Receiver) -> list[tuple[str, str, str]]:
+    """Check the signature of every webhook received, and return (type, id, status) of each."""
+    service.until(service.webhooks_settled, "the webhooks to be delivered")
     hook = Webhook(service.http.get("/v1/webhooks/secret").json()["secret"])
     bodies = [hook.verify(one.body, dict(one.headers)) for one in receiver.received]
     return [(body["type"], body["data"]["id"], body["data"]["status"]) for body in bodies]
@@ -27,17 +25,16 @@ def test_a_running_edit_is_canceled_at_once_and_its_worker_runs_the_next(
 ) -> None:
     edit_id = submit(**LONG, webhook_url=receiver.url)
     assert service.runs(edit_id) is worker
-    started = time.monotonic()
     service.cancel(edit_id)
     edit = service.ended(edit_id)
-    # Within one UNet call, a fraction of a second; the whole edit would take minutes.
-    assert time.monotonic() - started < 15
+    # tests/worker counts the UNet calls that follow; the whole edit would take minutes.
+    assert edit["progress"] < 1
     assert (edit["status"], edit["outputs"], edit["error"]) == ("canceled", [], None)
 
     following = service.ended(submit(**QUICK))
     assert following["status"] == "succeeded"
     assert worker.says("started", edit=following["id"])
-    assert told(service, receiver) == [("edit.canceled", edit_id, "canceled")]
+    assert webhooks(service, receiver) == [("edit.canceled", edit_id, "canceled")]
 
 
 def test_a_broken_edit_fails_with_a_problem_and_its_worker_lives_on(
@@ -59,7 +56,7 @@ def test_a_broken_edit_fails_with_a_problem_and_its_worker_lives_on(
     assert service.ended(whole)["status"] == "succeeded"
     assert worker.lives
     assert worker.lines("started", edit=whole)
-    assert told(service, receiver) == [("edit.failed", broken, "failed")]
+    assert webhooks(service, receiver) == [("edit.failed", broken, "failed")]
 
 
 def test_a_queued_edit_that_is_canceled_never_runs(
@@ -72,14 +69,14 @@ def test_a_queued_edit_that_is_canceled_never_runs(
     service.cancel(before)
     assert service.ended(submit(**QUICK))["status"] == "succeeded"
     assert worker.lines("started", edit=edit_id) == []
-    assert told(service, receiver) == [("edit.canceled", edit_id, "canceled")]
+    assert webhooks(service, receiver) == [("edit.canceled", edit_id, "canceled")]
 
 
 def test_a_success_is_told_once_signed_with_the_picture(
     service: Service, worker: Process, submit: Submit, receiver: Receiver
 ) -> None:
     edit = service.ended(submit(**QUICK, webhook_url=receiver.url, metadata='{"order": "7"}'))
-    assert told(service, receiver) == [("edit.succeeded", edit["id"], "succeeded")]
+    assert webhooks(service, receiver) == [("edit.succeeded", edit["id"], "succeeded")]
     data = json.loads(receiver.received[0].body)["data"]
     assert data["metadata"] == {"order": "7"}
     assert data["outputs"][0]["sha256"] == edit["outputs"][0]["sha256"]

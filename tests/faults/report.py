@@ -1,4 +1,4 @@
-"""What the fault suite found, a row a fault."""
+"""The results of the fault suite, one row for each fault."""
 
 from dataclasses import dataclass, field
 
@@ -12,17 +12,17 @@ HEADING = (
 
 @dataclass
 class Report:
-    """One row a fault."""
+    """One row for each fault."""
 
     _rows: list[str] = field(default_factory=list)
 
     def add(self, fault: str, times: int, found: Found) -> None:
-        """Note what became of the edits that lived through a fault, and insist that none is gone.
+        """Add what happened to the edits during a fault, and assert that none was lost.
 
         Args:
-            fault: as the table names it.
-            times: how often it was done.
-            found: of the ledger.
+            fault: its name in the table.
+            times: how often it happened.
+            found: what the ledger found.
         """
         ended = ", ".join(f"{count} {status}" for status, count in sorted(found.ended.items()))
         gap = f"{found.gap:.1f}" if found.gap else "–"
@@ -34,13 +34,13 @@ class Report:
         assert found.duplicates == []
 
     def rows(self) -> list[str]:
-        """To send them elsewhere."""
+        """Return the rows, to be sent to another process."""
         return self._rows
 
     def add_rows(self, rows: list[str]) -> None:
-        """From elsewhere."""
+        """Add the rows of another process."""
         self._rows += rows
 
     def table(self) -> str:
-        """All of it in Markdown, sorted by fault; empty where there is nothing."""
+        """Return the table in Markdown, sorted by fault; empty if it has no rows."""
         return HEADING + "".join(sorted(self._rows)) if self._rows else ""

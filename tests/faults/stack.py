@@ -1,10 +1,11 @@
-"""The whole service as processes, Valkey among them, each of which can be broken and mended."""
+"""The whole service as processes, with Valkey, each of which a test can break and restart."""
 
 import signal
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 from core.broker.app import make_celery, signal_waiting
 from deploy.local import valkey
@@ -13,7 +14,7 @@ from tests.support.service import Process, Service
 
 
 class Valkey(Server):
-    """The server as the one-machine stack configures it: append-only file, no eviction."""
+    """The server as the one-machine stack configures it: with an append-only file, no eviction."""
 
     def __init__(self, data: Path):
         command, self.url = valkey.configure(data)
@@ -21,16 +22,17 @@ class Valkey(Server):
 
 
 class Stack(Service):
-    """The service with workers that come to harm on request."""
+    """The service with workers that fail on request (`tests.faults.stub`)."""
 
     def __init__(self, data: Path, **settings: str):
-        """`settings` are environment variables of every process."""
+        """Take the environment variables of every process."""
+        self._replaces_workers = False
         self.valkey = Valkey(data)
         self.valkey.start()
         super().__init__(data, self.valkey.url, worker="tests.faults.stub", **settings)
 
     def kill(self, process: Process) -> None:
-        """`kill -9`."""
+        """Kill a process with SIGKILL."""
         process.send(signal.SIGKILL)
         process.ends()
 
@@ -40,29 +42,57 @@ class Stack(Service):
         super().stop()
         self.valkey.stop()
 
+    def check_alive(self) -> None:
+        """Fail if a process has ended that nothing replaces."""
+        if not self._replaces_workers:
+            super().check_alive()
+
     @contextmanager
-    def tended(self, workers: int = 2) -> Iterator[list[Process]]:
-        """Inside, workers that die are replaced at once, as a supervisor does; gives the dead."""
+    def replacing_workers(self, count: int = 2) -> Iterator[list[Process]]:
+        """Replace workers that die at once, as a supervisor does; yield the dead ones."""
         dead: list[Process] = []
         over = threading.Event()
 
-        def tend() -> None:
+        def replace() -> None:
             while not over.wait(0.1):
                 dead.extend(worker for worker in self.workers if not worker.lives)
                 self.workers = [worker for worker in self.workers if worker.lives]
-                while len(self.workers) < workers:
+                while len(self.workers) < count:
                     self.start_worker()
 
-        thread = threading.Thread(target=tend)
+        self._replaces_workers = True
+        thread = threading.Thread(target=replace)
         thread.start()
         try:
             yield dead
         finally:
             over.set()
             thread.join()
+            self._replaces_workers = False
 
-    def signal(self, edit_ids: Sequence[str], times: int) -> None:
-        """Send the message of each edit so many times more."""
+    @contextmanager
+    def holding_edits(self) -> Iterator[str]:
+        """Hold edits in their editing stage; yield the value of their `hold` metadata.
+
+        They go on when the block ends. Until then they run, however slow or fast the machine is.
+        """
+        file = self.data / f"hold-{uuid4().hex}"
+        file.touch()
+        try:
+            yield str(file)
+        finally:
+            file.unlink()
+
+    def wait_until_held(self, edit_ids: Sequence[str], *, count: int) -> None:
+        """Wait until so many of these edits are held; as many as there are workers can be."""
+
+        def look() -> bool:
+            return [self.edit(one)["stage"] for one in edit_ids].count("editing") >= count
+
+        self.until(look, f"{count} edits to be held")
+
+    def resend_messages(self, edit_ids: Sequence[str], times: int) -> None:
+        """Send the message of each edit again, so many times."""
         app = make_celery(self.valkey.url)
         for edit_id in edit_ids:
             for _ in range(times):
@@ -70,13 +100,13 @@ class Stack(Service):
         app.close()
 
     def start_housekeeper(self) -> None:
-        """Start a housekeeper in the place of one that is dead."""
-        self.housekeeper = self._start("housekeeper.maintenance", "housekeeper")
+        """Start a housekeeper in place of a dead one."""
+        self.housekeeper = self._start("housekeeper", "housekeeper")
 
     @contextmanager
     def second_housekeeper(self) -> Iterator[None]:
-        """Inside, there are two."""
-        second = self._start("housekeeper.maintenance", "housekeeper")
+        """Run a second housekeeper."""
+        second = self._start("housekeeper", "housekeeper")
         try:
             yield
         finally:
@@ -85,7 +115,7 @@ class Stack(Service):
 
 @contextmanager
 def running_stack(data: Path, *, workers: int = 2, **settings: str) -> Iterator[Stack]:
-    """A stack on its own data; nothing of it is left afterwards."""
+    """Run a stack on its own data; nothing of it is left afterwards."""
     data.mkdir(parents=True, exist_ok=True)
     stack = Stack(data, **settings)
     try:

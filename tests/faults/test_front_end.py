@@ -1,4 +1,4 @@
-"""The API killed while clients submit, wait and follow; disks that are full."""
+"""The API killed while clients submit, wait and follow; full disks; a missing folder."""
 
 import json
 import subprocess
@@ -16,11 +16,11 @@ from tests.faults.ledger import Ledger
 from tests.faults.report import Report
 from tests.faults.stack import Stack, running_stack
 from tests.support.receiver import Receiver
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 
 
 def follow(stack: Stack, edit_id: str, ids: list[str], kinds: list[str]) -> None:
-    """Follow an edit to its end as an EventSource does: it comes back with the last id it saw."""
+    """Follow an edit to its end as an EventSource does: it reconnects with the last id it saw."""
     while "done" not in kinds:
         headers = {"last-event-id": ids[-1]} if ids else {}
         try:
@@ -37,7 +37,7 @@ def follow(stack: Stack, edit_id: str, ids: list[str], kinds: list[str]) -> None
 
 
 def wait_for(stack: Stack, edit_id: str, found: list[str]) -> None:
-    """Wait for an edit as a poller does: whatever breaks, it asks for the same id again."""
+    """Poll an edit as a client does, which tries again after any error."""
     while not found:
         with suppress(httpx.TransportError):
             edit = stack.http.get(f"/v1/edits/{edit_id}", params={"wait": 30}).json()
@@ -65,8 +65,8 @@ def test_clients_go_on_where_they_were_when_the_api_is_killed(
         stack.start_api()
     submitter.join()
     found = ledger.settle()
-    follower.join(60)
-    waiter.join(60)
+    follower.join(PATIENCE)
+    waiter.join(PATIENCE)
     report.add("`kill -9` of the API during uploads, waits and streams", 3, found)
     assert found.ended == {"succeeded": 31}
     assert ids == sorted(set(ids), key=lambda one: tuple(map(int, one.split("-"))))  # none twice
@@ -78,14 +78,14 @@ def test_clients_go_on_where_they_were_when_the_api_is_killed(
 def test_a_picture_without_an_edit_goes_by_itself(stack: Stack, photo: bytes) -> None:
     edit_id = "edit_" + "0" * 32
     stack.store.reserve_upload(edit_id)
-    stack.files.put(edit_id, "input", photo)  # and here the process was killed
+    stack.files.put(edit_id, "input", photo)  # and then the process was killed
     stack.redis.zadd(keys.DELETIONS, {edit_id: 1})  # an hour later
-    until(lambda: stack.files.get(edit_id, "input") is None, "the picture to be gone")
+    until(lambda: stack.files.get(edit_id, "input") is None, "the image to be deleted")
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of two megabytes."""
+    """Mount a file system of two megabytes."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
@@ -101,18 +101,19 @@ def test_edits_wait_for_a_full_disk_and_nothing_half_written_is_served(
     store = {"BARET_STORE_URL": small_disk.as_uri(), "BARET_INVERSION_CACHE_MB": "0"}
     with running_stack(tmp_path / "s", workers=1, **store) as stack:
         ledger = Ledger(stack, photo, receiver)
-        slow = ledger.submit(metadata={"pace": "0.1"})
-        stack.runs(slow)
         filler = small_disk / "filler"
-        with filler.open("wb", buffering=0) as file, suppress(OSError):
-            while True:
-                file.write(b"\0" * 4096)
+        with stack.holding_edits() as hold:
+            slow = ledger.submit(metadata={"hold": hold})
+            stack.wait_until_held([slow], count=1)
+            with filler.open("wb", buffering=0) as file, suppress(OSError):
+                while True:
+                    file.write(b"\0" * 4096)
         answer = stack.http.post("/v1/edits", data={"prompt": "a cat"}, files={"image": photo})
         assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
         missing = stack.http.get("/readyz").json()["errors"]
         assert [one["pointer"] for one in missing] == ["/store"]
         (worker,) = stack.workers
-        worker.says("waiting for what it needs", edit=slow)
+        worker.says("waiting for an unavailable service", edit=slow)
         assert stack.edit(slow)["status"] == "running"
         assert stack.http.get(f"/v1/edits/{slow}/image").status_code == 409
         filler.unlink()
@@ -129,18 +130,19 @@ def test_edits_wait_for_a_picture_store_that_is_away(
 ) -> None:
     with running_stack(tmp_path / "s", workers=1, BARET_INVERSION_CACHE_MB="0") as stack:
         ledger = Ledger(stack, photo, receiver)
-        slow = ledger.submit(metadata={"pace": "0.1"})
-        stack.runs(slow)
         images, away = stack.data / "pictures", stack.data / "away"
-        images.rename(away)
-        images.touch()  # in the place of the folder: nothing can be read or written
+        with stack.holding_edits() as hold:
+            slow = ledger.submit(metadata={"hold": hold})
+            stack.wait_until_held([slow], count=1)
+            images.rename(away)
+            images.touch()  # a file in place of the folder: nothing can be read or written
         answer = stack.http.post("/v1/edits", data={"prompt": "a cat"}, files={"image": photo})
         assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
         (worker,) = stack.workers
-        worker.says("waiting for what it needs", edit=slow)
+        worker.says("waiting for an unavailable service", edit=slow)
         assert stack.edit(slow)["status"] == "running"
         images.unlink()
         away.rename(images)
         found = ledger.settle()
-        report.add("picture store away while an edit runs", 1, found)
+        report.add("object store away while an edit runs", 1, found)
         assert found.ended == {"succeeded": 1} and found.attempts == 1

@@ -1,4 +1,4 @@
-"""Redis killed, away, hanging, full, and with a clock that jumps."""
+"""Redis killed, unreachable, hanging, full, and with a clock that jumps."""
 
 import signal
 import time
@@ -6,29 +6,25 @@ import time
 import pytest
 
 from core.store import keys
+from core.store.connection import TIMEOUT_SECONDS
 from tests.faults.ledger import Ledger
 from tests.faults.report import Report
 from tests.faults.stack import Stack
-from tests.support.waiting import until
-
-QUICKLY = 6.0  # seconds in which every request is answered, whatever Redis does
-AGAIN = 30.0  # seconds after Redis's return in which a new edit is started
 
 
-def assert_unavailable(stack: Stack, path: str) -> None:
+def assert_unavailable(stack: Stack, path: str) -> float:
+    """Assert that a request is answered 503, and return the seconds it took."""
     started = time.monotonic()
     answer = stack.http.get(path)
     assert answer.status_code == 503, answer.text
     assert answer.json()["code"] == "unavailable"
     assert int(answer.headers["retry-after"]) > 0
-    assert time.monotonic() - started < QUICKLY
+    return time.monotonic() - started
 
 
 def assert_consuming_again(ledger: Ledger, stack: Stack) -> None:
-    started = time.monotonic()
     edit_id = ledger.submit()
-    until(lambda: stack.edit(edit_id)["started_at"], "a new edit to be started", within=AGAIN)
-    assert time.monotonic() - started < AGAIN
+    stack.until(lambda: stack.edit(edit_id)["started_at"], "a new edit to be started")
 
 
 @pytest.mark.parametrize("times", [1, pytest.param(5, marks=pytest.mark.slow)])
@@ -49,33 +45,34 @@ def test_what_was_accepted_outlives_a_kill_of_redis(
 def test_everybody_comes_back_after_redis_was_away(
     stack: Stack, ledger: Ledger, report: Report, away: int
 ) -> None:
-    ids = ledger.submit_many(4, metadata={"pace": "0.1"})
-    stack.runs(ids[0])
-    stack.valkey.kill()
-    until_then = time.monotonic() + away
+    with stack.holding_edits() as hold:
+        ids = ledger.submit_many(4, metadata={"hold": hold, "pace": "0.1"})
+        stack.wait_until_held(ids, count=1)
+        stack.valkey.kill()
+    back_at = time.monotonic() + away
     for path in (f"/v1/edits/{ids[0]}", "/v1/edits", "/readyz", f"/v1/edits/{ids[0]}/events"):
         assert_unavailable(stack, path)
     assert stack.http.get("/healthz").is_success
-    time.sleep(max(0.0, until_then - time.monotonic()))
+    time.sleep(max(0.0, back_at - time.monotonic()))
     stack.valkey.start()
     assert_consuming_again(ledger, stack)
     found = ledger.settle()
     report.add(f"Redis away for {away} s", 1, found)
     assert found.ended == {"succeeded": 5}
-    assert found.attempts == 5  # nobody was lost, so nothing was run again
+    assert found.attempts == 5  # no worker was lost, so nothing ran again
 
 
 def test_a_redis_that_hangs_holds_nobody_up(stack: Stack, ledger: Ledger, report: Report) -> None:
-    ids = ledger.submit_many(4, metadata={"pace": "0.1"})
-    stack.runs(ids[0])
-    stack.valkey.send(signal.SIGSTOP)
+    with stack.holding_edits() as hold:
+        ids = ledger.submit_many(4, metadata={"hold": hold, "pace": "0.1"})
+        stack.wait_until_held(ids, count=1)
+        stack.valkey.send(signal.SIGSTOP)
     try:
         for path in (f"/v1/edits/{ids[0]}", "/v1/edits", "/readyz", f"/v1/edits/{ids[0]}?wait=30"):
             assert_unavailable(stack, path)
-        started = time.monotonic()
-        for _ in range(50):
-            assert_unavailable(stack, "/v1/edits")
-        assert time.monotonic() - started < 50 * QUICKLY / 10  # most are refused at once
+        seconds = [assert_unavailable(stack, "/v1/edits") for _ in range(50)]
+        # Most are refused at once. One that reaches a Redis that hangs takes at least its time-out.
+        assert sorted(seconds)[25] < TIMEOUT_SECONDS
     finally:
         stack.valkey.send(signal.SIGCONT)
     assert_consuming_again(ledger, stack)
@@ -87,9 +84,10 @@ def test_a_redis_that_hangs_holds_nobody_up(stack: Stack, ledger: Ledger, report
 def test_a_full_redis_refuses_new_edits_and_lets_running_ones_end(
     stack: Stack, ledger: Ledger, report: Report, photo: bytes
 ) -> None:
-    ids = ledger.submit_many(2, metadata={"pace": "0.1"})
-    until(lambda: all(stack.edit(one)["status"] == "running" for one in ids), "both to run")
-    stack.redis.config_set("maxmemory", 1_000_000)
+    with stack.holding_edits() as hold:
+        ids = ledger.submit_many(2, metadata={"hold": hold})
+        stack.wait_until_held(ids, count=2)
+        stack.redis.config_set("maxmemory", 1_000_000)
     try:
         answer = stack.http.post("/v1/edits", data={"prompt": "a cat"}, files={"image": photo})
         assert answer.status_code == 503, answer.text
@@ -110,15 +108,15 @@ def test_a_full_redis_refuses_new_edits_and_lets_running_ones_end(
 def test_a_clock_that_jumps_runs_nothing_twice_and_forgets_nothing(
     stack: Stack, ledger: Ledger, report: Report, hours: int
 ) -> None:
-    # A jump of Redis's clock is the same as its leases' times moved the other way.
+    # A jump of Redis's clock is the same as moving the times of its leases the other way.
     ids = ledger.submit_many(2, metadata={"pace": "0.2"})
-    until(lambda: all(stack.edit(one)["status"] == "running" for one in ids), "both to run")
+    stack.until(lambda: all(stack.edit(one)["started_at"] for one in ids), "both to start")
     for one, until_ms in stack.redis.zrange(keys.RUNNING, 0, -1, withscores=True):
         stack.redis.zadd(keys.RUNNING, {one: until_ms - hours * 3_600_000})
-    if hours < 0:  # then a worker is lost: its lease must not last for an hour
+    if hours < 0:  # a lost worker's lease must not last for an hour
         stack.kill(stack.workers[0])
         stack.have_workers(2)
     found = ledger.settle()
     report.add(f"the clock jumps by {hours:+} h", 1, found)
     assert found.ended == {"succeeded": 2}
-    assert found.gap < 30
+    assert found.gap < 3600 / 2  # the lost worker's lease was cut to its length

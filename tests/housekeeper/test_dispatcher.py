@@ -1,4 +1,4 @@
-"""Webhooks on their way to real receivers."""
+"""Many webhooks to real receivers."""
 
 import asyncio
 import threading
@@ -15,25 +15,27 @@ from core.store.connection import connect
 from core.store.edits import EditStore
 from core.webhooks.queue import Deliveries
 from core.webhooks.secrets import HookSecrets
-from housekeeper.dispatcher import MAX_TO_ONE, Deliverer
-from housekeeper.sender import Sender
+from housekeeper.dispatcher import MAX_PER_RECEIVER, WebhookDispatcher
+from housekeeper.sender import WebhookSender
 from tests.support.receiver import Receiver, running_receiver
+from tests.support.waiting import PATIENCE
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 HOUR = 3600
 
-Scene = Callable[[Deliverer], Coroutine[Any, Any, None]]
+Scene = Callable[[WebhookDispatcher], Coroutine[Any, Any, None]]
 
 
 @pytest.fixture
 def play(
     store: EditStore, deliveries: Deliveries, hook_secrets: HookSecrets
 ) -> Callable[[Scene], None]:
-    """Runs a scene with a deliverer."""
+    """Return a function that runs a scene with a dispatcher."""
 
     async def played(scene: Scene) -> None:
-        async with safe_client(LOOPBACK, timeout=10) as client:
-            await scene(Deliverer(deliveries, Sender(store, hook_secrets, client, LOOPBACK)))
+        async with safe_client(LOOPBACK, timeout=PATIENCE) as client:
+            sender = WebhookSender(store, hook_secrets, client, LOOPBACK, timeout=PATIENCE)
+            await scene(WebhookDispatcher(deliveries, sender, shutdown_seconds=PATIENCE))
 
     return lambda scene: asyncio.run(played(scene))
 
@@ -46,7 +48,7 @@ def other() -> Iterator[Receiver]:
 
 @pytest.fixture
 def end(store: EditStore, submit: Callable[..., str]) -> Callable[[str], str]:
-    """Ends an edit that tells of it at this URL."""
+    """Return a function that ends an edit whose webhook goes to a URL."""
 
     def make(url: str) -> str:
         edit_id = submit(webhook_url=url)
@@ -58,7 +60,7 @@ def end(store: EditStore, submit: Callable[..., str]) -> Callable[[str], str]:
 
 @pytest.fixture
 def due(redis_url: str) -> Iterator[Callable[[], int]]:
-    """How many webhooks are not settled, or due later."""
+    """Return a function that counts the webhooks that are not settled."""
     with redis.Redis.from_url(redis_url, decode_responses=True) as client:
         yield lambda: sum(
             client.zcard(keys.lane(name)) for name in client.zrange(keys.LANES, 0, -1)
@@ -66,7 +68,7 @@ def due(redis_url: str) -> Iterator[Callable[[], int]]:
 
 
 async def until(look: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while not look():
             await asyncio.sleep(0.01)
 
@@ -79,23 +81,23 @@ def test_a_slow_receiver_gets_few_at_once_and_delays_no_other(
     due: Callable[[], int],
 ) -> None:
     receiver.held["/slow"] = threading.Event()
-    for _ in range(3 * MAX_TO_ONE):
+    for _ in range(3 * MAX_PER_RECEIVER):
         end(f"{receiver.url}/slow")
-    for _ in range(3 * MAX_TO_ONE):
+    for _ in range(3 * MAX_PER_RECEIVER):
         end(f"{other.url}/quick")
 
-    async def scene(deliverer: Deliverer) -> None:
+    async def scene(dispatcher: WebhookDispatcher) -> None:
         stop = asyncio.Event()
-        running = asyncio.create_task(deliverer.run(stop))
-        await until(lambda: len(other.received) == 3 * MAX_TO_ONE)
-        await until(lambda: len(receiver.received) == MAX_TO_ONE)
+        running = asyncio.create_task(dispatcher.run(stop))
+        await until(lambda: len(other.received) == 3 * MAX_PER_RECEIVER)
+        await until(lambda: len(receiver.received) == MAX_PER_RECEIVER)
         receiver.held["/slow"].set()
         await until(lambda: due() == 0)
         stop.set()
         await running
 
     play(scene)
-    assert len(receiver.received) == 3 * MAX_TO_ONE
+    assert len(receiver.received) == 3 * MAX_PER_RECEIVER
 
 
 def test_a_receiver_that_is_down_for_three_hours_loses_nothing(
@@ -110,28 +112,28 @@ def test_a_receiver_that_is_down_for_three_hours_loses_nothing(
     edits = [end(f"{receiver.url}/hook") for _ in range(6)]
     tried = 0
 
-    async def passing(deliverer: Deliverer, hours: float) -> None:
-        """Minute by minute, as a deliverer that never sleeps would."""
+    async def passing(dispatcher: WebhookDispatcher, hours: float) -> None:
+        """Send minute by minute, like a dispatcher that never sleeps."""
         for _ in range(round(hours * 60)):
             let_time_pass(60)
-            await deliverer.send_due()
-            await settled(deliverer)
+            await dispatcher.send_due()
+            await settled(dispatcher)
 
-    async def settled(deliverer: Deliverer) -> None:
+    async def settled(dispatcher: WebhookDispatcher) -> None:
         def quiet() -> bool:
-            return not deliverer.busy
+            return not dispatcher.busy
 
         await until(quiet)
-        await deliverer.send_due()  # what had no room before
+        await dispatcher.send_due()  # what was over the limits before
         await until(quiet)
 
-    async def scene(deliverer: Deliverer) -> None:
+    async def scene(dispatcher: WebhookDispatcher) -> None:
         nonlocal tried
-        await passing(deliverer, 3)
+        await passing(dispatcher, 3)
         tried = len(receiver.received)
         receiver.answers.clear()
         assert due() == len(edits)
-        await passing(deliverer, 6)
+        await passing(dispatcher, 6)
         assert due() == 0
 
     play(scene)
@@ -151,9 +153,9 @@ def test_attempts_under_way_end_before_it_stops(
     receiver.held["/slow"] = threading.Event()
     end(f"{receiver.url}/slow")
 
-    async def scene(deliverer: Deliverer) -> None:
+    async def scene(dispatcher: WebhookDispatcher) -> None:
         stop = asyncio.Event()
-        running = asyncio.create_task(deliverer.run(stop))
+        running = asyncio.create_task(dispatcher.run(stop))
         await until(lambda: len(receiver.received) == 1)
         stop.set()
         receiver.held["/slow"].set()
@@ -166,10 +168,10 @@ def test_attempts_under_way_end_before_it_stops(
 def test_without_redis_it_goes_on_trying(hook_secrets: HookSecrets, store: EditStore) -> None:
     async def scene() -> None:
         async with safe_client(LOOPBACK, timeout=1) as client:
-            sender = Sender(store, hook_secrets, client, LOOPBACK)
-            deliverer = Deliverer(Deliveries(connect("redis://127.0.0.1:1/0")), sender)
+            sender = WebhookSender(store, hook_secrets, client, LOOPBACK)
+            dispatcher = WebhookDispatcher(Deliveries(connect("redis://127.0.0.1:1/0")), sender)
             stop = asyncio.Event()
-            running = asyncio.create_task(deliverer.run(stop))
+            running = asyncio.create_task(dispatcher.run(stop))
             await asyncio.sleep(0.5)
             assert not running.done()
             stop.set()

@@ -1,4 +1,4 @@
-"""What the housekeeper does in a round; its process is driven in tests/e2e."""
+"""What a round of the housekeeper does; tests/e2e runs its process."""
 
 import asyncio
 import threading
@@ -18,75 +18,76 @@ from core.store.claims import Claim
 from core.store.edits import EditStore
 from core.store.housekeeping import MAX_ATTEMPTS
 from housekeeper.maintenance import (
-    UNHEARD_SECONDS,
+    LOST_MESSAGE_SECONDS,
     delete_images,
-    erase,
     expire,
-    keep,
+    maintain_edits,
+    maintain_images,
     reclaim_edits,
     resend_lost_messages,
 )
+from tests.support.waiting import PATIENCE
 
 Submit = Callable[..., str]
-Told = list[tuple[str, str]]
+Notified = list[tuple[str, str]]
 
 
 @pytest.fixture
-def told() -> Told:
-    """(model, id) of every message sent."""
+def notified() -> Notified:
+    """Collect (model, id) of every message sent."""
     return []
 
 
 @pytest.fixture
-def tell(told: Told) -> Callable[[str, str], None]:
-    return lambda model, edit_id: told.append((model, edit_id))
+def notify(notified: Notified) -> Callable[[str, str], None]:
+    return lambda model, edit_id: notified.append((model, edit_id))
 
 
 def test_the_edit_of_a_lost_worker_waits_again_and_is_told(
     store: EditStore,
     submit: Submit,
-    told: Told,
-    tell: Callable[[str, str], None],
+    notified: Notified,
+    notify: Callable[[str, str], None],
     let_lease_run_out: Callable[[str], None],
 ) -> None:
     edit_id = submit()
     store.claim("zoo")
-    reclaim_edits(store, tell)
-    assert (store.get(edit_id).status, told) == (EditStatus.RUNNING, [])  # its lease still holds
+    reclaim_edits(store, notify)
+    assert (store.get(edit_id).status, notified) == (EditStatus.RUNNING, [])  # its lease is valid
 
     let_lease_run_out(edit_id)
-    reclaim_edits(store, tell)
-    reclaim_edits(store, tell)  # the second round finds nothing more to do
+    reclaim_edits(store, notify)
+    reclaim_edits(store, notify)  # the second round finds nothing more to do
     assert store.get(edit_id).status is EditStatus.QUEUED
-    assert told == [("zoo", edit_id)]
+    assert notified == [("zoo", edit_id)]
     assert store.claim("zoo") == Claim(edit_id, 2)
 
 
 def test_after_its_last_attempt_a_lost_edit_fails_and_is_not_told(
     store: EditStore,
     submit: Submit,
-    told: Told,
-    tell: Callable[[str, str], None],
+    notified: Notified,
+    notify: Callable[[str, str], None],
     let_lease_run_out: Callable[[str], None],
 ) -> None:
     edit_id = submit()
     for _ in range(MAX_ATTEMPTS):
         assert store.claim("zoo") is not None
         let_lease_run_out(edit_id)
-        reclaim_edits(store, tell)
+        reclaim_edits(store, notify)
     record = store.get(edit_id)
     assert record.status is EditStatus.FAILED
     assert record.error is not None
     assert record.error["code"] == "worker_lost"
-    assert len(told) == MAX_ATTEMPTS - 1
+    assert len(notified) == MAX_ATTEMPTS - 1
     assert store.claim("zoo") is None
 
 
 @pytest.fixture
-def unheard(
+def submit_unnotified(
     store: EditStore, submit: Submit, model: Model, redis_url: str
 ) -> Callable[[float], str]:
-    """Submits an edit that has waited for so many seconds, and whose message was never sent."""
+    """Submit an edit that has waited for this many seconds, and whose message was never sent."""
     store.announce("worker-1", model)
 
     def make(seconds: float) -> str:
@@ -101,31 +102,31 @@ def unheard(
 
 def test_an_edit_whose_message_was_lost_is_told_again(
     store: EditStore,
-    unheard: Callable[[float], str],
-    told: Told,
-    tell: Callable[[str, str], None],
+    submit_unnotified: Callable[[float], str],
+    notified: Notified,
+    notify: Callable[[str, str], None],
 ) -> None:
-    old = unheard(UNHEARD_SECONDS + 1)
-    unheard(UNHEARD_SECONDS - 4)  # its message may be under way
-    resend_lost_messages(store, tell)
-    assert told == [("zoo", old)]
+    old = submit_unnotified(LOST_MESSAGE_SECONDS + 1)
+    submit_unnotified(LOST_MESSAGE_SECONDS - 4)  # its message may still be on its way
+    resend_lost_messages(store, notify)
+    assert notified == [("zoo", old)]
     assert store.get(old).status is EditStatus.QUEUED
 
 
 def test_nothing_is_told_beside_a_queue_that_holds_messages(
     store: EditStore,
-    unheard: Callable[[float], str],
-    told: Told,
-    tell: Callable[[str, str], None],
+    submit_unnotified: Callable[[float], str],
+    notified: Notified,
+    notify: Callable[[str, str], None],
     redis_url: str,
 ) -> None:
-    old = unheard(UNHEARD_SECONDS + 1)
+    old = submit_unnotified(LOST_MESSAGE_SECONDS + 1)
     app = make_celery(redis_url)
     signal_waiting(app, "zoo", old)
     app.close()
     assert store.messages(queue_name("zoo")) == 1
-    resend_lost_messages(store, tell)
-    assert told == []
+    resend_lost_messages(store, notify)
+    assert notified == []
 
 
 def test_an_expired_edit_loses_its_pictures_and_its_record(
@@ -142,7 +143,7 @@ def test_an_expired_edit_loses_its_pictures_and_its_record(
     with pytest.raises(EditExpired):
         store.get(old)
     assert store.get(young).status is EditStatus.CANCELED
-    left = [path.relative_to(tmp_path / "pictures") for path in (tmp_path / "pictures").rglob("*")]
+    left = [path.relative_to(tmp_path / "images") for path in (tmp_path / "images").rglob("*")]
     assert sorted(map(str, left)) == [young, f"{young}/input"]
 
 
@@ -151,14 +152,14 @@ def test_pictures_that_could_not_be_deleted_are_deleted_later(
 ) -> None:
     class Away(ImageStorage):
         def delete(self, edit_id: str) -> None:
-            raise StoreUnavailable("The picture store does not answer.")
+            raise StoreUnavailable("The object store does not answer.")
 
     edit_id = submit()
     store.delete(edit_id, caller="local")
     with pytest.raises(StoreUnavailable):
         delete_images(store, Away("file:///nowhere"))
     with redis.Redis.from_url(redis_url) as client:
-        client.zadd(keys.DELETIONS, {edit_id: 1})  # its lease has run out
+        client.zadd(keys.DELETIONS, {edit_id: 1})  # its lease has expired
     delete_images(store, files)
     assert files.get(edit_id, "input") is None
     assert store.claim_deletion() is None
@@ -175,7 +176,7 @@ def test_a_picture_store_that_hangs_holds_up_no_edit(
 
     class Hanging(ImageStorage):
         def delete(self, prefix: str) -> None:
-            hangs.wait(60)
+            hangs.wait(PATIENCE)
 
     gone, lost = submit(), submit()
     store.delete(gone, caller="local")
@@ -185,9 +186,10 @@ def test_a_picture_store_that_hangs_holds_up_no_edit(
     async def scene() -> None:
         stop, app = asyncio.Event(), make_celery(redis_url)
         house = asyncio.gather(
-            keep(app, store, stop), erase(store, Hanging(tmp_path.as_uri()), stop)
+            maintain_edits(app, store, stop),
+            maintain_images(store, Hanging(tmp_path.as_uri()), stop),
         )
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while store.get(lost).status is not EditStatus.QUEUED:
                 await asyncio.sleep(0.02)
         stop.set()

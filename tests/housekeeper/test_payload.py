@@ -21,13 +21,13 @@ from core.schema import (
 )
 from core.webhooks.queue import Delivery
 from core.webhooks.schema import WebhookBody
-from housekeeper.payload import hook_body
+from housekeeper.payload import webhook_body
 
-Make = Callable[..., Submission]
+MakeSubmission = Callable[..., Submission]
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-ETAS = [i / 7 for i in range(8)]  # the most outputs that an edit can have
-# Six bytes in JSON for one character, the most that there are.
+ETAS = [i / 7 for i in range(8)]  # the maximum number of outputs
+# One character takes at most six bytes in JSON, like this one.
 DEAR = "\x01"
 
 
@@ -44,7 +44,7 @@ def make_image(name: str, interpolation: float | None = None) -> StoredImage:
 
 
 def result(letter: str) -> Result:
-    """As much as a worker can hand in."""
+    """Return the largest result that a worker can publish."""
     return Result(
         outputs=[make_image(f"1-output-{i}.png", eta) for i, eta in enumerate(ETAS)],
         artifacts={
@@ -59,7 +59,7 @@ def result(letter: str) -> Result:
     )
 
 
-def told(submission: Submission, letter: str = "x") -> dict[str, Any]:
+def body_of(submission: Submission, letter: str = "x") -> dict[str, Any]:
     record = Record(
         submission=submission,
         status=EditStatus.SUCCEEDED,
@@ -79,7 +79,7 @@ def told(submission: Submission, letter: str = "x") -> dict[str, Any]:
         tries=1,
         taken=1,
     )
-    text = hook_body(due, record, LinkSigner(b"s" * 32))
+    text = webhook_body(due, record, LinkSigner(b"s" * 32))
     assert len(text.encode()) < 20_000
     WebhookBody.model_validate_json(text)
     body: dict[str, Any] = json.loads(text)
@@ -90,15 +90,17 @@ def metadata(letter: str, length: int) -> dict[str, str]:
     return {f"{i:02}" + letter * (length - 2): letter * length for i in range(16)}
 
 
-def test_an_ordinary_large_edit_is_told_whole(submission: Make) -> None:
-    body = told(submission(interpolation=ETAS, metadata=metadata("x", 200)))
+def test_an_ordinary_large_edit_is_told_whole(submission: MakeSubmission) -> None:
+    body = body_of(submission(interpolation=ETAS, metadata=metadata("x", 200)))
     assert set(body) == {"type", "timestamp", "data"}
     assert len(body["data"]["outputs"]) == 8
     assert len(body["data"]["metadata"]) == 16
 
 
-def test_the_callers_own_metadata_gives_way_first_and_that_is_said(submission: Make) -> None:
-    body = told(submission(interpolation=ETAS, metadata=metadata("x", 512)))
+def test_the_callers_own_metadata_gives_way_first_and_that_is_said(
+    submission: MakeSubmission,
+) -> None:
+    body = body_of(submission(interpolation=ETAS, metadata=metadata("x", 512)))
     assert body["omitted"] == ["metadata"]
     assert body["data"]["metadata"] == {}
     assert len(body["data"]["outputs"]) == 8
@@ -106,17 +108,19 @@ def test_the_callers_own_metadata_gives_way_first_and_that_is_said(submission: M
 
 
 @pytest.mark.parametrize("letter", ["x", "é", "漢", "😀", '"', DEAR])
-def test_the_most_that_an_edit_can_hold_is_told_in_what_fits(submission: Make, letter: str) -> None:
+def test_the_most_that_an_edit_can_hold_is_told_in_what_fits(
+    submission: MakeSubmission, letter: str
+) -> None:
     made = submission(
         interpolation=ETAS,
         metadata=metadata(letter, 512),
         webhook_url="https://x/" + letter * 2038,
     ).model_copy(update={"prompt": letter * 1000})
-    body = told(made, letter)
+    body = body_of(made, letter)
     assert (body["data"]["id"], body["data"]["status"]) == (made.id, "succeeded")
     assert body["omitted"][0] == "metadata"
 
 
-def test_a_host_header_of_any_length_does_not_count(submission: Make) -> None:
+def test_a_host_header_of_any_length_does_not_count(submission: MakeSubmission) -> None:
     made = submission(interpolation=ETAS).model_copy(update={"base_url": "http://" + "h" * 50_000})
-    assert told(made)["data"]["urls"]["self"] == f"/v1/edits/{made.id}"
+    assert body_of(made)["data"]["urls"]["self"] == f"/v1/edits/{made.id}"

@@ -1,4 +1,4 @@
-"""Webhooks: when they are tried again, and one attempt against a real receiver."""
+"""One attempt at a webhook, against a real receiver."""
 
 import asyncio
 import socket
@@ -7,11 +7,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from ipaddress import ip_network
 
-import httpx
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
@@ -22,69 +19,23 @@ from core.store.edits import EditStore
 from core.webhooks.queue import Deliveries, Delivery, Outcome
 from core.webhooks.schema import DeliveryError, DeliveryStatus
 from core.webhooks.secrets import HookSecrets
-from housekeeper.sender import TIMEOUT, Sender, retry_after
+from housekeeper.sender import TIMEOUT, WebhookSender
 from tests.support.receiver import Received, Receiver
+from tests.support.waiting import PATIENCE
 
 OPEN = (ip_network("127.0.0.0/8"),)
 REFUSED = (DeliveryError.URL_NOT_ALLOWED, DeliveryStatus.FAILED)
-
-# docs/api.md, "Webhooks": 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h with jitter.
-MINUTE, HOUR = 60, 3600
-PAUSES = [5, 5 * MINUTE, 30 * MINUTE] + [hours * HOUR for hours in (2, 5, 10, 14, 20, 24)]
-
-
-@pytest.mark.parametrize("answer", [None, httpx.Response(500), httpx.Response(302)])
-def test_the_pauses_follow_the_schedule_and_end(answer: httpx.Response | None) -> None:
-    pauses = [retry_after(tries, answer) for tries in range(1, 10)]
-    assert pauses == [pytest.approx(pause, rel=0.1) for pause in PAUSES]
-    assert retry_after(10, answer) is None
 
 
 def test_a_receiver_has_fifteen_seconds() -> None:
     assert TIMEOUT == 15
 
 
-def test_pauses_differ_so_that_receivers_are_not_met_by_all_at_once() -> None:
-    assert len({retry_after(1, None) for _ in range(20)}) > 1
-
-
-@pytest.mark.parametrize("status", [200, 201, 202, 204, 299, 410])
-def test_success_and_gone_are_not_tried_again(status: int) -> None:
-    assert retry_after(1, httpx.Response(status)) is None
-
-
-@pytest.mark.parametrize("status", [301, 400, 401, 404, 408, 409, 429, 500, 503])
-def test_every_other_answer_is_tried_again(status: int) -> None:
-    assert retry_after(1, httpx.Response(status)) is not None
-
-
-def test_a_longer_pause_that_the_receiver_wants_is_kept() -> None:
-    assert retry_after(1, httpx.Response(503, headers={"retry-after": "900"})) == 900
-
-
-def test_a_date_that_the_receiver_wants_is_kept() -> None:
-    date = format_datetime(datetime.now(UTC) + timedelta(minutes=15), usegmt=True)
-    pause = retry_after(1, httpx.Response(503, headers={"retry-after": date}))
-    assert pause == pytest.approx(15 * MINUTE, abs=2)  # a date has whole seconds
-
-
-@pytest.mark.parametrize(
-    "wanted", ["0", "-5", "soon", "", "Fri, 31 Dec 1999 23:59:59 GMT", "Mon, 1 Jan 0000 00:00"]
-)
-def test_a_shorter_or_unreadable_wish_changes_nothing(wanted: str) -> None:
-    pause = retry_after(1, httpx.Response(503, headers={"retry-after": wanted}))
-    assert pause == pytest.approx(5, rel=0.1)
-
-
-def test_no_receiver_delays_its_webhook_beyond_the_longest_pause() -> None:
-    assert retry_after(1, httpx.Response(503, headers={"retry-after": "9" * 12})) == 24 * HOUR
-
-
 @pytest.fixture
 def delivery(
     store: EditStore, deliveries: Deliveries, submit: Callable[..., str], receiver: Receiver
 ) -> Callable[..., Delivery]:
-    """Ends an edit and gives its delivery, taken."""
+    """Return a function that ends an edit and claims its delivery."""
 
     def make(url: str | None = None, **params: object) -> Delivery:
         submit(webhook_url=url or f"{receiver.url}/hook", **params)
@@ -103,14 +54,14 @@ Send = Callable[..., Outcome]
 
 @pytest.fixture
 def send(store: EditStore, hook_secrets: HookSecrets) -> Send:
-    """Makes one attempt."""
+    """Return a function that makes one attempt."""
 
     def once(
-        delivery: Delivery, *, networks: tuple[Network, ...] = OPEN, timeout: float = 5
+        delivery: Delivery, *, networks: tuple[Network, ...] = OPEN, timeout: float = PATIENCE
     ) -> Outcome:
         async def attempt() -> Outcome:
             async with safe_client(networks, timeout=timeout) as client:
-                sender = Sender(store, hook_secrets, client, networks, timeout=timeout)
+                sender = WebhookSender(store, hook_secrets, client, networks, timeout=timeout)
                 return await sender.send(delivery)
 
         return asyncio.run(attempt())
@@ -118,12 +69,12 @@ def send(store: EditStore, hook_secrets: HookSecrets) -> Send:
     return once
 
 
-def told(outcome: Outcome) -> tuple[object, DeliveryStatus]:
+def summary(outcome: Outcome) -> tuple[object, DeliveryStatus]:
     return outcome.attempt.error or outcome.attempt.status, outcome.status
 
 
 def verified(one: Received, secret: str) -> dict[str, object]:
-    """The body, once the signature is found valid by the public library."""
+    """Verify the signature with the public library, and return the body."""
     body: dict[str, object] = Webhook(secret).verify(one.body, dict(one.headers))
     return body
 
@@ -133,7 +84,7 @@ def test_the_edit_is_told_signed(
 ) -> None:
     due = delivery()
     outcome = send(due)
-    assert told(outcome) == (204, DeliveryStatus.DELIVERED)
+    assert summary(outcome) == (204, DeliveryStatus.DELIVERED)
     assert outcome.retry_after is None
     (one,) = receiver.received
     body = verified(one, hook_secrets.current("local").secret)
@@ -185,7 +136,7 @@ def test_a_second_attempt_has_the_same_id_and_a_valid_signature(
     receiver.answers["/hook"] = (500, {})
     first = delivery()
     outcome = send(first)
-    assert told(outcome) == (500, DeliveryStatus.PENDING)
+    assert summary(outcome) == (500, DeliveryStatus.PENDING)
     assert outcome.retry_after == pytest.approx(5, rel=0.1)
     deliveries.settle(first, outcome)
 
@@ -194,10 +145,10 @@ def test_a_second_attempt_has_the_same_id_and_a_valid_signature(
     second = deliveries.take()
     assert second is not None
     assert second.tries == 2
-    assert told(send(second)) == (204, DeliveryStatus.DELIVERED)
+    assert summary(send(second)) == (204, DeliveryStatus.DELIVERED)
     ids = [one.headers["webhook-id"] for one in receiver.received]
     assert ids == [first.id, first.id]
-    # The pictures' addresses are signed afresh; what is told is the same.
+    # Only the signed URLs of the images differ.
     secret = hook_secrets.current("local").secret
     bodies = [verified(one, secret) for one in receiver.received]
     assert bodies[0]["type"] == bodies[1]["type"] == "edit.succeeded"
@@ -208,14 +159,14 @@ def test_a_redirect_is_not_followed(
     delivery: Callable[..., Delivery], send: Send, receiver: Receiver
 ) -> None:
     receiver.answers["/hook"] = (307, {"location": f"{receiver.url}/elsewhere"})
-    assert told(send(delivery())) == (307, DeliveryStatus.PENDING)
+    assert summary(send(delivery())) == (307, DeliveryStatus.PENDING)
     assert [one.path for one in receiver.received] == ["/hook"]
 
 
 def test_gone_is_the_end(delivery: Callable[..., Delivery], send: Send, receiver: Receiver) -> None:
     receiver.answers["/hook"] = (410, {})
     outcome = send(delivery())
-    assert told(outcome) == (410, DeliveryStatus.FAILED)
+    assert summary(outcome) == (410, DeliveryStatus.FAILED)
     assert (outcome.retry_after, outcome.gone) == (None, True)
 
 
@@ -224,21 +175,21 @@ def test_progress_is_tried_once(
 ) -> None:
     receiver.answers["/hook"] = (503, {})
     outcome = send(replace(delivery(), type=WebhookEvent.PROGRESS, tries=0))
-    assert (told(outcome), outcome.retry_after) == ((503, DeliveryStatus.FAILED), None)
+    assert (summary(outcome), outcome.retry_after) == ((503, DeliveryStatus.FAILED), None)
 
 
 def test_an_edit_that_is_gone_is_not_told(
     delivery: Callable[..., Delivery], send: Send, receiver: Receiver
 ) -> None:
     gone = replace(delivery(), edit_id="edit_x")
-    assert told(send(gone)) == (DeliveryError.EDIT_GONE, DeliveryStatus.FAILED)
+    assert summary(send(gone)) == (DeliveryError.EDIT_GONE, DeliveryStatus.FAILED)
     assert receiver.received == []
 
 
 def test_an_address_inside_is_refused_where_it_was_not_opened(
     delivery: Callable[..., Delivery], send: Send, receiver: Receiver
 ) -> None:
-    assert told(send(delivery(), networks=())) == REFUSED
+    assert summary(send(delivery(), networks=())) == REFUSED
     assert receiver.received == []
 
 
@@ -249,13 +200,13 @@ def test_a_name_that_leads_inside_is_refused_too(
     receiver: Receiver,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    hook_secrets.current("local")  # its connection stands before names lead elsewhere
-    # The outer edge replaced is the resolver: a public-looking name that leads inside.
+    hook_secrets.current("local")  # connects to Redis before names resolve elsewhere
+    # The resolver is the outer edge that is replaced: a public name with an inner address.
     port = int(receiver.url.rpartition(":")[2])
     due = delivery(f"http://hooks.example:{port}/hook")
     inside = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: inside)
-    assert told(send(due, networks=())) == REFUSED
+    assert summary(send(due, networks=())) == REFUSED
     assert receiver.received == []
 
 
@@ -263,7 +214,7 @@ def test_a_receiver_that_is_not_there_is_tried_again(
     delivery: Callable[..., Delivery], send: Send
 ) -> None:
     outcome = send(delivery("http://127.0.0.1:1/"))
-    assert told(outcome) == (DeliveryError.UNREACHABLE, DeliveryStatus.PENDING)
+    assert summary(outcome) == (DeliveryError.UNREACHABLE, DeliveryStatus.PENDING)
     assert outcome.retry_after == pytest.approx(5, rel=0.1)
 
 
@@ -278,13 +229,13 @@ def test_a_receiver_that_does_not_end_its_answer_is_given_up_and_tried_again(
     delivery: Callable[..., Delivery], send: Send, dripping: str
 ) -> None:
     outcome = send(delivery(dripping), timeout=0.5)
-    assert told(outcome) == (DeliveryError.TIMEOUT, DeliveryStatus.PENDING)
+    assert summary(outcome) == (DeliveryError.TIMEOUT, DeliveryStatus.PENDING)
     assert outcome.retry_after == pytest.approx(5, rel=0.1)
 
 
 @pytest.fixture
 def dripping() -> Iterator[str]:
-    """Sends a header line every now and then, and never the last one."""
+    """Run a receiver that sends header lines now and then, and never the last one."""
     done = threading.Event()
 
     class Handler(socketserver.StreamRequestHandler):

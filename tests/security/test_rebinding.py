@@ -16,7 +16,7 @@ from core.store.edits import EditStore
 from core.webhooks.queue import Deliveries
 from core.webhooks.schema import DeliveryError
 from core.webhooks.secrets import HookSecrets
-from housekeeper.sender import Sender
+from housekeeper.sender import WebhookSender
 from tests.security.hostile import NAME, Listener, Resolver, answering, listening
 from tests.security.tally import Tally
 from tests.support.certificates import make_certificate
@@ -111,7 +111,7 @@ def deliver(
 
         async def attempts() -> list[object]:
             async with safe_client(OPEN, timeout=2) as client:
-                sender = Sender(store, hook_secrets, client, OPEN, timeout=2)
+                sender = WebhookSender(store, hook_secrets, client, OPEN, timeout=2)
                 outcomes = [await sender.send(due) for _ in range(times)]
             return [one.attempt.error or one.attempt.status for one in outcomes]
 

@@ -13,8 +13,8 @@ from core.store.edits import EditStore
 from core.webhooks.queue import Deliveries
 from core.webhooks.schema import DeliveryError
 from core.webhooks.secrets import HookSecrets
-from housekeeper.dispatcher import MAX_AT_ONCE, Deliverer
-from housekeeper.sender import Sender
+from housekeeper.dispatcher import MAX_AT_ONCE, WebhookDispatcher
+from housekeeper.sender import WebhookSender
 from tests.security.hostile import NAME, Resolver, listening
 from tests.security.slow_servers import LOOPBACK, SERVERS
 from tests.security.tally import Tally
@@ -71,7 +71,7 @@ def attempt(
 
         async def once() -> object:
             async with safe_client(LOOPBACK, timeout=SECONDS) as client:
-                sender = Sender(store, hook_secrets, client, LOOPBACK, timeout=SECONDS)
+                sender = WebhookSender(store, hook_secrets, client, LOOPBACK, timeout=SECONDS)
                 outcome = await sender.send(due)
                 return outcome.attempt.error or outcome.attempt.status
 
@@ -127,8 +127,8 @@ def test_a_caller_with_many_slow_receivers_delays_no_other_caller(
     async def seconds_until(look: Callable[[], object]) -> float:
         stop, started = asyncio.Event(), time.monotonic()
         async with safe_client(LOOPBACK, timeout=30) as client:
-            sender = Sender(store, hook_secrets, client, LOOPBACK, timeout=30)
-            running = asyncio.create_task(Deliverer(deliveries, sender).run(stop))
+            sender = WebhookSender(store, hook_secrets, client, LOOPBACK, timeout=30)
+            running = asyncio.create_task(WebhookDispatcher(deliveries, sender).run(stop))
             while not look() and time.monotonic() < started + 30:
                 await asyncio.sleep(0.01)
             seconds = time.monotonic() - started

@@ -1,23 +1,15 @@
-"""A stack in a process of its own, as a person would start it."""
+"""The one-machine stack as a process, started as a person would start it."""
 
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 
+from tests.support.waiting import PATIENCE, until
+
 ROOT = Path(__file__).parents[2]
-PATIENCE = 30.0
-
-
-def until(condition: Callable[[], bool], what: str) -> None:
-    """Wait for it, for a while."""
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < end, f"waited {PATIENCE} s for {what}"
-        time.sleep(0.05)
 
 
 class RunningStack:
@@ -59,7 +51,7 @@ class RunningStack:
         self.family += self.process.children(recursive=True)
 
     def child(self, part: str) -> psutil.Process:
-        """The child with this in its command line, once there is one."""
+        """Wait for a child with this in its command line, and return it."""
         found: list[psutil.Process] = []
 
         def look() -> bool:
@@ -73,7 +65,7 @@ class RunningStack:
         return int(self.process.wait(PATIENCE))
 
     def living(self) -> list[psutil.Process]:
-        """Who is left of every process that was ever noted."""
+        """Return the processes that were ever noted and still run."""
         return [one for one in self.family if one.is_running() and one.status() != "zombie"]
 
 

@@ -1,4 +1,4 @@
-"""A receiver of webhooks in one's own network: it keeps what it gets and answers by path."""
+"""A local receiver of webhooks, which records requests and answers by path."""
 
 import threading
 from collections.abc import Iterator
@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from httpx import Headers
+
+from tests.support.waiting import PATIENCE
 
 
 @dataclass(frozen=True)
@@ -18,9 +20,10 @@ class Received:
 
 @dataclass
 class Receiver:
-    """`url` is its root. Paths answer 204, or as `answers` says: (status, headers).
+    """A running receiver; `url` is its root.
 
-    A path in `held` answers when its event is set.
+    A path answers 204, or its (status, headers) in `answers`. A path in `held` answers once its
+    event is set.
     """
 
     url: str
@@ -29,20 +32,20 @@ class Receiver:
     held: dict[str, threading.Event] = field(default_factory=dict)
 
     def at(self, path: str) -> list[Received]:
-        """What came to a path, in order."""
+        """Return the requests to a path, in order."""
         return [one for one in self.received if one.path == path]
 
 
 @contextmanager
 def running_receiver() -> Iterator[Receiver]:
-    """A receiver on a free port of 127.0.0.1, listening while inside."""
+    """Run a receiver on a free port of 127.0.0.1."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             receiver.received.append(Received(self.path, Headers(self.headers.items()), body))
             if self.path in receiver.held:
-                receiver.held[self.path].wait(30)
+                receiver.held[self.path].wait(PATIENCE)
             status, headers = receiver.answers.get(self.path, (204, {}))
             self.send_response(status)
             for name, value in headers.items():

@@ -1,4 +1,4 @@
-"""A server as a process of its own, which can be broken and comes back at the same address."""
+"""A server process that a test can break and start again at the same address."""
 
 import signal
 import subprocess
@@ -9,7 +9,7 @@ from tests.support.waiting import PATIENCE, until
 
 
 class Server:
-    """Not started yet."""
+    """A server, not started yet."""
 
     def __init__(
         self,
@@ -18,14 +18,19 @@ class Server:
         *,
         env: Mapping[str, str] | None = None,
     ):
-        """Take how it is run, and how it is seen that it answers."""
+        """Take its command line, and a function that returns whether it answers."""
         self._command, self._answers, self._env = command, answers, env
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it, on the data that it left, and wait for it."""
+        """Start it on the data that it left, and wait until it answers."""
         self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, env=self._env)
-        until(self._answers, f"{self._command[0]} to answer")
+        until(self._answers, f"{self._command[0]} to answer", check=self._check_running)
+
+    def _check_running(self) -> None:
+        assert self._process is not None
+        status = self._process.poll()
+        assert status is None, f"{self._command[0]} ended with status {status}"
 
     def send(self, number: signal.Signals) -> None:
         """Send it a signal."""
@@ -33,11 +38,11 @@ class Server:
         self._process.send_signal(number)
 
     def kill(self) -> None:
-        """`kill -9`, also where it was stopped."""
+        """Kill it with SIGKILL, even if it is stopped."""
         self._end(signal.SIGKILL)
 
     def stop(self) -> None:
-        """End it politely."""
+        """End it with SIGTERM."""
         if self._process is not None:
             self._end(signal.SIGTERM)
 

@@ -1,14 +1,14 @@
-"""The service as processes of its own, seen from outside: HTTP, logs, signals."""
+"""The service as processes, seen from outside: HTTP, logs, signals."""
 
 import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import psutil
@@ -19,14 +19,16 @@ from core.images.storage import ImageStorage
 from core.store import keys
 from core.store.edits import EditStore
 from deploy.local.ports import free_port
+from tests.support.commands import ROOT
 from tests.support.waiting import PATIENCE, until
 
-ROOT = Path(__file__).parents[2]
+LOG_TAIL = 4000  # characters that a failure shows
 Edit = dict[str, Any]
+T = TypeVar("T")
 
 
 class Process:
-    """One part of the service, and the lines that it logs."""
+    """One part of the service, and the lines it logs."""
 
     def __init__(self, module: str, log: Path, env: dict[str, str], *, within: Sequence[str] = ()):
         self.name = log.stem
@@ -45,23 +47,29 @@ class Process:
     def log(self) -> str:
         return self._log.read_text()
 
+    def check_alive(self) -> None:
+        """Fail with the end of its log if it has ended."""
+        status = self._process.poll()
+        assert status is None, f"{self.name} ended with {status}:\n{self.log[-LOG_TAIL:]}"
+
     def lines(self, event: str | None = None, **fields: object) -> list[dict[str, Any]]:
-        """The logged lines of this event that have these fields."""
+        """Return the logged lines of this event that have these fields."""
         wanted = fields if event is None else fields | {"event": event}
         whole = [line for line in self.log.splitlines(keepends=True) if line.endswith("\n")]
         lines = [json.loads(line) for line in whole if line.startswith("{")]
         return [line for line in lines if wanted.items() <= line.items()]
 
     def says(self, event: str, **fields: object) -> dict[str, Any]:
-        """The first such line, waited for."""
+        """Wait for such a line, and return the first."""
 
         def look() -> list[dict[str, Any]]:
-            lives = self.lives
+            lives = self.lives  # read before the log, so that its last lines count
             found = self.lines(event, **fields)
-            assert found or lives, f"{self.name} ended without logging {event!r}:\n{self.log}"
+            if not found and not lives:
+                self.check_alive()
             return found
 
-        return until(look, f"{self.name} to log {event!r}")[0]
+        return until(look, f"{self.name} to log {event!r} with {fields}")[0]
 
     @property
     def lives(self) -> bool:
@@ -73,19 +81,19 @@ class Process:
 
     @property
     def stopped(self) -> bool:
-        """Whether it hangs (SIGSTOP)."""
+        """Return whether it hangs (SIGSTOP)."""
         return self.lives and psutil.Process(self.pid).status() == psutil.STATUS_STOPPED
 
     def send(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
 
     def ends(self) -> int:
-        """Wait for its end; the exit status."""
+        """Wait for its end, and return the exit status."""
         return self._process.wait(PATIENCE)
 
     def stop(self) -> None:
-        """End it, politely at first."""
-        self.send(signal.SIGCONT)  # one that a test has stopped would not hear the next
+        """End it with SIGTERM, or SIGKILL if that is not enough."""
+        self.send(signal.SIGCONT)  # a test may have stopped it
         self.send(signal.SIGTERM)
         try:
             self.ends()
@@ -95,7 +103,7 @@ class Process:
 
 
 class Service:
-    """A front end, a housekeeper and as many workers as asked for, on a Valkey of their own."""
+    """A front end, a housekeeper and any number of workers, on a Valkey of their own."""
 
     def __init__(
         self,
@@ -106,13 +114,13 @@ class Service:
         within: Sequence[str] = (),
         **settings: str,
     ):
-        """Take where it is to run.
+        """Take where and how it is to run.
 
         Args:
             data: its folder.
             redis_url: of its Redis.
             worker: the module that workers run.
-            within: the beginning of every command line, such as what takes rights away.
+            within: the beginning of every command line, such as a command that drops rights.
             settings: environment variables of every process.
         """
         self._within = within
@@ -121,7 +129,7 @@ class Service:
         self.files = ImageStorage((data / "pictures").as_uri())
         self.data = data
         port = free_port()
-        # Settings of the person who runs the tests are not those of the tests.
+        # The settings of the person who runs the tests must not count here.
         ours = {name: text for name, text in os.environ.items() if not name.startswith("BARET_")}
         self._env = (
             ours
@@ -134,19 +142,21 @@ class Service:
                 "BARET_DEVICE": "cpu",
                 "BARET_ALLOW_NETWORKS": "127.0.0.0/8",
                 "BARET_LOG_FORMAT": "json",
-                # Two workers share the cores; more threads would only wait for each other.
+                # Two workers share the cores. More threads would only wait for each other.
                 "OMP_NUM_THREADS": "1",
             }
             | settings
         )
-        self.http = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False)
+        self.http = httpx.Client(
+            base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE, trust_env=False
+        )
         self._worker = worker
         self.processes: list[Process] = []
         self.workers: list[Process] = []
 
     def start(self) -> None:
-        """Start all but workers, and wait for the front end."""
-        self.housekeeper = self._start("housekeeper.maintenance", "housekeeper")
+        """Start all but the workers, and wait for the front end."""
+        self.housekeeper = self._start("housekeeper", "housekeeper")
         self.start_api()
 
     def _start(self, module: str, name: str) -> Process:
@@ -158,10 +168,10 @@ class Service:
     def start_api(self) -> None:
         """Start a front end, always at the same address, and wait until it answers."""
         self.api = self._start("api", "api")
-        until(self._answers, "the API to answer")
+        until(self._answers, "the API to answer", check=self.api.check_alive)
 
     def start_worker(self) -> Process:
-        """Start one worker more; it is not waited for."""
+        """Start one more worker, without waiting for it."""
         self.workers.append(self._start(self._worker, "worker"))
         return self.workers[-1]
 
@@ -171,7 +181,6 @@ class Service:
         self.start_api()
 
     def _answers(self) -> bool:
-        assert self.api.lives, self.api.log
         try:
             return self.http.get("/healthz").is_success
         except httpx.TransportError:
@@ -185,8 +194,20 @@ class Service:
             if process.lives:
                 process.stop()
 
+    def check_alive(self) -> None:
+        """Fail if a process that the service needs has ended."""
+        self.api.check_alive()
+        self.housekeeper.check_alive()
+        if not any(worker.lives for worker in self.workers):
+            for worker in self.workers:
+                worker.check_alive()
+
+    def until(self, look: Callable[[], T], what: str) -> T:
+        """Wait until `look` returns something true, as long as the service is alive."""
+        return until(look, what, check=self.check_alive)
+
     def have_workers(self, count: int) -> list[Process]:
-        """As many live, consuming workers: those that are there, more or fewer."""
+        """Start or stop workers until so many consume, and return them."""
         self.workers = [worker for worker in self.workers if worker.lives]
         for worker in self.workers[count:]:
             worker.stop()
@@ -196,40 +217,52 @@ class Service:
         for worker in self.workers:
             worker.says("consuming")
         if self.workers:
-            until(lambda: self.http.get("/readyz").is_success, "the service to be ready")
+            self.until(lambda: self.http.get("/readyz").is_success, "the service to be ready")
         return list(self.workers)
 
     def edit(self, edit_id: str, *, wait: int = 0) -> Edit:
-        """An edit as it stands, or as soon as it has ended."""
-        answer = self.http.get(f"/v1/edits/{edit_id}", params={"wait": wait}, timeout=wait + 30)
+        """Return an edit as it stands, or after it has ended or `wait` seconds have passed."""
+        answer = self.http.get(f"/v1/edits/{edit_id}", params={"wait": wait})
         assert answer.status_code == 200, answer.text
         edit: Edit = answer.json()
         return edit
 
     def ended(self, edit_id: str) -> Edit:
-        """An edit once it has ended."""
-        edit = self.edit(edit_id, wait=60)
-        assert edit["completed_at"] is not None, edit
+        """Wait for an edit's end, and return it."""
+
+        def look() -> Edit | None:
+            edit = self.edit(edit_id, wait=5)
+            return edit if edit["completed_at"] else None
+
+        edit = self.until(look, f"{edit_id} to end")
+        assert edit is not None
         return edit
 
     def cancel(self, edit_id: str) -> None:
-        """Ask for an edit's end; one that has ended, or is gone, stays as it is."""
+        """Cancel an edit; nothing happens if it has ended or is gone."""
         answer = self.http.post(f"/v1/edits/{edit_id}/cancel")
         assert answer.status_code in (200, 404, 410), answer.text
 
     def events(self, edit_id: str, kind: str) -> list[dict[str, Any]]:
-        """What an edit's stream holds of a kind."""
+        """Return the data of an edit's events of one kind."""
         entries: Any = self.redis.xrange(keys.events(edit_id))
         return [json.loads(entry["data"]) for _, entry in entries if entry["type"] == kind]
 
-    def runs(self, edit_id: str, stage: str = "editing") -> Process:
-        """The worker that runs the edit, once it is in this stage."""
-        until(lambda: self.edit(edit_id)["stage"] == stage, f"{edit_id} to be {stage}")
+    def runs(self, edit_id: str, stage: str | None = None) -> Process:
+        """Wait until the edit is in a stage, or past loading, and return its worker."""
+
+        def look() -> bool:
+            edit = self.edit(edit_id)
+            assert edit["completed_at"] is None, f"{edit_id} ended before it was seen running"
+            now: str | None = edit["stage"]
+            return now == stage if stage else now not in (None, "loading")
+
+        self.until(look, f"{edit_id} to be {stage or 'past loading'}")
         (holder,) = [one for one in self.workers if one.lines("started", edit=edit_id)]
         return holder
 
     def webhooks_settled(self) -> bool:
-        """Whether no webhook is under way or due again."""
+        """Return whether no webhook is in progress or due again."""
         return self.redis.zcard(keys.LANES) == 0
 
 
@@ -237,7 +270,7 @@ class Service:
 def running_service(
     data: Path, *, within: Sequence[str] = (), **settings: str
 ) -> Iterator[Service]:
-    """A service without a worker yet; nothing of it is left afterwards.
+    """Run a service without workers; nothing of it is left afterwards.
 
     Args:
         data: a folder of its own.

@@ -1,18 +1,29 @@
-"""Waiting for what other threads and processes do: with a deadline, never for a fixed time."""
+"""Waiting for what other threads and processes do: until it happens, never for a fixed time."""
 
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
-PATIENCE = 60.0  # seconds for what takes a few on an idle machine
+# Seconds. No test depends on how fast the machine is: what takes one second on an idle machine may
+# take minutes on a busy one. This limit only ends a wait for what will never happen, so it is the
+# same for all, and below pytest's own (`timeout` in pyproject.toml).
+PATIENCE = 600.0
 
 T = TypeVar("T")
 
 
-def until(look: Callable[[], T], what: str, *, within: float = PATIENCE) -> T:
-    """Wait for something that is true, and give it."""
-    end = time.monotonic() + within
+def until(look: Callable[[], T], what: str, *, check: Callable[[], object] | None = None) -> T:
+    """Wait until `look` returns something true, and return it.
+
+    Args:
+        look: called again and again.
+        what: is awaited, for the message.
+        check: called as often; raises if waiting is pointless, such as for a process that ended.
+    """
+    end = time.monotonic() + PATIENCE
     while not (found := look()):
-        assert time.monotonic() < end, f"waited {within:.0f} s for {what}"
+        if check is not None:
+            check()
+        assert time.monotonic() < end, f"waited {PATIENCE:.0f} s for {what}"
         time.sleep(0.02)
     return found

@@ -1,4 +1,4 @@
-"""Runners on the bundled model, a real Valkey and a real folder of pictures."""
+"""Runners on the bundled model, with a real Valkey and a real folder of images."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -18,21 +18,19 @@ from core.schema import Record, Submission
 from core.store import keys
 from core.store.edits import EditStore
 from core.telemetry.tracing import Tracer
-from tests.support.receiver import Receiver, running_receiver
 from tests.support.samples import QUICK, SAMPLES
+from tests.support.waiting import PATIENCE
 from tests.support.watched_editor import WatchedEditor
 from worker.inversion_cache import InversionCache
-from worker.outputs import Encoder
-from worker.runner import Runner
-
-Make = Callable[..., Submission]
+from worker.outputs import ImageEncoder
+from worker.runner import Runner, RunnerDependencies
 
 
 @pytest.fixture(scope="session")
 def diffusion() -> Iterator[StableDiffusion]:
-    """The bundled model, loaded once for all tests of the worker."""
-    # More threads wait for each other by spinning: on a busy machine an edit of one second was
-    # seen to take a minute.
+    """Load the bundled model once for all tests of the worker."""
+    # Threads wait for each other by spinning: on a busy machine an edit of one second took a
+    # minute with several.
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield Editor.from_pretrained("zoo", device="cpu", dtype="float32").model
@@ -46,21 +44,21 @@ def editor(diffusion: StableDiffusion) -> WatchedEditor:
 
 @pytest.fixture
 def files(tmp_path: Path) -> ImageStorage:
-    return ImageStorage((tmp_path / "pictures").as_uri())
+    return ImageStorage((tmp_path / "pictures").as_uri())  # where the front end stores them too
 
 
 @pytest.fixture
 def sample() -> bytes:
-    """A photo that the bundled model can edit."""
+    """Return a photo that the bundled model can edit."""
     first = json.loads((SAMPLES / "index.json").read_text())[0]
     return (SAMPLES / str(first["file"])).read_bytes()
 
 
 @pytest.fixture
 def submit(
-    store: EditStore, files: ImageStorage, submission: Make, sample: bytes
+    store: EditStore, files: ImageStorage, submission: Callable[..., Submission], sample: bytes
 ) -> Callable[..., str]:
-    """Submits a quick edit of the sample, as the front end does; names are parameters."""
+    """Submit a quick edit of the sample as the front end does; names are parameters."""
 
     def accept(**params: Any) -> str:
         made = submission(**(QUICK | params))
@@ -72,39 +70,41 @@ def submit(
 
 
 @pytest.fixture
-def signals() -> list[str]:
-    """The edits that a runner has told other workers of."""
+def notified() -> list[str]:
+    """Collect the ids of edits that a runner has notified other workers of."""
     return []
 
 
 @pytest.fixture
 def make_runner(
-    store: EditStore, files: ImageStorage, signals: list[str], diffusion: StableDiffusion
+    store: EditStore, files: ImageStorage, notified: list[str], diffusion: StableDiffusion
 ) -> Callable[..., Runner]:
-    """Makes a runner: `make_runner(editor, timeout=1)`."""
-    inversions = InversionCache(files, diffusion, most_bytes=2**25)
+    """Make a runner: `make_runner(editor, timeout=1)`."""
+    inversions = InversionCache(files, diffusion, max_bytes=2**25)
 
     def make(
         editor: Any,
         *,
         files: ImageStorage = files,
-        timeout: float = 60,
-        patience: float = 60,
+        timeout: float = PATIENCE,
+        patience: float = PATIENCE,
         tracer: Tracer | None = None,
-        decoding: DecoderSandbox = DecoderSandbox(),  # noqa: B008
+        sandbox: DecoderSandbox | None = None,
     ) -> Runner:
         return Runner(
-            editor,
-            store,
-            files,
-            inversions=inversions,
-            encoder=Encoder(Marking(), "zoo"),
-            model="zoo",
-            timeout=timeout,
-            signal=signals.append,
-            patience=patience,
-            tracer=tracer,
-            decoding=decoding,
+            RunnerDependencies(
+                editor=editor,
+                store=store,
+                files=files,
+                inversions=inversions,
+                encoder=ImageEncoder(Marking(), "zoo"),
+                model="zoo",
+                notify=notified.append,
+                timeout=timeout,
+                patience=patience,
+                tracer=tracer or Tracer(),
+                sandbox=sandbox or DecoderSandbox(),
+            )
         )
 
     return make
@@ -117,7 +117,7 @@ def runner(make_runner: Callable[..., Runner], editor: WatchedEditor) -> Runner:
 
 @pytest.fixture
 def ended(runner: Runner, store: EditStore) -> Callable[[str], Record]:
-    """Runs the edit that waits, which must be this one, and gives its record."""
+    """Run the edit that waits, which must be this one, and return its record."""
 
     def run(edit_id: str) -> Record:
         assert runner.run_next() == edit_id
@@ -128,7 +128,7 @@ def ended(runner: Runner, store: EditStore) -> Callable[[str], Record]:
 
 @pytest.fixture
 def events(redis_url: str) -> Iterator[Callable[[str], list[tuple[str, dict[str, Any]]]]]:
-    """Reads an edit's event stream: (type, data), oldest first."""
+    """Read an edit's event stream: (type, data), oldest first."""
     with redis.Redis.from_url(redis_url, decode_responses=True) as client:
 
         def read(edit_id: str) -> list[tuple[str, dict[str, Any]]]:
@@ -136,20 +136,3 @@ def events(redis_url: str) -> Iterator[Callable[[str], list[tuple[str, dict[str,
             return [(entry["type"], json.loads(entry["data"])) for _, entry in entries]
 
         yield read
-
-
-@pytest.fixture
-def let_lease_run_out(redis_url: str) -> Callable[[str], None]:
-    """Moves an edit's lease into the past: waiting 12 s in each test would show no more."""
-
-    def move(edit_id: str) -> None:
-        with redis.Redis.from_url(redis_url) as client:
-            client.zadd(keys.RUNNING, {edit_id: 1})
-
-    return move
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with running_receiver() as running:
-        yield running

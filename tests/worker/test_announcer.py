@@ -1,4 +1,4 @@
-"""What the front end learns of a worker's model: one set of defaults, in baret and in the API."""
+"""The announcement of a worker's model: the API and the method have the same defaults."""
 
 import pytest
 
@@ -7,12 +7,12 @@ from baret.options import PRESETS
 from core.schema import Model, ParamsInput
 from core.store.edits import EditStore
 from tests.support.waiting import until
-from worker.announcer import Announcer, describe
+from worker.announcer import Announcer, describe_model
 
 
 @pytest.fixture
 def described(editor: Editor) -> Model:
-    return describe(editor, "zoo")
+    return describe_model(editor, "zoo")
 
 
 def test_the_announced_defaults_are_those_of_the_method(described: Model) -> None:
@@ -27,13 +27,13 @@ def test_the_announced_defaults_are_those_of_the_method(described: Model) -> Non
 
 
 def test_the_announced_defaults_are_those_that_requests_get(described: Model) -> None:
-    asked = ParamsInput().model_dump(mode="json", exclude_none=True)
+    sent = ParamsInput().model_dump(mode="json", exclude_none=True)
     announced = described.default_parameters
-    assert {name: announced[name] for name in asked} == asked
-    # What the preset fills in is all that comes on top; a webhook has no default.
+    assert {name: announced[name] for name in sent} == sent
+    # Only what the preset fills in is added; a webhook has no default.
     on_top = {"interpolation", "self_attention_until", "cross_attention_until"}
-    assert set(announced) == set(asked) | on_top
-    assert set(asked) | on_top | {"webhook_url"} == set(ParamsInput.model_fields)
+    assert set(announced) == set(sent) | on_top
+    assert set(sent) | on_top | {"webhook_url"} == set(ParamsInput.model_fields)
 
 
 def test_the_announced_presets_are_those_of_the_method(described: Model) -> None:
@@ -44,7 +44,7 @@ def test_the_announced_presets_are_those_of_the_method(described: Model) -> None
 def test_the_models_size_and_licence_are_announced(described: Model, editor: Editor) -> None:
     assert (described.id, described.licence) == ("zoo", editor.model.licence)
     assert described.licence
-    # The bundled model is for 64×64 pictures (design, decision 8).
+    # The bundled model works on images of 64×64 pixels.
     assert (described.native_size.width, described.native_size.height) == (64, 64)
 
 

@@ -1,4 +1,4 @@
-"""A lease kept by its own thread. The store's lease is 12 s, a renewal due every 3 s."""
+"""A lease that a thread renews. It lasts 12 s; a renewal is due every 3 s."""
 
 import time
 from collections.abc import Callable
@@ -14,8 +14,6 @@ from core.store.edits import EditStore
 from tests.support.waiting import until
 from worker.heartbeat import LeaseRenewer
 
-PATIENCE = LEASE_SECONDS / 4 + 10  # a renewal, and time for a busy machine
-
 
 @pytest.fixture
 def claim(store: EditStore, submit: Callable[..., str]) -> Claim:
@@ -27,7 +25,7 @@ def claim(store: EditStore, submit: Callable[..., str]) -> Claim:
 
 @pytest.fixture
 def lease_ends(redis_url: str) -> Callable[[Claim], float]:
-    """When an attempt's lease runs out, in Redis's ms."""
+    """Return a function that reads when an attempt's lease expires, in Redis's ms."""
 
     def read(claim: Claim) -> float:
         with redis.Redis.from_url(redis_url) as client:
@@ -43,7 +41,7 @@ def test_a_lease_is_renewed_where_nothing_is_reported(
 ) -> None:
     before = lease_ends(claim)
     with LeaseRenewer(store, claim) as lease:
-        until(lambda: lease_ends(claim) > before, "a renewal", within=PATIENCE)
+        until(lambda: lease_ends(claim) > before, "a renewal")
         assert not lease.lost
     assert store.get(claim.id).status is EditStatus.RUNNING
 
@@ -60,13 +58,17 @@ def test_a_lease_that_went_to_another_attempt_is_noted_and_not_fought_for(
         other = store.claim("zoo")
         assert other == Claim(claim.id, 2)
         before = lease_ends(other)
-        until(lambda: lease.lost, "the loss to be noted", within=PATIENCE)
+        until(lambda: lease.lost, "the loss to be noted")
         assert lease_ends(other) == before
     with pytest.raises(StaleAttempt):
         store.finish(claim, EditStatus.SUCCEEDED)
 
 
 def test_leaving_the_with_ends_at_once(store: EditStore, claim: Claim) -> None:
-    with LeaseRenewer(store, claim):
-        started = time.monotonic()
-    assert time.monotonic() - started < LEASE_SECONDS / 4  # not only with its next renewal
+    seconds = []
+    for _ in range(3):
+        with LeaseRenewer(store, claim):
+            started = time.monotonic()
+        seconds.append(time.monotonic() - started)
+    # An end that waits for the next renewal takes this long every time.
+    assert min(seconds) < LEASE_SECONDS / 4

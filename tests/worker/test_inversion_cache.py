@@ -1,4 +1,4 @@
-"""Inversions kept between edits, by the real editor on the bundled model."""
+"""Inversions stored between edits, by the real editor on the bundled model."""
 
 import io
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from tests.support.watched_editor import WatchedEditor
 from worker.inversion_cache import InversionCache
 
 OPTIONS = InversionOptions(num_inference_steps=10, inner_steps=1)
-MOST = 2**25
+MAX_BYTES = 2**25
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def inversion(diffusion: StableDiffusion, photo: Image.Image, submission: Any) -
 
 @pytest.fixture
 def cache(files: ImageStorage, diffusion: StableDiffusion) -> InversionCache:
-    return InversionCache(files, diffusion, most_bytes=MOST)
+    return InversionCache(files, diffusion, max_bytes=MAX_BYTES)
 
 
 def changed(submission: Submission, **fields: Any) -> Submission:
@@ -47,7 +47,7 @@ def test_what_was_kept_is_found_whole_and_edits_the_same(
     submission: Callable[..., Submission],
 ) -> None:
     assert cache.find(submission(), photo, OPTIONS) is None
-    cache.keep(submission(), inversion)
+    cache.save(submission(), inversion)
     found = cache.find(submission(), photo, OPTIONS)
     assert found is not None
     editor, options = Editor(diffusion), EditOptions(inversion=OPTIONS)
@@ -63,9 +63,9 @@ def test_the_photo_itself_is_not_kept_a_second_time(
     inversion: Inversion,
     submission: Callable[..., Submission],
 ) -> None:
-    cache.keep(submission(), inversion)
-    (kept,) = files.list("_inversions")
-    data = files.get("_inversions", kept.name)
+    cache.save(submission(), inversion)
+    (stored,) = files.list("_inversions")
+    data = files.get("_inversions", stored.name)
     assert data is not None
     assert Inversion.from_bytes(data).photo.size == 3
 
@@ -76,7 +76,7 @@ def test_another_text_or_other_options_find_the_pivots(
     inversion: Inversion,
     submission: Callable[..., Submission],
 ) -> None:
-    cache.keep(submission(), inversion)
+    cache.save(submission(), inversion)
     other_text = cache.find(changed(submission(), prompt="a cat"), photo, OPTIONS)
     other_options = cache.find(
         submission(), photo, InversionOptions(num_inference_steps=10, guidance_scale=3)
@@ -94,7 +94,7 @@ def test_another_caller_picture_or_number_of_steps_finds_nothing(
     submission: Callable[..., Submission],
 ) -> None:
     mine = submission()
-    cache.keep(mine, inversion)
+    cache.save(mine, inversion)
     other_image = mine.input.model_copy(update={"sha256": "1" * 64})
     assert cache.find(changed(mine, caller="another"), photo, OPTIONS) is None
     assert cache.find(changed(mine, input=other_image), photo, OPTIONS) is None
@@ -109,13 +109,13 @@ def test_a_caller_keeps_no_more_than_allowed_and_others_lose_nothing(
     submission: Callable[..., Submission],
 ) -> None:
     size = len(inversion.to_bytes())
-    cache = InversionCache(files, diffusion, most_bytes=2 * size)
+    cache = InversionCache(files, diffusion, max_bytes=2 * size)
     other = changed(submission(), caller="another")
-    cache.keep(other, inversion)
+    cache.save(other, inversion)
     for number in range(4):
-        cache.keep(changed(submission(), prompt=f"a dog {number}"), inversion)
+        cache.save(changed(submission(), prompt=f"a dog {number}"), inversion)
     assert cache.find(other, photo, OPTIONS) is not None
-    assert sum(kept.size for kept in files.list("_inversions")) <= 3 * size
+    assert sum(stored.size for stored in files.list("_inversions")) <= 3 * size
 
 
 def test_nothing_is_kept_where_nothing_may_be(
@@ -125,8 +125,8 @@ def test_nothing_is_kept_where_nothing_may_be(
     inversion: Inversion,
     submission: Callable[..., Submission],
 ) -> None:
-    cache = InversionCache(files, diffusion, most_bytes=0)
-    cache.keep(submission(), inversion)
+    cache = InversionCache(files, diffusion, max_bytes=0)
+    cache.save(submission(), inversion)
     assert files.list("_inversions") == []
     assert cache.find(submission(), photo, OPTIONS) is None
 
@@ -139,17 +139,17 @@ def test_what_cannot_be_read_or_written_is_as_if_it_were_not_there(
     inversion: Inversion,
     submission: Callable[..., Submission],
 ) -> None:
-    cache.keep(submission(), inversion)
-    (kept,) = files.list("_inversions")
-    (tmp_path / "pictures" / "_inversions" / kept.name).write_bytes(b"torn")
+    cache.save(submission(), inversion)
+    (stored,) = files.list("_inversions")
+    (tmp_path / "pictures" / "_inversions" / stored.name).write_bytes(b"torn")
     assert cache.find(submission(), photo, OPTIONS) is None
 
     class Full(ImageStorage):
         def put(self, edit_id: str, name: str, data: bytes) -> None:
             raise StoreUnavailable("full")
 
-    full = InversionCache(Full((tmp_path / "b").as_uri()), cache._model, most_bytes=MOST)
-    full.keep(submission(), inversion)
+    full = InversionCache(Full((tmp_path / "b").as_uri()), cache._model, max_bytes=MAX_BYTES)
+    full.save(submission(), inversion)
 
 
 def test_an_edit_of_the_same_picture_uses_the_inversion_again(

@@ -1,4 +1,4 @@
-"""Who may be in a worker together."""
+"""Which edits a worker runs together."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -6,16 +6,16 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from core.store.claims import Claim
-from tests.support.waiting import until
-from worker.isolation import SuspectIsolation, Wait
+from tests.support.waiting import PATIENCE, until
+from worker.isolation import SuspectIsolation, WaitUntilAlone
 
 
-class MemoryLimiter:
-    """Edits that stay inside until they are let go."""
+class Scene:
+    """Edits that run until a test ends them."""
 
     def __init__(self) -> None:
         self.claims: list[Claim] = []
-        self.inside: list[str] = []
+        self.running: list[str] = []
         self.done: dict[str, threading.Event] = {}
         self._threads: list[threading.Thread] = []
 
@@ -26,15 +26,17 @@ class MemoryLimiter:
     def claim(self) -> Claim | None:
         return self.claims.pop(0) if self.claims else None
 
-    def run(self, claim: Claim, wait: Wait) -> None:
+    def run(self, claim: Claim, wait: WaitUntilAlone) -> None:
         wait()
-        self.inside.append(claim.id)
-        self.done[claim.id].wait(60)
-        self.inside.remove(claim.id)
+        self.running.append(claim.id)
+        self.done[claim.id].wait(PATIENCE)
+        self.running.remove(claim.id)
 
-    def enter(self, door: SuspectIsolation, threads: int) -> None:
+    def enter(self, isolation: SuspectIsolation, threads: int) -> None:
         for _ in range(threads):
-            self._threads.append(threading.Thread(target=door.enter, args=(self.claim, self.run)))
+            self._threads.append(
+                threading.Thread(target=isolation.claim_and_run, args=(self.claim, self.run))
+            )
             self._threads[-1].start()
 
     def close(self) -> None:
@@ -45,39 +47,39 @@ class MemoryLimiter:
 
 
 @pytest.fixture
-def room() -> Iterator[MemoryLimiter]:
-    room = MemoryLimiter()
-    yield room
-    room.close()
+def scene() -> Iterator[Scene]:
+    scene = Scene()
+    yield scene
+    scene.close()
 
 
-def test_first_attempts_are_in_together(room: MemoryLimiter) -> None:
+def test_first_attempts_are_in_together(scene: Scene) -> None:
     for name in "abc":
-        room.add(name, 1)
-    room.enter(SuspectIsolation(), 3)
-    until(lambda: sorted(room.inside) == ["a", "b", "c"], "all to be inside")
+        scene.add(name, 1)
+    scene.enter(SuspectIsolation(), 3)
+    until(lambda: sorted(scene.running) == ["a", "b", "c"], "all to run")
 
 
-def test_an_edit_that_has_lost_a_worker_waits_until_it_is_alone(room: MemoryLimiter) -> None:
-    room.add("a", 1)
-    room.add("suspect", 2)
-    room.add("b", 1)
-    room.enter(door := SuspectIsolation(), 1)
-    until(lambda: room.inside == ["a"], "the first to be inside")
-    room.enter(door, 2)
-    until(lambda: len(room.claims) == 1, "the suspect to be claimed")
-    assert room.inside == ["a"]
-    room.done["a"].set()
-    until(lambda: room.inside == ["suspect"], "the suspect to be inside")
-    assert [claim.id for claim in room.claims] == ["b"]  # nobody stands behind it
-    room.done["suspect"].set()
-    until(lambda: room.inside == ["b"], "the next to be inside")
+def test_an_edit_that_has_lost_a_worker_waits_until_it_is_alone(scene: Scene) -> None:
+    scene.add("a", 1)
+    scene.add("suspect", 2)
+    scene.add("b", 1)
+    scene.enter(isolation := SuspectIsolation(), 1)
+    until(lambda: scene.running == ["a"], "the first to run")
+    scene.enter(isolation, 2)
+    until(lambda: len(scene.claims) == 1, "the suspect to be claimed")
+    assert scene.running == ["a"]
+    scene.done["a"].set()
+    until(lambda: scene.running == ["suspect"], "the suspect to run")
+    assert [claim.id for claim in scene.claims] == ["b"]  # nothing waits behind it
+    scene.done["suspect"].set()
+    until(lambda: scene.running == ["b"], "the next to run")
 
 
-def test_nothing_to_claim_leaves_the_door_open(room: MemoryLimiter) -> None:
-    door = SuspectIsolation()
+def test_nothing_to_claim_leaves_the_door_open(scene: Scene) -> None:
+    isolation = SuspectIsolation()
     nothing: Callable[[], Claim | None] = lambda: None  # noqa: E731
-    assert door.enter(nothing, room.run) is None
-    room.add("a", 1)
-    room.enter(door, 1)
-    until(lambda: room.inside == ["a"], "it to be inside")
+    assert isolation.claim_and_run(nothing, scene.run) is None
+    scene.add("a", 1)
+    scene.enter(isolation, 1)
+    until(lambda: scene.running == ["a"], "it to run")

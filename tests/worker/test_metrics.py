@@ -10,8 +10,8 @@ def value(name: str, **labels: str) -> float:
 
 def test_calls_are_counted_by_model_and_kind() -> None:
     metrics = CallMetrics("some-model")
-    metrics.count(Call(edits=3, rows=10, gradient=True, seconds=0.5, waited=0.2))
-    metrics.count(Call(edits=1, rows=1, gradient=False, seconds=0.1, waited=0.0))
+    metrics.record(Call(edits=3, rows=10, gradient=True, seconds=0.5, waited=0.2))
+    metrics.record(Call(edits=1, rows=1, gradient=False, seconds=0.1, waited=0.0))
     gradient = {"model": "some-model", "gradient": "true"}
     assert value("baret_unet_seconds_total", **gradient) == 0.5
     assert value("baret_unet_call_rows_sum", **gradient) == 10

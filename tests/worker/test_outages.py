@@ -1,4 +1,4 @@
-"""Stores that do not answer for a while: edits outlive it."""
+"""Edits wait for stores that do not answer for a while."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -13,6 +13,7 @@ from core.schema import EditStatus
 from core.store.edits import EditStore
 from deploy.local.ports import free_port
 from tests.support.samples import QUICK
+from tests.support.waiting import PATIENCE
 from tests.support.watched_editor import WatchedEditor
 from worker.runner import Runner
 
@@ -21,14 +22,14 @@ Submit = Callable[..., str]
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[ValkeyServer]:
-    """A server of this test's own, which keeps its data over a restart at the same address."""
+    """Run a server for one test, which keeps its data over a restart at the same address."""
     with ValkeyServer(port=free_port(), data_dir=tmp_path / "valkey", appendonly="yes") as running:
         yield running
 
 
 @pytest.fixture
 def redis_url(server: ValkeyServer) -> str:
-    """In place of the server that all tests share."""
+    """Use it instead of the server that all tests share."""
     return f"{server.connection_url}/0"
 
 
@@ -49,18 +50,18 @@ def test_a_finished_edit_waits_for_redis_and_is_published(
     edit_id = submit()
     back = threading.Timer(3, server.start)  # longer than the client's own retries last
 
-    def go_away() -> None:
+    def stop_server() -> None:
         server.stop()
         back.start()
 
-    editor.during("decoding", go_away)
+    editor.during("decoding", stop_server)
     runner.run_next()
     back.join()
     assert store.get(edit_id).status is EditStatus.SUCCEEDED
 
 
 class Flaky(ImageStorage):
-    """Does not answer so many times when `fails` ("get" or "put") is called."""
+    """A store that fails the first `times` calls of `fails`, which is "get" or "put"."""
 
     def __init__(self, url: str, *, fails: str, times: int):
         super().__init__(url)
@@ -69,7 +70,7 @@ class Flaky(ImageStorage):
     def _maybe_fail(self, name: str) -> None:
         if name == self._fails and self._times:
             self._times -= 1
-            raise StoreUnavailable("The picture store does not answer.")
+            raise StoreUnavailable("The object store does not answer.")
 
     def get(self, edit_id: str, name: str) -> bytes | None:
         self._maybe_fail("get")
@@ -87,9 +88,9 @@ Without = Callable[..., Runner]
 def runner_without(
     make_runner: Callable[..., Runner], editor: WatchedEditor, tmp_path: Path
 ) -> Without:
-    """A runner whose picture store does not answer at first: `runner_without("get", times=1)`."""
+    """Make a runner whose object store fails at first: `runner_without("get", times=1)`."""
 
-    def make(fails: str, *, times: int, patience: float = 60) -> Runner:
+    def make(fails: str, *, times: int, patience: float = PATIENCE) -> Runner:
         files = Flaky((tmp_path / "pictures").as_uri(), fails=fails, times=times)
         return make_runner(editor, files=files, patience=patience)
 
@@ -116,7 +117,7 @@ def test_an_edit_fails_and_says_why_when_the_picture_store_stays_away(
     record = store.get(edit_id)
     assert record.status is EditStatus.FAILED and record.error is not None
     assert record.error["code"] == "model_error"
-    assert "picture store" in record.error["detail"]
+    assert "object store" in record.error["detail"]
 
 
 def test_an_edit_that_waits_for_a_store_is_handed_back_when_its_worker_leaves(
@@ -124,7 +125,7 @@ def test_an_edit_that_waits_for_a_store_is_handed_back_when_its_worker_leaves(
 ) -> None:
     edit_id = submit()
     runner = runner_without("get", times=1000)
-    threading.Timer(0.5, runner.leave).start()
+    threading.Timer(0.5, runner.stop).start()
     runner.run_next()
     record = store.get(edit_id)
     assert (record.status, record.attempt) == (EditStatus.QUEUED, 0)

@@ -8,9 +8,9 @@ from PIL import Image, ImageChops
 from core.images.provenance import Marking
 from core.schema import OutputFormat
 from tests.support.marks import assert_marked
-from worker.outputs import Encoder
+from worker.outputs import ImageEncoder
 
-encoder = Encoder(Marking(), "zoo")
+encoder = ImageEncoder(Marking(), "zoo")
 encode = encoder.encode
 
 
@@ -50,7 +50,7 @@ def test_a_preview_is_a_small_data_uri_in_the_photos_proportions(
     photo: tuple[int, int], size: tuple[int, int]
 ) -> None:
     made = Image.effect_noise((64, 64), 60).convert("RGB")  # about as hard as a codec has it
-    uri = encoder.small_uri(made, photo)
+    uri = encoder.preview_uri(made, photo)
     head, _, text = uri.partition(",")
     assert head == "data:image/webp;base64"
     data = base64.b64decode(text)

@@ -1,58 +1,34 @@
-"""One edit after another, by the real editor on the bundled model."""
+"""Edits from claim to result, by the real editor on the bundled model."""
 
-import base64
 import hashlib
 import io
 import shutil
-import time
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
-import redis
 from PIL import ExifTags, Image, ImageChops, ImageStat
 
 from baret import Editor
 from baret.errors import ImageError, OutOfMemory
 from baret.model.loading import BUNDLED
-from core.errors import EditNotFound
 from core.images.sandbox import DecoderSandbox
 from core.images.storage import ImageStorage
 from core.schema import EditStatus, Record, Stage, Submission
-from core.store import keys
-from core.store.claims import Claim
 from core.store.edits import EditStore
-from housekeeper.maintenance import delete_images
 from tests.support import crafted_images as crafted
 from tests.support.color_profiles import BLUE, GREEN, RED, colour_profile
 from tests.support.marks import assert_marked
 from tests.support.safety_checkers import add_checker
 from tests.support.watched_editor import Failing, WatchedEditor
+from tests.worker.stored_images import image_names, opened
 from worker.runner import Runner
 
 Events = Callable[[str], list[tuple[str, dict[str, Any]]]]
 Submit = Callable[..., str]
 Ended = Callable[[str], Record]
 MakeRunner = Callable[..., Runner]
-
-LOST = {"code": "worker_lost"}
-
-
-def opened(files: ImageStorage, edit_id: str, name: str) -> Image.Image:
-    data = files.get(edit_id, name)
-    assert data is not None
-    image = Image.open(io.BytesIO(data))
-    image.load()
-    return image
-
-
-def image_names(files: ImageStorage, edit_id: str, attempt: int) -> list[str]:
-    """Which of the names that an attempt could write are there."""
-    kinds = ("output-0", "reconstruction", "transition", "attention")
-    names = [f"{attempt}-{kind}.png" for kind in kinds]
-    return [name for name in names if files.get(edit_id, name) is not None]
 
 
 def test_an_edit_ends_with_the_picture_that_its_record_states(
@@ -94,15 +70,15 @@ def test_the_record_warns_of_unknown_words_and_of_a_prompt_that_was_cut(
     sample: bytes,
     ended: Ended,
 ) -> None:
-    asked = submission(num_inference_steps=10, inner_steps=0)
-    asked = asked.model_copy(
+    made = submission(num_inference_steps=10, inner_steps=0)
+    made = made.model_copy(
         update={
             "prompt": "a photo of an astronaut riding a spaceship in the snow, looking to the left"
         }
     )
-    files.put(asked.id, "input", sample)
-    store.submit(asked, limit=10)
-    result = ended(asked.id).result
+    files.put(made.id, "input", sample)
+    store.submit(made, limit=10)
+    result = ended(made.id).result
     assert result is not None
     assert [(warning.code, warning.words) for warning in result.warnings] == [
         ("unknown_words", ["astronaut", "riding", "spaceship"]),
@@ -185,155 +161,6 @@ def test_nothing_waits_nothing_is_run(runner: Runner, editor: WatchedEditor) -> 
     assert editor.steps == []
 
 
-def test_stage_and_progress_reach_the_record_while_the_edit_runs(
-    submit: Submit, ended: Ended, editor: WatchedEditor, store: EditStore
-) -> None:
-    edit_id = submit()
-    stages = list(Stage)[1:]  # in `loading` the editor is not asked yet
-    seen: list[Record] = []
-    for stage in stages:
-        editor.during(stage, lambda: seen.append(store.get(edit_id)))
-    ended(edit_id)
-    assert [record.stage for record in seen] == stages
-    assert {record.status for record in seen} == {EditStatus.RUNNING}
-    assert all(before.progress < after.progress for before, after in pairwise(seen))
-    assert seen[0].progress > 0
-    assert seen[-1].progress < 1
-
-
-def test_the_stream_tells_every_stage_in_order_then_the_end(
-    submit: Submit, ended: Ended, events: Events
-) -> None:
-    edit_id = submit()
-    ended(edit_id)
-    told = events(edit_id)
-    assert [(kind, data["status"]) for kind, data in told if kind != "progress"] == [
-        ("status", "queued"),
-        ("status", "running"),
-        ("done", "succeeded"),
-    ]
-    assert told[-1][0] == "done"
-    progress = [data for kind, data in told if kind == "progress"]
-    stages = list(dict.fromkeys(data["stage"] for data in progress))
-    # The edit is in `loading` from its claim on, which the status event has told.
-    assert [stage for stage in stages if stage != "loading"] == list(Stage)[1:]
-    shares = [data["progress"] for data in progress]
-    assert shares == sorted(shares)
-
-
-def test_a_running_edit_is_canceled_within_one_unet_call(
-    submit: Submit,
-    ended: Ended,
-    editor: WatchedEditor,
-    store: EditStore,
-    files: ImageStorage,
-    events: Events,
-) -> None:
-    edit_id = submit()
-    editor.during(5, lambda: store.cancel(edit_id, caller="local"))
-    record = ended(edit_id)
-    assert (record.status, record.result, record.error) == (EditStatus.CANCELED, None, None)
-    assert len(editor.steps) == 5  # the call that was under way was the last
-    assert image_names(files, edit_id, attempt=1) == []
-    assert events(edit_id)[-1] == ("done", {"status": "canceled"})
-
-
-def test_a_leaving_worker_hands_its_edit_back_uncounted(
-    submit: Submit,
-    ended: Ended,
-    runner: Runner,
-    make_runner: MakeRunner,
-    editor: WatchedEditor,
-    store: EditStore,
-    signals: list[str],
-) -> None:
-    edit_id = submit()
-    editor.during(5, runner.leave)
-    record = ended(edit_id)
-    assert (record.status, record.attempt, record.progress) == (EditStatus.QUEUED, 0, 0)
-    assert signals == [edit_id]
-    assert len(editor.steps) == 5
-    assert runner.run_next() is None  # it takes nothing any more
-
-    assert make_runner(editor).run_next() == edit_id
-    record = store.get(edit_id)
-    assert (record.status, record.attempt) == (EditStatus.SUCCEEDED, 1)
-
-
-def test_an_attempt_whose_lease_went_to_another_publishes_nothing(
-    submit: Submit,
-    ended: Ended,
-    editor: WatchedEditor,
-    store: EditStore,
-    files: ImageStorage,
-    events: Events,
-    let_lease_run_out: Callable[[str], None],
-) -> None:
-    edit_id = submit()
-    other: list[Claim | None] = []
-
-    def lose() -> None:
-        let_lease_run_out(edit_id)
-        store.reclaim_expired_leases(LOST)
-        other.append(store.claim("zoo"))
-
-    editor.during(5, lose)
-    record = ended(edit_id)
-    assert other == [Claim(edit_id, 2)]
-    assert (record.status, record.attempt, record.result) == (EditStatus.RUNNING, 2, None)
-    assert len(editor.steps) == 5
-    assert "done" not in [kind for kind, _ in events(edit_id)]
-    assert image_names(files, edit_id, attempt=1) == []
-
-
-class WatchedFiles(ImageStorage):
-    """Acts before a picture is written."""
-
-    def __init__(self, url: str, before_put: Callable[[], None]):
-        super().__init__(url)
-        self._before_put = before_put
-
-    def put(self, edit_id: str, name: str, data: bytes) -> None:
-        self._before_put()
-        super().put(edit_id, name, data)
-
-
-def test_an_attempt_that_loses_its_lease_after_its_last_report_publishes_nothing(
-    submit: Submit,
-    make_runner: MakeRunner,
-    editor: WatchedEditor,
-    store: EditStore,
-    events: Events,
-    tmp_path: Path,
-    let_lease_run_out: Callable[[str], None],
-) -> None:
-    edit_id = submit()
-
-    def lose() -> None:
-        let_lease_run_out(edit_id)
-        store.reclaim_expired_leases(LOST)
-        assert store.claim("zoo") == Claim(edit_id, 2)
-
-    files = WatchedFiles((tmp_path / "pictures").as_uri(), before_put=lose)
-    assert make_runner(editor, files=files).run_next() == edit_id
-    record = store.get(edit_id)
-    assert (record.status, record.attempt, record.result) == (EditStatus.RUNNING, 2, None)
-    assert "done" not in [kind for kind, _ in events(edit_id)]
-
-
-def test_an_edit_that_runs_too_long_fails(
-    submit: Submit, make_runner: MakeRunner, editor: WatchedEditor, store: EditStore
-) -> None:
-    edit_id = submit()
-    editor.during(5, lambda: time.sleep(1.1))
-    make_runner(editor, timeout=1).run_next()
-    record = store.get(edit_id)
-    assert record.status is EditStatus.FAILED
-    assert record.error is not None
-    assert record.error["code"] == "timeout"
-    assert len(editor.steps) <= 5  # fewer where the machine itself is slow
-
-
 @pytest.mark.parametrize(
     ("error", "code"),
     [
@@ -370,11 +197,11 @@ def test_a_picture_that_the_method_cannot_take_is_told(
     assert problem is not None
     assert (problem["code"], problem["detail"]) == (
         "model_error",
-        "The picture: it is under 32 pixels high",
+        "The image: it is under 32 pixels high",
     )
 
 
-@pytest.mark.parametrize("data", [b"no picture", crafted.jpeg_of_many_scans(20_000)])
+@pytest.mark.parametrize("data", [b"no image", crafted.jpeg_of_many_scans(20_000)])
 def test_a_photo_that_cannot_be_decoded_fails_its_edit_alone(
     data: bytes,
     submit: Submit,
@@ -383,14 +210,14 @@ def test_a_photo_that_cannot_be_decoded_fails_its_edit_alone(
     files: ImageStorage,
     store: EditStore,
 ) -> None:
-    # None comes past the front end; one whose file was changed since would.
+    # The front end accepts no such file, but one may be changed afterwards.
     broken, whole = submit(), submit()
     files.put(broken, "input", data)
-    runner = make_runner(editor, decoding=DecoderSandbox(cpu_seconds=1))
+    runner = make_runner(editor, sandbox=DecoderSandbox(cpu_seconds=1))
     assert [runner.run_next(), runner.run_next()] == [broken, whole]
     problem = store.get(broken).error
     assert problem is not None
-    assert problem["detail"].startswith("The picture: ")
+    assert problem["detail"].startswith("The image: ")
     assert store.get(whole).status is EditStatus.SUCCEEDED
 
 
@@ -416,73 +243,6 @@ def test_after_an_edit_without_its_picture_the_runner_takes_the_next(
     assert store.get(whole).status is EditStatus.SUCCEEDED
 
 
-def test_previews_are_told_while_the_edit_is_made_where_asked_for(
-    submit: Submit, ended: Ended, events: Events
-) -> None:
-    edit_id = submit(previews=True, interpolation=[0.2, 0.9], num_inference_steps=12)
-    ended(edit_id)
-    told = events(edit_id)
-    previews = [data for kind, data in told if kind == "preview"]
-    # After 5 and 10 of 12 steps, of each output.
-    assert [data["interpolation"] for data in previews] == [0.2, 0.2, 0.9, 0.9]
-    shares = [data["progress"] for data in previews]
-    assert shares == sorted(shares) and 0 < shares[0] < shares[-1] < 1
-    for data in previews:
-        head, _, text = data["image"].partition(",")
-        assert head == "data:image/webp;base64"
-        image = Image.open(io.BytesIO(base64.b64decode(text)))
-        assert (image.format, image.size) == ("WEBP", (64, 64))
-        assert len(data["image"]) < 5000
-    assert "preview" not in [kind for kind, _ in events(ended(submit()).submission.id)]
-
-
-def test_an_edit_deleted_while_it_runs_stops_within_one_unet_call_and_leaves_nothing(
-    submit: Submit,
-    runner: Runner,
-    editor: WatchedEditor,
-    store: EditStore,
-    tmp_path: Path,
-) -> None:
-    edit_id = submit()
-    editor.during(5, lambda: store.delete(edit_id, caller="local"))
-    assert runner.run_next() == edit_id
-    assert len(editor.steps) == 5
-    with pytest.raises(EditNotFound):
-        store.get(edit_id)
-    assert list((tmp_path / "pictures").rglob("*")) == []
-    assert runner.run_next() is None
-
-
-def test_an_edit_deleted_while_its_pictures_are_written_leaves_nothing(
-    submit: Submit,
-    make_runner: MakeRunner,
-    editor: WatchedEditor,
-    store: EditStore,
-    tmp_path: Path,
-    redis_url: str,
-) -> None:
-    edit_id = submit(artifacts=True)
-    folder = tmp_path / "pictures"
-    deleted: list[str] = []
-
-    def delete() -> None:
-        if not deleted:
-            store.delete(edit_id, caller="local")
-            ImageStorage(folder.as_uri()).delete(edit_id)
-            deleted.append(edit_id)
-
-    files = WatchedFiles(folder.as_uri(), before_put=delete)
-    assert make_runner(editor, files=files).run_next() == edit_id
-    assert deleted == [edit_id]
-    assert not (folder / edit_id).exists()
-    # What may still be written is the housekeeper's, once nobody can write any longer.
-    with redis.Redis.from_url(redis_url) as client:
-        due = client.zrange(keys.DELETIONS, 0, -1)
-        client.zadd(keys.DELETIONS, dict.fromkeys(due, 1))
-    delete_images(store, ImageStorage(folder.as_uri()))
-    assert list(folder.rglob("*")) == []
-
-
 def test_a_photo_in_another_colour_space_comes_back_in_srgb(
     submit: Submit, ended: Ended, files: ImageStorage, sample: bytes
 ) -> None:
@@ -496,13 +256,13 @@ def test_a_photo_in_another_colour_space_comes_back_in_srgb(
     photo = Image.open(io.BytesIO(sample)).convert("RGB")
     plain, tagged = io.BytesIO(), io.BytesIO()
     photo.save(plain, "PNG")
-    # Red and green change places in this profile, and so they do in the pixels.
+    # This profile swaps red and green, and so do the pixels.
     r, g, b = photo.split()
     swapped = Image.merge("RGB", (g, r, b))
     swapped.save(tagged, "PNG", icc_profile=colour_profile(GREEN, RED, BLUE))
     ours, theirs = output_of(plain.getvalue()), output_of(tagged.getvalue())
     assert "icc_profile" not in theirs.info
-    # Not equal: the edit makes more of what the conversion rounds.
+    # Not equal, because the edit amplifies the rounding of the conversion.
     assert max(ImageStat.Stat(ImageChops.difference(ours, theirs)).mean) < 2
     assert max(ImageStat.Stat(ImageChops.difference(photo, swapped)).mean) > 10
 

@@ -1,16 +1,23 @@
-"""`python -m tests.faults.stub`: a worker with a small UNet, which comes to harm on request.
+"""`python -m tests.faults.stub`: a worker with a small UNet, which fails on request.
 
-A package, because the processes that decode pictures run any other main program again, and torch
-with it. Everything but the UNet is the product's own. An edit's metadata say what befalls its
-worker: `harm` ("kill", "stop", "error"), `at` (where), `attempts` (the first so many; all without),
-and `pace`, seconds that each of its steps takes at least. Where: a stage, "written" (its pictures
-are stored, its record is not) or "finished" (its record is).
+Everything but the UNet is the product's own. It is a package because the processes that decode
+images import any other main program again, and torch with it.
+
+An edit's metadata say what happens to its worker:
+    harm: "kill", "stop" or "error".
+    at: where; a stage, "written" (the images are stored, the record is not) or "finished" (the
+        record is).
+    attempts: how many of its attempts do harm; all of them if not given.
+    pace: the minimum seconds of each step.
+    hold: a file; the edit stays in its editing stage while that file exists.
+    max_rows: rows for which the device has room.
 """
 
 import os
 import signal
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -24,20 +31,20 @@ from core.settings import Settings
 from core.store.claims import Claim
 from core.store.connection import connect
 from core.store.edits import EditStore
-from worker.process import Parts, serve
+from worker.process import Factories, serve
 
 # The bundled UNet's own layout with an eighth of its channels: some milliseconds a call.
 NARROW = {"block_out_channels": (8, 16, 24), "norm_num_groups": 4, "attention_head_dim": 2}
 
 
 class SmallUNet(UNet2DConditionModel):
-    """A real UNet that has room for so many rows a call."""
+    """A real UNet with room for a given number of rows per call."""
 
-    most_rows = 10_000
+    max_rows = 10_000
 
     def forward(self, sample: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
-        """As ever, unless there are too many rows."""
-        if len(sample) > self.most_rows:
+        """Run out of memory if there are too many rows."""
+        if len(sample) > self.max_rows:
             raise torch.OutOfMemoryError(f"no room for {len(sample)} rows")
         return super().forward(sample, *args, **kwargs)
 
@@ -50,32 +57,34 @@ class Harm:
     at: str
     attempts: int
     pace: float
-    most_rows: int
+    hold: str
+    max_rows: int
 
     @classmethod
     def of(cls, record: Record) -> "Harm":
-        """As the edit's metadata say."""
-        asked = record.submission.metadata
+        """Read it from the edit's metadata."""
+        metadata = record.submission.metadata
         return cls(
-            kind=asked.get("harm", ""),
-            at=asked.get("at", ""),
-            attempts=int(asked.get("attempts", 1_000)),
-            pace=float(asked.get("pace", 0)),
-            most_rows=int(asked.get("most_rows", SmallUNet.most_rows)),
+            kind=metadata.get("harm", ""),
+            at=metadata.get("at", ""),
+            attempts=int(metadata.get("attempts", 1_000)),
+            pace=float(metadata.get("pace", 0)),
+            hold=metadata.get("hold", ""),
+            max_rows=int(metadata.get("max_rows", SmallUNet.max_rows)),
         )
 
-    def befall(self, where: str, attempt: int) -> None:
-        """Do what is due here."""
+    def strike(self, where: str, attempt: int) -> None:
+        """Do harm if this is the place and the attempt for it."""
         if where != self.at or attempt > self.attempts:
             return
         if self.kind == "error":
-            raise RuntimeError("the edit asked for it")
+            raise RuntimeError("requested by the edit")
         number = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}[self.kind]
         os.kill(os.getpid(), number)
 
 
 class HarmfulStore(EditStore):
-    """The real store, which knows where each edit is and so when its harm is due."""
+    """The real store. It sees where each edit is, and so when to do harm."""
 
     def __init__(self, url: str, unet: SmallUNet):
         super().__init__(connect(url))
@@ -83,43 +92,45 @@ class HarmfulStore(EditStore):
         self._harms: dict[str, Harm] = {}
 
     def get(self, edit_id: str, *, caller: str | None = None) -> Record:
-        """The edit; the worker is loading its picture next."""
+        """Return the edit; the worker loads its image next."""
         record = super().get(edit_id, caller=caller)
         harm = self._harms[edit_id] = Harm.of(record)
-        self._unet.most_rows = harm.most_rows
+        self._unet.max_rows = harm.max_rows
         if record.status is EditStatus.RUNNING:
-            harm.befall("loading", record.attempt)
+            harm.strike("loading", record.attempt)
         return record
 
     def report(self, claim: Claim, stage: Stage, progress: float) -> bool:
-        """Note how far it is."""
+        """Store how far the edit is."""
         canceled = super().report(claim, stage, progress)
         if harm := self._harms.get(claim.id):
             time.sleep(harm.pace)
-            harm.befall(stage.value, claim.token)
+            while stage is Stage.EDITING and harm.hold and Path(harm.hold).exists():
+                time.sleep(0.02)
+            harm.strike(stage.value, claim.token)
         return canceled
 
     def finish(self, claim: Claim, status: EditStatus, **what: Any) -> None:
         """Publish the end."""
         harm = self._harms.get(claim.id)
         if harm:
-            harm.befall("written", claim.token)
+            harm.strike("written", claim.token)
         super().finish(claim, status, **what)
         if harm:
-            harm.befall("finished", claim.token)
+            harm.strike("finished", claim.token)
 
 
 def main() -> None:
-    """Run as `python -m worker` does."""
+    """Run like `python -m worker`."""
     model = StableDiffusion.from_pretrained("zoo", device="cpu", dtype="float32")
     torch.manual_seed(0)
     unet = SmallUNet.from_config({**model.unet.config, **NARROW}).eval().requires_grad_(False)
     model.unet = unet
-    parts = Parts(
+    factories = Factories(
         editor=lambda _: Editor(model, budget=measure(model)),
         store=lambda settings: HarmfulStore(settings.broker_url, unet),
     )
-    serve(Settings(), parts)
+    serve(Settings(), factories)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,31 @@
+"""Translation between the service and the method: parameters to options, hints to warnings."""
+
+from baret import EditOptions, Hint, InversionOptions
+from core.schema import EditWarning, Params, WarningCode
+
+
+def edit_options(params: Params) -> EditOptions:
+    """Return the method's options for the service's parameters.
+
+    These have the values of the preset already.
+    """
+    return EditOptions(
+        interpolation=params.interpolations,
+        self_attention_until=params.self_attention_until,
+        cross_attention_until=params.cross_attention_until,
+        artifacts=params.artifacts,
+        previews=params.previews,
+        inversion=InversionOptions(
+            num_inference_steps=params.num_inference_steps,
+            guidance_scale=params.guidance_scale,
+            inner_steps=params.inner_steps,
+        ),
+    )
+
+
+def edit_warnings(hints: tuple[Hint, ...]) -> list[EditWarning]:
+    """Return the service's warnings for the method's hints."""
+    return [
+        EditWarning(code=WarningCode(hint.code), detail=hint.detail, words=list(hint.words))
+        for hint in hints
+    ]
