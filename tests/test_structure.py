@@ -12,7 +12,6 @@ SHARED_MODULES = {
     "__init__",
     "__main__",
     "app",  # of FastAPI, of Celery
-    "client",
     "edit",  # the resource's schema, the answer that shows it
     "edits",  # the store, the routes
     "errors",
@@ -21,14 +20,7 @@ SHARED_MODULES = {
     "images",
     "keys",  # of Redis, of the image store
     "metrics",
-    "model",
-    "models",
     "options",
-    "problem",
-    "problems",
-    "queue",
-    "requests",
-    "schema",
     "webhooks",
 }
 
