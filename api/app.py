@@ -19,7 +19,7 @@ from api.submission.parsing import CreateEditRequest
 from core.images.sandbox import warm_up
 from core.schema import ParamsInput
 from core.settings import Settings
-from core.telemetry.tracing import Tracer
+from core.telemetry.tracer import Tracer
 
 
 def create_app(settings: Settings, *, tracer: Tracer | None = None) -> FastAPI:

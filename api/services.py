@@ -27,7 +27,8 @@ from core.store.edits import EditStore
 from core.store.events import Follower
 from core.store.idempotency import Idempotency
 from core.store.stats import StatsReader
-from core.telemetry.tracing import Tracer, make_tracer
+from core.telemetry.tracer import Tracer
+from core.telemetry.tracing import make_tracer
 from core.webhooks.queue import Deliveries
 from core.webhooks.secrets import HookSecrets
 

@@ -13,7 +13,7 @@ from core.schema import Stage
 from core.store.claims import Claim
 from core.store.edits import EditStore
 from core.telemetry.logs import get_logger
-from core.telemetry.tracing import AttemptTrace
+from core.telemetry.tracer import AttemptTrace
 from worker.errors import EditTimeout
 from worker.heartbeat import LeaseRenewer
 from worker.outputs import ImageEncoder

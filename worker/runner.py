@@ -16,7 +16,7 @@ from core.schema import EditStatus, Metrics, Params, Record, Result, Stage
 from core.store.claims import Claim
 from core.store.edits import EditStore
 from core.telemetry.logs import edit_log_context, get_logger
-from core.telemetry.tracing import AttemptTrace, Tracer
+from core.telemetry.tracer import AttemptTrace, Tracer
 from worker.attempt import (
     EDITED_SHARE,
     RETRY_SECONDS,

@@ -17,7 +17,7 @@ from api.server.headers import EXTRA_HEADERS, REQUEST_ID
 from api.server.metrics import method_of, route_of
 from core.telemetry.logs import get_logger
 from core.telemetry.redaction import redact
-from core.telemetry.tracing import OnResponse, Tracer
+from core.telemetry.tracer import OnResponse, Tracer
 
 _ACCEPTED_ID = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)
 # Probes and images are requested often, and their log lines would say little.

@@ -1,6 +1,6 @@
 """Traces by OpenTelemetry. Imported only if a collector is configured.
 
-`core.telemetry.tracing` has the interface. Spans hold nothing that a caller sent: no prompt, no
+`core.telemetry.tracer` has the interface. Spans hold nothing that a caller sent: no prompt, no
 path, no key.
 """
 
@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from core.telemetry.tracing import AttemptTrace, OnResponse, Tracer
+from core.telemetry.tracer import AttemptTrace, OnResponse, Tracer
 
 _SERVER_ERROR = 500
 _W3C = TraceContextTextMapPropagator()

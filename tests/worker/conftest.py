@@ -17,7 +17,7 @@ from core.images.storage import ImageStorage
 from core.schema import Record, Submission
 from core.store import keys
 from core.store.edits import EditStore
-from core.telemetry.tracing import Tracer
+from core.telemetry.tracer import Tracer
 from tests.support.samples import QUICK, SAMPLES
 from tests.support.waiting import PATIENCE
 from tests.support.watched_editor import WatchedEditor

@@ -8,19 +8,20 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from core.telemetry.tracing import Tracer, make_tracer
+from core.telemetry.tracer import Tracer
+from core.telemetry.tracing import make_tracer
 
 
 def test_without_a_collector_there_are_no_traces_and_nothing_is_loaded() -> None:
     program = """
 import sys
-import api.__main__, core.telemetry.tracing
+import api.__main__, core.telemetry.tracer
 from api.app import create_app
 from core.settings import Settings
 app = create_app(Settings(_env_file=None, REDIS_URL="redis://127.0.0.1:1/0"))
 # Not all of OpenTelemetry: redis-py loads its metrics by itself if they are installed.
 TRACING = ("core.telemetry.otel", "opentelemetry.sdk.trace.export", "opentelemetry.exporter")
-assert type(app.state.services.tracer) is core.telemetry.tracing.Tracer
+assert type(app.state.services.tracer) is core.telemetry.tracer.Tracer
 print([name for name in sys.modules if name.startswith(TRACING)])
 """
     done = subprocess.run(
