@@ -33,7 +33,7 @@ from core.webhooks.queue import Deliveries
 from core.webhooks.secrets import HookSecrets
 
 # Images decoded at once, each within the limits of `DecoderSandbox`. More than there are cores
-# would only slow down the event loop; at least two, so that one slow image blocks no others.
+# would slow down the event loop; at least two, so that one slow image blocks no others.
 DECODERS = max(2, min(4, os.cpu_count() or 1))
 
 
@@ -92,8 +92,8 @@ def make_services(settings: Settings, tracer: Tracer | None = None) -> Services:
     """Make the services of one process. Nothing connects yet, so Redis may start later.
 
     Raises:
-        RuntimeError: the settings name no Redis, images cannot be signed, or the packages for
-            traces are not installed.
+        RuntimeError: the settings name no Redis, C2PA manifests cannot be signed, or the packages
+            for traces are not installed.
     """
     client = connect(settings.broker_url)
     return Services(

@@ -1,7 +1,7 @@
-"""Running edits together, except one that has lost a worker before, which runs alone.
+"""Running edits together, except suspects: edits whose earlier attempt lost its worker run alone.
 
-An edit that kills its process would otherwise take every edit in that process with it, up to
-three times.
+An edit that kills its process would otherwise take every edit in that process with it, once in
+each of its three attempts.
 """
 
 import threading
@@ -39,7 +39,7 @@ class SuspectIsolation:
             claimed = claim()
             if claimed is None:
                 return None
-            if claimed.token > 1:
+            if claimed.token > 1:  # not its first attempt
                 run(claimed, self._wait_until_alone)
                 return claimed
             self._count(1)

@@ -40,7 +40,7 @@ def problem_response(
     seconds = retry_after or problem_type.retry_after
     retry = {} if seconds is None else {"Retry-After": str(seconds)}
     return JSONResponse(
-        redacted(content),  # callers choose field names, and may have put a key in one
+        redacted(content),  # a field's name may be an API key, put there by mistake
         problem_type.status,
         headers={**problem_type.headers, **(headers or {}), **retry},
         media_type=MEDIA_TYPE,
@@ -51,6 +51,7 @@ def _expected(request: Request, error: Exception) -> JSONResponse:
     """Answer one of our own errors, by the table."""
     errors = getattr(error, "errors", None)
     retry_after = getattr(error, "retry_after", None)
+    # A FieldProblem wraps an error and says which field caused it.
     cause = error.error if isinstance(error, FieldProblem) else error
     problem_type = next(PROBLEM_TYPES[cls] for cls in type(cause).__mro__ if cls in PROBLEM_TYPES)
     return problem_response(

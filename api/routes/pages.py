@@ -41,7 +41,7 @@ def docs() -> Response:
 
 @router.get("/docs/problems/{code}")
 def problem(code: str) -> Response:
-    """Serve the page at a problem's `type`."""
+    """Serve the page that a problem's `type` leads to."""
     problem_type = BY_CODE.get(code) or EDIT_PROBLEMS.get(code)
     if problem_type is None:
         raise AddressUnknown("There is no problem with this code.")

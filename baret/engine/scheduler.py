@@ -1,8 +1,8 @@
 """Fair scheduling: which waiting edits are served next, and which of them together.
 
 The edit that has used the device least is served first, so edits share it evenly, however different
-they are. Requests of the same kind share the call, except those of an edit that is more than
-`MAX_LEAD_ROWS` ahead, which would take what is owed to the others. No threads and no device here.
+they are. Requests of the same kind share one call of the UNet, unless an edit has already used
+`MAX_LEAD_ROWS` more rows of its batches than the first in that call. No threads, no device here.
 """
 
 import time
@@ -14,7 +14,7 @@ from typing import Any
 from baret.engine.budget import Budget
 from baret.unet.requests import DeviceTask, Request
 
-# Rows by which an edit may be ahead of the first in a call and still share it.
+# How many more rows than the least-served edit of a call another may have used and still join it.
 MAX_LEAD_ROWS = 8.0
 
 

@@ -1,7 +1,7 @@
 """The methods that are compared, each with the six settings that are tried for it.
 
-Every method has the same number of settings, tried on the tuning split only; the first one is that
-of its paper or published code. The best one is stored in tuned.json.
+Every method has the same number of settings, tried on the tuning split only. A
+peer's first one is that of its paper or published code. The best one is stored in tuned.json.
 """
 
 from dataclasses import fields, is_dataclass, replace

@@ -26,7 +26,9 @@ class Contention:
     long_steps: int
     alone: MedianRange  # seconds
     behind: MedianRange  # seconds
-    multiple: MedianRange  # of its share, in each repeat: behind ÷ (LONG_EDITS + 1) ÷ alone
+    multiple: (
+        MedianRange  # behind ÷ its share of the machine, (LONG_EDITS + 1) · alone; in each repeat
+    )
     long_left: int  # long edits still running when the short one ended, the minimum
 
     def page(self) -> str:

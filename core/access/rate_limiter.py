@@ -53,15 +53,15 @@ class RateLimiter:
     def _remaining(self, item: RateLimitItem, key_id: str) -> tuple[int, float]:
         """Return how many requests are left, and the seconds until there are more.
 
-        The library's own `get_window_stats` says "now" in a window's first millisecond.
+        The library's own `get_window_stats` returns "now" in a window's first millisecond.
         """
         window = item.get_expiry()
         previous, previous_left, current, current_left = self._storage.get_sliding_window(
             item.key_for(key_id), window
         )
         used = math.floor(previous * previous_left / window) + current
-        resets_in = current_left - window  # from then on, this window counts less and less
-        if previous:  # the previous one already does, one request at a time
+        resets_in = current_left - window  # once it is the previous window, its count decays
+        if previous:  # whose count decays already, by one request per `pace` seconds
             pace = window / previous
             resets_in = min(resets_in, previous_left % pace or pace)
         return max(0, item.amount - used), resets_in

@@ -35,9 +35,9 @@ class Output(Strict):
 class Artifacts(Strict):
     """Addresses of images that show how the edit came about."""
 
-    reconstruction: str | None = None
-    transition: str | None = None
-    attention: str | None = None
+    reconstruction: str | None = Field(None, description="the photo, rebuilt from its inversion")
+    transition: str | None = Field(None, description="the branch between the photo and the edit")
+    attention: str | None = Field(None, description="where each word of the prompt acted")
 
 
 class Metrics(Strict):
@@ -48,7 +48,7 @@ class Metrics(Strict):
     stage_seconds: dict[Stage, float] = Field(default_factory=dict)
     reconstruction_psnr: float | None = Field(None, description="dB, at the model's working size")
     inner_steps: int | None = Field(
-        None, description="TTIS optimisation steps spent, all timesteps"
+        None, description="tuning (TTIS) steps spent, over all timesteps"
     )
     inversion_reused: bool = False
     attempts: int = 0
@@ -98,7 +98,7 @@ class Edit(Strict):
         None, description="while queued: how many edits of the same model are before it"
     )
     eta_seconds: Annotated[float, Field(ge=0)] | None = Field(
-        None, description="while queued or running: until its end, by recent runs; null if unknown"
+        None, description="until it ends, estimated from recent runs; null if unknown"
     )
     prompt: str
     model: str

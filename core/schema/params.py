@@ -58,18 +58,23 @@ class ParamsInput(Strict):
     interpolation: Unit | Annotated[list[Unit], Field(min_length=1, max_length=8)] | None = Field(
         None, description="η: 0 keeps the photo, 1 follows the text; each value is one output"
     )
-    self_attention_until: Unit | None = Field(None, description="τ_s, share of the steps")
-    cross_attention_until: Unit | None = Field(None, description="τ_c, share of the steps")
+    self_attention_until: Unit | None = Field(
+        None, description="τ_s: share of the steps in which the photo's self-attention is used"
+    )
+    cross_attention_until: Unit | None = Field(
+        None,
+        description="τ_c: share of the steps in which the transition's cross-attention is used",
+    )
     num_inference_steps: Annotated[int, Field(ge=10, le=100)] = 50
     guidance_scale: Annotated[float, Field(ge=1, le=20)] = 7.5
     inner_steps: Annotated[int, Field(ge=0, le=50)] = Field(
-        10, description="TTIS optimisation steps per timestep, at most"
+        10, description="tuning (TTIS) steps per timestep, at most"
     )
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
     output_format: OutputFormat = OutputFormat.PNG
     quality: Annotated[int, Field(ge=1, le=100)] = 95
-    artifacts: bool = False
-    previews: bool = False
+    artifacts: bool = Field(False, description="also images that show how the edit came about")
+    previews: bool = Field(False, description="small images on the event stream while it is made")
     webhook_url: Annotated[str, StringConstraints(max_length=2048)] | None = None
     webhook_events: Annotated[list[WebhookEvent], Field(min_length=1)] = Field(
         default_factory=lambda: list(FINAL_EVENTS)
@@ -113,5 +118,6 @@ class Params(ParamsInput):
     @property
     def work(self) -> float:
         """The edit's rough cost relative to others, in rows of the UNet."""
+        # A step of inverting and one of tuning, each inner step there and back, and each output.
         rows = 2 + 2.1 * self.inner_steps + 5 * len(self.interpolations)
         return self.num_inference_steps * rows

@@ -21,7 +21,7 @@ class Submission(Strict):
     created_at: datetime
     caller: str
     base_url: str = Field(
-        description="the service's public address, else the one the caller used, for webhooks"
+        description="for links in webhooks: the public address or, if none is set, the caller's"
     )
     prompt: str
     model: str

@@ -56,7 +56,7 @@ def run_sample(client: httpx.Client, sample: Sample, *, folder: Path, pause: Pau
 
     Raises:
         SampleFailed: the service refused or failed the edit.
-        Stopped: from `pause`.
+        Stopped: `pause` raises it when the stack is to stop.
     """
     folder.mkdir(parents=True, exist_ok=True)
     before, after = folder / "before.png", folder / "after.png"
