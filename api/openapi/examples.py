@@ -2,25 +2,17 @@
 
 from typing import Any
 
+from core.schema import Params
+
 _ID = "edit_019ab1f27c3a7d4e8a55c0de12345678"
 _HOME = f"https://photos.example/v1/edits/{_ID}"
 
-_PARAMS: dict[str, Any] = {
-    "preset": "non_rigid",
-    "interpolation": 0.7,
-    "self_attention_until": 0.4,
-    "cross_attention_until": 0.6,
-    "num_inference_steps": 50,
-    "guidance_scale": 7.5,
-    "inner_steps": 10,
-    "seed": 0,
-    "output_format": "png",
-    "quality": 95,
-    "artifacts": False,
-    "previews": False,
-    "webhook_url": None,
-    "webhook_events": ["edit.succeeded", "edit.failed", "edit.canceled"],
-}
+_PARAMS = Params(
+    preset="non_rigid",
+    interpolation=0.7,
+    self_attention_until=0.4,
+    cross_attention_until=0.6,
+).model_dump(mode="json")
 
 QUEUED: dict[str, Any] = {
     "id": _ID,

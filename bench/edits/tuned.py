@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,18 @@ def _plain(options: Any) -> Any:
     return json.loads(json.dumps(asdict(options)))
 
 
+def _complete(options: Any, stored: dict[str, Any]) -> dict[str, Any]:
+    """Return stored options with the defaults of the fields that were added since."""
+    completed = dict(stored)
+    for field in fields(options):
+        own = getattr(options, field.name)
+        if field.name not in stored and own == field.default:
+            completed[field.name] = json.loads(json.dumps(own))
+        elif is_dataclass(own) and isinstance(stored.get(field.name), dict):
+            completed[field.name] = _complete(own, stored[field.name])
+    return completed
+
+
 def write(entries: Mapping[str, dict[str, Any]], identity: str, path: Path) -> None:
     """Add entries to the file; those of another model are dropped."""
     before: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
@@ -67,8 +79,10 @@ def best(name: str, method: Method[Any], identity: str, path: Path) -> Any:
             f"{name} has not been tuned for this model: python -m bench.edits --tune "
             f"--split tuning --methods {name}"
         )
-    tries = [_plain(options) for options in method.tries]
-    if tries != [one["options"] for one in entry["tries"]]:
+    stored = [one["options"] for one in entry["tries"]]
+    if [_plain(options) for options in method.tries] != [
+        _complete(options, one) for options, one in zip(method.tries, stored, strict=False)
+    ] or len(stored) != len(method.tries):
         raise NotTunedError(
             f"The settings of {name} have changed since it was tuned; tune it again."
         )
