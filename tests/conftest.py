@@ -1,4 +1,4 @@
-"""What every test can use: a real Valkey, emptied before each test, and pictures to send."""
+"""Fixtures for every test: a real Valkey, emptied before each test, and pictures to send."""
 
 import io
 import logging
@@ -39,7 +39,7 @@ __all__ = ["pytest_sessionfinish", "pytest_terminal_summary", "pytest_testnodedo
 
 @pytest.fixture(autouse=True)
 def logs_as_they_were() -> Iterator[None]:
-    """A test that sets up logs sends those of later tests nowhere: its stderr is closed by then."""
+    """Restore logging: a test that sets up logs would send later tests' logs to a closed stderr."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield
@@ -49,9 +49,9 @@ def logs_as_they_were() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[str]:
-    """The address of a server for this test session: our own, or the one that is named.
+    """Yield a server's address for this test session: our own, or the one that is named.
 
-    The named one loses everything in that database between tests.
+    The tests erase everything in the named database.
     """
     named = os.environ.get("BARET_TEST_REDIS_URL")
     if named:
@@ -63,7 +63,7 @@ def redis_server() -> Iterator[str]:
 
 @pytest.fixture
 def redis_url(redis_server: str) -> str:
-    """The address of an empty database."""
+    """Return the address of an empty database."""
     with redis.Redis.from_url(redis_server) as client:
         client.flushdb()
     return redis_server
@@ -71,7 +71,7 @@ def redis_url(redis_server: str) -> str:
 
 @pytest.fixture
 def store(redis_url: str) -> Iterator[EditStore]:
-    """A store on the empty database."""
+    """Yield a store on the empty database."""
     client = connect(redis_url)
     yield EditStore(client)
     client.close()
@@ -79,7 +79,7 @@ def store(redis_url: str) -> Iterator[EditStore]:
 
 @pytest.fixture
 def deliveries(redis_url: str) -> Iterator[Deliveries]:
-    """The webhooks on the empty database."""
+    """Yield the webhooks on the empty database."""
     client = connect(redis_url)
     yield Deliveries(client)
     client.close()
@@ -87,7 +87,7 @@ def deliveries(redis_url: str) -> Iterator[Deliveries]:
 
 @pytest.fixture
 def hook_secrets(redis_url: str) -> Iterator[HookSecrets]:
-    """The webhooks' secrets on the empty database."""
+    """Yield the webhooks' secrets on the empty database."""
     client = connect(redis_url)
     yield HookSecrets(client)
     client.close()
@@ -95,7 +95,7 @@ def hook_secrets(redis_url: str) -> Iterator[HookSecrets]:
 
 @pytest.fixture
 def let_time_pass(redis_url: str) -> Iterator[Callable[[float], None]]:
-    """Moves every webhook's due time towards the past: the clock is Redis's own."""
+    """Yield a function that moves every webhook's due time back: the clock is Redis's own."""
     with redis.Redis.from_url(redis_url, decode_responses=True) as client:
 
         def move(seconds: float) -> None:
@@ -109,7 +109,7 @@ def let_time_pass(redis_url: str) -> Iterator[Callable[[float], None]]:
 
 @pytest.fixture
 def make_image() -> Callable[..., bytes]:
-    """Makes the bytes of a small picture: `make_image("JPEG", size=(64, 48), quality=80)`."""
+    """Return a function that encodes a picture: `make_image("JPEG", size=(64, 48), quality=80)`."""
 
     def make(
         form: str = "PNG", *, size: tuple[int, int] = (64, 64), mode: str = "RGB", **save: Any
@@ -124,13 +124,13 @@ def make_image() -> Callable[..., bytes]:
 
 @pytest.fixture
 def model() -> Model:
-    """A model such as a worker announces."""
+    """Return a model as a worker announces it."""
     return MODEL
 
 
 @pytest.fixture
 def submission() -> Callable[..., Submission]:
-    """Makes a submission: `submission(caller="ann", seed=7)`; other names are parameters."""
+    """Return a function: `submission(caller="ann", seed=7)`; other names are parameters."""
 
     def make(
         *, caller: str = "local", model: str = MODEL.id, metadata: Any = None, **params: Any

@@ -1,8 +1,8 @@
-"""The animals: each pose of each as layers of parts, from the farthest to the nearest.
+"""Draws the animals in plain shapes: layers of parts, from the farthest to the nearest.
 
-Axes and units as in `drawing`. What tells them apart at a glance is drawn large: the dog's hanging
-ear and red collar, the cat's pointed ears and long curling tail, the horse's height, neck and mane,
-the bird's beak, wing and thin legs.
+Axes and units are those of `drawing`. The features that distinguish the animals at a glance are
+large: the dog's hanging ear and red collar, the cat's pointed ears and long curling tail, the
+horse's height, neck and mane, the bird's beak, wing and thin legs.
 """
 
 import math
@@ -33,7 +33,7 @@ def _leg(limb: Limb | Haunch, tone: str) -> Part:
     return line(limb.joints, limb.width, tone)
 
 
-# Each makes the layers of the tail, of body and head, and of what lies on top.
+# Each function returns the layers of the tail, of body and head, and of what lies on top.
 
 
 def _dog(b: Build, pose: str, s: Stance) -> Layers:

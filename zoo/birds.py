@@ -1,4 +1,4 @@
-"""The bird in detail, for pictures that are large enough to show it; joints as in `animals`."""
+"""Draws the bird in detail, for large pictures; its joints are those of `animals`."""
 
 from zoo.drawing import (
     Layers,
@@ -16,7 +16,7 @@ from zoo.drawing import (
 )
 from zoo.poses import Perch, perch
 
-FINE = 0.5  # width of a line between feathers
+FINE = 0.5  # width of the lines between feathers
 
 
 def bird(pose: str, sway: float) -> Layers:
@@ -69,7 +69,7 @@ def _eye(p: Perch) -> list[Part]:
 
 
 def _legs_and_wings(pose: str, p: Perch) -> tuple[list[Part], Layers]:
-    """Return what lies behind the body, and the layers before it."""
+    """Return the parts behind the body and the layers in front of it."""
 
     def at(x: float, y: float) -> Point:
         return plus(p.body, turned((x, y), p.slope))

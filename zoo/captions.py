@@ -1,15 +1,15 @@
-"""What a scene is called: one canonical caption, and the many wordings a user might choose.
+"""Captions of a scene: one canonical caption, and the many wordings that a user might choose.
 
-The canonical one is the benchmark's; wordings are what the model is trained with. They use
-synonyms, articles and word orders, leave things out, and now and then hold a word that means
-nothing, so that the model learns to pass over words that it does not know.
+The benchmark uses the canonical caption; training uses the wordings. Wordings vary synonyms,
+articles and word order, and leave things out. Some contain meaningless words, so that the model
+learns to ignore words it does not know.
 """
 
 import numpy as np
 
 from zoo.scene import ATTRIBUTES, Scene
 
-MAX_TOKENS = 32  # of the text encoder, both marks at the ends included
+MAX_TOKENS = 32  # of the text encoder, including the start and end tokens
 
 SYNONYMS: dict[str, tuple[str, ...]] = {
     "dog": ("puppy", "hound"),
@@ -31,7 +31,7 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "facing left": ("looking left", "looking to the left"),
     "facing right": ("looking right", "looking to the right"),
 }
-FLYING = ("flying", "that flies")  # of a bird that jumps
+FLYING = ("flying", "that flies")  # for a jumping bird
 LINKS = ("a", "an", "the", "one", "this", "that", "is", "and", "with", "which", "very")
 
 
@@ -41,20 +41,20 @@ def _words() -> tuple[str, ...]:
     return tuple(sorted({word for phrase in phrases for word in phrase.split()}))
 
 
-WORDS = _words()  # every word that the model is taught, lower case
+WORDS = _words()  # every word the model learns, in lower case
 
 
 def caption(scene: Scene) -> str:
-    """Return the scene in the canonical wording, every attribute said."""
+    """Return the canonical caption, which names every attribute."""
     what = f"{scene.colour} {scene.animal}"
     return f"{scene.style} {_article(what)} {what} {scene.pose} {scene.place}, {scene.facing}"
 
 
 def wording(scene: Scene, rng: np.random.Generator) -> str:
-    """Return the scene in words that a user might choose.
+    """Return a caption in words that a user might choose.
 
-    Two in five are the canonical caption, one in five is it without where the animal faces; the
-    rest take synonyms, other articles and orders, and leave out one thing or another.
+    Two in five are the canonical caption, and one in five is the canonical caption without the
+    facing. The rest use synonyms, other articles and other word orders, and may leave things out.
     """
     kind = rng.random()
     if kind < 0.4:
@@ -92,7 +92,7 @@ def _sentence(said: dict[str, str], rng: np.random.Generator) -> str:
 
 
 def _with_noise(text: str, rng: np.random.Generator) -> str:
-    """Return the text with one or two made-up words somewhere in it."""
+    """Insert one or two made-up words into the text."""
     words = text.split()
     for _ in range(int(rng.integers(1, 3))):
         letters = rng.choice(list("abcdefghijklmnopqrstuvwxyz"), int(rng.integers(3, 6)))

@@ -1,7 +1,7 @@
-"""Parts to draw figures from, and how they are inked.
+"""Defines the parts that make up a figure, and draws them.
 
-A figure's own axes: x to where it faces, y up, the ground at 0; one unit is 1/64 of the picture's
-side. A part is a path that is filled, or a line of some width.
+On a figure's axes, x points to where it faces, y points up and the ground is at 0. One unit is 1/64
+of the picture's side. A part is a filled path or a line with a width.
 """
 
 import math
@@ -17,12 +17,12 @@ Colour = np.ndarray  # [3] float, 0–255, red green blue
 
 @dataclass(frozen=True)
 class Part:
-    """A shape and the tone it takes of the figure's palette."""
+    """A shape and its tone from the figure's palette."""
 
     path: skia.Path
     tone: str
     width: float = 0.0  # of a line; 0 fills the path
-    rim: float = 1.0  # share of the picture's outline that it gets
+    rim: float = 1.0  # width of its outline, as a share of the picture's outline width
 
 
 # From the farthest to the nearest. The parts of a layer share one outline.
@@ -30,12 +30,12 @@ Layers = tuple[list[Part], ...]
 
 
 def plus(a: Point, b: Point) -> Point:
-    """Return the sum of two points."""
+    """Add two points."""
     return (a[0] + b[0], a[1] + b[1])
 
 
 def turned(point: Point, angle: float) -> Point:
-    """Return the point turned about the origin, counter-clockwise, radians."""
+    """Return the point turned counter-clockwise about the origin; `angle` in radians."""
     c, s = math.cos(angle), math.sin(angle)
     return (point[0] * c - point[1] * s, point[0] * s + point[1] * c)
 
@@ -115,7 +115,7 @@ def tapered(points: Sequence[Point], first: float, last: float, tone: str) -> li
 
 
 def on_curve(a: Point, b: Point, c: Point, d: Point, *, begin: float) -> list[Point]:
-    """Points of a cubic Bézier line from `begin`, of 0–1, to its end."""
+    """Return points of a cubic Bézier line from `begin`, 0–1, to its end."""
     found = []
     for i in range(13):
         t = begin + (1 - begin) * i / 12
@@ -131,18 +131,18 @@ def on_curve(a: Point, b: Point, c: Point, d: Point, *, begin: float) -> list[Po
 
 
 def rimmed(share: float, *parts: Part) -> list[Part]:
-    """Return the parts with another share of the outline; 0 leaves it out."""
+    """Return the parts with a different share of the outline; 0 draws none."""
     return [replace(part, rim=share) for part in parts]
 
 
 def ink(colour: Colour, alpha: int = 255) -> skia.Paint:
-    """Paint that fills."""
+    """Return a paint that fills shapes."""
     red, green, blue = (int(x) for x in np.clip(colour, 0, 255))
     return skia.Paint(AntiAlias=True, Color=skia.Color(red, green, blue, alpha))
 
 
 def pen(colour: Colour, width: float, alpha: int = 255) -> skia.Paint:
-    """Paint that draws round-ended lines."""
+    """Return a paint that draws lines with round ends."""
     paint = ink(colour, alpha)
     paint.setStyle(skia.Paint.kStroke_Style)
     paint.setStrokeWidth(width)

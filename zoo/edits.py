@@ -1,4 +1,4 @@
-"""The edits that methods are judged by: a picture, a sentence, and the exact answer."""
+"""The edits used to judge methods: a picture, a sentence and the exact answer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ TUNING = {"posture": 18, "animal": 7, "colour": 7, "place": 7, "style": 5, "two"
 
 @dataclass(frozen=True)
 class Case:
-    """One edit whose answer is known."""
+    """One edit with a known answer."""
 
     index: int
     kind: str
@@ -32,12 +32,12 @@ class Case:
 
     @property
     def source_caption(self) -> str:
-        """What the picture shows; for the methods that need to be told."""
+        """Caption of the picture, for methods that need one."""
         return caption(self.before)
 
     @property
     def prompt(self) -> str:
-        """What the edited picture should show."""
+        """Caption of the edited picture."""
         return caption(self.after)
 
     @property
@@ -49,15 +49,16 @@ class Case:
 
 
 def benchmark_edits() -> tuple[Case, ...]:
-    """Return the 200 of the benchmark, 80 of them non-rigid; to be run once, tuned elsewhere.
+    """Return the benchmark's 200 edits, 80 of them non-rigid.
 
-    Every second answer is of a combination that no training saw.
+    Run them once; tune on `tuning_edits`. Every second answer shows a combination that is held out
+    from training.
     """
     return _draw(BENCHMARK, BENCHMARK_SEEDS)
 
 
 def tuning_edits() -> tuple[Case, ...]:
-    """Return the 48 that settings are found on, in the same shares."""
+    """Return the 48 edits for tuning settings, with kinds in similar shares."""
     return _draw(TUNING, TUNING_SEEDS)
 
 
@@ -67,7 +68,7 @@ def _draw(counts: dict[str, int], seeds: Sequence[int]) -> tuple[Case, ...]:
 
 
 def _case(index: int, kind: str, seed: int) -> Case:
-    """Draw scenes until one answers the wish for a seen or an unseen combination."""
+    """Draw scenes until the answer is held out (odd index) or not (even index)."""
     rng = np.random.default_rng([seed, 0])
     while True:
         before = any_scene(seed, rng)

@@ -1,7 +1,7 @@
-"""The judge: which attributes a picture of the world shows.
+"""The judge: recognises the attributes that a picture of the world shows.
 
-A small convolutional network, trained on renders alone (zoo/train/judge.py) and never used in
-training the model, so that it can measure the model.
+It is a small convolutional network, trained only on renders (zoo/train/judge.py). The model's
+training never uses it, so its measurements of the model are independent.
 
 b batch · H, W pixels · A attributes.
 """
@@ -19,12 +19,12 @@ from torch.nn import functional
 from zoo.scene import ATTRIBUTES
 
 BUNDLED = Path(__file__).parent / "judge.safetensors"
-SIDE = 64  # pixels that the network looks at; pictures of other sizes are resized
+SIDE = 64  # input pixels; pictures of other sizes are resized
 BATCH = 256
 
 
 class JudgeNetwork(nn.Module):
-    """Pictures to one row of logits an attribute."""
+    """A network that maps pictures to one row of logits per attribute."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class JudgeNetwork(nn.Module):
         self.heads = nn.ModuleList(nn.Linear(places, len(v)) for v in ATTRIBUTES.values())
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """[b, 3, SIDE, SIDE], −1…1, to A times [b, values of the attribute]."""
+        """Map [b, 3, SIDE, SIDE], −1…1, to A times [b, values of the attribute]."""
         features = self.features(images).flatten(1)
         return [head(features) for head in self.heads]
 
@@ -57,17 +57,17 @@ def _halving(before: int, after: int) -> list[nn.Module]:
 
 
 def to_side(images: Tensor) -> Tensor:
-    """[b, 3, H, W] resized to what the network looks at."""
+    """Resize [b, 3, H, W] to the network's input size."""
     if images.shape[-2:] == (SIDE, SIDE):
         return images
     return functional.interpolate(images, (SIDE, SIDE), mode="bilinear", antialias=True)
 
 
 class Judge:
-    """A trained network and where it runs."""
+    """A trained network and the device it runs on."""
 
     def __init__(self, network: JudgeNetwork, device: torch.device | None = None):
-        """Take a network as it is; the CPU where no device is named."""
+        """Wrap a network; it runs on the CPU if no device is given."""
         self._device = device or torch.device("cpu")
         self._network = network.eval().to(self._device)
 
@@ -76,14 +76,14 @@ class Judge:
         """Load weights that `save` wrote.
 
         Raises:
-            FileNotFoundError: there are none.
+            FileNotFoundError: the file does not exist.
         """
         network = JudgeNetwork()
-        network.load_state_dict(load_file(path))  # copied into float32
+        network.load_state_dict(load_file(path))  # copies into float32 parameters
         return cls(network, device)
 
     def save(self, path: Path) -> None:
-        """Write the weights: float16, safetensors."""
+        """Write the weights as float16 safetensors."""
         state = self._network.state_dict()
         save_file(
             {
@@ -95,13 +95,13 @@ class Judge:
 
     @torch.no_grad()
     def classify(self, pictures: NDArray[np.uint8]) -> NDArray[np.int64]:
-        """Return what pictures show.
+        """Return the attribute values that pictures show.
 
         Args:
             pictures: [b, H, W, 3] uint8, square.
 
         Returns:
-            [b, A] int64: the place of each attribute's value in `zoo.scene.ATTRIBUTES`.
+            [b, A] int64: the index of each attribute's value in `zoo.scene.ATTRIBUTES`.
         """
         found = [self._classify(pictures[i : i + BATCH]) for i in range(0, len(pictures), BATCH)]
         return np.concatenate(found)

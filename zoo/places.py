@@ -1,7 +1,7 @@
-"""What lies behind and around the animal: sky, ground, and the things that stand in each place.
+"""Draws what is behind and around the animal: sky, ground, and the things in each place.
 
-Units: 1/64 of the picture's side, y down. What stands where comes from the scene's seed and from
-nothing else, so two scenes of one seed agree in it.
+Units: 1/64 of the picture's side, y down. Only the scene's seed decides where things stand, so two
+scenes with the same seed have them in the same spots.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ PAPER = np.array((250.0, 247.0, 238.0))
 
 @dataclass(frozen=True)
 class Palette:
-    """A place's colours; sky and ground from top to bottom."""
+    """A place's colours; sky and ground each run from top to bottom."""
 
     sky: tuple[RGB, RGB]
     ground: tuple[RGB, RGB]
@@ -63,7 +63,7 @@ PALETTES = {
 
 @dataclass(frozen=True)
 class Surroundings:
-    """Where things stand, whatever the place turns out to be."""
+    """The positions of things, independent of the kind of place."""
 
     horizon: float
     sun: tuple[float, float] | None
@@ -75,7 +75,7 @@ class Surroundings:
 
     @classmethod
     def sample(cls, rng: np.random.Generator) -> "Surroundings":
-        """Draw where things stand."""
+        """Draw the positions at random."""
         sky = (float(rng.uniform(6, 58)), float(rng.uniform(6, 12)))
         sunny, hilly = rng.random() < 0.55, rng.random() < 0.55
         hills = [(float(rng.uniform(0, SIDE)), float(rng.uniform(4, 10))) for _ in range(2)]
@@ -94,7 +94,7 @@ class Surroundings:
 
 @dataclass(frozen=True)
 class Manner:
-    """How a picture is drawn."""
+    """The manner in which a picture is drawn."""
 
     sketch: bool
     detailed: bool  # large enough to show more than plain shapes
@@ -102,7 +102,7 @@ class Manner:
 
 
 def draw_place(canvas: skia.Canvas, place: str, around: Surroundings, manner: Manner) -> None:
-    """Fill the picture with a place."""
+    """Draw a place over the whole picture."""
     palette, horizon, wash = PALETTES[place], around.horizon, manner.wash
     _gradient(canvas, 0, horizon + 1, palette.sky, wash)
     (_detailed_sky if manner.detailed else _sky)(canvas, place, around, wash)
@@ -251,7 +251,7 @@ def _rock(
 
 
 def _specks(canvas: skia.Canvas, place: str, around: Surroundings, wash: Wash) -> None:
-    """Tufts, pebbles or flakes."""
+    """Draw tufts, pebbles or flakes."""
     for u, v in around.specks:
         x, y = u * SIDE, around.horizon + 2 + v * (62 - around.horizon)
         if place == "on grass":
@@ -278,7 +278,7 @@ def _detailed_specks(canvas: skia.Canvas, place: str, around: Surroundings, wash
 
 
 def _hatching(canvas: skia.Canvas, horizon: float, sky: Colour, ground: Colour) -> None:
-    """Strokes of a pencil, the same in every sketch."""
+    """Draw pencil strokes, at the same spacing in every sketch."""
     for i in range(-2, 18):
         x = 8.0 * i
         canvas.drawLine(x, 0, x - horizon * 0.8, horizon, pen(sky, 0.6, 90))

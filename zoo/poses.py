@@ -1,6 +1,6 @@
-"""Where each pose puts an animal's joints; how large the animals are.
+"""Defines where each pose puts an animal's joints, and how large the animals are.
 
-Axes and units as in `drawing`.
+Axes and units are those of `drawing`.
 """
 
 import math
@@ -11,7 +11,7 @@ from zoo.drawing import Point, plus, turned
 
 @dataclass(frozen=True)
 class Build:
-    """A quadruped's measures."""
+    """A quadruped's measurements."""
 
     length: float  # hip to shoulder
     girth: float  # radius of the trunk
@@ -46,7 +46,7 @@ class Haunch:
 
 @dataclass(frozen=True)
 class Stance:
-    """Where a pose puts a quadruped's joints."""
+    """The positions of a quadruped's joints in a pose."""
 
     hip: Point
     shoulder: Point
@@ -137,7 +137,7 @@ _STANCES = {
 
 @dataclass(frozen=True)
 class Perch:
-    """Where a pose puts a bird's body."""
+    """The position of a bird's body in a pose."""
 
     body: Point
     slope: float  # of the body, radians

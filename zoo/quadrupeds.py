@@ -1,7 +1,7 @@
-"""Dog, cat and horse in detail, for pictures that are large enough to show it.
+"""Draws dog, cat and horse in detail, for large pictures.
 
-Joints and measures are those of the plain figures in `animals`, and so is what tells the animals
-apart. Each adds a face with a mouth, paws or hooves, markings, and legs that run into the trunk.
+Joints, measurements and distinguishing features are those of the plain figures in `animals`. Each
+animal also has a face with a mouth, paws or hooves, markings, and legs that run into the trunk.
 """
 
 import math
@@ -24,9 +24,9 @@ from zoo.drawing import (
 )
 from zoo.poses import BUILDS, Build, Haunch, Limb, Stance, stance
 
-Place = Callable[[float, float], Point]  # from a head's own axes to the figure's
+Place = Callable[[float, float], Point]  # maps a head's own axes to the figure's
 
-FINE = 0.5  # width of a mouth, a toe or a lash
+FINE = 0.5  # width of the lines of mouths, toes and lashes
 
 
 def quadruped(name: str, pose: str, sway: float) -> Layers:
@@ -41,7 +41,7 @@ def quadruped(name: str, pose: str, sway: float) -> Layers:
 
 
 def _trunk(b: Build, s: Stance) -> list[Part]:
-    """Return a deep chest, a lean flank, and the shade below."""
+    """Return a deep chest, a lean flank and the shade below."""
     trunk = tapered([s.hip, s.shoulder], 1.86 * b.girth, 2.06 * b.girth, "coat")
     x, y = s.shoulder[0] - s.hip[0], s.shoulder[1] - s.hip[1]
     middle = plus(s.hip, (x / 2, y / 2 - 0.64 * b.girth))
@@ -82,13 +82,13 @@ def _hoof(foot: Point, along: float, width: float) -> list[Part]:
 
 
 def _seams(s: Stance) -> list[Part]:
-    """Coat over the outlines of the near legs where they leave the trunk."""
+    """Return coat that covers the outlines of the near legs at the trunk."""
     legs = [limb for limb in s.near if isinstance(limb, Limb) and limb.joints[0][1] > 2.5]
     return rimmed(0, *(oval(leg.joints[0], (leg.width * 0.92,) * 2, "coat") for leg in legs))
 
 
 def _eye(centre: Point, radii: Point, *, iris: str = "pupil") -> list[Part]:
-    """Return an eye with a light in it; the white shows behind."""
+    """Return an eye with a highlight; the white shows around the iris."""
     (x, y), (a, b) = centre, radii
     ball = rimmed(0.7, oval(centre, radii, "white"))
     inside = [
@@ -117,7 +117,7 @@ def _dog(b: Build, pose: str, s: Stance) -> Layers:
 
 
 def _collar(s: Stance) -> list[Part]:
-    """Return a collar half-way up the neck, and its tag."""
+    """Return a collar half-way up the neck, with its tag."""
     x, y = s.head[0] - s.shoulder[0], s.head[1] - s.shoulder[1]
     middle = plus(s.shoulder, (x * 0.5, y * 0.5))
     across = turned((0, 3.3), math.atan2(y, x))
@@ -255,7 +255,7 @@ def _horse_tail(b: Build, pose: str, s: Stance) -> list[Part]:
 
 
 def _mane(b: Build, s: Stance) -> list[Part]:
-    """Locks along the neck, and one that falls over the forehead."""
+    """Return locks along the neck, and one over the forehead."""
     crest = plus(s.shoulder, (-5.0, b.girth * 0.8))
     bend = (plus(s.head, (-0.4, 3.4)), plus(s.head, (-4.4, 2.0)), plus(crest, (0.6, 5)), crest)
     points = on_curve(*bend, begin=0)

@@ -1,6 +1,6 @@
-"""From a scene to its picture, and from two scenes to the pixels that an edit between them changes.
+"""Renders a scene, and finds the pixels that differ between two scenes.
 
-H, W the picture's side in pixels, both the same.
+H, W the picture's side in pixels, always equal.
 """
 
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ from zoo.scenery import RGB, Wash
 
 Pixels = NDArray[np.uint8]
 
-SUPERSAMPLING = 4  # pixels drawn for each of the picture, along each side
-NOTICEABLE = 3  # grey levels: what a changed pixel differs by at the least
-DETAILED = 96  # pixels on a side from which faces, paws, feathers and leaves are drawn
+SUPERSAMPLING = 4  # drawn pixels per picture pixel, along each side
+NOTICEABLE = 3  # grey levels by which a changed pixel differs at least
+DETAILED = 96  # smallest side, in pixels, that shows faces, paws, feathers and leaves
 OUTLINE = 0.8
 DETAILED_OUTLINE = 0.5
 DETAILED_SUPERSAMPLING = 2
@@ -48,7 +48,7 @@ SHADOW_OF = {"horse": 1.1, "bird": 0.8}
 
 @dataclass(frozen=True)
 class Chance:
-    """What the seed decides about the animal."""
+    """The details of the animal that the seed decides."""
 
     x: float
     y: float
@@ -59,7 +59,7 @@ class Chance:
 
     @classmethod
     def sample(cls, rng: np.random.Generator) -> "Chance":
-        """Draw it."""
+        """Draw the details at random."""
         return cls(
             x=float(rng.uniform(29.5, 34.5)),
             y=float(rng.uniform(51, 58)),
@@ -71,7 +71,7 @@ class Chance:
 
 
 def render(scene: Scene, size: int = 64) -> Pixels:
-    """Return the scene's picture, [size, size, 3] uint8."""
+    """Render the scene as [size, size, 3] uint8."""
     chance = Chance.sample(np.random.default_rng([scene.seed, 1]))
     around = Surroundings.sample(np.random.default_rng([scene.seed, 2]))
     sketch = scene.style == "a sketch of"
@@ -90,14 +90,14 @@ def render(scene: Scene, size: int = 64) -> Pixels:
 
 
 def change_mask(before: Scene, after: Scene, size: int = 64) -> NDArray[np.bool_]:
-    """Where the exact answer differs from the picture, [size, size]; all else an edit must keep."""
+    """Return where the exact answer differs, [size, size]; an edit must keep all other pixels."""
     a, b = render(before, size).astype(np.int16), render(after, size).astype(np.int16)
     changed: NDArray[np.bool_] = np.abs(a - b).max(-1) >= NOTICEABLE
     return changed
 
 
 def _wash(scene: Scene, chance: Chance, *, sketch: bool) -> Wash:
-    """Return the wash: a sketch is coloured thinly on paper, a photo has the light of its day."""
+    """Return the wash: thin colour on paper for a sketch, the scene's light for a photo."""
     if not sketch:
         return lambda colour: np.asarray(colour, float) * chance.light
     strength = 0.62 if scene.place == "at night" else 0.5
@@ -130,7 +130,7 @@ def _in_detail(scene: Scene, chance: Chance) -> Layers:
 def _draw_layers(
     canvas: skia.Canvas, layers: Layers, tones: dict[str, Colour], outline: float
 ) -> None:
-    """Each layer gets one outline around all its parts, as far as they take one."""
+    """Draw each layer with one outline around all parts that take an outline."""
     for layer in layers:
         for part in layer:
             if part.rim:
@@ -140,7 +140,7 @@ def _draw_layers(
 
 
 def _tones(scene: Scene, chance: Chance, *, sketch: bool) -> dict[str, Colour]:
-    """Return the palette of this animal's parts."""
+    """Return the palette for the animal's parts."""
     black, white = scene.colour == "black", scene.colour == "white"
     coat = np.array(COATS[scene.colour], float) + chance.tint * (0.5 if black or white else 0.8)
     coat = coat * 0.86 + PAPER * 0.14 if sketch else coat * chance.light
@@ -168,7 +168,7 @@ def _tones(scene: Scene, chance: Chance, *, sketch: bool) -> dict[str, Colour]:
 
 
 def _markings(coat: Colour, mane: Colour, colour: str) -> dict[str, Colour]:
-    """Return the tones that only detailed pictures show."""
+    """Return the tones that only detailed pictures use."""
     black, white = colour == "black", colour == "white"
     return {
         "pale": coat + (np.array((255.0, 248, 236)) - coat) * (0.3 if black else 0.5),

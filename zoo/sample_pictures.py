@@ -1,6 +1,6 @@
 """`python -m zoo.sample_pictures`: draw the ten pictures of `zoo/samples/` and their answers.
 
-They are what examples, tests and the first edit of `make run` use. Their seeds are nobody else's.
+Examples, tests and the first edit of `make run` use them. Nothing else uses their seeds.
 """
 
 import json
@@ -15,7 +15,7 @@ from zoo.scene import ATTRIBUTES, Scene
 from zoo.split import SAMPLE_SEEDS
 
 FOLDER = Path(__file__).parent / "samples"
-# What each picture shows, and the one word or two that the edit changes.
+# What each picture shows, and the new value of the attribute that the edit changes.
 SAMPLES = (
     ("white cat", "sitting", "on grass", "standing"),
     ("black bird", "sitting", "at night", "brown"),
@@ -28,7 +28,7 @@ SAMPLES = (
     ("brown horse", "sitting", "on sand", "lying down"),
     ("black horse", "sitting", "on sand", "in snow"),
 )
-KINDS = {"pose": "posture"}  # by attribute; the others are called by its name
+KINDS = {"pose": "posture"}  # by attribute; other kinds have the attribute's name
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
-"""What a picture of the zoo shows, as a record: the same record always draws the same picture.
+"""A record of what a picture of the zoo shows; the same record always gives the same picture.
 
-Change one attribute of a scene and keep its seed, and the two pictures differ in nothing else: the
-second is the exact answer to the edit that the attribute's change asks for.
+If you change one attribute of a scene and keep its seed, nothing else in the picture changes. The
+second picture is therefore the exact answer to that edit.
 """
 
 from dataclasses import dataclass
@@ -18,10 +18,10 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Scene:
-    """One picture. `seed` decides what no attribute names: place in the frame, size, trees, light.
+    """One picture; `seed` decides all that has no attribute: position, size, trees, light.
 
     Raises:
-        ValueError: an attribute has a value that the zoo does not know.
+        ValueError: an attribute has an unknown value, or the seed is negative.
     """
 
     animal: str
@@ -43,5 +43,5 @@ class Scene:
 
 
 def labels(scene: Scene) -> tuple[int, ...]:
-    """Each attribute's index among its values, in the order of `ATTRIBUTES`."""
+    """Return the index of each attribute's value, in the order of `ATTRIBUTES`."""
     return tuple(values.index(getattr(scene, name)) for name, values in ATTRIBUTES.items())

@@ -1,6 +1,6 @@
-"""The things that stand in each place in detail, for pictures that are large enough to show it.
+"""Draws the things in each place in detail, for large pictures.
 
-Units as in `places`, whose plain things these replace, at the same spots and of the same size.
+Units are those of `places`. These things replace its plain ones, in the same spots and sizes.
 """
 
 import math
@@ -22,12 +22,12 @@ FLOWERS = ((252, 250, 244), (250, 214, 76), (236, 136, 160))
 
 
 def toned(colour: Colour, share: float) -> Colour:
-    """Lighter for a share above 0, darker below."""
+    """Return a lighter colour for a share above 0, a darker one for a share below 0."""
     return colour + (SHINE - colour) * share if share > 0 else colour * (1 + share)
 
 
 def draw_sun(canvas: skia.Canvas, x: float, y: float, wash: Wash) -> None:
-    """Draw a disc in its glow."""
+    """Draw a disc with a glow."""
     glow = wash((255, 240, 170))
     for radius, alpha in ((7.2, 46), (5.6, 70)):
         canvas.drawCircle(x, y, radius, ink(glow, alpha))
@@ -36,7 +36,7 @@ def draw_sun(canvas: skia.Canvas, x: float, y: float, wash: Wash) -> None:
 
 
 def draw_moon(canvas: skia.Canvas, x: float, y: float, wash: Wash) -> None:
-    """Draw a crescent in its glow."""
+    """Draw a crescent with a glow."""
     canvas.drawCircle(x, y, 6.2, ink(wash((120, 124, 170)), 56))
     disc, bite = skia.Path(), skia.Path()
     disc.addCircle(x, y, 3.9)
@@ -45,7 +45,7 @@ def draw_moon(canvas: skia.Canvas, x: float, y: float, wash: Wash) -> None:
 
 
 def draw_star(canvas: skia.Canvas, x: float, y: float, number: int, wash: Wash) -> None:
-    """Draw a point of light; every third has four rays."""
+    """Draw a point of light; every third star has four rays."""
     paint = ink(wash((250, 250, 220)))
     if number % 3:
         canvas.drawCircle(x, y, 0.55, paint)
@@ -64,7 +64,7 @@ def draw_star(canvas: skia.Canvas, x: float, y: float, number: int, wash: Wash) 
 
 
 def draw_clouds(canvas: skia.Canvas, spots: np.ndarray, horizon: float, wash: Wash) -> None:
-    """Two clouds of a few rounds; spots [2, 2], 0–1."""
+    """Draw two clouds, each of a few circles; spots [2, 2], 0–1."""
     paint = ink(wash(CLOUD), 190)
     for u, v in spots:
         x, y, size = u * 64, 5 + v * (horizon * 0.45), 0.8 + 0.5 * v
@@ -81,7 +81,7 @@ def draw_clouds(canvas: skia.Canvas, spots: np.ndarray, horizon: float, wash: Wa
 
 
 def draw_ridge(canvas: skia.Canvas, x: float, top: float, foot: float, colour: Colour) -> None:
-    """Draw the snow on a mountain's top and its lit side."""
+    """Draw the snow on a mountain's top, and its lit side."""
     cap = skia.Path()
     height = foot - top
     cap.moveTo(x, top)
@@ -95,7 +95,7 @@ def draw_ridge(canvas: skia.Canvas, x: float, top: float, foot: float, colour: C
 def draw_broadleaf(
     canvas: skia.Canvas, x: float, y: float, size: float, *, trunk: Colour, crown: Colour
 ) -> None:
-    """Draw a trunk that widens to its foot under a crown of rounds, lit from the left."""
+    """Draw a crown of circles, lit from the left, on a trunk that widens to its foot."""
     stem = skia.Path()
     for i, (dx, dy) in enumerate(
         ((-1.2, 0.2), (-0.6, -3), (-0.6, -7), (0.6, -7), (0.6, -3), (1.2, 0.2))
@@ -138,7 +138,7 @@ def draw_cactus(
 
 
 def draw_fir(canvas: skia.Canvas, x: float, y: float, size: float, wash: Wash, green: RGB) -> None:
-    """Three skirts with snow on their shoulders, on a trunk."""
+    """Draw three snow-covered tiers on a trunk."""
     canvas.drawLine(x, y + 0.3, x, y - 2.5 * size, pen(wash((92, 66, 48)), 1.5 * size))
     colour = wash(green)
     for tier in range(3):
@@ -180,7 +180,7 @@ def draw_rock(canvas: skia.Canvas, x: float, y: float, size: float, colour: Colo
 
 
 def draw_tuft(canvas: skia.Canvas, x: float, y: float, number: int, wash: Wash, green: RGB) -> None:
-    """Three blades of grass; every fourth has a flower."""
+    """Draw three blades of grass; every fourth tuft has a flower."""
     near = 0.75 + 0.5 * max(0.0, (y - 30) / 34)
     for lean in (-0.9, 0.1, 1.1):
         blade = skia.Path()
@@ -201,7 +201,7 @@ def draw_tuft(canvas: skia.Canvas, x: float, y: float, number: int, wash: Wash, 
 
 
 def draw_pebble(canvas: skia.Canvas, x: float, y: float, number: int, wash: Wash) -> None:
-    """Draw a pebble, or a ripple of the sand."""
+    """Draw a pebble or a ripple in the sand."""
     if number % 3:
         ripple = skia.Path()
         ripple.moveTo(x - 3.2, y)
@@ -215,5 +215,5 @@ def draw_pebble(canvas: skia.Canvas, x: float, y: float, number: int, wash: Wash
 
 
 def draw_flake(canvas: skia.Canvas, x: float, y: float, number: int, wash: Wash) -> None:
-    """Draw a snowflake; they fall at three distances."""
+    """Draw a snowflake at one of three distances."""
     canvas.drawCircle(x, y, (1.05, 0.8, 0.6)[number % 3], ink(wash((255, 255, 255))))

@@ -38,7 +38,7 @@ def _row(animal: str, style: str, number: int) -> Iterator[Scene]:
 
 
 def main() -> None:
-    """Write it to a file."""
+    """Write the sheet to a file."""
     parser = argparse.ArgumentParser(prog="python -m zoo.sheet", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("docs/zoo/world.png"))
     parser.add_argument("--size", type=int, default=128, help="pixels on a side of each picture")

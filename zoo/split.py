@@ -1,7 +1,7 @@
-"""Who may see which scenes: training, validation, tuning of the methods, benchmark, samples.
+"""Divides the scenes among training, validation, tuning of the methods, benchmark and samples.
 
-A tenth of the combinations of animal, colour, pose, place and style is never trained on, and
-neither is any seed from `VALIDATION_SEEDS` on.
+Training never uses a tenth of the combinations of animal, colour, pose, place and style, nor any
+seed from `VALIDATION_SEEDS` on.
 """
 
 import itertools
@@ -24,29 +24,29 @@ COMBINED = ("animal", "colour", "pose", "place", "style")
 
 @cache
 def held_out_combinations() -> frozenset[tuple[str, ...]]:
-    """Return the combinations that no training sees, as values in the order of `COMBINED`."""
+    """Return the combinations held out from training, as values in the order of `COMBINED`."""
     every = list(itertools.product(*(ATTRIBUTES[name] for name in COMBINED)))
     chosen = np.random.default_rng(2312).permutation(len(every))[: round(HELD_OUT * len(every))]
     return frozenset(every[i] for i in chosen)
 
 
 def held_out(scene: Scene) -> bool:
-    """Whether the scene's combination is kept from training."""
+    """Return whether the scene's combination is held out from training."""
     return tuple(getattr(scene, name) for name in COMBINED) in held_out_combinations()
 
 
 def any_scene(seed: int, rng: np.random.Generator) -> Scene:
-    """Return a scene of this seed with attributes drawn from `rng`."""
+    """Return a scene with this seed and attributes drawn from `rng`."""
     drawn = {name: values[int(rng.integers(len(values)))] for name, values in ATTRIBUTES.items()}
     drawn["style"] = ATTRIBUTES["style"][int(rng.random() < SKETCHES)]
     return Scene(**drawn, seed=seed)
 
 
 def training_scene(index: int) -> Scene:
-    """Return the index-th training scene; its combination is not held out.
+    """Return the training scene at an index; its combination is never held out.
 
     Raises:
-        IndexError: there are no more.
+        IndexError: the index is out of range.
     """
     rng = np.random.default_rng([TRAINING_SEEDS[index], 0])
     while held_out(scene := any_scene(TRAINING_SEEDS[index], rng)):
@@ -55,10 +55,10 @@ def training_scene(index: int) -> Scene:
 
 
 def validation_scene(index: int) -> Scene:
-    """Return the index-th validation scene, held-out combinations among them.
+    """Return the validation scene at an index; its combination may be held out.
 
     Raises:
-        IndexError: there are no more.
+        IndexError: the index is out of range.
     """
     seed = VALIDATION_SEEDS[index]
     return any_scene(seed, np.random.default_rng([seed, 0]))

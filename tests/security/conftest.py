@@ -1,4 +1,4 @@
-"""One running service that the tests attack from outside, and the count of what they tried."""
+"""One running service for the tests to attack from outside, and a count of what they tried."""
 
 from collections.abc import Iterator
 
@@ -24,13 +24,13 @@ from tests.support.session_tables import TALLY
 
 @pytest.fixture(scope="session")
 def tally() -> Tally:
-    """Counts bad inputs; the table is shown at the end of the run."""
+    """Return the count of bad inputs; its table is shown at the end of the run."""
     return TALLY
 
 
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Front end, housekeeper and no worker yet (`service.have_workers(1)`), on loopback."""
+    """Run a front end and a housekeeper on loopback, no worker yet (`service.have_workers(1)`)."""
     with running_service(tmp_path_factory.mktemp("service")) as service:
         yield service
 
@@ -41,7 +41,7 @@ def client(
     store: EditStore,
     model: Model,
 ) -> Iterator[TestClient]:
-    """The application in this process; its queue takes all that a test sends."""
+    """Run the application in this process, with a queue that takes everything a test sends."""
     store.announce("worker-1", model)
     with TestClient(create_app(settings.model_copy(update={"queue_limit": 1000}))) as client:
         yield client

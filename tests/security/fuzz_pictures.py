@@ -1,7 +1,7 @@
-"""`python -m tests.security.fuzz_pictures --seconds 600 --seed 1`: the decode path, fuzzed.
+"""`python -m tests.security.fuzz_pictures --seconds 600 --seed 1` fuzzes the decode path.
 
-Mutants of pictures of every accepted format, each judged and decoded in a process with the
-service's own bounds. Counts by format; what was found is written to --out, a file each.
+It mutates pictures of every accepted format, and judges and decodes each mutant in a process with
+the service's own bounds. It counts outcomes by format and writes each finding to a file in --out.
 """
 
 import argparse
@@ -24,7 +24,7 @@ FINDINGS = ("time", "crash", "escaped", "differs")
 
 @dataclass
 class Found:
-    """Of one format."""
+    """Findings for one format."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
@@ -37,7 +37,7 @@ class Found:
 
 
 class Fuzzing:
-    """Runs mutants and counts what became of them."""
+    """Runs mutants and counts their outcomes."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class Fuzzing:
         self._sources = seeds()
 
     def run(self, number: int) -> None:
-        """The mutant of this number."""
+        """Run the mutant with this number."""
         one = mutant(self._sources, self._seed, number)
         told = outcome(one, self._bounds)
         kind, found = str(told["outcome"]), self.found[one.form]

@@ -1,4 +1,4 @@
-"""What became of a mutant: judged, decoded and laid out in a process as the service starts it."""
+"""What happens to a mutant that is judged and decoded in a process as the service starts it."""
 
 import io
 import json
@@ -17,8 +17,11 @@ from tests.security.mutations import Mutant
 
 
 def outcome(mutant: Mutant, bounds: DecoderSandbox) -> dict[str, object]:
-    """`served`, `refused`, `escaped` (an error that is none of ours), `differs` (judged whole, and
-    not decoded so), `time`, or `crash` with the signal; with seconds and MiB."""
+    """Judge and decode a mutant in its own process, and return the outcome with seconds and MiB.
+
+    The outcome is `served`, `refused`, `escaped` (an error that is not one of ours), `differs`
+    (judged whole, but decoded differently), `time`, or `crash` with the signal.
+    """
     process, pipe = sandbox._start(look, bounds)
     started = time.monotonic()
     try:
@@ -38,7 +41,7 @@ def outcome(mutant: Mutant, bounds: DecoderSandbox) -> dict[str, object]:
 
 
 def look(data: bytes, pipe: Connection) -> None:
-    """In the picture's own process."""
+    """Send the outcome through the pipe; this runs in the picture's own process."""
     started = time.process_time()
     found = _look(data)
     found["seconds"] = time.process_time() - started
@@ -67,7 +70,7 @@ def _look(data: bytes) -> dict[str, object]:
 
 
 def _convert(image: object) -> None:
-    """As `baret.images.to_rgb`, which would bring torch along."""
+    """Convert as `baret.images.to_rgb` does, which would import torch."""
     profile = image.info.get("icc_profile")  # type: ignore[attr-defined]
     if not profile:
         return

@@ -1,4 +1,4 @@
-"""The other side of a connection, ill-disposed: listeners, receivers and resolvers."""
+"""The hostile side of a connection: listeners, receivers and resolvers."""
 
 import socket
 import socketserver
@@ -10,12 +10,12 @@ from typing import Any
 
 Script = Callable[["Talk"], None]
 
-NAME = "photos.example"  # what the resolvers below answer for
+NAME = "photos.example"  # the name that the resolvers below answer for
 
 
 @dataclass
 class Talk:
-    """One connection as a script sees it."""
+    """A connection as a script sees it."""
 
     socket: socket.socket
     done: threading.Event  # set when the test is over
@@ -25,19 +25,19 @@ class Talk:
             self.socket.sendall(part)
 
     def drip(self, part: bytes, *, every: float = 0.05) -> None:
-        """Say the same thing again and again."""
+        """Send the same bytes again and again, with pauses."""
         while not self.done.wait(every):
             self.say(part)
 
     def flood(self, part: bytes) -> None:
-        """Say it as often as the other side takes it."""
+        """Send the same bytes as fast as the other side takes them."""
         while not self.done.is_set():
             self.say(part)
 
 
 @dataclass
 class Listener:
-    """What listens, and how often it was connected to."""
+    """A listening server, and the connections it received."""
 
     host: str
     port: int
@@ -45,7 +45,7 @@ class Listener:
     ended: threading.Event = field(default_factory=threading.Event)
 
     def done(self) -> None:
-        """End every script that is being played."""
+        """End every running script."""
         self.ended.set()
 
     @property
@@ -55,7 +55,7 @@ class Listener:
 
 @contextmanager
 def listening(script: Script, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[Listener]:
-    """Plays a script to whoever has sent the first bytes of a request."""
+    """Play a script to each client that has sent the first bytes of a request."""
 
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
@@ -82,21 +82,21 @@ def listening(script: Script, *, host: str = "127.0.0.1", port: int = 0) -> Iter
 
 
 def answering(body: bytes = b"", head: str = "HTTP/1.1 200 OK") -> Script:
-    """A script that answers once, and politely."""
+    """Return a script that sends one well-formed answer."""
     whole = f"{head}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
     return lambda talk: talk.say(whole)
 
 
 @dataclass
 class Resolver:
-    """A resolver that changes its mind: the next answer at each call, round and round.
+    """A resolver that changes its mind: each call returns the next answer, in a cycle.
 
-    It takes the place of `socket.getaddrinfo`, the outermost edge, for NAME alone.
+    It replaces `socket.getaddrinfo`, the outermost edge, for NAME only.
     """
 
     answers: Sequence[Sequence[str]]
     calls: int = 0
-    held: threading.Event | None = None  # waited for before any answer
+    held: threading.Event | None = None  # if set, every answer waits for it
 
     def __post_init__(self) -> None:
         self._real = socket.getaddrinfo

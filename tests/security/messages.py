@@ -1,4 +1,4 @@
-"""Messages as somebody who can write to Redis would put them into a queue."""
+"""Messages as someone with write access to Redis could put them into a queue."""
 
 import base64
 import bz2
@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 OURS = "baret.run_edit"
-STOLEN = "stolen"  # a queue that a message names for what is to be sent on
+STOLEN = "stolen"  # the queue that a message names for follow-up tasks and replies
 _AFTER = {"task": "evil", "args": [], "kwargs": {}, "options": {"queue": STOLEN}}
 CANVAS = {"callbacks": [_AFTER], "errbacks": [_AFTER], "chain": [_AFTER], "chord": _AFTER}
 
 
 class Marks:
-    """Whoever unpickles it writes a file."""
+    """Writes a file when it is unpickled."""
 
     def __init__(self, marker: Path):
         self._marker = marker
@@ -26,7 +26,7 @@ class Marks:
 
 
 def message(body: Any = (["edit_" + "0" * 32], {}, {}), **changed: Any) -> dict[str, Any]:
-    """As Celery writes one; `headers` and `properties` are added to, other names replace."""
+    """Return a message as Celery writes it; merge `headers` and `properties`, replace the rest."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     told: dict[str, Any] = {
         "body": base64.b64encode(data).decode(),
@@ -47,7 +47,7 @@ def message(body: Any = (["edit_" + "0" * 32], {}, {}), **changed: Any) -> dict[
 
 
 def hostile(marker: Path) -> dict[str, list[bytes]]:
-    """Raw messages by kind."""
+    """Return raw messages by kind."""
     deep = b"[" * 100_000 + b"]" * 100_000
     pickled = pickle.dumps(Marks(marker))
     binary = {"content_encoding": "binary"}

@@ -1,4 +1,4 @@
-"""Models as somebody who publishes one might spoil it: the bundled one, changed in its folder."""
+"""Malicious models: the bundled one, changed in its folder as a hostile publisher might."""
 
 import json
 import os
@@ -21,7 +21,7 @@ Spoil = Callable[[Path, Path], Path | None]  # folder, marker → what to load, 
 
 
 class Marks:
-    """Whoever unpickles it writes a file."""
+    """Writes a file when it is unpickled."""
 
     def __init__(self, marker: Path):
         self._marker = marker
@@ -35,7 +35,7 @@ def _code(marker: Path) -> str:
 
 
 def configured(path: str, **values: object) -> Spoil:
-    """Values in a JSON file, and code that they might name in every folder."""
+    """Set values in a JSON file, and put code that they might name into every folder."""
 
     def spoil(folder: Path, marker: Path) -> None:
         config = folder / path
@@ -47,7 +47,7 @@ def configured(path: str, **values: object) -> Spoil:
 
 
 def written(path: str, data: bytes) -> Spoil:
-    """A file's bytes; where the folder has none of that name, the file itself is the model."""
+    """Write a file's bytes; if the folder has no file of that name, that file is the model."""
 
     def spoil(folder: Path, marker: Path) -> Path | None:
         known = (folder / path).exists()
@@ -58,7 +58,7 @@ def written(path: str, data: bytes) -> Spoil:
 
 
 def pickled(path: str, *, instead_of: str = "") -> Spoil:
-    """A pickle as a file; `instead_of` is renamed, so that a .safetensors is still there."""
+    """Write a pickle as a file; rename `instead_of`, so that a .safetensors is still there."""
 
     def spoil(folder: Path, marker: Path) -> Path | None:
         if instead_of:
@@ -70,7 +70,7 @@ def pickled(path: str, *, instead_of: str = "") -> Spoil:
 
 
 def sharded(weights: str) -> Spoil:
-    """A list of weight files that names a pickle, as torch.save writes it."""
+    """Write a list of weight files that names a pickle, as torch.save writes it."""
 
     def spoil(folder: Path, marker: Path) -> None:
         names = list(load_file(folder / weights))
@@ -83,7 +83,7 @@ def sharded(weights: str) -> Spoil:
 
 
 def tensors(change: Callable[[dict[str, torch.Tensor]], object]) -> Spoil:
-    """The UNet's weights, changed."""
+    """Change the UNet's weights."""
 
     def spoil(folder: Path, marker: Path) -> None:
         found = load_file(folder / UNET)
@@ -94,7 +94,7 @@ def tensors(change: Callable[[dict[str, torch.Tensor]], object]) -> Spoil:
 
 
 def header(body: bytes = bytes(24), **told: tuple[list[int], list[int]]) -> bytes:
-    """A safetensors file; names are tensors with shape and offsets."""
+    """Return a safetensors file; each name is a tensor with its shape and offsets."""
     entries = {
         name.replace("_PROBE_", PROBE): {"dtype": "F32", "shape": shape, "data_offsets": offsets}
         for name, (shape, offsets) in told.items()
@@ -157,7 +157,7 @@ REFUSED: dict[str, dict[str, Spoil]] = {
     },
 }
 
-# What the libraries pass over: the model loads, as its own classes, and nothing is run.
+# The libraries ignore these: the model loads with its own classes, and no foreign code runs.
 PASSED_OVER: dict[str, Spoil] = {
     "a pickle beside its safetensors": pickled("unet/diffusion_pytorch_model.bin"),
     "a tokenizer's auto_map": configured("tokenizer/tokenizer_config.json", auto_map=AUTO_MAP),

@@ -1,4 +1,4 @@
-"""Pictures changed a little: bytes, lengths, chunks. Every one is known by its number and seed."""
+"""Slightly changed pictures: bytes, lengths, chunks. A number and a seed identify each one."""
 
 import io
 import random
@@ -21,12 +21,12 @@ _NUMBERS = (0, 1, 2, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0
 class Mutant:
     """A changed picture."""
 
-    form: str  # of the picture that it was
+    form: str  # the format of the original picture
     data: bytes
 
 
 def detailed(form: str, *, mode: str = "RGB", **save: object) -> bytes:
-    """A picture with so much detail that its data is most of the file."""
+    """Return a picture so detailed that its data makes up most of the file."""
     noise = Image.frombytes("RGB", (40, 30), random.Random(0).randbytes(40 * 30 * 3))
     file = io.BytesIO()
     noise.resize((128, 96)).convert(mode).save(file, form, **save)
@@ -34,7 +34,7 @@ def detailed(form: str, *, mode: str = "RGB", **save: object) -> bytes:
 
 
 def seeds() -> dict[str, list[bytes]]:
-    """Whole pictures, by format: every kind of pixels, with metadata and without."""
+    """Return whole pictures by format: every kind of pixels, with and without metadata."""
     told = {
         "exif": crafted.ifd((0x112, 3, 1, 6 << 16)),
         "icc_profile": colour_profile(RED, GREEN, BLUE),
@@ -82,7 +82,7 @@ def seeds() -> dict[str, list[bytes]]:
 
 
 def mutant(sources: dict[str, list[bytes]], seed: int, number: int) -> Mutant:
-    """The mutant of this number: the formats take turns, the rest is drawn."""
+    """Return the mutant with this number: the formats alternate, the rest is random."""
     draw = random.Random(f"{seed}/{number}")
     form = list(sources)[number % len(sources)]
     parts = _SPLIT[form](draw.choice(sources[form]))
@@ -90,7 +90,7 @@ def mutant(sources: dict[str, list[bytes]], seed: int, number: int) -> Mutant:
     for _ in range(draw.choice((1, 1, 2, 3))):
         change = draw.choice((_flip, _flip, _flip, _number, _number, _shuffle, _splice))
         change(parts, others, draw)
-    if draw.random() < 0.8:  # else most would end at a checksum or a length
+    if draw.random() < 0.8:  # otherwise most would fail at a checksum or a length
         parts = _MEND.get(form, list)(parts)
     data = b"".join(parts)
     if draw.random() < 0.15:
@@ -99,7 +99,7 @@ def mutant(sources: dict[str, list[bytes]], seed: int, number: int) -> Mutant:
 
 
 def _any(parts: Parts, draw: random.Random) -> int:
-    """A part: at times each is as likely, mostly each of their bytes is."""
+    """Pick a part: usually weighted by length, sometimes all equally likely."""
     weights = [len(part) for part in parts]
     if draw.random() < 0.25 or not any(weights):
         return draw.randrange(len(parts))
@@ -116,7 +116,7 @@ def _flip(parts: Parts, others: Parts, draw: random.Random) -> None:
 
 
 def _number(parts: Parts, others: Parts, draw: random.Random) -> None:
-    """Put a number where sizes and counts stand: mostly near a part's start."""
+    """Write a number where sizes and counts usually are, mostly near a part's start."""
     at = _any(parts, draw)
     part, size = bytearray(parts[at]), draw.choice((1, 2, 4))
     place = draw.randrange(max(1, min(len(part), draw.choice((32, 32, 2**20)))))
@@ -127,7 +127,7 @@ def _number(parts: Parts, others: Parts, draw: random.Random) -> None:
 
 
 def _shuffle(parts: Parts, others: Parts, draw: random.Random) -> None:
-    """Drop a part, repeat it, or put it elsewhere."""
+    """Drop a part, repeat it, or move it."""
     at = draw.randrange(len(parts))
     kind = draw.choice(("drop", "repeat", "move"))
     part = parts.pop(at) if kind != "repeat" else parts[at]
@@ -138,7 +138,7 @@ def _shuffle(parts: Parts, others: Parts, draw: random.Random) -> None:
 
 
 def _splice(parts: Parts, others: Parts, draw: random.Random) -> None:
-    """Put a part of another picture in, or in the place of one."""
+    """Insert a part of another picture, or replace a part with it."""
     at = draw.randrange(len(parts))
     parts[at : at + draw.randint(0, 1)] = [draw.choice(others)]
 
@@ -153,13 +153,13 @@ def _png_chunks(data: bytes) -> Parts:
 
 
 def _riff_sized(parts: Parts) -> Parts:
-    """WebP with the length that it now has."""
+    """Set the length in a WebP's header to its actual length."""
     data = b"".join(parts)
     return [b"RIFF", struct.pack("<I", max(0, len(data) - 8)), data[8:]]
 
 
 def _checked(part: bytes) -> bytes:
-    """A PNG chunk with the length and checksum of what it now holds."""
+    """Set a PNG chunk's length and checksum to match its contents."""
     if part.startswith(b"\x89PNG") or len(part) < 12:
         return part
     body = part[4:-4]
@@ -167,7 +167,7 @@ def _checked(part: bytes) -> bytes:
 
 
 def _jpeg_segments(data: bytes) -> Parts:
-    """At every marker; what a scan holds stays with its header."""
+    """Split at every marker; a scan's data stays with its header."""
     starts = [at for at in range(len(data) - 1) if data[at] == 0xFF and data[at + 1] >= 0xC0]
     return [data[a:b] for a, b in zip(starts, [*starts[1:], len(data)], strict=True)]
 
@@ -182,7 +182,7 @@ def _riff_chunks(data: bytes) -> Parts:
 
 
 def _boxes(data: bytes) -> Parts:
-    """Of ISO 14496-12, and what `meta` holds, its items' properties too."""
+    """Split into boxes (ISO 14496-12), including those in `meta` and its items' properties."""
     parts, at = [], 0
     while at + 8 <= len(data):
         (size,) = struct.unpack_from(">I", data, at)

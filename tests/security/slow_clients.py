@@ -1,4 +1,4 @@
-"""A server less patient than usual, for clients that take their time."""
+"""A server with short timeouts, for tests of slow clients."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -49,7 +49,7 @@ def app(settings: Settings, store: EditStore, model: Model) -> FastAPI:
 
 @pytest.fixture
 def address(settings: Settings, app: FastAPI) -> Iterator[tuple[str, int]]:
-    """A server that is less patient than usual."""
+    """Run a server with short timeouts."""
     with serving(settings, app=app, connection_limits=PATIENCE) as url:
         parts = httpx.URL(url)
         assert parts.port is not None

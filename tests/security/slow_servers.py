@@ -47,7 +47,7 @@ SERVERS: dict[str, Script] = {
     "stalls in the middle": then(
         OK + b"Content-Length: 1000\r\n\r\nxx", lambda talk: talk.done.wait()
     ),
-    # without end
+    # endless
     "sends header lines without end": then(OK, lambda talk: talk.flood(b"X: 1\r\n" * 99)),
     "sends one header without end": then(OK + b"X: ", lambda talk: talk.flood(b"x" * 9999)),
     "sends interim answers without end": lambda talk: talk.flood(
@@ -78,7 +78,7 @@ SERVERS: dict[str, Script] = {
     "sends zstd": encoded("zstd"),
     "sends gzip in gzip": encoded("gzip, gzip"),
     "sends an unknown encoding": encoded("x-none"),
-    # something else
+    # other protocols, and oddities
     "speaks HTTP/0.9": lambda talk: talk.say(b"<html>old</html>"),
     "speaks HTTP/2": lambda talk: talk.say(b"\0\0\x12\x04\0\0\0\0\0" + bytes(99)),
     "speaks SSH": lambda talk: talk.say(b"SSH-2.0-OpenSSH_9.9\r\n"),
@@ -93,14 +93,14 @@ SERVERS: dict[str, Script] = {
 
 @pytest.fixture
 def settings(redis_url: str, tmp_path: Path) -> Settings:
-    """A service whose queue has room for all that these tests send."""
+    """Return settings that allow fetches from loopback."""
     return Settings(
         _env_file=None, REDIS_URL=redis_url, data_dir=tmp_path, allow_networks="127.0.0.0/8"
     )
 
 
 def app_that_waits(seconds: float, settings: Settings) -> FastAPI:
-    """An application that waits so long for a picture."""
+    """Return an application that waits this many seconds for a picture."""
     made = create_app(settings)
     fetcher = Fetcher(LOOPBACK, seconds=seconds, slot_seconds=0.2)
     made.state.services = replace(made.state.services, fetcher=fetcher)

@@ -8,32 +8,32 @@ HEADING = "| bad input | tried | refused | served | 5xx | crashes |\n|---|---|--
 
 @dataclass
 class Tally:
-    """The answers by kind of input: `refused` (4xx, or our own error), `served`, `5xx`, `crash`."""
+    """Answers by kind of input: `refused` (4xx, or our own error), `served`, `5xx`, `crash`."""
 
     answers: dict[str, Counter[str]] = field(default_factory=dict)
 
     def count(self, kind: str, outcome: int | str, times: int = 1) -> None:
-        """Note an input of a kind.
+        """Count inputs of one kind.
 
         Args:
-            kind: as the table names it, such as "private addresses in picture URLs".
-            outcome: an HTTP status, or "refused", "served", "crash" where none was involved.
-            times: how many such inputs.
+            kind: its name in the table, such as "private addresses in picture URLs".
+            outcome: an HTTP status, or "refused", "served" or "crash" if there is no status.
+            times: the number of inputs.
         """
         name = _outcome_of(outcome) if isinstance(outcome, int) else outcome
         self.answers.setdefault(kind, Counter())[name] += times
 
     def rows(self) -> dict[str, dict[str, int]]:
-        """To send them elsewhere."""
+        """Return the counts, to send them to another process."""
         return {kind: dict(found) for kind, found in self.answers.items()}
 
     def add_rows(self, rows: dict[str, dict[str, int]]) -> None:
-        """From elsewhere."""
+        """Add the counts of another process."""
         for kind, found in rows.items():
             self.answers.setdefault(kind, Counter()).update(found)
 
     def table(self) -> str:
-        """All of it in Markdown, sorted by kind; empty where there is nothing."""
+        """Return the counts as a Markdown table, sorted by kind; empty if there are none."""
         if not self.answers:
             return ""
         return HEADING + "".join(

@@ -1,4 +1,4 @@
-"""URLs that lead inside: every spelling, every kind of address."""
+"""URLs that point inside: every spelling, every kind of address."""
 
 from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
@@ -91,7 +91,7 @@ SPELLINGS = [
 
 @pytest.fixture
 def closed(redis_url: str, tmp_path: Path, store: EditStore, model: Model) -> Iterator[TestClient]:
-    """A service that has no network opened, with a live worker."""
+    """Run a service that allows no internal network, with a live worker."""
     store.announce("worker-1", model)
     settings = Settings(_env_file=None, REDIS_URL=redis_url, data_dir=tmp_path)
     with TestClient(create_app(settings)) as running:
@@ -111,7 +111,7 @@ def test_no_spelling_of_an_address_inside_is_taken(
         assert (answer.status_code, answer.json()["code"]) == (422, "url_not_allowed"), url
 
 
-# IANA's special-purpose registries, each with an address of its own, and what clouds answer at.
+# An address of each range in IANA's special-purpose registries, and those that clouds answer at.
 NOT_PUBLIC = """
 0.0.0.0 0.1.2.3 10.0.0.1 10.255.255.255 100.64.0.1 100.127.255.255 100.100.100.200 127.0.0.1
 127.255.255.254 168.63.129.16 169.254.0.1 169.254.169.254 169.254.170.2 172.16.0.1 172.31.255.255

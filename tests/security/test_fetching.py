@@ -1,4 +1,4 @@
-"""Servers of pictures that want something else: time, memory, the event loop."""
+"""Picture servers that attack our time, memory and event loop."""
 
 import asyncio
 import time
@@ -27,13 +27,13 @@ from tests.support.problems import assert_problem
 __all__ = ["settings"]
 
 SECONDS = 0.5  # instead of half a minute
-GRACE = 10  # s that a busy machine may take; what these servers do has no end
+GRACE = 10  # s of slack for a busy machine; these servers never stop by themselves
 MB = 1024 * 1024
 
 
 @pytest.fixture
 def app(settings: Settings, store: EditStore, model: Model) -> FastAPI:
-    """An application that is less patient than usual, with a live worker."""
+    """Return an application with short timeouts, and a live worker."""
     store.announce("worker-1", model)
     return app_that_waits(SECONDS, settings)
 
@@ -95,4 +95,4 @@ def test_crumbs_do_not_hold_up_the_event_loop(name: str) -> None:
 
     with listening(SERVERS[name]) as server:
         asyncio.run(fetch(server.url))
-    assert longest < 2  # without a pause it would be all the time of the fetch
+    assert longest < 2  # without pauses it would last the whole fetch

@@ -1,4 +1,4 @@
-"""Forms of every odd make."""
+"""Unusual and malformed forms."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ MakeImage = Callable[..., bytes]
 
 
 def form(*parts: bytes, boundary: bytes = b"XX") -> bytes:
-    """A multipart body of parts that are given with their headers."""
+    """Return a multipart body of these parts, each given with its headers."""
     start = b"--" + boundary
     return b"".join(start + b"\r\n" + part + b"\r\n" for part in parts) + start + b"--\r\n"
 

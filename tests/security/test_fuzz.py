@@ -1,4 +1,4 @@
-"""A few hundred mutants in each run; minutes of them: `python -m tests.security.fuzz_pictures`."""
+"""A few hundred mutants per run; `python -m tests.security.fuzz_pictures` runs for minutes."""
 
 from tests.security.fuzz_pictures import FINDINGS, Fuzzing
 from tests.security.tally import Tally

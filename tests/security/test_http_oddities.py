@@ -1,4 +1,4 @@
-"""Requests that no polite client sends, and whom a Host header and a browser speak for."""
+"""Requests that no polite client sends, foreign Host headers, and requests from web pages."""
 
 import json
 import os
@@ -32,7 +32,7 @@ def get(path: bytes = b"/v1/edits", more: bytes = b"", method: bytes = b"GET") -
     return method + b" " + path + b" HTTP/1.1\r\n" + HEAD + more + b"\r\n"
 
 
-# Each with the statuses that are right for it; none is served that means two things.
+# Each with its correct statuses. A request that could mean two things is never served.
 RAW: dict[str, tuple[bytes, set[int]]] = {
     "two lengths": (POST + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}", {400}),
     "length with a sign": (POST + b"Content-Length: +2\r\n\r\n{}", {400}),
@@ -93,7 +93,7 @@ RAW: dict[str, tuple[bytes, set[int]]] = {
 
 @pytest.fixture
 def ask(service: Service) -> Ask:
-    """Sends bytes as they are, and takes what comes until the server closes."""
+    """Return a function that sends raw bytes and reads until the server closes."""
 
     def send(raw: bytes) -> bytes:
         address = ("127.0.0.1", service.http.base_url.port or 0)
@@ -142,7 +142,7 @@ def test_nothing_of_a_head_is_logged_at_length(service: Service, ask: Ask) -> No
 
 
 def test_methods_made_up_leave_nothing_behind(service: Service, ask: Ask) -> None:
-    # Each label is kept as long as the process lives, and nobody needs a key to make one.
+    # Each label lives as long as the process, and a client needs no key to create one.
     for number in range(20):
         ask(get(method=b"BREW%d" % number))
     told = service.http.get("/metrics").text
@@ -150,7 +150,7 @@ def test_methods_made_up_leave_nothing_behind(service: Service, ask: Ask) -> Non
     assert 'method="other"' in told
 
 
-# --- whom a Host header and a browser speak for
+# --- Host headers, and requests from web pages
 
 
 LOCAL = ["127.0.0.1:8000", "localhost", "[::1]:8000", "api", "api:8000", "192.168.1.5"]
@@ -164,7 +164,7 @@ def test_without_keys_a_name_that_pages_can_have_is_not_answered(
     tally: Tally,
     host: str,
 ) -> None:
-    # DNS rebinding: a page's own name suddenly leads to this machine.
+    # DNS rebinding: a page's own name suddenly points to this machine.
     answer = client.get("/v1/edits", headers={"Host": host})
     tally.count("foreign web pages and hosts", answer.status_code)
     assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")

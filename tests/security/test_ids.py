@@ -1,4 +1,4 @@
-"""Ids of others, made-up ids, cursors and signed addresses, and ids that want to be paths."""
+"""Other callers' ids, made-up ids, cursors and signed URLs, and ids that look like paths."""
 
 import base64
 import re
@@ -22,7 +22,7 @@ from tests.security.tally import Tally
 Post = Callable[..., Response]
 MakeKey = Callable[..., tuple[dict[str, str], ApiKey]]
 
-# Of its own request; all else must tell nothing.
+# These belong to the request itself; everything else must reveal nothing.
 OWN = ("x-request-id", "date", "ratelimit", "ratelimit-policy")
 
 OPERATIONS = [
@@ -44,7 +44,7 @@ OPERATIONS = [
 
 
 def told(answer: Response, edit_id: str) -> tuple[object, ...]:
-    """All that an answer says, with the id that was asked for taken out."""
+    """Return everything in an answer, without the id that was requested."""
     headers = [(name, value) for name, value in answer.headers.items() if name not in OWN]
     bare = edit_id.removeprefix("edit_").encode()
     return answer.status_code, headers, answer.content.replace(bare, b"#")
@@ -120,7 +120,7 @@ def test_a_cursor_is_its_callers_and_cannot_be_made(
     place = bytes.fromhex(ids[1].removeprefix("edit_"))
     swapped = base64.urlsafe_b64encode(place + base64.urlsafe_b64decode(cursor)[16:]).decode()
     made_up = [
-        base64.urlsafe_b64encode(place).decode(),  # what cursors were once
+        base64.urlsafe_b64encode(place).decode(),  # the old format of cursors
         base64.urlsafe_b64encode(place + bytes(17)).decode(),
         swapped,
         *(cursor[:at] + ("A" if cursor[at] != "A" else "B") + cursor[at + 1 :] for at in range(44)),
@@ -231,13 +231,13 @@ def test_no_id_in_a_request_is_a_path(
     outside.write_bytes(b"the secret")
     before = sorted(tmp_path.rglob("*"))
     for text in ELSEWHERE:
-        # Dots too: the client would resolve them itself.
+        # Encode dots too: otherwise the client would resolve them itself.
         sealed, open_ = (quote(text, safe=safe).replace(".", "%2e") for safe in ("", "/%"))
         answers = [
             client.request(method, f"/v1/edits/{part}{rest}")
             for method, rest in (("GET", ""), ("DELETE", ""), ("GET", "/image"), ("GET", "/events"))
             for part in (sealed, open_)
-            if text.strip("/")  # else the address is another
+            if text.strip("/")  # otherwise the URL is a different one
         ]
         answers += [
             client.get(f"/v1/files/{sealed}/{sealed}?expires=9"),
@@ -291,7 +291,7 @@ def test_the_picture_store_takes_no_name_that_leads_elsewhere(tmp_path: Path, ta
             with pytest.raises(ValueError, match="Not a key of the image storage"):
                 use(text)
             tally.count("path traversal", "refused")
-        # Whatever a record says, nothing is kept under such a name.
+        # Whatever a record says, nothing is stored under such a name.
         assert files.get(text, "input") is None and files.get("edit_1", text) is None
     assert (tmp_path / "secret").read_bytes() == b"inside"
     assert files.get("edit_1", "input") == b"kept"

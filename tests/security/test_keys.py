@@ -1,4 +1,4 @@
-"""Keys and other secrets: nothing near a key is one, and none is ever seen again."""
+"""Keys and other secrets: nothing close to a key is accepted, and no secret appears again."""
 
 import base64
 import hmac
@@ -23,13 +23,13 @@ REDIS_PASSWORD = "hunter2-of-redis"
 
 
 def told(answer: Response) -> tuple[object, ...]:
-    """All that a refusal says, but for the request's own id and date."""
+    """Return everything in a refusal except the request's own id and date."""
     headers = {k: v for k, v in answer.headers.items() if k not in ("x-request-id", "date")}
     return answer.status_code, headers, answer.content
 
 
 def near(text: str) -> list[str]:
-    """What nearly is a key."""
+    """Return texts that are almost this key."""
     flipped = [
         text[:at] + ("x" if text[at] != "x" else "y") + text[at + 1 :] for at in range(len(text))
     ]
@@ -129,7 +129,7 @@ def test_a_key_is_found_by_its_hash_and_compared_in_constant_time(
     keys: Keyring,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # What is looked up and compared are hashes: no time tells how much of a key was right.
+    # We look up and compare hashes, so timing does not reveal how much of a key was right.
     text, key = keys.create(NewApiKey("ann"))
     compared = []
     compare = hmac.compare_digest
@@ -145,7 +145,7 @@ def test_a_key_is_found_by_its_hash_and_compared_in_constant_time(
 
 
 def everywhere(service: Service, text: str) -> list[Response]:
-    """The answers to requests that hold a key wherever a caller can put one."""
+    """Return the answers to requests that hold a key wherever a caller can put one."""
     get, post = service.http.get, service.http.post
     good = {"Authorization": f"Bearer {text}"}
     encoded = text.replace("_", "%5F")
@@ -192,7 +192,7 @@ def everywhere(service: Service, text: str) -> list[Response]:
 def test_no_secret_is_in_any_log_or_refusal_of_the_running_service(
     tmp_path: Path, tally: Tally
 ) -> None:
-    """All processes at DEBUG, keys made, and keys sent wherever something can be sent."""
+    """Run all processes at DEBUG, create keys, and send them wherever something can be sent."""
     redis_url = f"redis://default:{REDIS_PASSWORD}@{{redis}}/0"
     with (
         running_receiver() as receiver,

@@ -1,4 +1,4 @@
-"""Many fetches from slow servers at once, and who else is served meanwhile."""
+"""Many fetches from slow servers at once: other callers are still served."""
 
 import asyncio
 import threading
@@ -22,7 +22,7 @@ from tests.support.api_app import keys, make_key, serving
 
 __all__ = ["keys", "make_key", "settings"]
 
-SECONDS = 10.0  # of a fetch; a request held up by one waits about as long
+SECONDS = 10.0  # the limit of a fetch; a request blocked by one waits about as long
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def good(make_image: Callable[..., bytes]) -> Iterator[str]:
 
 
 def flood(address: str, url: str, times: int, headers: dict[str, str]) -> list[httpx.Response]:
-    """So many POSTs that name the same URL, at once."""
+    """Send this many POSTs that name the same URL, all at once."""
 
     async def all_of_them() -> list[httpx.Response]:
         limits = httpx.Limits(max_connections=None)
@@ -59,7 +59,7 @@ def flood(address: str, url: str, times: int, headers: dict[str, str]) -> list[h
 
 
 def others_meanwhile(address: str, good: str, headers: dict[str, str], until: Any) -> list[float]:
-    """Seconds that another caller's requests take while something goes on."""
+    """Return how many seconds each of another caller's requests takes while `until` is alive."""
     seconds = []
     with httpx.Client(base_url=address, timeout=120, trust_env=False, headers=headers) as client:
         while until.is_alive():

@@ -1,4 +1,4 @@
-"""Somebody who can write to Redis puts messages before a real worker."""
+"""Someone with write access to Redis sends messages to a real worker."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -29,7 +29,7 @@ def worker(service: Service) -> Process:
 
 @pytest.fixture
 def raw(service: Service) -> Iterator["redis.Redis"]:
-    """A client that sends bytes as they are."""
+    """Return a client that sends bytes as they are."""
     options = service.redis.connection_pool.connection_kwargs | {"decode_responses": False}
     with redis.Redis(connection_pool=redis.ConnectionPool(**options)) as client:
         yield client
@@ -37,7 +37,7 @@ def raw(service: Service) -> Iterator["redis.Redis"]:
 
 @pytest.fixture
 def still_edits(service: Service, worker: Process, raw: "redis.Redis") -> Callable[[], None]:
-    """The next good edit is made, by the same worker."""
+    """Check that the same worker still makes the next good edit."""
     sample: dict[str, Any] = json.loads((SAMPLES / "index.json").read_text())[0]
     photo = (SAMPLES / sample["file"]).read_bytes()
 
@@ -70,7 +70,7 @@ def test_no_message_executes_or_ends_the_worker(
     assert not marker.exists()
     assert raw.exists(STOLEN, "unacked", "unacked_index") == 0
     assert raw.keys("_kombu*") == []
-    assert str(marker) not in worker.log  # nor does it write our log
+    assert str(marker) not in worker.log  # it does not get into our log either
 
 
 def test_remote_control_does_not_reach_a_worker(

@@ -1,4 +1,4 @@
-"""Somebody publishes a model that is a trap: it is refused with a reason, and nothing is run."""
+"""Someone publishes a model that is a trap: it is refused with a reason, and none of it runs."""
 
 import ast
 import json
@@ -20,7 +20,7 @@ from tests.support.safety_checkers import add_checker
 
 ROOT = Path(__file__).parents[2]
 SERVICE = ("api", "baret", "cli", "core", "deploy", "housekeeper", "worker")
-TOOLS = ("bench", "zoo")  # they open what they wrote themselves, or published tensors
+TOOLS = ("bench", "zoo")  # they open files that they wrote themselves, or published tensors
 
 torch.set_num_threads(1)
 
@@ -106,7 +106,7 @@ def test_what_is_no_saved_inversion_is_refused(data: bytes, tmp_path: Path, tall
 
 
 def calls(package: str) -> list[tuple[str, ast.Call | None]]:
-    """What a package imports and calls, by full dotted names as they are written."""
+    """Return what a package imports and calls, by full dotted names as written."""
     found: list[tuple[str, ast.Call | None]] = []
     for path in (ROOT / package).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):

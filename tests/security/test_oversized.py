@@ -1,4 +1,4 @@
-"""Bodies that are too much of anything: refused for what they are, quickly, in little memory."""
+"""Bodies with too much of something: refused for that reason, quickly, in little memory."""
 
 import base64
 import json
@@ -17,8 +17,8 @@ from tests.support.model import MODEL
 from tests.support.service import Service
 
 MB = 1_000_000
-# Of the process, for any one of these bodies. A body has up to 29 MB and is there twice or thrice:
-# as it came, joined, and decoded.
+# Limits of the process for any one of these bodies. A body has up to 29 MB and is in memory two or
+# three times: as received, joined, and decoded.
 MOST_SECONDS = 3.0
 MOST_MEMORY = 300 * MB
 MOST_TOLD = 1 * MB  # bytes of an answer
@@ -41,7 +41,7 @@ def field(name: str, data: bytes) -> bytes:
     return start + data + b"\r\n--XX--\r\n"
 
 
-# name: (content type, the body, the statuses that are right for it)
+# name: (content type, body, correct statuses)
 BODIES: dict[str, tuple[str, Callable[[], bytes], set[int]]] = {
     "deep arrays": (JSON, lambda: b"[" * 100_000, {400}),
     "deep objects": (JSON, lambda: b'{"a":' * 100_000, {400}),
@@ -116,7 +116,7 @@ BODIES: dict[str, tuple[str, Callable[[], bytes], set[int]]] = {
 
 @pytest.fixture(scope="module")
 def watched(service: Service) -> Iterator[psutil.Process]:
-    """The API's process, which believes that there is a worker."""
+    """Return the API's process, which believes that a worker is running."""
     service.store.announce("nobody", MODEL)
     yield psutil.Process(service.api.pid)
     service.store.withdraw("nobody", MODEL)
@@ -124,7 +124,7 @@ def watched(service: Service) -> Iterator[psutil.Process]:
 
 
 def peak(process: psutil.Process) -> int:
-    """The most memory that a process ever had, in bytes."""
+    """Return a process's peak memory, in bytes."""
     status = Path(f"/proc/{process.pid}/status").read_text()
     (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
     return int(line.split()[1]) * 1024
@@ -163,7 +163,7 @@ def test_a_body_without_an_end_is_cut_off(
                 given += 100_000
                 yield b"-" * 100_000
 
-        with suppress(httpx.WriteError, httpx.RemoteProtocolError):  # closed while we speak
+        with suppress(httpx.WriteError, httpx.RemoteProtocolError):  # it closes while we send
             answer = service.http.post(
                 "/v1/edits", content=endless(), headers={"content-type": content_type}
             )

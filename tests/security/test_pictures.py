@@ -1,4 +1,4 @@
-"""Crafted pictures over HTTP: refused or served, never an error of ours, never the end of it."""
+"""Crafted pictures over HTTP: each is refused or served, and none breaks or ends the service."""
 
 import io
 import threading
@@ -50,7 +50,7 @@ def client(app: FastAPI, store: EditStore, model: Model) -> Iterator[TestClient]
 
 @pytest.fixture
 def send(client: TestClient, tally: Tally) -> Send:
-    """Posts a picture, counts the answer under a kind, and gives its status."""
+    """Return a function that posts a picture, counts the answer by kind, and returns its status."""
 
     def post(
         kind: str, data: bytes, *, name: str = "a.jpg", content_type: str = "image/jpeg"
@@ -74,7 +74,7 @@ def send(client: TestClient, tally: Tally) -> Send:
 @pytest.mark.timeout(60)
 def test_bombs_of_png(send: Send) -> None:
     statuses = [send("bombs", data) for data in crafted.png_bombs()]
-    # Those that are whole pictures within the bounds are served, whatever else they pack.
+    # A whole picture within the bounds is served, whatever else the file contains.
     assert {statuses[2], statuses[3]} == {413}
     assert send("bombs", crafted.png(64, 64)) == 400
 
@@ -86,7 +86,7 @@ def test_pictures_that_are_too_large_by_their_header(send: Send) -> None:
 @pytest.mark.parametrize("form", FORMS)
 def test_truncated_pictures(send: Send, form: str) -> None:
     data = photo(form)
-    # Up to the last tenth: a PNG may lack its end and have all of its pixels.
+    # Cut off at least the last tenth: a PNG may lack its end and still have all of its pixels.
     cuts = {round(len(data) * share / 30) for share in range(28)} | {1, 2, 3, 8, 12, 16, 30}
     for cut in sorted(cuts):
         assert send("truncated", data[:cut]) in (400, 415), cut
@@ -131,7 +131,7 @@ def test_unusual_pixels_are_served(send: Send) -> None:
 
 @pytest.mark.parametrize("form", FORMS)
 def test_absurd_metadata_is_passed_over(send: Send, form: str) -> None:
-    # Pillow reads an AVIF's EXIF when it opens it, and does not open it where it cannot.
+    # Pillow reads an AVIF's EXIF when it opens the file, and fails to open it if it cannot.
     served = (202, 400) if form == "AVIF" else (202,)
     for exif in (*crafted.exifs(), crafted.unwritable_exif()):
         assert send("absurd metadata", crafted.with_exif(form, exif)) in served, exif[:40]
@@ -144,7 +144,7 @@ def test_a_picture_that_ends_its_decoder_is_refused_and_the_next_is_served(
     app: FastAPI, send: Send, bounds: DecoderSandbox
 ) -> None:
     app.state.services = replace(app.state.services, sandbox=bounds)
-    # It would compute for minutes.
+    # Without a limit, this would decode for minutes.
     assert send("bombs", crafted.jpeg_of_many_scans(20_000)) == 400
     assert send("bombs", photo("JPEG")) == 202
 
@@ -167,7 +167,7 @@ def test_a_bomb_stops_nobody_else(app: FastAPI, send: Send) -> None:
     slow.start()
     for _ in range(10):
         assert send("bombs", photo("PNG")) == 202
-    assert found == []  # still at it
+    assert found == []  # still decoding
     slow.join()
     assert found == [400]
 

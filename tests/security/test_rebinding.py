@@ -1,4 +1,4 @@
-"""Names and answers that lead elsewhere at the second look: nothing inside is ever connected to."""
+"""Names and answers that lead elsewhere the second time: we never connect to anything inside."""
 
 import asyncio
 import ssl
@@ -21,7 +21,7 @@ from tests.security.hostile import NAME, Listener, Resolver, answering, listenin
 from tests.security.tally import Tally
 from tests.support.certificates import make_certificate
 
-# 127.0.0.2 plays the public address: it is opened, and 127.0.0.1 is the inside.
+# 127.0.0.2 plays the public address and is allowed; 127.0.0.1 plays the inside.
 PUBLIC, INSIDE = "127.0.0.2", "127.0.0.1"
 OPEN = (ip_network(f"{PUBLIC}/32"),)
 
@@ -43,14 +43,14 @@ BINDINGS = {
 
 @pytest.fixture
 def inside() -> Iterator[Listener]:
-    """Nobody may connect to it: not for a picture, and not to find out whether it listens."""
+    """Listen inside: nothing may connect, neither for a picture nor to probe the port."""
     with listening(answering(b"secret"), host=INSIDE) as listener:
         yield listener
 
 
 @pytest.fixture
 def public(inside: Listener) -> Iterator[Listener]:
-    """At the same port, outside."""
+    """Listen outside, on the same port."""
     with listening(answering(b"picture"), host=PUBLIC, port=inside.port) as listener:
         yield listener
 
@@ -89,7 +89,7 @@ def test_a_name_that_changes_never_gets_a_fetch_inside(
 
     asyncio.run(often())
     assert inside.connections == []
-    assert resolver.calls == 8  # once a fetch: what was judged is what was connected to
+    assert resolver.calls == 8  # one per fetch: the address judged is the one connected to
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def deliver(
     hook_secrets: HookSecrets,
     submission: Callable[..., Submission],
 ) -> Callable[[str, int], list[object]]:
-    """Makes attempts at a webhook to a URL; what came of each."""
+    """Return a function that makes attempts at a webhook to a URL and returns their results."""
 
     def make(url: str, times: int) -> list[object]:
         hook_secrets.current("local")

@@ -1,4 +1,4 @@
-"""Receivers of webhooks that want something else: each attempt ends in time, unread."""
+"""Webhook receivers that misbehave: each attempt ends in time, and the body is not read."""
 
 import asyncio
 import threading
@@ -21,7 +21,7 @@ from tests.security.tally import Tally
 from tests.support.receiver import running_receiver
 
 SECONDS = 0.5  # instead of fifteen
-GRACE = 10  # s that a busy machine may take; what these receivers do has no end
+GRACE = 10  # s of slack for a busy machine; these receivers never stop by themselves
 
 SLOW = {
     "says nothing",
@@ -29,7 +29,7 @@ SLOW = {
     "drips header lines",
     "drips interim answers",
 }
-# Their heads are whole: what comes after is not waited for.
+# Their heads are complete; the sender does not wait for the rest.
 ANSWERED = {
     "drips its body": 200,
     "drips chunks": 200,
@@ -59,7 +59,7 @@ def attempt(
     hook_secrets: HookSecrets,
     submission: Callable[..., Submission],
 ) -> Callable[[str], object]:
-    """Makes one attempt at a webhook; what came of it."""
+    """Return a function that makes one attempt at a webhook and returns its result."""
 
     def make(url: str) -> object:
         hook_secrets.current("local")
@@ -139,13 +139,13 @@ def test_a_caller_with_many_slow_receivers_delays_no_other_caller(
 
     with running_receiver() as quick, listening(SERVERS["says nothing"]) as slow:
         for caller in ("mallory", "ben"):
-            hook_secrets.current(caller)  # its connection stands before names lead elsewhere
+            hook_secrets.current(caller)  # connects to Redis before the resolver is replaced
         monkeypatch.setattr("socket.getaddrinfo", Resolver([["127.0.0.1"]]))
-        for number in range(many):  # each name a receiver of its own
+        for number in range(many):  # each name counts as a separate receiver
             end_an_edit("mallory", f"http://n{number}.{NAME}:{slow.port}/")
         end_an_edit("ben", f"{quick.url}/hook")
         seconds = asyncio.run(seconds_until(lambda: quick.received))
     tally.count("slow receivers of one caller", "refused", many)
     assert quick.received
     assert len(slow.connections) <= MAX_AT_ONCE
-    assert seconds < 20  # he waits for none of hers, which take 30 s each
+    assert seconds < 20  # ben waits for none of mallory's, which take 30 s each

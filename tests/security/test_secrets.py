@@ -1,4 +1,4 @@
-"""Secrets in logs and settings: whatever comes along is unreadable, and can come by file."""
+"""Secrets in logs and settings: logs never show them, and settings can read them from files."""
 
 import logging
 from pathlib import Path
@@ -70,7 +70,7 @@ def test_settings_show_no_secret_and_take_it_from_a_file(
     for shown in (repr(found), str(found), str(found.model_dump()), found.model_dump_json()):
         assert REDIS_PASSWORD not in shown
     monkeypatch.setenv("REDIS_URL", redis_url)
-    assert Settings(_env_file=None).broker_url == redis_url  # the environment comes first
+    assert Settings(_env_file=None).broker_url == redis_url  # the environment takes precedence
 
 
 @pytest.mark.parametrize(

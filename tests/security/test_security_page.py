@@ -1,4 +1,4 @@
-"""docs/security.md and its part of docs/promises.md keep up with the tests."""
+"""docs/security.md and its part of docs/promises.md match the tests."""
 
 from collections import Counter
 

@@ -1,4 +1,4 @@
-"""Clients that take their time, or say things that are no HTTP: raw sockets against the server."""
+"""Slow clients, and clients that do not speak HTTP: raw sockets against the server."""
 
 import json
 import logging
@@ -30,14 +30,14 @@ from tests.support.waiting import until
 
 __all__ = ["address", "app", "settings"]
 
-WAITING_SECONDS = 30  # for what these clients, which would go on for ever, never end themselves
+WAITING_SECONDS = 30  # these clients never stop by themselves, so the server must end them in time
 
 POST = b"POST /v1/edits HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 FORM = b"POST /v1/edits HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\n"
 GET = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
-Client = tuple[bytes, bytes]  # what it says at once, and what it says again and again
+Client = tuple[bytes, bytes]  # what it sends at once, and what it sends again and again
 
 DRIPPING_HEADS: dict[str, Client] = {
     "nothing at all": (b"", b""),
@@ -68,7 +68,7 @@ DRIPPING_BODIES: dict[str, Client] = {
 
 
 def converse(address: tuple[str, int], clients: Sequence[Client]) -> list[bytes]:
-    """Play such clients at once until the server has closed all; what each was told."""
+    """Run these clients at once until the server has closed all; return what each received."""
     end = time.monotonic() + WAITING_SECONDS
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.create_connection(address)) for _ in clients]
@@ -95,7 +95,7 @@ def converse(address: tuple[str, int], clients: Sequence[Client]) -> list[bytes]
 
 
 def is_closed(one: socket.socket) -> bool:
-    """Whether the server has ended a connection on which it has said nothing."""
+    """Return whether the server has closed a connection on which it sent nothing."""
     one.setblocking(False)
     try:
         return one.recv(1) == b""
@@ -106,7 +106,7 @@ def is_closed(one: socket.socket) -> bool:
 
 
 def problem_in(heard: bytes) -> dict[str, object]:
-    """The last answer's problem."""
+    """Return the problem in the last answer."""
     head, _, body = heard.rpartition(b"\r\n\r\n")
     assert b"application/problem+json" in head
     problem: dict[str, object] = json.loads(body)
@@ -151,7 +151,7 @@ def test_bodies_in_memory_are_bounded_together(address: tuple[str, int], tally: 
     heard = converse(address, clients)
     codes = [problem_in(said)["code"] for said in heard]
     tally.count("large bodies that do not end", "refused", len(codes))
-    assert set(codes) == {"invalid_request", "unavailable"}  # too slow; or no room for it
+    assert set(codes) == {"invalid_request", "unavailable"}  # too slow, or no memory left for it
     assert codes.count("invalid_request") <= 5
     assert all(b"retry-after: 5" in said.lower() for said in heard if b" 503 " in said[:20])
 
@@ -159,7 +159,7 @@ def test_bodies_in_memory_are_bounded_together(address: tuple[str, int], tally: 
 def test_whoever_waits_for_an_edit_takes_no_room(
     address: tuple[str, int], make_image: Callable[..., bytes]
 ) -> None:
-    large = make_image("PNG") + bytes(2 * ROOM // 3)  # what follows a picture's end is passed over
+    large = make_image("PNG") + bytes(2 * ROOM // 3)  # data after a picture's end is ignored
     base = f"http://127.0.0.1:{address[1]}"
 
     def post(**headers: str) -> int:
@@ -178,7 +178,7 @@ def test_whoever_waits_for_an_edit_takes_no_room(
 
 
 def test_idle_connections_keep_nobody_out(settings: Settings, app: FastAPI, tally: Tally) -> None:
-    connection_limits = replace(PATIENCE, head_seconds=120)  # none of them is closed for its age
+    connection_limits = replace(PATIENCE, head_seconds=120)  # none of them times out
     with (
         serving(settings, app=app, connection_limits=connection_limits) as url,
         ExitStack() as stack,

@@ -1,4 +1,4 @@
-"""Clients that ask for much and take little of it."""
+"""Clients that request a lot and read little of it."""
 
 import socket
 import time
@@ -19,7 +19,7 @@ __all__ = ["address", "app", "settings"]
 
 @pytest.fixture
 def large(store: EditStore, settings: Settings, submission: Callable[..., Submission]) -> str:
-    """The path of an output of some megabytes."""
+    """Return the path of an output of some megabytes."""
     edit = submission()
     store.submit(edit, limit=10)
     claim = store.claim("zoo")
@@ -50,7 +50,7 @@ def test_an_answer_that_is_not_taken_is_not_kept(
         with pytest.raises(ConnectionError):
             while data := client.recv(65536):
                 taken += len(data)
-            raise ConnectionResetError  # closed in order, but short
+            raise ConnectionResetError  # closed cleanly, but incomplete
     tally.count("clients that do not take their answer", "refused")
     assert taken < 16 * MB
 
@@ -65,14 +65,14 @@ def test_many_answers_that_are_not_taken_are_bounded_together(
             client.sendall(f"GET {large} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
             time.sleep(UNREAD_SECONDS / 20)
         tally.count("clients that do not take their answer", "refused", most)
-        # Who comes now and takes it is served, although the first have not run out of time.
+        # A new client that reads its answer is served, although the first have not timed out yet.
         with socket.create_connection(address) as honest:
             assert taken_from(honest, large) > 16 * MB
         assert sum(rest_of(client) > 16 * MB for client in clients) <= 2  # 40 MB in all
 
 
 def rest_of(client: socket.socket) -> int:
-    """How many bytes still come."""
+    """Return how many bytes still arrive."""
     client.settimeout(10)
     taken = 0
     with suppress(ConnectionError):
@@ -82,7 +82,7 @@ def rest_of(client: socket.socket) -> int:
 
 
 def taken_from(client: socket.socket, path: str, *, pause: float = 0, until: float = 0) -> int:
-    """How many bytes of an answer arrive, read with pauses until then."""
+    """Return how many bytes of an answer arrive, with pauses for the first `until` seconds."""
     client.settimeout(10)
     client.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
     taken, end = 0, time.monotonic() + until

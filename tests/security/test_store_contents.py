@@ -1,4 +1,4 @@
-"""Somebody who can write to Redis spoils what the service keeps there."""
+"""Someone with write access to Redis damages what the service stores there."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -27,14 +27,14 @@ Submit = Callable[..., Submission]
 
 @pytest.fixture
 def raw(redis_url: str) -> Iterator["redis.Redis"]:
-    """A client that sends bytes as they are."""
+    """Return a client that sends bytes as they are."""
     with redis.Redis.from_url(redis_url) as client:
         yield client
 
 
 @pytest.fixture
 def browser(settings: Settings, store: EditStore, model: Model) -> Iterator[TestClient]:  # noqa: F811
-    """What the API did not expect is a 500 to look at, not an exception of the test's."""
+    """Run a client to which an unexpected error is a 500, not an exception in the test."""
     store.announce("worker-1", model)
     with TestClient(create_app(settings), raise_server_exceptions=False) as browser:
         yield browser
@@ -42,7 +42,7 @@ def browser(settings: Settings, store: EditStore, model: Model) -> Iterator[Test
 
 @pytest.fixture
 def accept(store: EditStore, submission: Submit) -> Callable[..., Submission]:
-    """Puts an edit into the queue."""
+    """Return a function that puts an edit into the queue."""
 
     def submit(**params: Any) -> Submission:
         made = submission(**params)
@@ -53,7 +53,7 @@ def accept(store: EditStore, submission: Submit) -> Callable[..., Submission]:
 
 
 def spoilt(raw: "redis.Redis", key: str) -> Iterator[str]:
-    """Every way to spoil a hash, one after the other; in between it is as it was."""
+    """Damage a hash in every way, one at a time, and restore it in between."""
     fields = raw.hgetall(key)
     for name, value in fields.items():
         for junk in (None, *JUNK):

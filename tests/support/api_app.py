@@ -1,4 +1,4 @@
-"""The application on a real Valkey and a real folder: fixtures to import, and a real server."""
+"""Fixtures for the application on a real Valkey and a real folder, and a real server to run it."""
 
 import hashlib
 import threading
@@ -124,7 +124,7 @@ def serving(
     app: FastAPI | None = None,
     connection_limits: ConnectionLimits | None = None,
 ) -> Iterator[str]:
-    """Run the application in a real server on a free port of loopback; yield its address."""
+    """Run the application in a real server on a free loopback port; yield its address."""
     config = server_config(
         app or create_app(settings),
         host="127.0.0.1",

@@ -1,4 +1,4 @@
-"""A certificate such as C2PA wants, made for a test: a chain of two, good for a month."""
+"""A certificate as C2PA requires it, made for a test: a chain of two, valid for a month."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +13,7 @@ Key = ec.EllipticCurvePrivateKey
 
 
 def make_certificate(folder: Path) -> tuple[Path, Path]:
-    """Files of a certificate (with its chain) and its key."""
+    """Write a certificate (with its chain) and its key, and return the files."""
     above, own = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     chain = (_certificate("signer", own, above, top=False), _certificate("top", above, above))
     certificate, key = folder / "certificate.pem", folder / "key.pem"

@@ -1,10 +1,10 @@
-"""Colour profiles made by hand (ICC.1:2001-04, matrix and curves), for pictures that carry one."""
+"""Handmade colour profiles (ICC.1:2001-04, matrix and curves), for pictures that carry one."""
 
 import struct
 
 Colour = tuple[float, float, float]
 
-# sRGB's colorants as a profile has them: XYZ under D50 (IEC 61966-2-1, Bradford-adapted).
+# sRGB's colorants as a profile stores them: XYZ under D50 (IEC 61966-2-1, Bradford-adapted).
 RED = (0.4361, 0.2225, 0.0139)
 GREEN = (0.3851, 0.7169, 0.0971)
 BLUE = (0.1431, 0.0606, 0.7141)
@@ -13,7 +13,7 @@ _WHITE = (0.9642, 1.0, 0.8249)  # D50
 
 
 def colour_profile(red: Colour, green: Colour, blue: Colour) -> bytes:
-    """A display's profile: these colorants (XYZ under D50), a gamma of 2.2."""
+    """Return a display's profile: these colorants (XYZ under D50), a gamma of 2.2."""
     gamma = b"curv" + bytes(4) + struct.pack(">IH", 1, round(2.2 * 256)) + bytes(2)
     tags = {
         b"rXYZ": _xyz(red),
@@ -41,5 +41,5 @@ def _xyz(colour: tuple[float, ...]) -> bytes:
 
 
 def _fixed(numbers: tuple[float, ...]) -> bytes:
-    """s15Fixed16."""
+    """Encode a number as an s15Fixed16."""
     return struct.pack(f">{len(numbers)}i", *(round(number * 65536) for number in numbers))

@@ -1,4 +1,4 @@
-"""The one-machine stack as a process, started as a person would start it."""
+"""The one-machine stack as a process, started as a user would start it."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class RunningStack:
-    """The process, what it printed so far, and its children."""
+    """The process, its output so far, and its children."""
 
     def __init__(self, data: Path, port: int, *chosen: str):
         self.data, self.port = data, port
@@ -51,7 +51,7 @@ class RunningStack:
         self.family += self.process.children(recursive=True)
 
     def child(self, part: str) -> psutil.Process:
-        """Wait for a child with this in its command line, and return it."""
+        """Wait for a child whose command line contains this, and return it."""
         found: list[psutil.Process] = []
 
         def look() -> bool:
@@ -65,7 +65,7 @@ class RunningStack:
         return int(self.process.wait(PATIENCE))
 
     def living(self) -> list[psutil.Process]:
-        """Return the processes that were ever noted and still run."""
+        """Return the noted processes that still run."""
         return [one for one in self.family if one.is_running() and one.status() != "zombie"]
 
 

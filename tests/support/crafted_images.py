@@ -1,4 +1,4 @@
-"""Pictures made by hand to do harm, each by the kind that the table of bad inputs names."""
+"""Handmade hostile pictures, grouped as in the table of bad inputs."""
 
 import io
 import struct
@@ -16,7 +16,7 @@ MIB = 2**20
 def photo(
     form: str, *, mode: str = "RGB", size: tuple[int, int] = (96, 64), **save: object
 ) -> bytes:
-    """A small picture with some detail."""
+    """Return a small picture with some detail."""
     shade = Image.linear_gradient("L").resize(size)
     bands = [shade, shade.transpose(Image.Transpose.FLIP_LEFT_RIGHT), shade.rotate(180)]
     file = io.BytesIO()
@@ -40,13 +40,13 @@ def chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def png(width: int, height: int, *chunks: bytes, depth: int = 8, colour: int = 0) -> bytes:
-    """A PNG of these chunks between its header and its end."""
+    """Return a PNG with these chunks between its header and its end."""
     header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
     return PNG + chunk(b"IHDR", header) + b"".join(chunks) + chunk(b"IEND", b"")
 
 
 def zeros(count: int) -> bytes:
-    """So many zeros, compressed a thousandfold."""
+    """Return this many zeros, compressed a thousandfold."""
     packer = zlib.compressobj(9)
     return b"".join([*(packer.compress(bytes(MIB)) for _ in range(count // MIB)), packer.flush()])
 
@@ -54,7 +54,7 @@ def zeros(count: int) -> bytes:
 def png_bombs() -> Iterator[bytes]:
     rows = chunk(b"IDAT", zlib.compress(bytes(65 * 64)))
     bomb = zeros(128 * MIB)
-    yield png(64, 64, chunk(b"IDAT", bomb))  # far more pixels than it says
+    yield png(64, 64, chunk(b"IDAT", bomb))  # far more pixels than its header states
     yield png(7000, 7000, chunk(b"IDAT", zeros(50 * MIB)), depth=1)
     yield png(60_000, 60_000, chunk(b"IDAT", bomb))
     yield png(2**31 - 1, 2**31 - 1, rows)
@@ -67,7 +67,7 @@ def png_bombs() -> Iterator[bytes]:
 
 
 def broken_pngs() -> Iterator[bytes]:
-    """Their chunks are whole, checksums and all; what they hold is not."""
+    """Yield PNGs whose chunks and checksums are intact, but whose contents are not."""
     rows = zlib.compress(bytes(65 * 64))
     yield png(64, 64, chunk(b"IDAT", rows[:2] + b"no rows"))
     yield png(64, 64, chunk(b"IDAT", rows[:-20]), chunk(b"IDAT", b"no rows"))
@@ -82,10 +82,10 @@ def segment(marker: int, data: bytes) -> bytes:
 
 
 def jpeg_of_many_scans(scans: int, *, side: int = 7000) -> bytes:
-    """Ten bytes a scan, and the decoder goes over the whole picture in each."""
+    """Return a JPEG with ten bytes per scan; the decoder processes the whole picture in each."""
     frame = struct.pack(">BHHB", 8, side, side, 1) + b"\1\x11\0"
     tables = segment(0xDB, b"\0" + b"\1" * 64)
-    for kind in (0x00, 0x10):  # one code, of one bit, for the value 0
+    for kind in (0x00, 0x10):  # one code of one bit, for the value 0
         tables += segment(0xC4, bytes([kind, 1]) + bytes(15) + b"\0")
     first = segment(0xDA, b"\1\1\0\0\0\0") + b"\0"
     more = segment(0xDA, b"\1\1\0\1\x3f\0") + b"\0"
@@ -93,7 +93,7 @@ def jpeg_of_many_scans(scans: int, *, side: int = 7000) -> bytes:
 
 
 def jpeg_sized(width: int, height: int) -> bytes:
-    """A small JPEG whose header says another size."""
+    """Return a small JPEG whose header states another size."""
     data = bytearray(photo("JPEG"))
     at = data.index(b"\xff\xc0") + 5
     data[at : at + 4] = struct.pack(">HH", height, width)
@@ -109,7 +109,7 @@ def webp(kind: bytes, data: bytes) -> bytes:
 
 
 def sized_by_ispe(form: str, width: int, height: int) -> bytes:
-    """A HEIF or AVIF whose property of its extent says another size."""
+    """Return a HEIF or AVIF whose `ispe` property states another size."""
     data = bytearray(photo(form))
     at = data.index(b"ispe") + 8
     data[at : at + 8] = struct.pack(">II", width, height)
@@ -117,7 +117,7 @@ def sized_by_ispe(form: str, width: int, height: int) -> bytes:
 
 
 def oversized() -> Iterator[bytes]:
-    """By their headers."""
+    """Yield pictures whose headers state too large a size."""
     yield jpeg_sized(65_500, 65_500)
     yield jpeg_sized(10_000, 5_001)
     yield webp(b"VP8L", b"\x2f" + struct.pack("<I", 0x0FFFFFFF) + bytes(100))
@@ -132,7 +132,7 @@ def oversized() -> Iterator[bytes]:
 
 
 def ifd(*entries: tuple[int, int, int, int], then: int = 0) -> bytes:
-    """EXIF of one directory: tag, type, count, value or offset."""
+    """Return EXIF of one directory: tag, type, count, value or offset."""
     rows = b"".join(struct.pack(">HHII", *entry) for entry in entries)
     return (
         b"Exif\0\0MM\0*\0\0\0\x08"
@@ -147,8 +147,8 @@ def exifs() -> Iterator[bytes]:
     yield b"Exif\0\0"
     yield b"Exif\0\0" + bytes(60_000)
     yield b"Exif\0\0MM\0*\xff\xff\xff\xff"
-    yield ifd((0x112, 3, 1, 6 << 16), then=8)  # after itself
-    yield ifd((0x8769, 4, 1, 8), (0x8825, 4, 1, 8), (0x014A, 4, 1, 8))  # inside itself
+    yield ifd((0x112, 3, 1, 6 << 16), then=8)  # followed by itself
+    yield ifd((0x8769, 4, 1, 8), (0x8825, 4, 1, 8), (0x014A, 4, 1, 8))  # nested in itself
     yield ifd((0x112, 3, 2**32 - 1, 0))
     yield ifd((0x112, 2, 4, 0x36000000))
     yield ifd((0x112, 5, 1, 8))
@@ -159,7 +159,7 @@ def exifs() -> Iterator[bytes]:
 
 
 def with_exif(form: str, exif: bytes) -> bytes:
-    """A picture with this EXIF, which the writers of the last two formats would not take."""
+    """Return a picture with this EXIF, which Pillow's HEIF and AVIF writers would reject."""
     if form not in ("HEIF", "AVIF"):
         return photo(form, exif=exif)
     plain = ifd((0x100, 3, 1, 1 << 16))
@@ -171,7 +171,7 @@ def with_exif(form: str, exif: bytes) -> bytes:
 
 
 def unwritable_exif() -> bytes:
-    """A text stands where a number belongs: Pillow reads it, and cannot write it."""
+    """Return EXIF with text instead of a number: Pillow can read it, but not write it."""
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 6
     exif[ExifTags.Base.Make] = "Maker"
@@ -183,7 +183,7 @@ def profiles() -> Iterator[bytes]:
     yield b"\0"
     yield bytes(60_000)
     yield whole[:200]
-    yield whole[:128] + b"\xff\xff\xff\xff" + whole[132:]  # so many tags
+    yield whole[:128] + b"\xff\xff\xff\xff" + whole[132:]  # the number of tags
     yield whole[:132] + b"rXYZ\xff\xff\xff\xf0\0\0\0\x10" + whole[144:]
     yield b"\xff\xff\xff\xff" + whole[4:]
     yield whole.replace(b"RGB ", b"CMYK")
@@ -191,7 +191,7 @@ def profiles() -> Iterator[bytes]:
     yield whole.replace(b"curv", b"para")
 
 
-# --- Files of two kinds, and of others
+# --- Polyglots, and files of other formats
 
 
 def polyglots() -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""Tables of the docs, among them the promises, whose last column names the tests that hold them."""
+"""Tables of the docs, including the promises, whose last column names the tests that hold them."""
 
 import ast
 import re
@@ -16,14 +16,14 @@ _TEST_CELL = re.compile(rf"{_TEST}(?:, {_TEST})*")
 
 
 class Promise(NamedTuple):
-    """A row of the page of promises: its text, and its tests by file (below tests/) and name."""
+    """A row of docs/promises.md: its text, and its tests by file (below tests/) and name."""
 
     text: str
     tests: tuple[tuple[str, str], ...]
 
     @property
     def missing_tests(self) -> list[str]:
-        """Those of its tests that do not exist."""
+        """Return those of its tests that do not exist."""
         return [f"{file}::{name}" for file, name in self.tests if name not in _functions_of(file)]
 
 
@@ -33,7 +33,7 @@ def promises(heading: str) -> list[Promise]:
 
 
 def rows(page: str, heading: str) -> Iterator[tuple[str, ...]]:
-    """Yield the cells of every table row below a heading of a page, up to the next of its level."""
+    """Yield the cells of each table row under a heading, up to the next one of the same level."""
     _, found, rest = (DOCS / page).read_text().partition(f"\n{heading}\n")
     assert found, f"{page} has no {heading!r}"
     level = heading.partition(" ")[0]
@@ -54,7 +54,7 @@ def _promise(cells: tuple[str, ...]) -> Promise:
 
 @cache
 def _functions_of(file: str) -> set[str]:
-    """Return the names of a test file's functions; none if there is no such file."""
+    """Return the names of a test file's functions; empty if the file does not exist."""
     path = TESTS / file
     tree = ast.parse(path.read_text() if path.is_file() else "")
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef)

@@ -1,4 +1,4 @@
-"""Loading a model by its hub id, in a process of its own."""
+"""Load a model by its hub id in a separate process."""
 
 import os
 import subprocess
@@ -6,7 +6,7 @@ import sys
 
 
 def load_by_hub_id(**environment: str) -> subprocess.CompletedProcess[str]:
-    """In a process of its own: the hub's client reads its environment when imported."""
+    """Load in a separate process: the hub's client reads its environment when it is imported."""
     code = (
         "from baret import Editor, BaretError\n"
         "try: print(Editor.from_pretrained('some-org/some-model', device='cpu').model.identity)\n"

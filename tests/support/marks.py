@@ -1,4 +1,4 @@
-"""Reading what a picture says of itself, with parsers of others."""
+"""Reading what a picture states about itself, with third-party parsers."""
 
 import io
 import json
@@ -16,7 +16,7 @@ RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 
 
 def xmp_of(data: bytes) -> dict[str, str]:
-    """The XMP properties of a picture; empty without XMP."""
+    """Return a picture's XMP properties; empty if it has no XMP."""
     packet = Image.open(io.BytesIO(data)).info.get("xmp")
     if packet is None:
         return {}
@@ -27,7 +27,7 @@ def xmp_of(data: bytes) -> dict[str, str]:
 
 
 def assert_marked(data: bytes, model: str = "zoo") -> None:
-    """Fail unless the picture says what it is."""
+    """Fail unless the picture states its AI source, the model and BARET."""
     properties = xmp_of(data)
     assert properties[f"{IPTC}DigitalSourceType"] == SOURCE_TYPE
     assert properties[f"{IPTC}AISystemUsed"] == model
@@ -35,7 +35,7 @@ def assert_marked(data: bytes, model: str = "zoo") -> None:
 
 
 def manifest_of(data: bytes, content_type: str) -> tuple[str, dict[str, Any]]:
-    """(state, manifest) as C2PA's own library judges it: "Valid" is signed and unbroken."""
+    """Return (state, manifest) from C2PA's own library; "Valid" means signed and unbroken."""
     with c2pa.Reader(content_type, io.BytesIO(data)) as reader:
         told = json.loads(reader.json())
         return str(reader.get_validation_state()), told["manifests"][told["active_manifest"]]

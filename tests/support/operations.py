@@ -1,4 +1,4 @@
-"""The operations of the API, for tests that call each of them."""
+"""The operations of the API, for tests that call each one."""
 
 from tests.support.problems import UNKNOWN_EDIT
 

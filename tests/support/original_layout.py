@@ -1,6 +1,6 @@
-"""Save a Stable Diffusion in the layout of its original single files.
+"""Save a Stable Diffusion model in the layout of the original single files.
 
-The names follow the published files of Stable Diffusion 1.x (the UNet of CompVis/latent-diffusion,
+The names match the published files of Stable Diffusion 1.x (the UNet of CompVis/latent-diffusion,
 its autoencoder, CLIP's text model under `cond_stage_model.transformer`).
 """
 
@@ -36,7 +36,7 @@ _VAE_ATTENTION = {
 
 
 def unet_name(name: str) -> str:
-    """Return the original name of one of diffusers' UNet weights."""
+    """Return the original name of a UNet weight of diffusers."""
     for ours, theirs in _UNET_ENDS.items():
         if name.startswith(ours + "."):
             return theirs + name.removeprefix(ours)
@@ -65,7 +65,7 @@ def unet_name(name: str) -> str:
 
 
 def vae_name(name: str) -> str:
-    """Return the original name of one of diffusers' VAE weights."""
+    """Return the original name of a VAE weight of diffusers."""
     name = name.replace("conv_norm_out", "norm_out").replace("conv_shortcut", "nin_shortcut")
     name = re.sub(r"mid_block\.resnets\.(\d)", lambda m: f"mid.block_{int(m[1]) + 1}", name)
     if "mid_block.attentions.0." in name:
@@ -81,13 +81,13 @@ def vae_name(name: str) -> str:
 
 
 def save_original(pipeline: StableDiffusionPipeline, path: Path) -> None:
-    """Write a pipeline's weights as one file of the original layout."""
+    """Write a pipeline's weights to one file in the original layout."""
     weights: dict[str, torch.Tensor] = {}
     for name, tensor in pipeline.unet.state_dict().items():
         weights[f"model.diffusion_model.{unet_name(name)}"] = tensor
     for name, tensor in pipeline.vae.state_dict().items():
         theirs = vae_name(name)
-        convolution = re.search(r"attn_1\.(q|k|v|proj_out)\.weight", theirs)  # 1×1 there
+        convolution = re.search(r"attn_1\.(q|k|v|proj_out)\.weight", theirs)  # 1×1 in the original
         weights[f"first_stage_model.{theirs}"] = tensor[..., None, None] if convolution else tensor
     for name, tensor in pipeline.text_encoder.state_dict().items():
         bare = name.removeprefix("text_model.")

@@ -8,7 +8,7 @@ UNKNOWN_EDIT = "edit_" + "0" * 32
 
 
 def assert_problem(answer: Response, status: int, code: str) -> dict[str, Any]:
-    """Assert that an answer is this problem, complete and without internals, and return it."""
+    """Assert that an answer is this complete problem, without internals, and return it."""
     problem: dict[str, Any] = answer.json()
     assert (answer.status_code, problem["code"]) == (status, code), problem
     assert answer.headers["content-type"] == "application/problem+json"

@@ -1,4 +1,4 @@
-"""What the conftests of tests that run whole services share: time limits and logs of failures."""
+"""Time limits and logs of failures, shared by the conftests of tests that run whole services."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.service import LOG_TAIL, Service
 
-SECONDS = 3600  # each wait has PATIENCE, and a test on a busy machine waits many times
+SECONDS = 3600  # each wait may take PATIENCE, and a test on a busy machine waits many times
 
 
 def give_time(items: list[pytest.Item], folder: Path) -> None:
@@ -18,7 +18,7 @@ def give_time(items: list[pytest.Item], folder: Path) -> None:
 
 
 def add_logs(item: pytest.Item, report: Any) -> Any:
-    """Add the end of every process's log to the report of a failure."""
+    """Add the end of every process's log to the report of a failed test."""
     if report.failed:
         for service in getattr(item, "funcargs", {}).values():
             if isinstance(service, Service):

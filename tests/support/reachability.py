@@ -1,4 +1,4 @@
-"""What a decoder's process can get hold of. A module of its own: that process imports it."""
+"""What a decoder's process can reach; a separate module, because that process imports it."""
 
 import socket
 from multiprocessing.connection import Connection
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def reaches(data: bytes, pipe: Connection) -> None:
-    """Try to, and tell what was reached; `data` names a file to write."""
+    """Try to reach files and a port, and send what was reached; `data` names a file to write."""
     found = []
     for reach in (
         lambda: Path("/etc/passwd").read_text(),

@@ -1,4 +1,4 @@
-"""A local receiver of webhooks, which records requests and answers by path."""
+"""A local webhook receiver that records requests and answers by path."""
 
 import threading
 from collections.abc import Iterator
@@ -22,8 +22,8 @@ class Received:
 class Receiver:
     """A running receiver; `url` is its root.
 
-    A path answers 204, or its (status, headers) in `answers`. A path in `held` answers once its
-    event is set.
+    A path answers with 204, or with its (status, headers) in `answers`. A path in `held` answers
+    once its event is set.
     """
 
     url: str

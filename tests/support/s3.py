@@ -1,4 +1,4 @@
-"""An S3 server on this machine: rclone's, with a folder for its disk, which can be broken."""
+"""A local S3 server that a test can break: rclone, with a folder as its disk."""
 
 import os
 import socket
@@ -15,7 +15,7 @@ _KEY, _SECRET = "someone", "a-secret-of-tests"
 
 
 class S3(Server):
-    """Its bucket is a folder, so what was written outlives it."""
+    """An S3 server whose bucket is a folder, so that its data survives a restart."""
 
     def __init__(self, disk: Path):
         self.folder = disk / BUCKET
@@ -28,7 +28,7 @@ class S3(Server):
 
     @property
     def settings(self) -> dict[str, str]:
-        """The environment in which its clients find it."""
+        """Return the environment variables that point its clients to it."""
         return {
             "BARET_STORE_URL": f"s3://{BUCKET}/baret",
             "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self._port}",
@@ -44,7 +44,7 @@ class S3(Server):
 
 @contextmanager
 def running_s3(disk: Path) -> Iterator[S3]:
-    """A server that runs while inside."""
+    """Run a server inside the block."""
     server = S3(disk)
     server.start()
     try:

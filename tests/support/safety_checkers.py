@@ -1,4 +1,4 @@
-"""A tiny safety checker of the real class that refuses everything or nothing."""
+"""A tiny safety checker of the real class, which refuses everything or nothing."""
 
 from pathlib import Path
 
@@ -19,8 +19,8 @@ TINY = {
 def add_checker(folder: Path, *, refuses: bool) -> None:
     """Add a safety checker to a model's folder.
 
-    It refuses images nearer to a concept than the concept's weight. A cosine lies between −1 and 1,
-    so a weight of −2 refuses everything and one of 2 nothing.
+    It refuses an image if its cosine with a concept exceeds the concept's weight. A cosine lies
+    between −1 and 1, so a weight of −2 refuses everything and one of 2 nothing.
     """
     torch.manual_seed(0)
     config = CLIPConfig(vision_config=TINY, projection_dim=8)

@@ -1,4 +1,4 @@
-"""A server process that a test can break and start again at the same address."""
+"""A server process that a test can break and restart at the same address."""
 
 import signal
 import subprocess
@@ -9,7 +9,7 @@ from tests.support.waiting import PATIENCE, until
 
 
 class Server:
-    """A server, not started yet."""
+    """A server process, not started yet."""
 
     def __init__(
         self,
@@ -23,7 +23,7 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it on the data that it left, and wait until it answers."""
+        """Start it on its earlier data, and wait until it answers."""
         self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, env=self._env)
         until(self._answers, f"{self._command[0]} to answer", check=self._check_running)
 
@@ -38,7 +38,7 @@ class Server:
         self._process.send_signal(number)
 
     def kill(self) -> None:
-        """Kill it with SIGKILL, even if it is stopped."""
+        """Kill it with SIGKILL, even while it is stopped."""
         self._end(signal.SIGKILL)
 
     def stop(self) -> None:

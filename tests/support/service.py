@@ -22,13 +22,13 @@ from deploy.local.ports import free_port
 from tests.support.commands import ROOT
 from tests.support.waiting import PATIENCE, until
 
-LOG_TAIL = 4000  # characters that a failure shows
+LOG_TAIL = 4000  # characters of a log that a failure shows
 Edit = dict[str, Any]
 T = TypeVar("T")
 
 
 class Process:
-    """One part of the service, and the lines it logs."""
+    """One process of the service, and the lines it logs."""
 
     def __init__(self, module: str, log: Path, env: dict[str, str], *, within: Sequence[str] = ()):
         self.name = log.stem
@@ -48,22 +48,22 @@ class Process:
         return self._log.read_text()
 
     def check_alive(self) -> None:
-        """Fail with the end of its log if it has ended."""
+        """Fail with the end of its log if the process has ended."""
         status = self._process.poll()
         assert status is None, f"{self.name} ended with {status}:\n{self.log[-LOG_TAIL:]}"
 
     def lines(self, event: str | None = None, **fields: object) -> list[dict[str, Any]]:
-        """Return the logged lines of this event that have these fields."""
+        """Return the logged lines with this event and these fields."""
         wanted = fields if event is None else fields | {"event": event}
         whole = [line for line in self.log.splitlines(keepends=True) if line.endswith("\n")]
         lines = [json.loads(line) for line in whole if line.startswith("{")]
         return [line for line in lines if wanted.items() <= line.items()]
 
     def says(self, event: str, **fields: object) -> dict[str, Any]:
-        """Wait for such a line, and return the first."""
+        """Wait for a line with this event and these fields, and return the first."""
 
         def look() -> list[dict[str, Any]]:
-            lives = self.lives  # read before the log, so that its last lines count
+            lives = self.lives  # read before the log, so that the log includes its last lines
             found = self.lines(event, **fields)
             if not found and not lives:
                 self.check_alive()
@@ -81,18 +81,18 @@ class Process:
 
     @property
     def stopped(self) -> bool:
-        """Return whether it hangs (SIGSTOP)."""
+        """Return whether the process is stopped (SIGSTOP)."""
         return self.lives and psutil.Process(self.pid).status() == psutil.STATUS_STOPPED
 
     def send(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
 
     def ends(self) -> int:
-        """Wait for its end, and return the exit status."""
+        """Wait until the process ends, and return its exit status."""
         return self._process.wait(PATIENCE)
 
     def stop(self) -> None:
-        """End it with SIGTERM, or SIGKILL if that is not enough."""
+        """End the process with SIGTERM, or with SIGKILL if that is not enough."""
         self.send(signal.SIGCONT)  # a test may have stopped it
         self.send(signal.SIGTERM)
         try:
@@ -103,7 +103,7 @@ class Process:
 
 
 class Service:
-    """A front end, a housekeeper and any number of workers, on a Valkey of their own."""
+    """A front end, a housekeeper and any number of workers, with their own Valkey."""
 
     def __init__(
         self,
@@ -114,13 +114,13 @@ class Service:
         within: Sequence[str] = (),
         **settings: str,
     ):
-        """Take where and how it is to run.
+        """Set where and how the service runs.
 
         Args:
             data: its folder.
-            redis_url: of its Redis.
+            redis_url: the URL of its Redis.
             worker: the module that workers run.
-            within: the beginning of every command line, such as a command that drops rights.
+            within: a prefix of every command line, such as a command that drops privileges.
             settings: environment variables of every process.
         """
         self._within = within
@@ -129,7 +129,7 @@ class Service:
         self.files = ImageStorage((data / "pictures").as_uri())
         self.data = data
         port = free_port()
-        # The settings of the person who runs the tests must not count here.
+        # Ignore the settings of the user who runs the tests.
         ours = {name: text for name, text in os.environ.items() if not name.startswith("BARET_")}
         self._env = (
             ours
@@ -142,7 +142,7 @@ class Service:
                 "BARET_DEVICE": "cpu",
                 "BARET_ALLOW_NETWORKS": "127.0.0.0/8",
                 "BARET_LOG_FORMAT": "json",
-                # Two workers share the cores. More threads would only wait for each other.
+                # Two workers share the cores. More threads would only compete.
                 "OMP_NUM_THREADS": "1",
             }
             | settings
@@ -155,7 +155,7 @@ class Service:
         self.workers: list[Process] = []
 
     def start(self) -> None:
-        """Start all but the workers, and wait for the front end."""
+        """Start everything except the workers, and wait for the front end."""
         self.housekeeper = self._start("housekeeper", "housekeeper")
         self.start_api()
 
@@ -171,7 +171,7 @@ class Service:
         until(self._answers, "the API to answer", check=self.api.check_alive)
 
     def start_worker(self) -> Process:
-        """Start one more worker, without waiting for it."""
+        """Start another worker, without waiting for it."""
         self.workers.append(self._start(self._worker, "worker"))
         return self.workers[-1]
 
@@ -203,11 +203,11 @@ class Service:
                 worker.check_alive()
 
     def until(self, look: Callable[[], T], what: str) -> T:
-        """Wait until `look` returns something true, as long as the service is alive."""
+        """Wait until `look` returns something true; fail if the service ends."""
         return until(look, what, check=self.check_alive)
 
     def have_workers(self, count: int) -> list[Process]:
-        """Start or stop workers until so many consume, and return them."""
+        """Start or stop workers until this many consume, and return them."""
         self.workers = [worker for worker in self.workers if worker.lives]
         for worker in self.workers[count:]:
             worker.stop()
@@ -221,14 +221,14 @@ class Service:
         return list(self.workers)
 
     def edit(self, edit_id: str, *, wait: int = 0) -> Edit:
-        """Return an edit as it stands, or after it has ended or `wait` seconds have passed."""
+        """Return an edit: now, or once it has ended or `wait` seconds have passed."""
         answer = self.http.get(f"/v1/edits/{edit_id}", params={"wait": wait})
         assert answer.status_code == 200, answer.text
         edit: Edit = answer.json()
         return edit
 
     def ended(self, edit_id: str) -> Edit:
-        """Wait for an edit's end, and return it."""
+        """Wait until an edit ends, and return it."""
 
         def look() -> Edit | None:
             edit = self.edit(edit_id, wait=5)
@@ -239,7 +239,7 @@ class Service:
         return edit
 
     def cancel(self, edit_id: str) -> None:
-        """Cancel an edit; nothing happens if it has ended or is gone."""
+        """Cancel an edit; do nothing if it has ended or does not exist."""
         answer = self.http.post(f"/v1/edits/{edit_id}/cancel")
         assert answer.status_code in (200, 404, 410), answer.text
 
@@ -249,7 +249,7 @@ class Service:
         return [json.loads(entry["data"]) for _, entry in entries if entry["type"] == kind]
 
     def runs(self, edit_id: str, stage: str | None = None) -> Process:
-        """Wait until the edit is in a stage, or past loading, and return its worker."""
+        """Wait until the edit is in this stage, or past loading, and return its worker."""
 
         def look() -> bool:
             edit = self.edit(edit_id)
@@ -270,12 +270,12 @@ class Service:
 def running_service(
     data: Path, *, within: Sequence[str] = (), **settings: str
 ) -> Iterator[Service]:
-    """Run a service without workers; nothing of it is left afterwards.
+    """Run a service without workers, and end all of its processes afterwards.
 
     Args:
-        data: a folder of its own.
-        within: the beginning of every command line.
-        settings: environment variables that differ; `{redis}` stands for Redis's authority.
+        data: its folder, used by nothing else.
+        within: a prefix of every command line.
+        settings: environment variables to change; `{redis}` stands for Redis's authority.
     """
     with ValkeyServer(
         port=free_port(), data_dir=data / "valkey", save="", appendonly="no"

@@ -1,4 +1,4 @@
-"""The tables that a run fills, shown at its end, also where its tests ran in several processes."""
+"""Tables that a run fills and shows at its end, even if its tests ran in several processes."""
 
 import os
 from pathlib import Path
@@ -14,18 +14,18 @@ class Table(Protocol):
     """Rows that can be sent to another process."""
 
     def rows(self) -> Any:
-        """All of them, in JSON's types."""
+        """Return all rows, in JSON's types."""
 
     def add_rows(self, rows: Any) -> None:
-        """Those of another process."""
+        """Add another process's rows."""
 
     def table(self) -> str:
-        """All of it in Markdown; empty where there are no rows."""
+        """Return all rows as a Markdown table; empty if there are none."""
 
 
 REPORT, TALLY = Report(), Tally()
 
-# Each is also written to the file that the environment names.
+# Each is also written to the file that its environment variable names.
 _TABLES: dict[str, tuple[Table, str]] = {
     "faults": (REPORT, "BARET_FAULTS_REPORT"),
     "bad inputs": (TALLY, "BARET_INTRUDERS_REPORT"),
@@ -33,14 +33,14 @@ _TABLES: dict[str, tuple[Table, str]] = {
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Send the rows to the process that shows them, where this is not that one."""
+    """Send the rows to the process that shows them, unless this is that process."""
     if (output := getattr(session.config, "workeroutput", None)) is not None:
         output["tables"] = {title: table.rows() for title, (table, _) in _TABLES.items()}
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Take the rows of a process that has run its tests."""
+    """Add the rows of a process that has run its tests."""
     for title, rows in getattr(node, "workeroutput", {}).get("tables", {}).items():
         _TABLES[title][0].add_rows(rows)
 

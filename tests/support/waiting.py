@@ -1,12 +1,12 @@
-"""Waiting for what other threads and processes do: until it happens, never for a fixed time."""
+"""Wait until other threads and processes do something, never for a fixed time."""
 
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
-# Seconds. No test depends on how fast the machine is: what takes one second on an idle machine may
-# take minutes on a busy one. This limit only ends a wait for what will never happen, so it is the
-# same for all, and below pytest's own (`timeout` in pyproject.toml).
+# Seconds. No test depends on the machine's speed: what takes one second on an idle machine may take
+# minutes on a busy one. This limit only ends a wait for something that will never happen, so it is
+# the same for all tests, and below pytest's own (`timeout` in pyproject.toml).
 PATIENCE = 600.0
 
 T = TypeVar("T")
@@ -16,9 +16,9 @@ def until(look: Callable[[], T], what: str, *, check: Callable[[], object] | Non
     """Wait until `look` returns something true, and return it.
 
     Args:
-        look: called again and again.
-        what: is awaited, for the message.
-        check: called as often; raises if waiting is pointless, such as for a process that ended.
+        look: called repeatedly.
+        what: what is awaited, for the message.
+        check: called as often; raises if waiting is pointless, for example because a process ended.
     """
     end = time.monotonic() + PATIENCE
     while not (found := look()):

@@ -17,11 +17,11 @@ class WatchedEditor(Editor):
 
     def __init__(self, model: StableDiffusion):
         super().__init__(model)
-        self.steps: list[str] = []  # stages, one for each use of the device
+        self.steps: list[str] = []  # one stage for each use of the device
         self._actions: dict[int | str, Action] = {}
 
     def during(self, step: int | str, action: Action) -> None:
-        """Run an action during a step, given by its number (from 1), or first of a stage."""
+        """Run an action during a step: a step's number (from 1), or the first step of a stage."""
         self._actions[step] = action
 
     def edit(self, *args: Any, on_progress: Any = None, **kwargs: Any) -> EditResult:
@@ -38,7 +38,7 @@ class WatchedEditor(Editor):
 
 
 class Failing:
-    """Stands where the editor is and raises what an editor may raise."""
+    """Replaces the editor, and raises what an editor may raise."""
 
     def __init__(self, error: Exception):
         self._error = error

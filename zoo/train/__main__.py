@@ -1,6 +1,6 @@
-"""`python -m zoo.train`: train the bundled Stable Diffusion, or go on where it stopped.
+"""`python -m zoo.train`: train the bundled Stable Diffusion, or resume where training stopped.
 
-Ctrl-C or SIGTERM writes a checkpoint first; a second one ends at once.
+On Ctrl-C or SIGTERM it writes a checkpoint and ends; a second signal ends it at once.
 """
 
 import logging
@@ -14,10 +14,10 @@ from zoo.train.options import parse
 
 
 def main() -> int:
-    """Run what the command line asks for; 130 when it was stopped."""
+    """Run the command line's request and return the exit status, 130 if it was stopped."""
     options = parse()
-    # Threads that spin while they wait stall every other process of a small machine. OpenMP reads
-    # this when torch is imported, so the imports below come after it.
+    # Threads that spin while they wait stall all other processes on a small machine. OpenMP reads
+    # this setting when torch is imported, so the imports below come after it.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from zoo.train.loop import Stopped  # noqa: PLC0415
     from zoo.train.run import run  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""The model card: what the model is, what made it, and how good it is."""
+"""Writes the model card: what the model is, how it was made and how good it is."""
 
 from typing import Any
 
@@ -55,7 +55,7 @@ NO_FIGURES = "Not measured at this step; `--stages figures export` measures and 
 
 
 def card(options: TrainOptions, record: dict[str, Any], steps: int) -> str:
-    """Return the card of a model after so many steps of the denoiser, from the run's record."""
+    """Return the model card after `steps` denoiser steps, filled in from the run's record."""
     return CARD.format(
         world="\n".join(f"- {name}: {', '.join(values)}" for name, values in ATTRIBUTES.items()),
         size=options.size,
@@ -72,7 +72,7 @@ def card(options: TrainOptions, record: dict[str, Any], steps: int) -> str:
 
 
 def _command(record: dict[str, Any]) -> str:
-    """One that makes the same, whichever commands made it in parts."""
+    """Return one command that makes the same model, even if several commands made it in parts."""
     words = ["python -m zoo.train"]
     options: dict[str, Any] = {}
     for stage in record.get("stages", {}).values():
@@ -88,7 +88,7 @@ def _command(record: dict[str, Any]) -> str:
 
 
 def _hours(options: TrainOptions, record: dict[str, Any]) -> str:
-    """Of each stage, resumed runs together; a trained stage's are of its steps alone."""
+    """Return rows of hours per stage, over resumed runs; trained stages count only their steps."""
     seconds = {name: own["seconds"] for name, own in record.get("stages", {}).items()}
     for name in ("judge", "vae", "denoiser"):
         if own := progress(options.out, name)[1]:

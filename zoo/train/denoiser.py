@@ -1,6 +1,6 @@
-"""UNet and text encoder, trained together to predict v.
+"""Trains the UNet and the text encoder together to predict v.
 
-b batch · n tokens · d text width.
+b batch · n tokens · d text width · A attributes.
 """
 
 import logging
@@ -31,15 +31,15 @@ from zoo.train.precision import autocast
 log = logging.getLogger(__name__)
 NAME = "denoiser"
 TIMESTEPS = 1000
-WEIGHT = 5.0  # most of a predicted picture's squared error; see `weights`
+WEIGHT = 5.0  # maximum weight of the predicted picture's squared error; see `weights`
 READING = 0.1  # weight of the reader's loss
-SHARPNESS = 10.0  # of the reader: logits are this times a cosine
+SHARPNESS = 10.0  # of the reader: logits are cosines times this
 TIME_WIDTH = 256  # of the UNet's timestep embedding
 WORDLESS = 0.1  # share of empty captions, for classifier-free guidance
 
 
 def scheduler() -> Any:
-    """Stable Diffusion's noise, and its way of walking through it."""
+    """Return a DDIM scheduler with Stable Diffusion's noise schedule."""
     return DDIMScheduler(
         num_train_timesteps=TIMESTEPS,
         beta_start=0.00085,
@@ -53,10 +53,10 @@ def scheduler() -> Any:
 
 
 def build_unet(options: TrainOptions) -> Any:
-    """Return a UNet: untrained, or with as many weights of an earlier one as fit.
+    """Build a UNet: untrained, or with all the weights of `options.init`'s UNet that fit.
 
     Raises:
-        ValueError: the one to start from has other widths.
+        ValueError: the UNet to start from has different widths.
     """
     torch.manual_seed(options.seed)
     levels = options.attends
@@ -83,7 +83,7 @@ def build_unet(options: TrainOptions) -> Any:
 
 
 def build_text_encoder(options: TrainOptions, words: Any) -> Any:
-    """Return an untrained text encoder for a tokenizer, or the one to start from."""
+    """Build an untrained text encoder for a tokenizer, or load the one to start from."""
     if options.init is not None:
         return CLIPTextModel.from_pretrained(options.init / "text_encoder", dtype=torch.float32)
     torch.manual_seed(options.seed + 1)
@@ -104,12 +104,13 @@ def build_text_encoder(options: TrainOptions, words: Any) -> Any:
 
 
 class Reader(nn.Module):
-    """Reads the scene's attributes out of a text's embedding; used in training alone.
+    """Reads the scene's attributes from a text's embedding; used only in training.
 
-    The UNet mostly attends to the tokens behind the words, where the encoder gathers what was said.
-    What means nothing yet is not gathered, and what is not gathered gets no meaning: "facing left"
-    and "facing right" ended in the same embedding. So the encoder is also trained as CLIP's is, to
-    be told apart by direction (arXiv 2103.00020); here by the attributes instead of by pictures.
+    The UNet attends mostly to the tokens after the words, where the encoder gathers the text's
+    meaning. A word without meaning yet is not gathered, and a word that is not gathered never gains
+    a meaning: "facing left" and "facing right" ended up with the same embedding. So the encoder is
+    also trained like CLIP's, to separate texts by the direction of their embeddings (arXiv
+    2103.00020), but against the attributes instead of pictures.
     """
 
     def __init__(self, width: int):
@@ -120,7 +121,7 @@ class Reader(nn.Module):
         )
 
     def forward(self, text: Tensor, labels: Tensor) -> Tensor:
-        """Cross-entropy, mean over attributes and rows, of text [b, n, d] and labels [b, A]."""
+        """Return the mean cross-entropy over attributes and rows: text [b, n, d], labels [b, A]."""
         gathered = functional.normalize(text.float().mean(1), dim=-1)  # [b, d]
         losses = [
             functional.cross_entropy(
@@ -132,13 +133,13 @@ class Reader(nn.Module):
 
 
 class DenoiserTask:
-    """v-prediction (arXiv 2202.00512) under classifier-free guidance's dropout.
+    """Trains v-prediction (arXiv 2202.00512) with caption dropout for classifier-free guidance.
 
-    Where noise is all there is, v is the picture, and that is where the text decides everything: of
-    two captions that differ in where the animal faces, a picture's expected error at t = 999 falls
-    from .31 to .26 of its variance. A model that predicted ε had not found that after 145,000
-    pictures, weighted for it or not, and drew animals with two heads: it has to give back the noise
-    to within .15 % before the picture counts.
+    In pure noise, v is the picture, and there the text decides everything. If two captions differ
+    in where the animal faces, knowing which one applies lowers a picture's expected error at
+    t = 999 from .31 to .26 of its variance. A model that predicted ε had not learned this after
+    145,000 pictures, weighted for it or not, and drew animals with two heads: it must reproduce the
+    noise to within .15 % before the picture counts.
     """
 
     def __init__(
@@ -147,7 +148,7 @@ class DenoiserTask:
         device: torch.device,
         show: "Callable[[DenoiserTask, int], None]",
     ):
-        """Its UNet and text encoder, from the seed; `show` is called now and then."""
+        """Build the UNet and the text encoder from the seed; `measure` calls `show`."""
         self._options, self._device, self._show = options, device, show
         self.words = tokenizer.load(options)
         self.unet = build_unet(options).to(device, memory_format=torch.channels_last).train()
@@ -170,7 +171,7 @@ class DenoiserTask:
         )
 
     def loss(self, step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the weighted error; for the log the plain one of each quarter of the timesteps."""
+        """Return the loss and, for the log, the unweighted error per quarter of the timesteps."""
         indices, seed = self._batches.indices(step), self._options.seed
         rng = draws.numbers(seed, Stream.DENOISER, step)
         indices = self._leaning(indices, rng)
@@ -183,9 +184,9 @@ class DenoiserTask:
         wanted = share.sqrt() * noise - (1 - share).sqrt() * clean  # v
         ids = tokenizer.ids(self.words, [self._text(int(i), rng) for i in indices])
         predicted, text = self._predicted(noisy, timesteps, ids)
-        said = ids[:, 1] != self.words.eos_token_id  # the empty captions say nothing to read
+        said = ids[:, 1] != self.words.eos_token_id  # empty captions have nothing to read
         seen = torch.from_numpy(self._labels[indices]).to(self._device)
-        # A small batch may be all empty captions, and the mean of nothing is not a number.
+        # A small batch may contain only empty captions, and the mean over no rows is NaN.
         reading = self.modules["reader"](text[said], seen[said]) if said.any() else text.sum() * 0
         errors = (predicted - wanted.to(self._device)).square().mean((1, 2, 3))  # [b]
         loss = (errors * weights(alphas).to(self._device)).mean()
@@ -194,12 +195,12 @@ class DenoiserTask:
         return loss + READING * reading, numbers | {"reading": reading}
 
     def _leaning(self, indices: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-        """Return the batch, most of its left-facing pictures exchanged for right-facing ones.
+        """Replace a share `lean` of the batch's left-facing pictures with right-facing ones.
 
-        In a world that is its own mirror image the words for a direction mean nothing until the
-        model tells left from right, and left from right means nothing until it reads the words. A
-        world that leans to one side teaches it the sides first; the words then have something to
-        turn round. Once they do, the rest of the training is balanced.
+        In a world that is its own mirror image, the words for a direction mean nothing until the
+        model can tell left from right, and left and right mean nothing until it reads the words.
+        A world that leans to one side teaches the model the sides first. The words can then turn
+        the animal round; once they do, the rest of the training is balanced.
         """
         if not self._options.lean:
             return indices
@@ -219,36 +220,36 @@ class DenoiserTask:
         return output.float(), text
 
     def measure(self, step: int) -> dict[str, float]:
-        """Draw a small contact sheet; return nothing for the log."""
+        """Draw a small contact sheet; it adds no numbers to the log."""
         self._show(self, step)
         return {}
 
 
 def stratified(count: int, rng: np.random.Generator) -> Tensor:
-    """Timesteps, one of each of `count` equal parts of all, rising; [count] int64."""
+    """Draw one timestep from each of `count` equal intervals, in rising order; [count] int64."""
     places = (np.arange(count) + rng.random(count)) / count
     return torch.from_numpy((places * TIMESTEPS).astype(np.int64)).clamp(max=TIMESTEPS - 1)
 
 
 def weights(alphas: Tensor) -> Tensor:
-    """min(1, 5 (1 − ᾱ)), the weights for the squared error of v.
+    """Return min(1, 5 (1 − ᾱ)), the weights for the squared error of v.
 
-    Unweighted, v's error is 1/(1 − ᾱ) times the picture's: nearly 1 in noise, without bound as it
-    clears. The bound keeps the last steps from taking all the gradient (as min-SNR's does, arXiv
-    2303.09556).
+    Unweighted, v's error is 1/(1 − ᾱ) times the picture's: nearly 1 in pure noise, and unbounded as
+    the noise clears. The bound keeps the last steps from dominating the gradient, like that of
+    min-SNR (arXiv 2303.09556).
     """
     return (WEIGHT * (1 - alphas)).clamp(max=1)
 
 
 def checkpoint(options: TrainOptions) -> Path:
-    """Where a run keeps its denoiser."""
+    """Return the path of the run's denoiser checkpoint."""
     return options.out / f"{NAME}.pt"
 
 
 def load_averaged(options: TrainOptions) -> tuple[Any, Any, int]:
-    """Return the UNet and the text encoder with averaged weights, and the steps behind them.
+    """Load the UNet and the text encoder with averaged weights, and the number of steps done.
 
-    Before the first checkpoint these are the weights that training starts from, and 0 steps.
+    Before the first checkpoint, return the initial weights and 0 steps.
     """
     unet, text_encoder = build_unet(options), build_text_encoder(options, tokenizer.load(options))
     if not checkpoint(options).is_file():
@@ -256,7 +257,7 @@ def load_averaged(options: TrainOptions) -> tuple[Any, Any, int]:
     state = torch.load(checkpoint(options), map_location="cpu", weights_only=True)
     tensors = [*unet.state_dict().values(), *text_encoder.state_dict().values()]
     wanted = [t for t in tensors if t.is_floating_point()]
-    with torch.no_grad():  # behind them comes the reader's
+    with torch.no_grad():  # the reader's weights come after these
         for tensor, value in zip(wanted, state["average"][: len(wanted)], strict=True):
             tensor.copy_(value)
     return unet, text_encoder, state["step"]
@@ -268,13 +269,13 @@ def train(
     stop: Event,
     show: Callable[[DenoiserTask, int], None],
 ) -> None:
-    """Train UNet and text encoder; the checkpoint is the result.
+    """Train the UNet and the text encoder; the checkpoint is the result.
 
     Args:
-        options: of the run.
-        device: where.
-        stop: set to end early, with a checkpoint.
-        show: called now and then with the task, its averaged weights in place, and the step.
+        options: options of the run.
+        device: device to train on.
+        stop: set it to end early, with a checkpoint.
+        show: called at intervals with the task, its averaged weights in place, and the step.
     """
     how = LoopOptions(
         name=NAME,

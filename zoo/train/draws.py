@@ -1,4 +1,4 @@
-"""Randomness as a function of seed, stage and step: no state, so nothing to save or to restore."""
+"""Derives all randomness from seed, stage and step, so there is no state to save or restore."""
 
 from enum import IntEnum
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 
 class Stream(IntEnum):
-    """Which stage draws."""
+    """The stage that draws random numbers."""
 
     JUDGE = 1
     VAE = 2
@@ -17,26 +17,26 @@ class Stream(IntEnum):
 
 
 def numbers(seed: int, stream: Stream, step: int) -> np.random.Generator:
-    """numpy's generator for one step."""
+    """Return the numpy generator for one step."""
     return np.random.default_rng((seed, stream, step))
 
 
 def noise(seed: int, stream: Stream, step: int) -> torch.Generator:
-    """torch's generator for one step, on the CPU, so that every device gets the same numbers."""
+    """Return the torch generator for one step, on the CPU so that devices get the same numbers."""
     state = np.random.SeedSequence((seed, stream, step, 1)).generate_state(1, np.uint64)
     return torch.Generator().manual_seed(int(state[0] >> 1))
 
 
 class Batches:
-    """Which pictures each step gets: all of them in a new order each round."""
+    """Assigns pictures to steps; each round goes through all pictures in a new order."""
 
     def __init__(self, count: int, batch: int, seed: int, stream: Stream):
-        """Of `count` pictures, `batch` a step."""
+        """Divide `count` pictures into batches of `batch` per step."""
         self._count, self._batch, self._seed, self._stream = count, batch, seed, stream
         self._round, self._order = -1, np.empty(0, np.int64)
 
     def indices(self, step: int) -> NDArray[np.int64]:
-        """[batch], of one step."""
+        """Return the picture indices of one step, [batch]."""
         a_round, place = divmod(step, self._count // self._batch)
         if a_round != self._round:
             rng = np.random.default_rng((self._seed, self._stream, a_round, 2))

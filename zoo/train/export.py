@@ -1,4 +1,4 @@
-"""The model as a diffusers folder: float16 safetensors, the words it knows, a model card."""
+"""Exports the model as a diffusers folder: float16 safetensors, its words and a model card."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from zoo.train.options import TrainOptions
 
 
 def as_exported(options: TrainOptions) -> tuple[Any, int]:
-    """Return the run's model as it is, rounded to float16, in float32; and the denoiser's steps."""
+    """Return the current model, in float32 but rounded to float16, and the denoiser's steps."""
     unet, text_encoder, steps = denoiser.load_averaged(options)
     pipeline = sampling.assembled(
         vae.load(options, torch.device("cpu")), text_encoder, tokenizer.load(options), unet
@@ -24,7 +24,7 @@ def as_exported(options: TrainOptions) -> tuple[Any, int]:
 
 
 def write(options: TrainOptions, folder: Path) -> None:
-    """Write the model as it is now; whatever is in `folder` goes."""
+    """Write the current model and replace the contents of `folder`."""
     pipeline, steps = as_exported(options)
     with replacing(folder) as draft:
         pipeline.to(torch.float16).save_pretrained(draft, safe_serialization=True)
@@ -33,5 +33,5 @@ def write(options: TrainOptions, folder: Path) -> None:
 
 
 def record(options: TrainOptions) -> Path:
-    """Where a run keeps what it took and what came of it."""
+    """Return the path of the run's record of options, times and figures."""
     return options.out / "run.json"

@@ -1,4 +1,4 @@
-"""What to look at: contact sheets, curves, and how often the model draws what was asked for."""
+"""Makes contact sheets and curves, and measures how often pictures match their captions."""
 
 import json
 from collections.abc import Callable
@@ -22,7 +22,7 @@ from zoo.train.options import TrainOptions
 GUIDANCES = (5.0, 7.5)
 COLUMNS = 8
 SHEET = 32  # pictures on a sheet
-SMALL = 16  # likewise, in training
+SMALL = 16  # pictures on a sheet during training
 GAP = 2  # pixels
 
 
@@ -30,7 +30,7 @@ def make(options: TrainOptions, device: torch.device) -> dict[str, Any]:
     """Write the sheets and curves to the run's folder.
 
     Returns:
-        For the record: accuracies by kind of caption and guidance, and the steps behind them.
+        Figures for the record: PSNR, accuracies by kind of caption and guidance, and the steps.
     """
     curves(options.out / "metrics.jsonl", options.out / "loss.png")
     coder = vae.load(options, device)
@@ -60,7 +60,7 @@ def make(options: TrainOptions, device: torch.device) -> dict[str, Any]:
 def small_sheets(
     options: TrainOptions, device: torch.device
 ) -> Callable[[denoiser.DenoiserTask, int], None]:
-    """Return a function that writes `sheets/<step>.png` of a denoiser: 16 validation captions."""
+    """Return a function that writes a denoiser's `sheets/<step>.png` for 16 validation captions."""
     scenes = sampling.scenes(lambda scene: True, SMALL)
 
     def write(task: denoiser.DenoiserTask, step: int) -> None:
@@ -79,7 +79,7 @@ def _psnr(options: TrainOptions, coder: Any) -> float:
 
 
 def sheet(pipeline: Any, scenes: list[Scene], *, seed: int) -> Image.Image:
-    """Return renders of scenes, below each what the model draws for the caption."""
+    """Return renders of scenes, each above the model's picture for the same caption."""
     side = pipeline.unet.config.sample_size * pipeline.vae_scale_factor
     made = sampling.generate(
         pipeline, [caption(scene) for scene in scenes], guidance=GUIDANCES[0], seed=seed
@@ -88,7 +88,7 @@ def sheet(pipeline: Any, scenes: list[Scene], *, seed: int) -> Image.Image:
 
 
 def paired(above: NDArray[np.uint8], below: NDArray[np.uint8]) -> Image.Image:
-    """Two sets of pictures, [b, S, S, 3] each, in pairs of rows."""
+    """Lay out two sets of pictures, [b, S, S, 3] each, in pairs of rows."""
     rows = []
     for start in range(0, len(above), COLUMNS):
         rows += [above[start : start + COLUMNS], below[start : start + COLUMNS]]
@@ -102,13 +102,13 @@ def paired(above: NDArray[np.uint8], below: NDArray[np.uint8]) -> Image.Image:
 
 
 def curves(log: Path, path: Path) -> None:
-    """Draw a panel for each trained stage: its losses over the steps, on a logarithmic scale."""
+    """Plot each trained stage's losses over the steps, on a logarithmic scale."""
     lines = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
     stages = list(dict.fromkeys(line["stage"] for line in lines if "loss" in line))
     figure = Figure(figsize=(5 * max(1, len(stages)), 4), layout="constrained")
     panels = figure.subplots(1, max(1, len(stages)), squeeze=False)[0]
     for axes, stage in zip(panels, stages, strict=False):
-        # A run that died repeats the steps since its checkpoint: the later line counts.
+        # A run that died repeats the steps since its checkpoint, and the later line counts.
         steps = {line["step"]: line for line in lines if line["stage"] == stage and "loss" in line}
         names = [n for n in next(iter(steps.values())) if n == "loss" or n.startswith("quarter")]
         for name in names:

@@ -1,7 +1,7 @@
-"""A UNet for larger latents from one for smaller ones: new outer levels around its own.
+"""Starts a UNet for larger latents from one for smaller latents, with new outer levels.
 
-The larger picture's structure at the old scale is what the old UNet knows, together with what the
-words mean; only the new levels, and what joins them to the old, have to be learned.
+The old UNet knows the picture's structure at the old scale and the meaning of the words. Only the
+new levels, and the weights that join them to the old ones, must be learned.
 """
 
 import re
@@ -17,14 +17,14 @@ def grown(unet: Any, old: Any) -> int:
     """Copy the weights of an old UNet into the inner levels of a new one.
 
     Args:
-        unet: the new UNet; weights that have no counterpart stay as they are.
-        old: of at most as many levels, with the same widths from the coarsest level on.
+        unet: the new UNet; weights without a counterpart stay unchanged.
+        old: a UNet with at most as many levels and, from the coarsest level on, the same widths.
 
     Returns:
-        How many of the new UNet's weights were copied.
+        The number of weights copied.
 
     Raises:
-        ValueError: nothing of the old UNet's levels fits.
+        ValueError: the widths of the old UNet do not fit.
     """
     deeper = len(unet.config.block_out_channels) - len(old.config.block_out_channels)
     mine, theirs = unet.state_dict(), _shifted(old.state_dict(), deeper)
@@ -39,7 +39,7 @@ def grown(unet: Any, old: Any) -> int:
 
 
 def _shifted(weights: dict[str, Tensor], deeper: int) -> dict[str, Tensor]:
-    """Return the weights under the names that they have with `deeper` more levels in front."""
+    """Return the weights under their names in a UNet with `deeper` more outer levels."""
     return {
         re.sub(r"^down_blocks\.(\d+)", lambda m: f"down_blocks.{int(m[1]) + deeper}", name): tensor
         for name, tensor in weights.items()
@@ -48,10 +48,10 @@ def _shifted(weights: dict[str, Tensor], deeper: int) -> dict[str, Tensor]:
 
 
 def _thinned(weight: Tensor, width: int) -> Tensor:
-    """Weights of a timestep's [cosines, sines] for an embedding of fewer frequencies.
+    """Return weights for a timestep's [cosines, sines] with fewer frequencies.
 
-    With half of the frequencies, each is every second of the old ones; a column takes the weights
-    of its old neighbour too, whose value is much the same.
+    With half as many frequencies, the new ones are every second of the old. Each column also adds
+    the weights of its old neighbour, because the neighbour's input is nearly the same.
     """
     out, old = weight.shape
     if old == width or old % width:

@@ -1,4 +1,4 @@
-"""The judge's training: renders, a little blurred, shifted and noisy, never mirrored.
+"""Trains the judge on renders that are slightly blurred, shifted and noisy, never mirrored.
 
 b batch · S pixels on a side · A attributes.
 """
@@ -21,16 +21,16 @@ from zoo.train.options import TrainOptions
 from zoo.train.precision import autocast
 
 log = logging.getLogger(__name__)
-REQUIRED = 0.99  # accuracy of every attribute, or the judge cannot measure a model
-SHIFT = 3  # pixels at most
-NOISE = 0.06  # standard deviation at most, of −1…1
+REQUIRED = 0.99  # accuracy that every attribute needs before the judge can measure a model
+SHIFT = 3  # maximum, in pixels
+NOISE = 0.06  # maximum standard deviation, for pixels in −1…1
 
 
 class JudgeTask:
-    """Cross entropy of every attribute."""
+    """Trains on the cross entropy of every attribute."""
 
     def __init__(self, options: TrainOptions, device: torch.device):
-        """Its network, from the seed."""
+        """Build the network from the seed."""
         self._options, self._device = options, device
         torch.manual_seed(options.seed)
         self.network = JudgeNetwork().to(device)
@@ -39,7 +39,7 @@ class JudgeTask:
         self._batches = Batches(options.pictures, options.judge_batch, options.seed, Stream.JUDGE)
 
     def loss(self, step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the mean over the attributes; nothing for the log."""
+        """Return the mean loss over the attributes; it adds no numbers to the log."""
         indices = self._batches.indices(step)
         images = to_side(self._training.batch(indices, self._device))
         images = disturb(images, self._options.seed, step)
@@ -50,20 +50,20 @@ class JudgeTask:
         return torch.stack(losses).mean(), {}
 
     def measure(self, step: int) -> dict[str, float]:
-        """Accuracy of every attribute on the validation pictures."""
+        """Measure the accuracy of every attribute on the validation pictures."""
         found = Judge(self.network, self._device).classify(self._validation.pixels)
         right = (found == self._validation.labels).mean(0)
         return {name: round(float(r), 4) for name, r in zip(ATTRIBUTES, right, strict=True)}
 
 
 def disturb(images: Tensor, seed: int, step: int) -> Tensor:
-    """Blur, noise and a shift, so that a model's small faults do not mislead the judge.
+    """Blur, shift and add noise, so that a model's small faults do not mislead the judge.
 
-    Mirroring is left out: it would turn "left" into "right".
+    It does not mirror pictures, because that would turn "left" into "right".
 
     Args:
         images: [b, 3, S, S], −1…1.
-        seed, step: of the randomness.
+        seed, step: seed and step of the random numbers.
     """
     rng = draws.numbers(seed, Stream.JUDGE, step)
     blurred = functional.avg_pool2d(functional.pad(images, (1, 1, 1, 1), mode="replicate"), 3, 1)
@@ -78,7 +78,7 @@ def disturb(images: Tensor, seed: int, step: int) -> Tensor:
 
 
 def path(options: TrainOptions) -> Path:
-    """Where a run keeps its judge."""
+    """Return the path of the run's judge."""
     return options.out / "judge.safetensors"
 
 

@@ -1,4 +1,4 @@
-"""All training pictures, encoded once: the denoiser never sees a pixel."""
+"""Encodes all training pictures once; the denoiser sees only latents, never pixels."""
 
 import logging
 from pathlib import Path
@@ -15,12 +15,12 @@ log = logging.getLogger(__name__)
 
 
 def path(options: TrainOptions) -> Path:
-    """Where a run keeps its latents."""
+    """Return the path of the run's latents."""
     return options.out / "latents.npy"
 
 
 def encode_all(options: TrainOptions, device: torch.device) -> None:
-    """Write the latents' means, [N, c, h, h] float16."""
+    """Write the means of the latents, [N, c, h, h] float16."""
     coder, training = vae.load(options, device), pictures.training(options)
     log.info("encoding %d pictures", options.pictures)
     side = options.latent_side
@@ -33,6 +33,6 @@ def encode_all(options: TrainOptions, device: torch.device) -> None:
 
 
 def load(options: TrainOptions) -> NDArray[np.float16]:
-    """Return the run's latents, in memory."""
+    """Load the run's latents into memory."""
     latents: NDArray[np.float16] = np.load(path(options))
     return latents

@@ -1,4 +1,4 @@
-"""Steps of training with an averaged copy, checkpoints and a log; resumed, it is the same run."""
+"""A training loop with averaged weights, checkpoints and a log; resuming continues the same run."""
 
 import logging
 import time
@@ -18,61 +18,61 @@ log = logging.getLogger(__name__)
 
 
 class Stopped(Exception):
-    """The run was asked to end; the checkpoint is written."""
+    """The run was stopped on request, after writing its checkpoint."""
 
 
 class Task(Protocol):
-    """What is trained."""
+    """The modules to train, with their loss and measurements."""
 
     modules: dict[str, nn.Module]
 
     def loss(self, step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the loss of a step, counted from 0, and numbers for the log, all scalars."""
+        """Return the loss of a step, counted from 0, and scalar numbers for the log."""
         ...
 
     def measure(self, step: int) -> dict[str, float]:
-        """How good it is by now, with the averaged weights in place."""
+        """Measure the current quality; the averaged weights are in place."""
         ...
 
 
 @dataclass(frozen=True)
 class LoopOptions:
-    """How one task is trained."""
+    """Settings for training one task."""
 
     name: str
     steps: int
-    batch: int  # pictures a step, for the log
+    batch: int  # pictures per step, for the log
     learning_rate: float  # the highest
     warmup: int = 200  # steps
-    decay: float = 0.25  # share of the steps at the end over which the rate falls to 0
+    decay: float = 0.25  # final share of the steps, over which the rate falls to 0
     beta2: float = 0.99
     weight_decay: float = 0.01
-    average: float = 0.999  # of the averaged weights, a step, once it has run in
-    clip: float = 1.0  # norm of the gradient
+    average: float = 0.999  # decay of the averaged weights per step, after the first steps
+    clip: float = 1.0  # maximum norm of the gradient
     log_steps: int = 100
     checkpoint_seconds: float = 300.0
     measure_seconds: float = 900.0
 
     def rate(self, step: int) -> float:
-        """Return the learning rate of a step: warm-up, constant, then linearly to 0.
+        """Return the learning rate of a step: warm-up, then constant, then linear decay to 0.
 
-        The constant part makes a run extendable: with more steps it goes on as if it had been
-        planned so, from any checkpoint before its decay.
+        The constant part makes a run extendable: from any checkpoint before the decay, it can
+        continue with more steps as if they had been planned from the start.
         """
         left = (self.steps - step) / max(1.0, self.steps * self.decay)
         return self.learning_rate * min(1.0, (step + 1) / self.warmup, max(0.0, left))
 
 
 class Loop:
-    """A task's optimiser, averaged weights and place in the run.
+    """A task's optimiser, averaged weights and progress.
 
     Attributes:
-        step: steps done.
-        seconds: spent on them, resumed runs together.
+        step: number of steps done.
+        seconds: time spent on them, over all resumed runs.
     """
 
     def __init__(self, task: Task, options: LoopOptions, folder: Path):
-        """Take up the checkpoint in `folder`, if there is one."""
+        """Load the checkpoint in `folder`, if there is one."""
         self.task, self.options, self.step, self.seconds = task, options, 0, 0.0
         self.checkpoint = folder / f"{options.name}.pt"
         self._metrics = folder / "metrics.jsonl"
@@ -89,12 +89,12 @@ class Loop:
             self._load()
 
     def _averaged_tensors(self) -> list[Tensor]:
-        """Parameters and running statistics; counters are no matter of averages."""
+        """Return parameters and running statistics; counters cannot be averaged."""
         states = (module.state_dict() for module in self.task.modules.values())
         return [t for state in states for t in state.values() if t.is_floating_point()]
 
     def run(self, stop: Event, until: int | None = None) -> None:
-        """Train to the end, or until so many steps are done, and write the checkpoint.
+        """Train to the last step, or to step `until`, and write the checkpoint.
 
         Raises:
             Stopped: `stop` was set.
@@ -115,7 +115,7 @@ class Loop:
             if (now := time.monotonic()) - measured > self.options.measure_seconds:
                 self.measure()
                 measured = time.monotonic()
-                logged += measured - now  # the rate is that of training
+                logged += measured - now  # the logged speed is that of training alone
             if stop.is_set():
                 self.save()
                 raise Stopped
@@ -151,7 +151,7 @@ class Loop:
         log.info("%s %d  %.0f s  %s", self.options.name, self.step, self.seconds, told)
 
     def measure(self) -> dict[str, float]:
-        """Measure what the averaged weights can do by now, and log it."""
+        """Measure the averaged weights and log the numbers."""
         with self.averaged():
             numbers = self.task.measure(self.step)
         self._write(numbers)
@@ -159,7 +159,7 @@ class Loop:
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
-        """Put the averaged weights into the task's modules, for as long as this lasts."""
+        """Put the averaged weights into the task's modules within the context."""
         own = [tensor.clone() for tensor in self._averaged_tensors()]
         training = {name: module.training for name, module in self.task.modules.items()}
         self._put(self._average)
@@ -177,7 +177,7 @@ class Loop:
             torch._foreach_copy_(self._averaged_tensors(), tensors)
 
     def save(self) -> None:
-        """Write the checkpoint, whole."""
+        """Write the checkpoint atomically."""
         state = {
             "step": self.step,
             "seconds": self.seconds,
@@ -200,7 +200,7 @@ class Loop:
 
 
 def progress(folder: Path, name: str) -> tuple[int, float]:
-    """Return the steps and seconds behind a task's checkpoint; zeros if there is none."""
+    """Return the steps and seconds of a task's checkpoint, or zeros if there is none."""
     path = folder / f"{name}.pt"
     if not path.is_file():
         return 0, 0.0

@@ -1,4 +1,4 @@
-"""What can be set for a training run, checked when made."""
+"""Options of a training run, checked when they are created."""
 
 import argparse
 from collections.abc import Sequence
@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 STAGES = ("pictures", "judge", "vae", "latents", "tokenizer", "denoiser", "figures", "export")
-ATTENDED = (8, 16)  # latent places on a side of the UNet's levels that attend, to the text too
+ATTENDED = (8, 16)  # sides, in latent pixels, of the UNet levels with self- and cross-attention
 DTYPES = ("auto", "float32", "bfloat16")
 
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """One run. The folder `out` holds all of it, and the same options resume it."""
+    """Options of one run; the folder `out` holds all its files, and the same options resume it."""
 
     out: Annotated[Path, "folder of the run: results, checkpoints, log"] = Path("build/zoo")
     stages: Annotated[tuple[str, ...], "which to run; results of the others must be there"] = STAGES
@@ -62,7 +62,7 @@ class TrainOptions:
     judged: Annotated[tuple[int, ...], "captions judged at the end: seen, held out"] = (200, 100)
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be trained."""
+        """Reject options that cannot be trained."""
         self._check_sides()
         if self.dtype not in DTYPES:
             raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, not {self.dtype}.")
@@ -85,7 +85,7 @@ class TrainOptions:
             raise ValueError("judged must be two numbers.")
 
     def _check_sides(self) -> None:
-        """Refuse sizes that VAE and UNet cannot halve, and a UNet that nowhere reads the text."""
+        """Reject sizes that VAE and UNet cannot halve, and a UNet without attention to the text."""
         if self.size % self.factor or self.vae_crop % self.factor:
             raise ValueError(f"size and vae_crop must be divisible by {self.factor}.")
         if not 0 < self.vae_crop <= self.size:
@@ -103,7 +103,7 @@ class TrainOptions:
             )
 
     def that_matter_to(self, stage: str) -> dict[str, Any]:
-        """Return the options set by hand that change what a stage makes of its input."""
+        """Return the options that affect a stage's result and differ from their defaults."""
         names = {"size", "seed", "pictures", "validation", "dtype"}
         if stage in ("vae", "denoiser"):
             names |= {"init", "vae_channels", "latent_channels"}
@@ -118,23 +118,23 @@ class TrainOptions:
 
     @property
     def factor(self) -> int:
-        """Pixels a latent place, along each side."""
+        """Picture pixels per latent pixel, along each side."""
         return int(2 ** (len(self.vae_channels) - 1))
 
     @property
     def latent_side(self) -> int:
-        """Latent places on a side of a picture."""
+        """Side of a picture's latents, in latent pixels."""
         return self.size // self.factor
 
     @property
     def attends(self) -> tuple[bool, ...]:
-        """Whether each level of the UNet attends, from the finest to the coarsest."""
+        """Whether each level of the UNet has attention, from the finest to the coarsest."""
         sides = (self.latent_side // 2**level for level in range(len(self.unet_channels)))
         return tuple(side in ATTENDED for side in sides)
 
 
 def parse(arguments: Sequence[str] | None = None) -> TrainOptions:
-    """Return the options of a command line; None takes this process's."""
+    """Parse a command line into options; None means this process's own command line."""
     parser = argparse.ArgumentParser(
         prog="python -m zoo.train",
         description="Train the bundled Stable Diffusion from nothing, or go on where it stopped.",
@@ -155,7 +155,7 @@ def parse(arguments: Sequence[str] | None = None) -> TrainOptions:
 
 
 def _argument(option: Field[Any], description: str) -> dict[str, Any]:
-    """Return what argparse needs to know about a field."""
+    """Return the arguments for argparse's `add_argument` that describe a field."""
     default: Any = option.default
     told = {"default": default, "help": description}
     if isinstance(default, bool):

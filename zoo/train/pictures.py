@@ -1,4 +1,4 @@
-"""Renders of the world with their labels, as arrays on disk.
+"""Stores renders of the world and their labels as arrays on disk.
 
 N pictures · S pixels on a side · A attributes.
 """
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Pictures:
-    """Renders and what they show.
+    """Renders and their labels.
 
     Attributes:
         pixels: [N, S, S, 3] uint8, mapped from disk.
@@ -34,30 +34,30 @@ class Pictures:
     labels: NDArray[np.int64]
 
     def batch(self, indices: NDArray[np.int64], device: torch.device) -> Tensor:
-        """[b, 3, S, S] float32, −1…1, channels last in memory."""
+        """Return pictures as [b, 3, S, S] float32, −1…1, channels last in memory."""
         return to_images(self.pixels[indices], device)
 
 
 def to_images(pixels: NDArray[np.uint8], device: torch.device) -> Tensor:
-    """[b, H, W, 3] uint8 as [b, 3, H, W] float32, −1…1, channels last in memory."""
+    """Turn [b, H, W, 3] uint8 into [b, 3, H, W] float32, −1…1, channels last in memory."""
     images = torch.tensor(pixels, device=device).permute(0, 3, 1, 2)
     return (images.float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
 
 
 def to_pixels(images: Tensor) -> NDArray[np.uint8]:
-    """[b, 3, H, W], −1…1, as [b, H, W, 3] uint8."""
+    """Turn [b, 3, H, W], −1…1, into [b, H, W, 3] uint8."""
     values = ((images.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
     pixels: NDArray[np.uint8] = values.permute(0, 2, 3, 1).cpu().numpy()
     return pixels
 
 
 def training(options: TrainOptions) -> Pictures:
-    """Return the training pictures of a run."""
+    """Load the training pictures of a run."""
     return _load(options.out, "training")
 
 
 def validation(options: TrainOptions) -> Pictures:
-    """Return the validation pictures of a run: no training has seen their seeds."""
+    """Load the validation pictures of a run, whose seeds are never used in training."""
     return _load(options.out, "validation")
 
 
@@ -69,7 +69,7 @@ def _load(folder: Path, part: str) -> Pictures:
 def _parts(
     options: TrainOptions,
 ) -> tuple[tuple[str, Callable[[int], Scene], tuple[int, ...]], ...]:
-    """Name, scenes and shape of both arrays."""
+    """Return name, scenes and shape of both arrays."""
     shape = (options.size, options.size, 3)
     return (
         ("training", training_scene, (options.pictures, *shape)),
@@ -78,12 +78,12 @@ def _parts(
 
 
 def drawn(options: TrainOptions) -> bool:
-    """Whether all that a run needs is rendered."""
+    """Return whether all pictures of a run are rendered."""
     return all(_there(options.out / f"{part}.npy", shape) for part, _, shape in _parts(options))
 
 
 def draw(options: TrainOptions, workers: int) -> None:
-    """Render what is not rendered yet."""
+    """Render the missing pictures."""
     for part, scene, shape in _parts(options):
         stem = options.out / part
         if not _there(stem.with_suffix(".npy"), shape):
@@ -92,10 +92,10 @@ def draw(options: TrainOptions, workers: int) -> None:
 
 
 def _there(path: Path, shape: tuple[int, ...]) -> bool:
-    """Whether the array is there.
+    """Return whether the array exists.
 
     Raises:
-        ValueError: it is there and of another shape.
+        ValueError: it exists with a different shape.
     """
     if not path.is_file():
         return False

@@ -1,4 +1,4 @@
-"""What the products of a training step are computed in."""
+"""Chooses the number format and the memory layout of a training step."""
 
 from contextlib import AbstractContextManager
 
@@ -8,17 +8,17 @@ from zoo.train.options import TrainOptions
 
 
 def autocast(options: TrainOptions, device: torch.device) -> AbstractContextManager[object]:
-    """bfloat16 if the options or, by "auto", the device say so; else float32.
+    """Select bfloat16 if the options request it or "auto" finds device support, else float32.
 
-    A CPU without bfloat16 instructions computes in it all the same, seven to twelve times slower
-    than in float32 (AMD EPYC with AVX2, torch 2.13).
+    A CPU without bfloat16 instructions can still compute in bfloat16, but seven to twelve times
+    slower than in float32 (AMD EPYC with AVX2, torch 2.13).
     """
     wanted = options.dtype == "bfloat16" or (options.dtype == "auto" and _has_bfloat16(device))
     return torch.autocast(device.type, torch.bfloat16, enabled=wanted)
 
 
 def layout(device: torch.device) -> torch.memory_format:
-    """Return the fastest layout of pictures for convolutions of few channels."""
+    """Return the fastest memory layout of pictures for convolutions with few channels."""
     return torch.channels_last if device.type == "cuda" else torch.contiguous_format
 
 

@@ -1,4 +1,4 @@
-"""Rendering with a pool of processes, which need not load torch for it."""
+"""Renders with a pool of processes, which do not need to load torch."""
 
 import multiprocessing
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from zoo.render import render
 from zoo.scene import ATTRIBUTES, Scene, labels
 from zoo.train.files import new_array
 
-CHUNK = 32  # pictures a task of the pool
+CHUNK = 32  # pictures per task of the pool
 
 
 def draw(stem: Path, scene: Callable[[int], Scene], *, count: int, size: int, workers: int) -> None:
@@ -21,7 +21,7 @@ def draw(stem: Path, scene: Callable[[int], Scene], *, count: int, size: int, wo
     with new_array(told_at, (count, len(ATTRIBUTES)), np.int64) as told:
         told[:] = [labels(scene(index)) for index in range(count)]
     one = partial(_render, scene, size)
-    context = multiprocessing.get_context("spawn")  # a fork of a process with threads may hang
+    context = multiprocessing.get_context("spawn")  # forking a process with threads may hang
     with (
         new_array(drawn_at, (count, size, size, 3), np.uint8) as pixels,
         context.Pool(min(workers, -(-count // CHUNK))) as pool,

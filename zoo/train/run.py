@@ -1,4 +1,4 @@
-"""The stages of a run, in order; each is skipped when its result lies in the run's folder."""
+"""Runs the stages in order and skips those whose results are already in the run's folder."""
 
 import logging
 import os
@@ -23,17 +23,17 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of the run: whether it is done, and how it is done, with figures for the record."""
+    """A part of the run: a check whether it is done, and its work, which may return figures."""
 
     done: Callable[[], bool]
     work: Callable[[], dict[str, Any] | None]
 
 
 def run(options: TrainOptions, stop: Event) -> None:
-    """Do what of `options.stages` is not done, or only export what there is.
+    """Run the unfinished stages of `options.stages`, or only export the current model.
 
     Raises:
-        Stopped: `stop` was set; the same options go on from there.
+        Stopped: `stop` was set; the same options resume the run.
     """
     if options.export_only is not None:
         export.write(options, options.export_only)
@@ -59,7 +59,7 @@ def run(options: TrainOptions, stop: Event) -> None:
 def stages(
     options: TrainOptions, device: torch.device, threads: int, stop: Event
 ) -> dict[str, Stage]:
-    """All stages, in order."""
+    """Return all stages, in order."""
     return {
         "pictures": Stage(lambda: pictures.drawn(options), lambda: pictures.draw(options, threads)),
         "judge": Stage(
@@ -100,7 +100,7 @@ def _device(options: TrainOptions) -> torch.device:
 
 
 def _note_origin(options: TrainOptions, device: torch.device, threads: int) -> None:
-    """Note in the record the code's commit and the machine."""
+    """Write the code's commit and the machine to the record."""
     record = read_json(export.record(options))
     record["commit"] = _commit()
     record["machine"] = f"{_processor(device)}, {threads} threads, torch {torch.__version__}"
@@ -134,7 +134,7 @@ def _processor(device: torch.device) -> str:
 def _note_stage(
     options: TrainOptions, name: str, seconds: float, found: dict[str, Any] | None
 ) -> None:
-    """Note in the record a stage's options, figures and time, resumed runs together."""
+    """Write a stage's options, figures and total time, over all resumed runs, to the record."""
     record = read_json(export.record(options))
     stage = record.setdefault("stages", {}).setdefault(name, {"seconds": 0.0})
     stage["options"] = {k: _plain(v) for k, v in options.that_matter_to(name).items()}
@@ -145,5 +145,5 @@ def _note_stage(
 
 
 def _plain(value: Any) -> Any:
-    """Return a value for JSON; of a path the name alone, not where it lay."""
+    """Return a value for JSON, with a path reduced to its name."""
     return value.name if isinstance(value, Path) else value

@@ -1,4 +1,4 @@
-"""Pictures from captions, and whether they show what was asked for.
+"""Generates pictures from captions and checks that they match.
 
 b captions · S pixels on a side · A attributes.
 """
@@ -19,11 +19,11 @@ from zoo.train import denoiser
 from zoo.train.draws import Stream, noise
 
 STEPS = 25
-AT_ONCE = 50
+AT_ONCE = 50  # captions per call
 
 
 def assembled(vae: Any, text_encoder: Any, words: Any, unet: Any) -> Any:
-    """Return the parts as a StableDiffusionPipeline."""
+    """Assemble the parts into a StableDiffusionPipeline."""
     pipeline = StableDiffusionPipeline(
         vae=vae,
         text_encoder=text_encoder,
@@ -39,14 +39,14 @@ def assembled(vae: Any, text_encoder: Any, words: Any, unet: Any) -> Any:
 
 
 def scenes(wanted: Callable[[Scene], bool], number: int) -> list[Scene]:
-    """Return the first validation scenes that are wanted."""
+    """Return the first `number` validation scenes that satisfy `wanted`."""
     return list(islice(filter(wanted, map(validation_scene, count())), number))
 
 
 def generate(
     pipeline: Any, captions: Sequence[str], *, guidance: float, seed: int
 ) -> NDArray[np.uint8]:
-    """One picture a caption, [b, S, S, 3] uint8; a caption's noise is its place's."""
+    """Generate a picture per caption, [b, S, S, 3] uint8; noise depends on seed and position."""
     parts = []
     for start in range(0, len(captions), AT_ONCE):
         texts = list(captions[start : start + AT_ONCE])
@@ -65,7 +65,7 @@ def generate(
 def accuracy(
     pipeline: Any, judge: Judge, wanted: Sequence[Scene], *, guidance: float, seed: int
 ) -> dict[str, float]:
-    """Shares of generated pictures that show each attribute as asked, and all of them."""
+    """Return the shares of generated pictures with each attribute right, and with all right."""
     pixels = generate(pipeline, [caption(s) for s in wanted], guidance=guidance, seed=seed)
     right = judge.classify(pixels) == np.array([labels(scene) for scene in wanted])  # [b, A]
     shares = dict(zip(ATTRIBUTES, right.mean(0), strict=True)) | {"all": right.all(1).mean()}

@@ -1,7 +1,7 @@
-"""A CLIP tokenizer for which every word of the world is one token.
+"""Builds a CLIP tokenizer in which every word of the world is one token.
 
-It has all of CLIP's 256 byte characters too, within a word and at its end, so that any text can
-be told to the model; a word it does not know falls into characters.
+It also has all of CLIP's 256 byte characters, within a word and at its end, so that it accepts any
+text. It splits an unknown word into shorter tokens, down to single characters.
 """
 
 import json
@@ -30,11 +30,11 @@ def byte_characters() -> list[str]:
 
 
 def merges(words: Iterable[str]) -> list[tuple[str, str]]:
-    """Byte-pair merges, in order, after which each of the words is one token.
+    """Return ordered byte-pair merges that make each of the words one token.
 
-    They are found as byte-pair encoding is trained, the most frequent pair of all words first.
-    Merges put together word by word would not do: one word's merges split another's ("orange" by
-    those of "an").
+    This is the usual training of a byte-pair encoding: the most frequent pair over all words comes
+    first. Merges built word by word would not work, because one word's merges can break up another
+    word (those of "an" break up "orange").
     """
     split = [[*word[:-1], word[-1] + END_OF_WORD] for word in sorted(set(words))]
     found = []
@@ -49,7 +49,7 @@ def merges(words: Iterable[str]) -> list[tuple[str, str]]:
 def _merged(parts: list[str], pair: tuple[str, str]) -> list[str]:
     merged: list[str] = []
     for part in parts:
-        # What a merge has made is longer than the pair's first, so it never merges again here.
+        # A merged token is longer than the pair's first one, so it cannot merge again here.
         if merged and (merged[-1], part) == pair:
             merged[-1] += part
         else:
@@ -58,10 +58,10 @@ def _merged(parts: list[str], pair: tuple[str, str]) -> list[str]:
 
 
 def build() -> Any:
-    """Return the tokenizer of the world's words.
+    """Build the tokenizer of the world's words.
 
     Raises:
-        ValueError: a word is not one token, as one with punctuation in it.
+        ValueError: a word is not one token, for example because it contains punctuation.
     """
     pairs, alphabet = merges(WORDS), byte_characters()
     tokens = [*alphabet, *(c + END_OF_WORD for c in alphabet), *(a + b for a, b in pairs)]
@@ -77,23 +77,23 @@ def build() -> Any:
 
 
 def path(options: TrainOptions) -> Path:
-    """Where a run keeps its tokenizer."""
+    """Return the path of the run's tokenizer."""
     return options.out / "tokenizer"
 
 
 def write(options: TrainOptions) -> None:
-    """Make the tokenizer and write it."""
+    """Build the tokenizer and write it."""
     with replacing(path(options)) as draft:
         build().save_pretrained(draft)
 
 
 def load(options: TrainOptions) -> Any:
-    """Return the run's tokenizer."""
+    """Load the run's tokenizer."""
     return CLIPTokenizer.from_pretrained(path(options))
 
 
 def ids(tokenizer: Any, texts: list[str]) -> Any:
-    """Token numbers, [b, MAX_TOKENS] int64, padded or cut."""
+    """Return token ids, [b, MAX_TOKENS] int64, padded or truncated."""
     return tokenizer(
         texts, padding="max_length", truncation=True, max_length=MAX_TOKENS, return_tensors="pt"
     ).input_ids

@@ -1,6 +1,6 @@
-"""The VAE: pictures to latents and back.
+"""Trains the VAE, which maps pictures to latents and back.
 
-b batch · S pixels on a side · c channels and h places on a side of the latents.
+b batch · S pixels on a side · c channels and h pixels on a side of the latents.
 """
 
 from pathlib import Path
@@ -20,20 +20,20 @@ from zoo.train.loop import Loop, LoopOptions
 from zoo.train.options import TrainOptions
 from zoo.train.precision import autocast, layout
 
-KL = 2e-4  # a latent value, in the loss a pixel's value
+KL = 2e-4  # weight of the KL per latent value; the other losses are per pixel value
 FIRST_LOG_VARIANCE = -6.0  # of an untrained VAE's posterior
-GRADIENT = 0.5
-SQUARED = (2.0, 10.0)  # weight of the squared error, at first and at the end
+GRADIENT = 0.5  # weight of the gradient error
+SQUARED = (2.0, 10.0)  # weight of the squared error, at the start and at the end
 MEASURED = 64  # validation pictures
 WHITENED = 1_000  # training pictures whose latents get mean 0, std 1
-ENCODED = 100  # pictures at once
+ENCODED = 100  # pictures per call
 
 
 def build(options: TrainOptions) -> Any:
-    """Return an untrained AutoencoderKL, or the one to start from.
+    """Build an untrained AutoencoderKL, or load the one to start from.
 
     Raises:
-        ValueError: the one to start from has other channels than the options.
+        ValueError: the VAE to start from does not have the options' channels.
     """
     if options.init is not None:
         return _started(options, options.init)
@@ -47,17 +47,17 @@ def build(options: TrainOptions) -> Any:
         latent_channels=options.latent_channels,
         norm_num_groups=16,
         sample_size=options.size,
-        mid_block_add_attention=False,  # nothing in the world needs it, and it is slow
-        scaling_factor=1.0,  # the latents get std 1 by `whiten`
+        mid_block_add_attention=False,  # this world does not need it, and it is slow
+        scaling_factor=1.0,  # `whiten` gives the latents std 1
     )
-    # With the usual 0 the first latents are all noise, which the decoder learns to pass over; the
-    # encoder then learns nothing either (posterior collapse).
+    # With the usual 0, the first latents are all noise, and the decoder learns to ignore them. Then
+    # the encoder learns nothing either (posterior collapse).
     nn.init.constant_(vae.quant_conv.bias[options.latent_channels :], FIRST_LOG_VARIANCE)
     return vae
 
 
 def _started(options: TrainOptions, folder: Path) -> Any:
-    """Return the VAE of an exported folder, for pictures of the options' size."""
+    """Load the VAE of an exported folder, for pictures of the options' size."""
     vae = AutoencoderKL.from_pretrained(folder / "vae", torch_dtype=torch.float32)
     found = (tuple(vae.config.block_out_channels), vae.config.latent_channels)
     if found != (options.vae_channels, options.latent_channels):
@@ -77,7 +77,7 @@ class Errors(nn.Module):
         self.vae = vae
 
     def forward(self, images: Tensor, noise: Tensor) -> Tensor:
-        """[4]: absolute, squared and gradient error a pixel's value, KL a latent value.
+        """Return [4]: absolute, squared and gradient error per pixel value, KL per latent value.
 
         Args:
             images: [b, 3, S, S], −1…1.
@@ -95,10 +95,10 @@ class Errors(nn.Module):
 
 
 class VaeTask:
-    """Absolute, squared and gradient error, and a little KL."""
+    """Trains on absolute, squared and gradient error with a little KL."""
 
     def __init__(self, options: TrainOptions, device: torch.device):
-        """Its VAE, from the seed."""
+        """Build the VAE from the seed."""
         self._options, self._device = options, device
         self.vae = build(options).to(device, memory_format=layout(device)).train()
         for part in (self.vae.encoder, self.vae.quant_conv):
@@ -110,7 +110,7 @@ class VaeTask:
         self._batches = Batches(options.pictures, options.vae_batch, options.seed, Stream.VAE)
 
     def loss(self, step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the weighted sum; for the log its parts."""
+        """Return the weighted sum and, for the log, its parts."""
         options = self._options
         images = self._training.batch(self._batches.indices(step), self._device)
         images = cropped(images, options.vae_crop, draws.numbers(options.seed, Stream.VAE, step))
@@ -122,21 +122,21 @@ class VaeTask:
         )
         with autocast(options, self._device):
             absolute, squared, gradient, kl = self._errors(images, noise)
-        # The squared error is what PSNR counts; early on it would favour blurred pictures.
+        # PSNR measures the squared error, but early on it would favour blurred pictures.
         late = max(0.0, 2 * step / options.vae_steps - 1)
         weight = SQUARED[0] + (SQUARED[1] - SQUARED[0]) * late
         loss = absolute + weight * squared + GRADIENT * gradient + KL * kl
         return loss, {"absolute": absolute, "squared": squared, "gradient": gradient, "kl": kl}
 
     def measure(self, step: int) -> dict[str, float]:
-        """PSNR of validation pictures, dB."""
+        """Measure the mean PSNR of validation pictures, in dB."""
         return {"psnr": round(psnr(self.vae, self._validation.pixels[:MEASURED]), 3)}
 
 
 def cropped(images: Tensor, side: int, rng: np.random.Generator) -> Tensor:
-    """Of pictures [b, 3, S, S] the parts [b, 3, side, side], each from a place of its own.
+    """Crop each of the pictures [b, 3, S, S] at a random position to [b, 3, side, side].
 
-    A VAE sees no further than a few dozen pixels, and a part teaches it nearly as much as a whole.
+    A VAE sees only a few dozen pixels far, so a crop teaches it nearly as much as a whole picture.
     """
     if side == images.shape[-1]:
         return images
@@ -149,7 +149,7 @@ def cropped(images: Tensor, side: int, rng: np.random.Generator) -> Tensor:
 
 
 def psnr(vae: Any, pixels: Any) -> float:
-    """Mean PSNR of pictures [b, S, S, 3] uint8 and their reconstructions, dB."""
+    """Return the mean PSNR of reconstructions of pictures [b, S, S, 3] uint8, in dB."""
     rebuilt = reconstruct(vae, pixels)
     errors = np.square(rebuilt.astype(np.float64) - pixels).mean((1, 2, 3))
     return float((10 * np.log10(255**2 / np.maximum(errors, 1e-9))).mean())
@@ -157,7 +157,7 @@ def psnr(vae: Any, pixels: Any) -> float:
 
 @torch.no_grad()
 def reconstruct(vae: Any, pixels: Any) -> Any:
-    """Pictures [b, S, S, 3] uint8, encoded and decoded, likewise."""
+    """Encode and decode pictures; both sides are [b, S, S, 3] uint8."""
     parts = []
     for start in range(0, len(pixels), ENCODED):
         images = pictures.to_images(pixels[start : start + ENCODED], vae.device)
@@ -167,16 +167,16 @@ def reconstruct(vae: Any, pixels: Any) -> Any:
 
 @torch.no_grad()
 def encode(vae: Any, images: Tensor) -> Tensor:
-    """[b, 3, S, S], −1…1, to the means of their latents, [b, c, h, h]."""
+    """Encode pictures [b, 3, S, S], −1…1, to the means of their latents, [b, c, h, h]."""
     means: Tensor = vae.encode(images).latent_dist.mode()
     return means
 
 
 @torch.no_grad()
 def whiten(vae: Any, images: list[Tensor]) -> None:
-    """Give each latent channel mean 0 and std 1 over these pictures; reconstructions stay.
+    """Give each latent channel mean 0 and std 1 over these pictures; keep reconstructions the same.
 
-    The affine map is folded into `quant_conv`, its inverse into `post_quant_conv`: with
+    The affine map is folded into `quant_conv` and its inverse into `post_quant_conv`: with
     z' = (z − μ)/σ, the decoder's W z + b is (W σ) z' + (b + W μ).
     """
     latents = torch.cat([encode(vae, batch) for batch in images]).double()
@@ -191,21 +191,21 @@ def whiten(vae: Any, images: list[Tensor]) -> None:
 
 
 def path(options: TrainOptions) -> Path:
-    """Where a run keeps its VAE."""
+    """Return the path of the run's VAE."""
     return options.out / "vae"
 
 
 def load(options: TrainOptions, device: torch.device) -> Any:
-    """Return the run's trained VAE, float32."""
+    """Load the run's trained VAE in float32."""
     vae = AutoencoderKL.from_pretrained(path(options), torch_dtype=torch.float32)
     return vae.eval().to(device, memory_format=torch.channels_last)
 
 
 def train(options: TrainOptions, device: torch.device, stop: Event) -> dict[str, float]:
-    """Train the VAE, whiten its latents, write it.
+    """Train the VAE, whiten its latents and write it.
 
     Returns:
-        Its PSNR on validation pictures, as written.
+        PSNR of the written VAE on validation pictures.
     """
     task = VaeTask(options, device)
     how = LoopOptions(
@@ -214,7 +214,7 @@ def train(options: TrainOptions, device: torch.device, stop: Event) -> dict[str,
         batch=options.vae_batch,
         learning_rate=options.vae_rate,
         warmup=100,
-        decay=0.6,  # most of the last decibels come as the rate falls
+        decay=0.6,  # most of the last decibels come while the rate falls
         average=0.998,
         checkpoint_seconds=options.checkpoint_seconds,
         measure_seconds=options.sheet_seconds,
