@@ -30,7 +30,8 @@ from baret.progress import ProgressTracker
 from baret.result import EditedImage, EditResult, Inversion, Preview
 from baret.unet.requests import Conditioning, Routine, StageProgress, on_device
 
-# Costs in rows of the UNet. The VAE's at Stable Diffusion 1.5's size: "The floor", docs/method.md.
+# Costs in rows of the UNet. The VAE's are those at Stable Diffusion 1.5's size:
+# docs/performance.md, "The lower bound".
 ENCODE_COST, DECODE_COST = 1.4, 3.1
 # In latent pixels: CLIP ViT-L/14 on 224 pixels is a tenth of a row of 64×64, by its operations.
 SAFETY_CHECK_COST = 400

@@ -17,7 +17,8 @@ from torch import Tensor
 
 from baret.unet.attention import Injection, Recording
 
-# What a row's backward pass to its text costs, in forward passes ("The floor" in docs/method.md).
+# What a row's backward pass to its text costs, in forward passes: docs/performance.md,
+# "The lower bound".
 BACKWARD_COST = 1.1
 
 V = TypeVar("V")

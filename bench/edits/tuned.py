@@ -80,9 +80,11 @@ def best(name: str, method: Method[Any], identity: str, path: Path) -> Any:
             f"--split tuning --methods {name}"
         )
     stored = [one["options"] for one in entry["tries"]]
-    if [_plain(options) for options in method.tries] != [
-        _complete(options, one) for options, one in zip(method.tries, stored, strict=False)
-    ] or len(stored) != len(method.tries):
+    unchanged = len(stored) == len(method.tries) and all(
+        _complete(options, one) == _plain(options)
+        for options, one in zip(method.tries, stored, strict=True)
+    )
+    if not unchanged:
         raise NotTunedError(
             f"The settings of {name} have changed since it was tuned; tune it again."
         )

@@ -141,3 +141,13 @@ def test_the_median_case_of_each_kind_is_chosen_by_rule(bench, method):
     low, high = (replace(middle, quality=replace(middle.quality, psnr=p)) for p in (10.0, 30.0))
     assert sheets.median_cases({BARET: [high, middle, low]}) == [1]
     assert sheets.worst_cases({BARET: [high, middle, low]}) == [2, 1, 0]
+
+
+def test_a_field_added_since_leaves_stored_settings_valid_if_it_has_its_default() -> None:
+    @dataclass(frozen=True)
+    class Options:
+        steps: int = 20
+        added: float = 1.0
+
+    assert tuned._complete(Options(), {"steps": 20}) == {"steps": 20, "added": 1.0}
+    assert tuned._complete(Options(added=2.0), {"steps": 20}) == {"steps": 20}
