@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> None:
         given.model, device=device, dtype=getattr(torch, given.dtype)
     )
     try:
-        settings = {} if given.tune else _settings(methods, model, given)
+        settings = {} if given.tune else tuned.settings(methods, model, given.tuned, given.split)
     except tuned.NotTunedError as error:
         sys.exit(str(error))
     cases = tasks(given.split, model.model.native_size, given.limit)
@@ -69,21 +69,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--out", type=Path, default=Path("docs/benchmarks"), help="the report")
     return parser
-
-
-def _settings(
-    methods: dict[str, Method[Any]], model: BatchModel, given: argparse.Namespace
-) -> dict[str, Any]:
-    """Return the best setting of every method; on the tuning split, else the first one."""
-    settings = {}
-    for name, method in methods.items():
-        try:
-            settings[name] = tuned.best(name, method, model.model.identity, given.tuned)
-        except tuned.NotTunedError:
-            if given.split != "tuning":
-                raise
-            settings[name] = method.tries[0]
-    return settings
 
 
 def _tune(bench: Bench, methods: dict[str, Method[Any]], path: Path) -> None:
