@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import bench.study
 from bench.common.arguments import positive
-from bench.study import answers, folder, pairs
+from bench.study import answers, folder, pairs, server
 from bench.study.entering import read_answers
 from bench.study.errors import SourceError, StudyError
 from bench.study.folder import Study
@@ -18,6 +18,7 @@ from bench.study.source import Source
 
 SPLITS = ("tuning", "benchmark")
 PAIRS = 210
+PORT = 8400
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
@@ -70,6 +71,14 @@ def _small_world(given: argparse.Namespace) -> Source:
     )
 
 
+def rate(given: argparse.Namespace) -> None:
+    """Serve the page on which people rate the pairs, on this machine only."""
+    study = Study(given.study)
+    rater = given.rater and answers.check_rater(given.rater)
+    print(f"{server.page_url(given.port, rater)}  (Ctrl-C stops)", flush=True)
+    server.serve(study, given.port, rater)
+
+
 def sheets(given: argparse.Namespace) -> None:
     """Write the pairs as PNG sheets."""
     study = Study(given.study)
@@ -114,6 +123,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_prepare(commands)
+
+    one = _command(commands, "serve", rate, "serve the page on which people rate the pairs")
+    one.add_argument("--port", type=positive, default=PORT, help=f"default {PORT}")
+    one.add_argument("--rater", help="who rates; else the page asks")
 
     one = _command(commands, "sheets", sheets, "write the pairs as PNG sheets, to rate on paper")
     one.add_argument("--per", type=positive, default=6, help="pairs on a sheet, default 6")
