@@ -35,5 +35,6 @@ server          the page, with `web/`
 resampling      bootstrap over edits
 bradley_terry   scores from comparisons
 agreement       agreement of raters
+analysis        all figures of a study
 report          the page of results
 """

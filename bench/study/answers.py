@@ -35,6 +35,13 @@ class Answer(BaseModel):
 QUESTIONS = ("asked", "kept", "better")
 
 
+def describe(error: ValidationError) -> str:
+    """Say in one line what is wrong with the fields of an answer."""
+    return "; ".join(
+        f"{one['loc'][-1]} is {one['input']!r}: {one['msg'].lower()}" for one in error.errors()
+    )
+
+
 def check_rater(name: str) -> str:
     """Return a rater's name, normalised; it names a file.
 
@@ -80,7 +87,9 @@ def read(folder: Path, rater: str) -> dict[int, Answer]:
         try:
             answer = Answer.model_validate_json(line)
         except ValidationError as error:
-            raise FolderError(f"{path}, line {number}, is not an answer: {error}") from error
+            raise FolderError(
+                f"{path}, line {number}, is not an answer: {describe(error)}"
+            ) from error
         answers[answer.pair] = answer
     return answers
 

@@ -9,16 +9,19 @@ from typing import TypeAlias
 import bench.study
 from bench.common.arguments import positive
 from bench.study import answers, folder, pairs, server
+from bench.study.analysis import analyse
 from bench.study.entering import read_answers
 from bench.study.errors import SourceError, StudyError
 from bench.study.folder import Study
-from bench.study.ratings import reveal, write_csv
+from bench.study.ratings import read_csv, reveal, write_csv
+from bench.study.report import page, write
 from bench.study.sheets import FORM, write_sheets
 from bench.study.source import Source
 
 SPLITS = ("tuning", "benchmark")
 PAIRS = 210
 PORT = 8400
+REPORT = Path("docs/benchmarks/study.md")
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
@@ -111,6 +114,23 @@ def export(given: argparse.Namespace) -> None:
     print(f"{given.csv}: {len(ratings)} answers")
 
 
+def report(given: argparse.Namespace) -> None:
+    """Write the page of results: scores, win rates, shares, agreement of raters.
+
+    Ratings come from study folders, or from CSV files that `export` wrote. Give each study once.
+    """
+    sources = [reveal(Study(path)) for path in given.studies] + [read_csv(p) for p in given.csv]
+    ratings = [
+        rating.model_copy(update={"study": number})
+        for number, source in enumerate(sources)
+        for rating in source
+    ]
+    analysis = analyse(ratings)
+    write(given.out, analysis)
+    print(page(analysis))
+    print(f"Written: {given.out}")
+
+
 def _names(text: str) -> list[str]:
     return [name for name in text.split(",") if name]
 
@@ -144,6 +164,22 @@ def _parser() -> argparse.ArgumentParser:
 
     one = _command(commands, "export", export, "write all answers with the methods, as CSV")
     one.add_argument("--csv", type=Path, help="default: standard output")
+
+    one = commands.add_parser(
+        "report", help="write the page of results", description=report.__doc__
+    )
+    one.add_argument("studies", metavar="STUDY", type=Path, nargs="*", help="study folders")
+    one.add_argument(
+        "--csv",
+        type=Path,
+        action="append",
+        default=[],
+        help="ratings that export wrote; repeatable",
+    )
+    one.add_argument(
+        "--out", type=Path, default=REPORT, help=f"default {REPORT}; .json goes beside"
+    )
+    one.set_defaults(run=report)
     return parser
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from bench.study.answers import QUESTIONS, Answer
+from bench.study.answers import QUESTIONS, Answer, describe
 from bench.study.errors import AnswerError
 from bench.study.folder import Study
 
@@ -55,10 +55,7 @@ def _answer(cells: list[str], pairs: int) -> Answer:
     try:
         answer = Answer.model_validate(dict(zip(HEADER, cells, strict=True)))
     except ValidationError as error:
-        problems = [
-            f"{one['loc'][0]} is {one['input']!r}: {one['msg'].lower()}" for one in error.errors()
-        ]
-        raise AnswerError("; ".join(problems)) from error
+        raise AnswerError(describe(error)) from error
     if answer.pair > pairs:
         raise AnswerError(f"there is no pair {answer.pair}; the last one is {pairs}")
     return answer

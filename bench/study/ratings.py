@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
-from bench.study.answers import Answer, read_all
+from bench.study.answers import Answer, describe, read_all
 from bench.study.errors import AnswerError, FolderError
 from bench.study.folder import Study
 
@@ -21,6 +21,7 @@ class Rating(Answer):
     prompt: str
     left: str  # method
     right: str
+    study: int = Field(0, exclude=True)  # numbers the studies of one report; not in the CSV
 
 
 COLUMNS = ("pair", "rater", "edit", "kind", "prompt", "left", "right", "asked", "kept", "better")
@@ -70,19 +71,40 @@ def read_csv(path: Path) -> list[Rating]:
     """Read ratings that `write_csv` wrote.
 
     Raises:
-        AnswerError: the file is missing or a line is not a rating.
+        AnswerError: the file is missing, or a line is not a rating, rates a pair again, or calls
+            another pair by the same number.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
             if set(reader.fieldnames or ()) != set(COLUMNS):
                 raise AnswerError(f"{path}: the first line must be {','.join(COLUMNS)}")
-            ratings = []
-            for row in reader:
-                try:
-                    ratings.append(Rating.model_validate(row))
-                except ValidationError as error:
-                    raise AnswerError(f"{path}, line {reader.line_num}: {error}") from error
-            return ratings
+            lines = [(reader.line_num, row) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise AnswerError(f"{path} cannot be read as CSV: {error}") from error
+    rated: set[tuple[str, int]] = set()
+    pairs: dict[int, tuple[str, ...]] = {}
+    ratings = []
+    for number, row in lines:
+        where = f"{path}, line {number}"
+        rating = _rating(row, where)
+        shown = (rating.edit, rating.prompt, rating.left, rating.right)
+        if pairs.setdefault(rating.pair, shown) != shown:
+            raise AnswerError(
+                f"{where}: pair {rating.pair} was another one on a line before; keep each study in "
+                "a file of its own"
+            )
+        if (rating.rater, rating.pair) in rated:
+            raise AnswerError(f"{where}: {rating.rater} rated pair {rating.pair} before")
+        rated.add((rating.rater, rating.pair))
+        ratings.append(rating)
+    return ratings
+
+
+def _rating(row: dict[str, str], where: str) -> Rating:
+    if len(row) != len(COLUMNS) or None in row.values():
+        raise AnswerError(f"{where}: there must be {len(COLUMNS)} values")
+    try:
+        return Rating.model_validate(row)
+    except ValidationError as error:
+        raise AnswerError(f"{where}: {describe(error)}") from error

@@ -28,12 +28,19 @@ def test_a_study_on_paper_from_photographs_to_ratings(photographs, tmp_path, cap
     main(["export", study])
     assert capsys.readouterr().out == ratings.read_text()
 
+    main(["report", study, "--out", str(tmp_path / "from_study.md")])
+    assert "2 ratings of 2 pairs on 2 edits by 1 rater (ann 2)" in capsys.readouterr().out
+    main(["report", "--csv", str(ratings), "--out", str(tmp_path / "from_csv.md")])
+    assert (tmp_path / "from_csv.md").read_text() == (tmp_path / "from_study.md").read_text()
+
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["sheets", "nowhere"], "not a study"),
         (["prepare", "new", "--split", "tuning"], "name the methods"),
+        (["report"], "no answers yet"),
+        (["report", "--csv", "none.csv"], "none.csv cannot be read"),
         (["prepare", "new", "--folder", "nowhere"], "prompts.json is missing"),
     ],
 )

@@ -42,8 +42,26 @@ def test_a_bad_line_of_a_file_is_named(tmp_path):
     path.write_text(",".join(COLUMNS) + "\n1,ann,e0,posture,a cat,a,b,left,both,both\n")
     with pytest.raises(AnswerError, match=r"line 2: (.|\n)*better"):
         read_csv(path)
+    path.write_text(",".join(COLUMNS) + "\n1,ann,e0\n")
+    with pytest.raises(AnswerError, match="line 2: there must be 10 values"):
+        read_csv(path)
     path.write_text("pair,rater\n")
     with pytest.raises(AnswerError, match="the first line must be"):
+        read_csv(path)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("1,ann,e0,posture,a cat,a,b,right,both,left", "line 3: ann rated pair 1 before"),
+        ("1,bob,e1,posture,a dog,a,b,left,both,left", "line 3: pair 1 was another one"),
+    ],
+)
+def test_a_file_rates_each_pair_once_and_is_of_one_study(tmp_path, line, message):
+    path = tmp_path / "ratings.csv"
+    first = "1,ann,e0,posture,a cat,a,b,left,both,left"
+    path.write_text("\n".join([",".join(COLUMNS), first, line]) + "\n")
+    with pytest.raises(AnswerError, match=message):
         read_csv(path)
 
 
