@@ -36,7 +36,7 @@ def write_sheets(study: Study, folder: Path, *, per: int, scale: int | None = No
     for start in range(0, len(study.pairs), per):
         path = folder / f"sheet-{start // per + 1:03}.png"
         blocks = [_block(study, pair, scale) for pair in study.pairs[start : start + per]]
-        _arrange(blocks).save(path, optimize=True)
+        _arrange(blocks).save(path)
         paths.append(path)
     with (folder / FORM).open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
