@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from bench.edits.appearance import Appearance, appearances
 from bench.edits.batch import Batch, Method
 from bench.edits.cases import Task
+from bench.edits.criteria import CRITERIA, Criteria
 from bench.edits.metrics import Classifier, Quality, measure
 from bench.edits.model import BatchModel, Images
 from bench.edits.results import CostPerImage, Result, ResultFolder, settings_digest
@@ -36,11 +38,21 @@ class Bench:
 
 @dataclass(frozen=True)
 class Row:
-    """One case of one method: its result and the quality of that."""
+    """One case of one method: its result, and how good that is."""
 
     task: Task
     result: Result
     quality: Quality
+    appearance: Appearance
+
+    @property
+    def right(self) -> bool:
+        """Whether the edit keeps all limits of `CRITERIA`."""
+        return self.is_right(CRITERIA)
+
+    def is_right(self, criteria: Criteria) -> bool:
+        """Return whether the edit keeps all limits."""
+        return criteria.right(self.quality, self.appearance)
 
 
 OnDone = Callable[[int], object]  # receives the number of images just done
@@ -60,14 +72,11 @@ def evaluate(
     """
     folder = ResultFolder(bench.work, bench.model, name, settings_digest(method.run, options))
     results = _results(bench, folder, method, options, on_done)
-    qualities = measure(
-        bench.tasks,
-        np.stack([result.image for result in results]),
-        [result.reconstruction for result in results],
-        bench.through_vae,
-        bench.judge,
-    )
-    return [Row(*row) for row in zip(bench.tasks, results, qualities, strict=True)]
+    images = np.stack([result.image for result in results])
+    rebuilt = [result.reconstruction for result in results]
+    qualities = measure(bench.tasks, images, rebuilt, bench.through_vae, bench.judge)
+    looks = appearances(bench.tasks, images, bench.through_vae)
+    return [Row(*row) for row in zip(bench.tasks, results, qualities, looks, strict=True)]
 
 
 def _results(
