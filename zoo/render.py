@@ -134,7 +134,8 @@ class Renderer:
         size, times = self._size, self._times
         rows = fine.reshape(size, times, -1).sum(1, dtype=np.uint16)
         sums = rows.reshape(size, size, times, 4).sum(2, dtype=np.uint16)
-        return sums.astype(np.float32) / times**2
+        means: NDArray[np.float32] = sums.astype(np.float32) / times**2
+        return means
 
     def _draw_animal(self, canvas: skia.Canvas) -> None:
         scene, chance = self._scene, self._chance

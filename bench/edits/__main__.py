@@ -19,6 +19,7 @@ from bench.edits.cases import SPLITS, tasks
 from bench.edits.evaluation import Bench, Row, evaluate
 from bench.edits.methods import METHODS, methods_with_steps
 from bench.edits.model import BatchModel
+from bench.edits.realism.classifier import NoRealismError, Realism
 from zoo.judge import Judge
 
 
@@ -38,11 +39,12 @@ def main(arguments: list[str] | None = None) -> None:
         given.model, device=device, dtype=getattr(torch, given.dtype)
     )
     try:
-        settings = {} if given.tune else _settings(methods, model, given)
+        settings = {} if given.tune else tuned.settings(methods, model, given.tuned, given.split)
     except tuned.NotTunedError as error:
         sys.exit(str(error))
     cases = tasks(given.split, model.model.native_size, given.limit)
-    bench = Bench.of(model, Judge.from_pretrained(), cases, given.work, given.batch)
+    realism = _realism(model.model.identity)
+    bench = Bench.of(model, Judge.from_pretrained(), cases, given.work, given.batch, realism)
     if given.tune:
         _tune(bench, methods, given.tuned)
     else:
@@ -71,19 +73,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _settings(
-    methods: dict[str, Method[Any]], model: BatchModel, given: argparse.Namespace
-) -> dict[str, Any]:
-    """Return the best setting of every method; on the tuning split, else the first one."""
-    settings = {}
-    for name, method in methods.items():
-        try:
-            settings[name] = tuned.best(name, method, model.model.identity, given.tuned)
-        except tuned.NotTunedError:
-            if given.split != "tuning":
-                raise
-            settings[name] = method.tries[0]
-    return settings
+def _realism(identity: str) -> Realism | None:
+    try:
+        return Realism.for_model(identity)
+    except NoRealismError as error:
+        print(f"Realism is not measured. {error}", file=sys.stderr)
+        return None
 
 
 def _tune(bench: Bench, methods: dict[str, Method[Any]], path: Path) -> None:

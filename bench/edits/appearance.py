@@ -7,7 +7,7 @@ b images · H, W pixels.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from baret.images import Pixels
 from bench.edits.cases import Task
 from bench.edits.metrics import MIN_UNCHANGED, capped_psnr, ssim_map
 from bench.edits.model import Images
+from bench.edits.realism.classifier import Realism
 from bench.edits.valid_answer import ValidAnswer, nearest_valid_answer
 from zoo.render import Mask, Renderer
 
@@ -40,17 +41,25 @@ class Appearance:
     ghost: float | None  # share of uncovered pixels that show the old animal; None if too few
     background: float | None  # dB that kept background loses; None if there is too little of it
     seam: float | None  # false edges around the animal, grey levels; None if the place is new
+    realism: float | None = None  # how probably it is a real picture; None without a classifier
 
 
-def appearances(tasks: Sequence[Task], images: Images, through_vae: Images) -> list[Appearance]:
+def appearances(
+    tasks: Sequence[Task], images: Images, through_vae: Images, realism: Realism | None = None
+) -> list[Appearance]:
     """Measure the images of a method.
 
     Args:
         tasks: b edits.
         images: [b, H, W, 3], edited by the method.
         through_vae: [b, H, W, 3], the exact answers, encoded and decoded.
+        realism: trained for the model that edited the images.
     """
-    return [_appearance(*row) for row in zip(tasks, images, through_vae, strict=True)]
+    looks = [_appearance(*row) for row in zip(tasks, images, through_vae, strict=True)]
+    if realism is None:
+        return looks
+    real = realism.probabilities(images)
+    return [replace(one, realism=float(p)) for one, p in zip(looks, real, strict=True)]
 
 
 def _appearance(task: Task, image: Pixels, through_vae: Pixels) -> Appearance:

@@ -18,6 +18,8 @@ class Criteria:
     max_background_loss: float = 4.5  # dB; above it, a tree, moon or hill is lost or redrawn
     max_seam: float = 1.5  # grey levels; above it, outlines of the old animal cross the background
 
+    min_realism: float = 0.0  # no limit yet
+
     def right(self, quality: Quality, appearance: Appearance) -> bool:
         """Return whether an edit is right; figures that are None do not count against it."""
         limits = (
@@ -29,6 +31,7 @@ class Criteria:
             quality.changed
             and quality.kept
             and appearance.drawn >= self.min_drawn
+            and (appearance.realism is None or appearance.realism >= self.min_realism)
             and all(figure is None or figure <= limit for figure, limit in limits)
         )
 

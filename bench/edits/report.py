@@ -13,6 +13,7 @@ from bench.common.markdown import table
 from bench.edits import plots, sheets, tables
 from bench.edits.evaluation import Bench
 from bench.edits.methods import BARET, METHODS
+from bench.edits.realism.classifier import Realism
 
 SETTINGS = """\
 Each method has the best of its six settings on the tuning split (`bench/edits/tuned.json`). BARET
@@ -110,6 +111,7 @@ def _page(run: Run, by_kind: Any, ahead: Any, sheet_names: list[str]) -> str:
         f"`python -m bench.edits --split {run.split} --steps {run.steps}`, on {run.machine}, "
         f"{run.bench.batch} images per batch, model `{model.identity[:12]}`, {model.dtype}.",
         tables.legend(),
+        _realism(run.bench.realism),
         f"![right]({images}/right.png)",
         f"![joint success]({images}/joint.png)",
     ]
@@ -138,6 +140,15 @@ def _page(run: Run, by_kind: Any, ahead: Any, sheet_names: list[str]) -> str:
         ],
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _realism(realism: Realism | None) -> str:
+    if realism is None:
+        return "*Real* is not measured: its classifier has not been trained for this model."
+    return (
+        "The classifier of *real* tells held-out pictures of the small world from held-out edits "
+        f"with an accuracy of {realism.provenance.accuracy:.2f}, both being as likely."
+    )
 
 
 def _settings(run: Run) -> str:

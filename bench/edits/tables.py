@@ -41,6 +41,7 @@ COLUMNS = (
     Column("ghost", "ghost", lambda row: row.appearance.ghost, _share),
     Column("background", "backgr.", lambda row: row.appearance.background, _decibels),
     Column("seam", "seam", lambda row: row.appearance.seam, _decibels),
+    Column("realism", "real", lambda row: row.appearance.realism, _share),
     Column("psnr", "PSNR", lambda row: row.quality.psnr, _decibels),
     Column("ssim", "SSIM", lambda row: row.quality.ssim, _share),
     Column("psnr_inside", "inside", lambda row: row.quality.psnr_inside, _decibels),
@@ -66,7 +67,7 @@ COLUMNS = (
     ),
 )
 COST = ("seconds", "calls", "backward")
-COMPARED = ("right", "joint", "changed", "drawn", "ghost", "psnr", "ssim")
+COMPARED = ("right", "joint", "changed", "drawn", "ghost", "realism", "psnr", "ssim")
 LEGEND = """\
 *Changed*: the judge sees the requested change. *Kept*: it sees all other attributes as before.
 *Joint*: both, and the pixels outside the exact change mask lose at most 7 dB of PSNR compared with
@@ -75,11 +76,13 @@ the exact answer put through the VAE alone. *Right*: changed, kept, *drawn* at l
 allow the animal to stand elsewhere, within what the text leaves open. *Drawn*: its structural
 similarity to the nearest such answer, 0–1. *Ghost*: the share of uncovered pixels that still show
 the old animal. *Backgr.*: the PSNR that kept background loses, compared with the exact answer
-through the VAE. *Seam*: the strength of false edges around the animal, in grey levels. *PSNR*,
-*SSIM*: to the exact answer, in dB and 0–1; *inside*, *outside*: PSNR where the exact answer differs
-from the source, and elsewhere. *Recon.*: PSNR of the method's reconstruction of the source. *s*,
-*UNet*, *backward*: seconds, UNet rows forward and UNet rows backward per image. ± is half the
-bootstrapped 95 % interval ({resamples} resamples of the edits). Equal images count as 60 dB."""
+through the VAE. *Seam*: the strength of false edges around the animal, in grey levels. *Real*:
+the probability that an image is a picture of the small world, by a classifier that tells such
+pictures from edits. *PSNR*, *SSIM*: to the exact answer, in dB and 0–1; *inside*, *outside*: PSNR
+where the exact answer differs from the source, and elsewhere. *Recon.*: PSNR of the method's
+reconstruction of the source. *s*, *UNet*, *backward*: seconds, UNet rows forward and UNet rows
+backward per image. ± is half the bootstrapped 95 % interval ({resamples} resamples of the edits).
+Equal images count as 60 dB."""
 
 
 def legend() -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from bench.common.files import write_json
 from bench.edits.batch import Method
 from bench.edits.evaluation import Bench, OnDone, Row, evaluate
+from bench.edits.model import BatchModel
 
 TUNED = Path(__file__).with_name("tuned.json")
 
@@ -89,3 +90,22 @@ def best(name: str, method: Method[Any], identity: str, path: Path) -> Any:
             f"The settings of {name} have changed since it was tuned; tune it again."
         )
     return method.tries[entry["try"]]
+
+
+def settings(
+    methods: Mapping[str, Method[Any]], model: BatchModel, path: Path, split: str
+) -> dict[str, Any]:
+    """Return the best setting of every method; on the tuning split, else the first one.
+
+    Raises:
+        NotTunedError: a method has not been tuned and the split is another one.
+    """
+    chosen = {}
+    for name, method in methods.items():
+        try:
+            chosen[name] = best(name, method, model.model.identity, path)
+        except NotTunedError:
+            if split != "tuning":
+                raise
+            chosen[name] = method.tries[0]
+    return chosen
