@@ -33,7 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench.edits.realism", description=__doc__)
     parser.add_argument("--model", default="zoo", help="bundled name, folder, file or hub id")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    parser.add_argument("--edits", type=int, default=32, help="edits by each method")
+    parser.add_argument("--edits", type=int, default=16, help="edits by each method")
     parser.add_argument("--updates", type=int, default=UPDATES, help="training steps")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, help="CPU threads")

@@ -39,7 +39,8 @@ def _fitted(examples: Examples, rng: np.random.Generator, updates: int) -> Reali
         images = to_network(_varied(examples.images[rows], rng))
         truth = torch.from_numpy(examples.real[rows].astype(np.float32))
         optimiser.zero_grad()
-        binary_cross_entropy_with_logits(network(images), truth).backward()
+        loss = binary_cross_entropy_with_logits(network(images), truth)
+        loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         schedule.step()
     return network

@@ -66,7 +66,7 @@ def test_it_takes_images_of_any_size(size):
 
 def test_the_bundled_weights_are_for_the_bundled_model(model):
     realism = Realism.for_model(model.model.identity)
-    assert realism.provenance.accuracy > 0.7
+    assert realism.provenance.accuracy > 0.6
     assert set(realism.provenance.auc) == set(making.METHODS)
     floats = [tensor for tensor in load_file(BUNDLED).values() if tensor.is_floating_point()]
     assert {tensor.dtype for tensor in floats} == {torch.float16}
