@@ -12,7 +12,7 @@ from bench.edits.model import Images
 from bench.edits.realism.classifier import Provenance, Realism, RealismNetwork, to_network
 from bench.edits.realism.examples import METHODS, Examples
 
-UPDATES = 300
+UPDATES = 800
 BATCH = 64  # half of them real
 RATE = 2e-3
 HELD_OUT = 5  # every fifth case; kinds and methods come in turns of other lengths
