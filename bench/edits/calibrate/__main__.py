@@ -7,7 +7,6 @@ import argparse
 import sys
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +40,7 @@ def main(arguments: list[str] | None = None) -> None:
     single = judgements(ratings)
     edits = len({image[0] for image, _ in single})
     print(f"{len(ratings)} ratings of pairs, {len(rows)} images, {edits} edits.\n")
-    print(_agreements({name: asdict(agreement(ratings, own)) for name, own in verdicts.items()}))
+    print(_agreements({name: vars(agreement(ratings, own)) for name, own in verdicts.items()}))
     print(f"\n{_swept(sweep(single, rows))}")
 
 

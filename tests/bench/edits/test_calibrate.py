@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from bench.edits.appearance import Appearance
+from bench.edits.calibrate.__main__ import _agreements
 from bench.edits.calibrate.agreement import agreement
 from bench.edits.calibrate.ratings import RatingsError, judgements, read_ratings
 from bench.edits.calibrate.sweep import sweep
@@ -79,6 +80,13 @@ def test_where_nothing_passes_there_is_no_preference(tmp_path):
     ratings = read_ratings(_file(tmp_path, "1,a,1,posture,a cat,baret,ddim,both,both,left"))
     found = agreement(ratings, {(1, "baret"): False, (1, "ddim"): False})
     assert found.better is None and found.refused is None and found.passed.mean == 0
+
+
+def test_agreements_are_printed_with_their_intervals(tmp_path):
+    ratings = read_ratings(_file(tmp_path, "1,a,1,posture,a cat,baret,ddim,left,both,left"))
+    found = agreement(ratings, {(1, "baret"): True, (1, "ddim"): False})
+    printed = _agreements({"right": vars(found)})
+    assert "| right | 1.00 (1.00 … 1.00; 1 edits) |" in printed
 
 
 def _row(**appearance):
