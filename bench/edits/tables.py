@@ -39,6 +39,7 @@ COLUMNS = (
     Column("kept", "kept", lambda row: row.quality.kept, _share),
     Column("drawn", "drawn", lambda row: row.appearance.drawn, _share),
     Column("ghost", "ghost", lambda row: row.appearance.ghost, _share),
+    Column("lost", "lost", lambda row: row.appearance.lost, _share),
     Column("background", "backgr.", lambda row: row.appearance.background, _decibels),
     Column("seam", "seam", lambda row: row.appearance.seam, _decibels),
     Column("realism", "real", lambda row: row.appearance.realism, _share),
@@ -67,22 +68,23 @@ COLUMNS = (
     ),
 )
 COST = ("seconds", "calls", "backward")
-COMPARED = ("right", "joint", "changed", "drawn", "ghost", "realism", "psnr", "ssim")
+COMPARED = ("right", "joint", "changed", "drawn", "ghost", "lost", "realism", "psnr", "ssim")
 LEGEND = """\
 *Changed*: the judge sees the requested change. *Kept*: it sees all other attributes as before.
 *Joint*: both, and the pixels outside the exact change mask lose at most 7 dB of PSNR compared with
 the exact answer put through the VAE alone. *Right*: changed, kept, *drawn* at least {drawn},
-*ghost* at most {ghost}, *backgr.* at most {background} dB and *seam* at most {seam}. These four
-allow the animal to stand elsewhere, within what the text leaves open. *Drawn*: its structural
-similarity to the nearest such answer, 0–1. *Ghost*: the share of uncovered pixels that still show
-the old animal. *Backgr.*: the PSNR that kept background loses, compared with the exact answer
-through the VAE. *Seam*: the strength of false edges around the animal, in grey levels. *Real*:
-the probability that an image is a picture of the small world, by a classifier that tells such
-pictures from edits. *PSNR*, *SSIM*: to the exact answer, in dB and 0–1; *inside*, *outside*: PSNR
-where the exact answer differs from the source, and elsewhere. *Recon.*: PSNR of the method's
-reconstruction of the source. *s*, *UNet*, *backward*: seconds, UNet rows forward and UNet rows
-backward per image. ± is half the bootstrapped 95 % interval ({resamples} resamples of the edits).
-Equal images count as 60 dB."""
+*ghost* at most {ghost}, *lost* at most {lost}, *backgr.* at most {background} dB and *seam* at
+most {seam}. These five allow the animal to stand elsewhere, within what the text leaves open.
+*Drawn*: its structural similarity to the nearest such answer, 0–1. *Ghost*: the share of uncovered
+pixels that still show the old animal. *Lost*: the share of the background's details that are gone,
+such as stars and edges of trees. *Backgr.*: the PSNR that kept background loses, compared with the
+exact answer through the VAE. *Seam*: the strength of false edges around the animal, in grey
+levels. *Real*: the probability that an image is a picture of the small world, by a classifier that
+tells such pictures from edits. *PSNR*, *SSIM*: to the exact answer, in dB and 0–1; *inside*,
+*outside*: PSNR where the exact answer differs from the source, and elsewhere. *Recon.*: PSNR of
+the method's reconstruction of the source. *s*, *UNet*, *backward*: seconds, UNet rows forward and
+UNet rows backward per image. ± is half the bootstrapped 95 % interval ({resamples} resamples of
+the edits). Equal images count as 60 dB."""
 
 
 def legend() -> str:
@@ -91,6 +93,7 @@ def legend() -> str:
         resamples=RESAMPLES,
         drawn=CRITERIA.min_drawn,
         ghost=CRITERIA.max_ghost,
+        lost=CRITERIA.max_lost,
         background=CRITERIA.max_background_loss,
         seam=CRITERIA.max_seam,
     )

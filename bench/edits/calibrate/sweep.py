@@ -18,10 +18,10 @@ from bench.edits.evaluation import Row
 FOLDS, SEED = 6, 0
 GRID = {
     "min_drawn": (0.0, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75),
-    "max_ghost": (0.05, 0.1, 0.2, 0.3, 0.5, inf),
-    "max_background_loss": (1.5, 3.0, 4.5, 6.0, 9.0, inf),
-    "max_seam": (0.5, 1.0, 1.5, 2.5, inf),
-    "min_realism": (0.0, 0.1, 0.25, 0.5, 0.75),
+    "max_ghost": (0.05, 0.1, 0.2, inf),
+    "max_lost": (0.1, 0.2, 0.3, 0.4, 0.5, inf),
+    "max_background_loss": (3.0, 4.5, 6.0, inf),
+    "max_seam": (1.5, 2.5, inf),
 }
 
 

@@ -163,3 +163,14 @@ def test_the_nearest_answer_stays_within_what_the_text_leaves_open(posture):
     found = nearest_placement(posture, renderer.picture(_moved(renderer, 12, -9)))
     assert abs(found.x - own.x) < MAX_X + 1e-9 and abs(found.y - own.y) < MAX_Y + 1e-9
     assert SIZE[0] <= found.size <= SIZE[1]
+
+
+def test_stars_that_are_gone_are_lost_and_an_even_shade_is_not(posture):
+    image = posture.answer.copy()
+    assert _figures(posture, image)[1].lost == 0
+    shaded = (image.astype(int) * 0.97).astype(np.uint8)
+    assert _figures(posture, shaded)[1].lost < 0.02
+    blurred = np.asarray(Image.fromarray(image).filter(ImageFilter.BoxBlur(len(image) / 16)))
+    kept = Renderer(posture.after, len(image)).silhouette(shadow=True)
+    without = np.where(kept[..., None], image, blurred)
+    assert _figures(posture, without)[1].lost > CRITERIA.max_lost
