@@ -7,7 +7,7 @@ import numpy as np
 
 from zoo.captions import caption
 from zoo.scene import ATTRIBUTES, Scene
-from zoo.split import BENCHMARK_SEEDS, TUNING_SEEDS, any_scene, held_out
+from zoo.split import BENCHMARK_SEEDS, REALISM_SEEDS, TUNING_SEEDS, any_scene, held_out
 
 KINDS: dict[str, tuple[str, ...]] = {  # kind of edit → the attributes that may change
     "posture": ("pose",),
@@ -60,6 +60,12 @@ def benchmark_edits() -> tuple[Case, ...]:
 def tuning_edits() -> tuple[Case, ...]:
     """Return the 48 edits for tuning settings, with kinds in similar shares."""
     return _draw(TUNING, TUNING_SEEDS)
+
+
+def realism_edits(count: int) -> tuple[Case, ...]:
+    """Return edits for training the classifier of realism; one kind follows the other in turn."""
+    kinds = tuple(KINDS)
+    return tuple(_case(i, kinds[i % len(kinds)], REALISM_SEEDS[i]) for i in range(count))
 
 
 def _draw(counts: dict[str, int], seeds: Sequence[int]) -> tuple[Case, ...]:

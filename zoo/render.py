@@ -1,8 +1,10 @@
-"""Renders a scene, and finds the pixels that differ between two scenes.
+"""Renders a scene, its animal's silhouette, and the pixels that differ between two scenes.
 
 H, W the picture's side in pixels, always equal.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +20,7 @@ from zoo.scene import Scene
 from zoo.scenery import RGB, Wash
 
 Pixels = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
 
 SUPERSAMPLING = 4  # drawn pixels per picture pixel, along each side
 NOTICEABLE = 3  # grey levels by which a changed pixel differs at least
@@ -44,15 +47,23 @@ FIXED: dict[str, RGB] = {
 }
 SHADOWS = {"standing": 13.0, "sitting": 10.5, "lying down": 14.0, "jumping": 10.0}
 SHADOW_OF = {"horse": 1.1, "bird": 0.8}
+X, Y, SIZE = (29.5, 34.5), (51.0, 58.0), (1.04, 1.24)  # ranges of an animal's placement
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where the animal stands and how large it is; no text says so."""
+
+    x: float  # 1/64 of the picture's side
+    y: float  # of the ground under its feet, 1/64 of the side, down
+    size: float
 
 
 @dataclass(frozen=True)
 class Chance:
     """The details of the animal that the seed decides."""
 
-    x: float
-    y: float
-    size: float
+    at: Placement
     sway: float
     light: float
     tint: Colour
@@ -61,32 +72,83 @@ class Chance:
     def sample(cls, rng: np.random.Generator) -> "Chance":
         """Draw the details at random."""
         return cls(
-            x=float(rng.uniform(29.5, 34.5)),
-            y=float(rng.uniform(51, 58)),
-            size=float(rng.uniform(1.04, 1.24)),
+            at=Placement(*(float(rng.uniform(*bounds)) for bounds in (X, Y, SIZE))),
             sway=float(rng.uniform(-1, 1)),
             light=float(rng.uniform(0.94, 1.05)),
             tint=rng.uniform(-7, 7, 3) + rng.uniform(-6, 6),
         )
 
 
+class Renderer:
+    """Renders one scene with its animal in any placement; the place is drawn once."""
+
+    def __init__(self, scene: Scene, size: int):
+        """Draw the place, for pictures with a side of `size` pixels."""
+        self._scene, self._size = scene, size
+        self._chance = Chance.sample(np.random.default_rng([scene.seed, 1]))
+        self.placement = self._chance.at  # the scene's own
+        sketch = scene.style == "a sketch of"
+        wash = _wash(scene, self._chance, sketch=sketch)
+        self._manner = Manner(sketch=sketch, detailed=size >= DETAILED, wash=wash)
+        around = Surroundings.sample(np.random.default_rng([scene.seed, 2]))
+        surface, canvas = self._surface()
+        draw_place(canvas, scene.place, around, self._manner)
+        self._place = surface.makeImageSnapshot()
+
+    def picture(self, at: Placement | None = None) -> Pixels:
+        """Return the picture, [H, W, 3] uint8; the animal stands where the scene says or `at`."""
+        surface, canvas = self._surface(self._place)
+        with _placed(canvas, self._scene, at or self.placement):
+            _draw_shadow(canvas, self._scene)
+            self._draw_animal(canvas)
+        pixels: Pixels = (self._shrunk(surface)[..., :3] + 0.5).astype(np.uint8)
+        return pixels
+
+    def silhouette(self, at: Placement | None = None, *, shadow: bool) -> Mask:
+        """Return where the animal covers at least half a pixel, [H, W]; or it or its shadow."""
+        surface, canvas = self._surface()
+        with _placed(canvas, self._scene, at or self.placement):
+            if shadow:
+                _draw_shadow(canvas, self._scene, opaque=True)
+            self._draw_animal(canvas)
+        covered: Mask = self._shrunk(surface)[..., 3] >= 127.5
+        return covered
+
+    def _surface(self, image: skia.Image | None = None) -> tuple[skia.Surface, skia.Canvas]:
+        """Return a surface with an image of its own size, and its canvas in units of the world."""
+        side = self._size * self._times
+        surface = skia.Surface(side, side)
+        canvas = surface.getCanvas()
+        if image is not None:
+            canvas.drawImage(image, 0, 0)
+        canvas.scale(side / SIDE, side / SIDE)
+        return surface, canvas
+
+    @property
+    def _times(self) -> int:
+        return DETAILED_SUPERSAMPLING if self._size >= DETAILED else SUPERSAMPLING
+
+    def _shrunk(self, surface: skia.Surface) -> NDArray[np.float32]:
+        """Return the mean colours and coverage of the picture's pixels, [H, W, 4], 0–255."""
+        fine = surface.toarray(colorType=skia.kRGBA_8888_ColorType)
+        size, times = self._size, self._times
+        rows = fine.reshape(size, times, -1).sum(1, dtype=np.uint16)
+        sums = rows.reshape(size, size, times, 4).sum(2, dtype=np.uint16)
+        means: NDArray[np.float32] = sums.astype(np.float32) / times**2
+        return means
+
+    def _draw_animal(self, canvas: skia.Canvas) -> None:
+        scene, chance = self._scene, self._chance
+        tones = _tones(scene, chance, sketch=self._manner.sketch)
+        if self._manner.detailed:
+            _draw_layers(canvas, _in_detail(scene, chance), tones, DETAILED_OUTLINE)
+        else:
+            _draw_layers(canvas, animal(scene.animal, scene.pose, chance.sway), tones, OUTLINE)
+
+
 def render(scene: Scene, size: int = 64) -> Pixels:
     """Render the scene as [size, size, 3] uint8."""
-    chance = Chance.sample(np.random.default_rng([scene.seed, 1]))
-    around = Surroundings.sample(np.random.default_rng([scene.seed, 2]))
-    sketch = scene.style == "a sketch of"
-    detailed = size >= DETAILED
-    times = DETAILED_SUPERSAMPLING if detailed else SUPERSAMPLING
-    surface = skia.Surface(size * times, size * times)
-    canvas = surface.getCanvas()
-    canvas.scale(size * times / SIDE, size * times / SIDE)
-    manner = Manner(sketch=sketch, detailed=detailed, wash=_wash(scene, chance, sketch=sketch))
-    draw_place(canvas, scene.place, around, manner)
-    _draw_animal(canvas, scene, chance, manner)
-    fine = surface.toarray(colorType=skia.kRGBA_8888_ColorType)[..., :3].astype(np.float32)
-    coarse = fine.reshape(size, times, size, times, 3).mean((1, 3))
-    pixels: Pixels = (coarse + 0.5).astype(np.uint8)
-    return pixels
+    return Renderer(scene, size).picture()
 
 
 def change_mask(before: Scene, after: Scene, size: int = 64) -> NDArray[np.bool_]:
@@ -104,21 +166,22 @@ def _wash(scene: Scene, chance: Chance, *, sketch: bool) -> Wash:
     return lambda colour: np.asarray(colour, float) * strength + PAPER * (1 - strength)
 
 
-def _draw_animal(canvas: skia.Canvas, scene: Scene, chance: Chance, manner: Manner) -> None:
-    tones = _tones(scene, chance, sketch=manner.sketch)
+@contextmanager
+def _placed(canvas: skia.Canvas, scene: Scene, at: Placement) -> Iterator[None]:
+    """Let the block draw on the animal's axes."""
     canvas.save()
-    canvas.translate(chance.x, chance.y)
-    canvas.scale(chance.size if scene.facing == "facing right" else -chance.size, -chance.size)
+    canvas.translate(at.x, at.y)
+    canvas.scale(at.size if scene.facing == "facing right" else -at.size, -at.size)
+    yield
+    canvas.restore()
+
+
+def _draw_shadow(canvas: skia.Canvas, scene: Scene, *, opaque: bool = False) -> None:
     half = SHADOWS[scene.pose] * SHADOW_OF.get(scene.animal, 1.0)
-    shade = 75 if scene.pose == "jumping" else 60
+    shade = 255 if opaque else 75 if scene.pose == "jumping" else 60
     canvas.drawOval(
         skia.Rect.MakeLTRB(1 - half, -1.8, 1 + half, 1.5), ink(np.array((20.0, 24, 40)), shade)
     )
-    if manner.detailed:
-        _draw_layers(canvas, _in_detail(scene, chance), tones, DETAILED_OUTLINE)
-    else:
-        _draw_layers(canvas, animal(scene.animal, scene.pose, chance.sway), tones, OUTLINE)
-    canvas.restore()
 
 
 def _in_detail(scene: Scene, chance: Chance) -> Layers:

@@ -1,5 +1,7 @@
 """Divides the scenes among training, validation, tuning of the methods, benchmark and samples.
 
+The classifier of realism (`bench.edits.realism`) has scenes of its own.
+
 Training never uses a tenth of the combinations of animal, colour, pose, place and style, nor any
 seed from `VALIDATION_SEEDS` on.
 """
@@ -16,6 +18,7 @@ VALIDATION_SEEDS = range(1_000_000, 2_000_000)
 TUNING_SEEDS = range(2_000_000, 3_000_000)
 BENCHMARK_SEEDS = range(3_000_000, 4_000_000)
 SAMPLE_SEEDS = range(4_000_000, 4_001_000)
+REALISM_SEEDS = range(5_000_000, 6_000_000)
 
 SKETCHES = 0.35  # share of the pictures
 HELD_OUT = 0.1  # share of the combinations

@@ -14,7 +14,11 @@ model           Stable Diffusion on batches, with a count of its cost
 lockstep        several generators of `baret` answered together
 attention       the changes that peers make to the UNet's attention
 sampling        guided DDIM and embedding tuning on batches
-metrics         the quality of one edited image
+metrics         the quality of one edited image against the exact answer
+valid_answer    the answer nearest to an edited image among all that the text allows
+appearance      faults that the eye sees: bad drawing, ghosts, lost background, seams
+realism         a classifier that tells pictures of the small world from edits
+criteria        when an edit is right; `calibrate` holds that against people's ratings
 evaluation      a method on all cases; `results` stores what is done, so that a run resumes
 tuned           the best settings of each method
 tables, plots, sheets, report    the pages, figures and contact sheets

@@ -19,6 +19,7 @@ from bench.edits.cases import SPLITS, tasks
 from bench.edits.evaluation import Bench, Row, evaluate
 from bench.edits.methods import METHODS, methods_with_steps
 from bench.edits.model import BatchModel
+from bench.edits.realism.classifier import NoRealismError, Realism
 from zoo.judge import Judge
 
 
@@ -42,7 +43,8 @@ def main(arguments: list[str] | None = None) -> None:
     except tuned.NotTunedError as error:
         sys.exit(str(error))
     cases = tasks(given.split, model.model.native_size, given.limit)
-    bench = Bench.of(model, Judge.from_pretrained(), cases, given.work, given.batch)
+    realism = _realism(model.model.identity)
+    bench = Bench.of(model, Judge.from_pretrained(), cases, given.work, given.batch, realism)
     if given.tune:
         _tune(bench, methods, given.tuned)
     else:
@@ -71,6 +73,17 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+<<<<<<< HEAD
+=======
+def _realism(identity: str) -> Realism | None:
+    try:
+        return Realism.for_model(identity)
+    except NoRealismError as error:
+        print(f"Realism is not measured. {error}", file=sys.stderr)
+        return None
+
+
+>>>>>>> measure
 def _tune(bench: Bench, methods: dict[str, Method[Any]], path: Path) -> None:
     for name, method in methods.items():
         with tqdm(total=len(method.tries) * len(bench.tasks), desc=name, unit="edit") as bar:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from baret.images import Pixels
 from zoo.edits import Case, benchmark_edits, tuning_edits
 from zoo.render import change_mask, render
-from zoo.scene import labels
+from zoo.scene import Scene, labels
 
 SPLITS = {"tuning": tuning_edits, "benchmark": benchmark_edits}
 
@@ -24,6 +24,8 @@ class Task:
 
     index: int
     kind: str
+    before: Scene
+    after: Scene
     source: Pixels  # [H, W, 3]
     answer: Pixels  # [H, W, 3], exact
     may_change: NDArray[np.bool_]  # [H, W], where the answer differs from the source
@@ -51,6 +53,8 @@ def task(case: Case, size: int) -> Task:
     return Task(
         index=case.index,
         kind=case.kind,
+        before=case.before,
+        after=case.after,
         source=render(case.before, size),
         answer=render(case.after, size),
         may_change=change_mask(case.before, case.after, size),

@@ -7,11 +7,18 @@ from typing import Any
 
 import numpy as np
 
+from bench.edits.appearance import Appearance, appearances
 from bench.edits.batch import Batch, Method
 from bench.edits.cases import Task
+from bench.edits.criteria import CRITERIA, Criteria
 from bench.edits.metrics import Classifier, Quality, measure
 from bench.edits.model import BatchModel, Images
+from bench.edits.realism.classifier import Realism
 from bench.edits.results import CostPerImage, Result, ResultFolder, settings_digest
+
+
+class MissingResultError(Exception):
+    """A method has not been run on a case."""
 
 
 @dataclass(frozen=True)
@@ -24,23 +31,40 @@ class Bench:
     through_vae: Images  # [tasks, H, W, 3], the exact answers encoded and decoded
     work: Path  # folder of the stored results
     batch: int = 16  # images at a time
+    realism: Realism | None = None  # None if it has not been trained for the model
 
     @classmethod
     def of(
-        cls, model: BatchModel, judge: Classifier, tasks: tuple[Task, ...], work: Path, batch: int
+        cls,
+        model: BatchModel,
+        judge: Classifier,
+        tasks: tuple[Task, ...],
+        work: Path,
+        batch: int,
+        realism: Realism | None = None,
     ) -> "Bench":
         """Put the exact answers through the VAE."""
         answers = np.stack([task.answer for task in tasks])
-        return cls(model, judge, tasks, model.decode(model.encode(answers)), work, batch)
+        return cls(model, judge, tasks, model.decode(model.encode(answers)), work, batch, realism)
 
 
 @dataclass(frozen=True)
 class Row:
-    """One case of one method: its result and the quality of that."""
+    """One case of one method: its result, and how good that is."""
 
     task: Task
     result: Result
     quality: Quality
+    appearance: Appearance
+
+    @property
+    def right(self) -> bool:
+        """Whether the edit keeps all limits of `CRITERIA`."""
+        return self.is_right(CRITERIA)
+
+    def is_right(self, criteria: Criteria) -> bool:
+        """Return whether the edit keeps all limits."""
+        return criteria.right(self.quality, self.appearance)
 
 
 OnDone = Callable[[int], object]  # receives the number of images just done
@@ -59,15 +83,29 @@ def evaluate(
         on_done: called with the number of images done, for a progress bar.
     """
     folder = ResultFolder(bench.work, bench.model, name, settings_digest(method.run, options))
-    results = _results(bench, folder, method, options, on_done)
-    qualities = measure(
-        bench.tasks,
-        np.stack([result.image for result in results]),
-        [result.reconstruction for result in results],
-        bench.through_vae,
-        bench.judge,
-    )
-    return [Row(*row) for row in zip(bench.tasks, results, qualities, strict=True)]
+    return _measured(bench, _results(bench, folder, method, options, on_done))
+
+
+def evaluate_stored(bench: Bench, name: str, method: Method[Any], options: Any) -> list[Row]:
+    """Measure the stored results of a method; run nothing.
+
+    Raises:
+        MissingResultError: a case has no stored result.
+    """
+    folder = ResultFolder(bench.work, bench.model, name, settings_digest(method.run, options))
+    results = [folder.load(task.key) for task in bench.tasks]
+    for task, result in zip(bench.tasks, results, strict=True):
+        if result is None:
+            raise MissingResultError(f"{folder.folder} has no result of edit {task.index}.")
+    return _measured(bench, [result for result in results if result is not None])
+
+
+def _measured(bench: Bench, results: Sequence[Result]) -> list[Row]:
+    images = np.stack([result.image for result in results])
+    rebuilt = [result.reconstruction for result in results]
+    qualities = measure(bench.tasks, images, rebuilt, bench.through_vae, bench.judge)
+    looks = appearances(bench.tasks, images, bench.through_vae, bench.realism)
+    return [Row(*row) for row in zip(bench.tasks, results, qualities, looks, strict=True)]
 
 
 def _results(

@@ -10,7 +10,8 @@ from typing import Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn.functional import conv2d
+from torch import Tensor
+from torch.nn.functional import conv2d, pad
 
 from baret.images import Pixels, psnr
 from bench.edits.cases import Task
@@ -19,7 +20,7 @@ from bench.edits.model import Images
 MAX_LOSS = 7.0  # dB of PSNR that unchanged pixels may lose compared with the VAE alone
 MIN_UNCHANGED = 0.02  # share of pixels; if fewer must stay, their PSNR means nothing
 PSNR_CAP = 60.0  # dB; stands for equal images, so that means stay finite
-_WINDOW, _SIGMA = 11, 1.5  # of SSIM
+_REACH, _SIGMA = 5, 1.5  # of the window of SSIM, in pixels
 
 
 class Classifier(Protocol):
@@ -108,17 +109,45 @@ def ssim(a: Pixels, b: Pixels) -> float:
 
     An 11×11 Gaussian window of σ 1.5, K1 = 0.01, K2 = 0.03, as published.
     """
-    x, y = (torch.from_numpy(p.astype(np.float64)).permute(2, 0, 1)[:, None] for p in (a, b))
+    return float(_similarity(_planes(a), _planes(b), _window(_REACH, _SIGMA)).mean())
 
-    def mean(field: torch.Tensor) -> torch.Tensor:
+
+def ssim_map(a: Pixels, b: Pixels, sigma: float = _SIGMA) -> NDArray[np.float64]:
+    """Return the structural similarity around every pixel, [H, W], mean over channels.
+
+    Beyond the border the images are mirrored.
+
+    Args:
+        a: [H, W, 3].
+        b: [H, W, 3].
+        sigma: of the window, in pixels; its side is in proportion.
+    """
+    reach = max(1, round(_REACH / _SIGMA * sigma))
+    x, y = (pad(_planes(p), (reach,) * 4, mode="reflect") for p in (a, b))
+    similarity = _similarity(x, y, _window(reach, sigma))
+    around: NDArray[np.float64] = similarity[:, 0].mean(0).numpy()
+    return around
+
+
+def _planes(image: Pixels) -> Tensor:
+    return torch.from_numpy(image.astype(np.float64)).permute(2, 0, 1)[:, None]
+
+
+def _window(reach: int, sigma: float) -> Tensor:
+    offsets = torch.arange(-reach, reach + 1, dtype=torch.float64)
+    window = torch.exp(-offsets.square() / (2 * sigma**2))
+    return window / window.sum()
+
+
+def _similarity(x: Tensor, y: Tensor, window: Tensor) -> Tensor:
+    """Return the similarity in every whole window, [3, 1, h, w], of x and y [3, 1, H, W]."""
+
+    def mean(field: Tensor) -> Tensor:
         return conv2d(conv2d(field, window[None, None, :, None]), window[None, None, None])
 
-    offsets = torch.arange(_WINDOW, dtype=torch.float64) - _WINDOW // 2
-    window = torch.exp(-offsets.square() / (2 * _SIGMA**2))
-    window = window / window.sum()
     mean_x, mean_y = mean(x), mean(y)
     var_x, var_y = mean(x * x) - mean_x**2, mean(y * y) - mean_y**2
     covariance = mean(x * y) - mean_x * mean_y
     c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
     numerator = (2 * mean_x * mean_y + c1) * (2 * covariance + c2)
-    return float((numerator / ((mean_x**2 + mean_y**2 + c1) * (var_x + var_y + c2))).mean())
+    return numerator / ((mean_x**2 + mean_y**2 + c1) * (var_x + var_y + c2))

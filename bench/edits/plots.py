@@ -1,6 +1,7 @@
 """Plots of a run."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib as mpl
@@ -10,29 +11,42 @@ from bench.common.statistics import Interval
 from bench.edits.methods import BARET
 
 Figures = Mapping[str, Mapping[str, Interval | None]]  # method → figure → interval
+
+
+@dataclass(frozen=True)
+class Share:
+    """A figure that is a share of the edits."""
+
+    name: str  # in the tables
+    label: str  # on the axis
+
+
+RIGHT, JOINT = Share("right", "right edits"), Share("joint", "joint success")
 BARET_COLOUR, PEER_COLOUR = "#c2410c", "#64748b"
 
 mpl.rcParams.update({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
 
 
-def joint_success(by_kind: Mapping[str, Figures], titles: Mapping[str, str], path: Path) -> None:
-    """Plot joint success of every method with its interval, a panel per kind."""
+def share_by_kind(
+    by_kind: Mapping[str, Figures], titles: Mapping[str, str], share: Share, path: Path
+) -> None:
+    """Plot a share of the edits for every method with its interval, a panel per kind."""
     names = list(next(iter(by_kind.values())))
     figure = Figure(figsize=(2.2 * len(by_kind) + 1.6, 0.3 * len(names) + 1), layout="constrained")
     panels = figure.subplots(1, len(by_kind), sharey=True, squeeze=False)[0]
     for axes, (kind, figures) in zip(panels, by_kind.items(), strict=True):
         for y, name in enumerate(names):
-            joint = figures[name]["joint"]
-            if joint is None:
+            interval = figures[name][share.name]
+            if interval is None:
                 continue
             colour = BARET_COLOUR if name.startswith(BARET) else PEER_COLOUR
-            axes.barh(y, joint.mean, color=colour, height=0.7)
-            axes.plot([joint.low, joint.high], [y, y], color="black", linewidth=1)
+            axes.barh(y, interval.mean, color=colour, height=0.7)
+            axes.plot([interval.low, interval.high], [y, y], color="black", linewidth=1)
         axes.set_title(kind)
         axes.set_xlim(0, 1)
         axes.set_yticks(range(len(names)), [titles[name] for name in names])
     panels[0].invert_yaxis()
-    figure.supxlabel("joint success, bootstrapped 95 % interval")
+    figure.supxlabel(f"{share.label}, bootstrapped 95 % interval")
     figure.savefig(path, dpi=150)
 
 
@@ -61,18 +75,18 @@ def trade_off(figures: Figures, titles: Mapping[str, str], path: Path) -> None:
 
 
 def cost(figures: Figures, titles: Mapping[str, str], path: Path) -> None:
-    """Plot joint success against seconds per image."""
+    """Plot the share of right edits against seconds per image."""
     figure = Figure(figsize=(6, 4.5), layout="constrained")
     axes = figure.subplots()
     for name, own in figures.items():
-        seconds, joint = own["seconds"], own["joint"]
-        if seconds is None or joint is None:
+        seconds, right = own["seconds"], own["right"]
+        if seconds is None or right is None:
             continue
         colour = BARET_COLOUR if name.startswith(BARET) else PEER_COLOUR
-        axes.plot(seconds.mean, joint.mean, "o", color=colour)
-        axes.annotate(titles[name], (seconds.mean, joint.mean), (4, 4), textcoords="offset points")
+        axes.plot(seconds.mean, right.mean, "o", color=colour)
+        axes.annotate(titles[name], (seconds.mean, right.mean), (4, 4), textcoords="offset points")
     axes.set_xscale("log")
     axes.set_xlabel("seconds per image")
-    axes.set_ylabel("joint success")
+    axes.set_ylabel("right edits")
     axes.set_ylim(0, 1)
     figure.savefig(path, dpi=150)

@@ -10,10 +10,10 @@ import torch
 from bench.common.device import device_name
 from bench.common.files import write_report
 from bench.common.markdown import table
-from bench.common.statistics import RESAMPLES
 from bench.edits import plots, sheets, tables
 from bench.edits.evaluation import Bench
 from bench.edits.methods import BARET, METHODS
+from bench.edits.realism.classifier import Realism
 
 SETTINGS = """\
 Each method has the best of its six settings on the tuning split (`bench/edits/tuned.json`). BARET
@@ -50,7 +50,8 @@ def write(run: Run, out: Path) -> Path:
     titles = {method: METHODS[method].title for method in run.rows}
     by_kind = tables.summary(run.rows)
     ahead = tables.differences(run.rows) if BARET in run.rows else {}
-    plots.joint_success(by_kind, titles, images / "joint.png")
+    plots.share_by_kind(by_kind, titles, plots.RIGHT, images / "right.png")
+    plots.share_by_kind(by_kind, titles, plots.JOINT, images / "joint.png")
     plots.trade_off(by_kind[tables.ALL], titles, images / "trade-off.png")
     plots.cost(by_kind[tables.ALL], titles, images / "cost.png")
     cases = {
@@ -89,7 +90,9 @@ def _data(run: Run, by_kind: Any, ahead: Any) -> dict[str, Any]:
                 {
                     "index": row.task.index,
                     "kind": row.task.kind,
+                    "right": row.right,
                     **asdict(row.quality),
+                    **asdict(row.appearance),
                     "spent": asdict(row.result.spent) if row.result.spent else None,
                 }
                 for row in rows
@@ -107,7 +110,9 @@ def _page(run: Run, by_kind: Any, ahead: Any, sheet_names: list[str]) -> str:
         f"# {len(run.bench.tasks)} edits with exact answers: the {run.split} split",
         f"`python -m bench.edits --split {run.split} --steps {run.steps}`, on {run.machine}, "
         f"{run.bench.batch} images per batch, model `{model.identity[:12]}`, {model.dtype}.",
-        tables.LEGEND.format(resamples=RESAMPLES),
+        tables.legend(),
+        _realism(run.bench.realism),
+        f"![right]({images}/right.png)",
         f"![joint success]({images}/joint.png)",
     ]
     for kind, figures in by_kind.items():
@@ -126,7 +131,7 @@ def _page(run: Run, by_kind: Any, ahead: Any, sheet_names: list[str]) -> str:
         "## Trade-off and cost",
         f"![trade-off]({images}/trade-off.png) ![cost]({images}/cost.png)",
         "## Contact sheets",
-        "A green frame marks a joint success. *Worst* and *median* are chosen by the PSNR of "
+        "A green frame marks an edit that is right. *Worst* and *median* are chosen by the PSNR of "
         f"{METHODS[BARET].title} to the exact answer, *random* is drawn with a fixed seed; the "
         "others show the first cases of their kind.",
         *[
@@ -135,6 +140,15 @@ def _page(run: Run, by_kind: Any, ahead: Any, sheet_names: list[str]) -> str:
         ],
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _realism(realism: Realism | None) -> str:
+    if realism is None:
+        return "*Real* is not measured: its classifier has not been trained for this model."
+    return (
+        "The classifier of *real* tells held-out pictures of the small world from held-out edits "
+        f"with an accuracy of {realism.provenance.accuracy:.2f}, both being as likely."
+    )
 
 
 def _settings(run: Run) -> str:

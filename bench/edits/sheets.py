@@ -19,7 +19,7 @@ SUCCESS_COLOUR = "#16a34a"
 
 
 def draw(rows: Rows, titles: Mapping[str, str], cases: Sequence[int], path: Path) -> None:
-    """Draw cases: source, exact answer, every method; a green frame is a joint success."""
+    """Draw cases: source, exact answer, every method; a green frame is an edit that is right."""
     columns = ["source", "exact answer", *(titles[name] for name in rows)]
     width = GAP + len(columns) * (TILE + GAP)
     height = HEAD + len(cases) * (TILE + GAP + LINE)
@@ -36,7 +36,7 @@ def draw(rows: Rows, titles: Mapping[str, str], cases: Sequence[int], path: Path
         for column, image in enumerate([task.source, task.answer, *_images(own)]):
             corner = (GAP + column * (TILE + GAP), y + LINE)
             sheet.paste(_tile(image), corner)
-            if column >= 2 and own[column - 2].quality.joint:
+            if column >= 2 and own[column - 2].right:
                 box = (*corner, corner[0] + TILE - 1, corner[1] + TILE - 1)
                 pen.rectangle(box, outline=SUCCESS_COLOUR, width=2)
     sheet.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)

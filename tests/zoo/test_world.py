@@ -11,7 +11,7 @@ from zoo import split
 from zoo.captions import MAX_TOKENS, WORDS, caption, wording
 from zoo.edits import BENCHMARK, KINDS, benchmark_edits, tuning_edits
 from zoo.judge import Judge
-from zoo.render import change_mask, render
+from zoo.render import Placement, Renderer, change_mask, render
 from zoo.sample_pictures import FOLDER, SAMPLES, _scene
 from zoo.scene import ATTRIBUTES, Scene, labels
 
@@ -66,6 +66,44 @@ def test_another_colour_changes_nothing_around_the_animal(size: int) -> None:
     silhouette = change_mask(SCENE, replace(SCENE, colour="white"), size)
     assert silhouette.mean() < 0.3
     assert not silhouette[: size * 10 // 64].any()  # the sky
+
+
+@pytest.mark.parametrize("size", [64, 128])
+def test_the_silhouette_is_where_the_coat_is_and_the_shadow_lies_beside_it(size: int) -> None:
+    coat = change_mask(SCENE, replace(SCENE, colour="white"), size)
+    renderer = Renderer(SCENE, size)
+    animal, with_shadow = (renderer.silhouette(shadow=shadow) for shadow in (False, True))
+    assert (coat & animal).sum() > 0.85 * (coat | animal).sum()
+    shadow = with_shadow & ~animal
+    rows = np.arange(size)[:, None] * np.ones(size)
+    assert (with_shadow >= animal).all() and 0.005 < shadow.mean() < 0.1
+    assert rows[shadow].mean() > rows[animal].mean()
+
+
+@pytest.mark.parametrize("size", [64, 128])
+def test_an_animal_that_is_moved_is_the_same_one_elsewhere(size: int) -> None:
+    renderer = Renderer(SCENE, size)
+    own, scale = renderer.placement, size // 64
+    assert np.array_equal(renderer.picture(), render(SCENE, size))
+    moved = Placement(own.x + 4, own.y - 2, own.size)
+    there = np.roll(renderer.silhouette(shadow=False), (-2 * scale, 4 * scale), (0, 1))
+    assert np.array_equal(renderer.silhouette(moved, shadow=False), there)
+    both = renderer.silhouette(shadow=True) | renderer.silhouette(moved, shadow=True)
+    changed = (renderer.picture(moved) != renderer.picture()).any(-1)
+    assert changed.mean() > 0.1
+    assert (
+        changed & ~both
+    ).sum() < 0.25 * both.sum()  # pixels that an outline covers by less than half
+
+
+def test_a_smaller_animal_covers_less() -> None:
+    renderer = Renderer(SCENE, 64)
+    own = renderer.placement
+    small, large = (
+        renderer.silhouette(Placement(own.x, own.y, size), shadow=False).sum()
+        for size in (1.04, 1.24)
+    )
+    assert small / large == pytest.approx((1.04 / 1.24) ** 2, abs=0.05)
 
 
 @pytest.mark.parametrize(("small", "large"), [(32, 64), (96, 192)])

@@ -7,16 +7,18 @@ import pytest
 from bench.ablations import report
 from bench.ablations.convergence import STARTS, converge
 from bench.ablations.studies import STUDIES
+from bench.edits.appearance import Appearance
 from bench.edits.evaluation import Row
 from bench.edits.metrics import Quality
 from bench.edits.results import CostPerImage, Result
 
 QUALITY = Quality(True, True, True, 20.0, 0.8, 15.0, 25.0, 2.0, 27.0)
+LOOKS = Appearance(0.7, 0.0, 1.0, 0.5)
 
 
 def _rows(two, psnr):
     result = Result(two[0].source, None, CostPerImage(1.0, 100.0, 0.0))
-    return [Row(task, result, replace(QUALITY, psnr=psnr)) for task in two]
+    return [Row(task, result, replace(QUALITY, psnr=psnr), LOOKS) for task in two]
 
 
 @pytest.mark.parametrize("name", ["eta", "pivots"])

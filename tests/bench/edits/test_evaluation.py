@@ -8,7 +8,7 @@ import pytest
 
 from bench.edits import report, sheets, tables, tuned
 from bench.edits.batch import Edited, Method
-from bench.edits.evaluation import Bench, evaluate
+from bench.edits.evaluation import Bench, MissingResultError, evaluate, evaluate_stored
 from bench.edits.methods import BARET, METHODS, methods_with_steps
 from bench.edits.results import settings_digest
 from zoo.scene import ATTRIBUTES
@@ -66,6 +66,16 @@ def test_what_is_there_is_not_made_again(bench, method):
     for a, b in zip(first, again, strict=True):
         assert np.array_equal(a.result.image, b.result.image)
         assert (a.quality, a.result.spent) == (b.quality, b.result.spent)
+
+
+def test_stored_results_are_measured_without_running_anything(bench, method):
+    with pytest.raises(MissingResultError, match="has no result of edit"):
+        evaluate_stored(bench, "brighten", method, Brightness(5))
+    assert method.run.batches == []
+    made = evaluate(bench, "brighten", method, Brightness(5))
+    stored = evaluate_stored(bench, "brighten", method, Brightness(5))
+    assert method.run.batches == [1, 1]
+    assert [row.appearance for row in stored] == [row.appearance for row in made]
 
 
 def test_a_run_that_was_stopped_goes_on_where_it_was(bench, method, two):
@@ -128,6 +138,9 @@ def test_a_report_tells_everything(bench, method, tmp_path, monkeypatch):
     assert data["figures"]["all"][BARET]["psnr"]["count"] == 2
     assert data["ahead"]["all"]["brighter"]["psnr"]["mean"] > 3  # dB nearer to the answer
     assert len(data["cases"][BARET]) == 2
+    own = data["cases"][BARET][0]
+    assert own["right"] is False and 0 < own["drawn"] < 1 and own["realism"] is None
+    assert "*Real* is not measured" in page
     for name in {line.split("](")[1][:-1] for line in page.splitlines() if line.startswith("![")}:
         assert (tmp_path / "out" / name.split(")")[0]).stat().st_size > 1000
     for kind in tables.kinds(rows):

@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 
 from bench.edits.cases import Task
-from bench.edits.metrics import PSNR_CAP, capped_psnr, measure, ssim
+from bench.edits.metrics import PSNR_CAP, capped_psnr, measure, ssim, ssim_map
+from zoo.scene import Scene
 
+SCENE = Scene("dog", "brown", "standing", "on grass", "a photo of", "facing left", 7)
 RNG = np.random.default_rng(0)
 
 
@@ -25,6 +27,8 @@ def _task(*, may_change=None):
     return Task(
         index=0,
         kind="posture",
+        before=SCENE,
+        after=SCENE,
         source=grey,
         answer=grey,
         may_change=mask if may_change is None else may_change,
@@ -59,6 +63,16 @@ def test_ssim_is_one_for_equal_pictures_and_falls_with_noise():
     noisy = np.clip(image + RNG.normal(0, 40, image.shape), 0, 255).astype(np.uint8)
     assert ssim(image, image) == pytest.approx(1)
     assert 0.5 < ssim(image, noisy) < 0.95
+
+
+def test_the_map_of_ssim_shows_where_images_differ_and_agrees_with_the_mean():
+    image = RNG.integers(0, 256, (32, 32, 3)).astype(np.uint8)
+    half = image.copy()
+    half[:, 16:] = 255 - half[:, 16:]
+    around = ssim_map(image, half)
+    assert around.shape == (32, 32)
+    assert around[:, :10] == pytest.approx(1) and around[:, 22:].max() < 0
+    assert around[5:-5, 5:-5].mean() == pytest.approx(ssim(image, half))
 
 
 def test_ssim_of_two_flat_pictures_is_its_luminance_term():
