@@ -123,12 +123,7 @@ METHODS: dict[str, Method[Any]] = {
                 source_scale=3.0,
             ),
             HEditOptions(PromptToPromptOptions(0.4, 0.35, guidance_scale=2.5), source_scale=1.5),
-            HEditOptions(
-                PromptToPromptOptions(0.4, 0.35, swap=False, blend=0.3, guidance_scale=4),
-                source_scale=3.0,
-                emphasis=1.25,
-                inner_steps=3,
-            ),
+            HEditOptions(PromptToPromptOptions(0.4, 0.35, guidance_scale=1.5), source_scale=1.0),
             HEditOptions(
                 PromptToPromptOptions(0.4, 0.2, guidance_scale=2.5),
                 source_scale=1.5,
