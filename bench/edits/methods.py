@@ -13,6 +13,7 @@ from bench.edits.batch import Method
 from bench.edits.peers.ddim import DdimOptions, ddim
 from bench.edits.peers.ddim_kept import ddim_kept
 from bench.edits.peers.direct_inversion import direct_inversion
+from bench.edits.peers.h_edit import HEditOptions, h_edit
 from bench.edits.peers.leditspp import LeditsOptions, leditspp
 from bench.edits.peers.masactrl import MasaCtrlOptions, masactrl
 from bench.edits.peers.null_text import NullTextOptions, null_text
@@ -106,6 +107,30 @@ METHODS: dict[str, Method[Any]] = {
     ),
     "direct-inversion": Method(
         "Direct Inversion + P2P", direct_inversion, _PROMPT_TO_PROMPT, CAPTION
+    ),
+    "h-edit": Method(
+        "h-Edit + P2P",
+        h_edit,
+        (
+            HEditOptions(),
+            HEditOptions(
+                PromptToPromptOptions(0.4, 0.6, swap=False, blend=0.3, guidance_scale=10.0),
+                source_scale=9.0,
+                random=False,
+            ),
+            HEditOptions(
+                PromptToPromptOptions(0.4, 0.35, swap=False, blend=0.3, guidance_scale=4),
+                source_scale=3.0,
+            ),
+            HEditOptions(PromptToPromptOptions(0.4, 0.35, guidance_scale=2.5), source_scale=1.5),
+            HEditOptions(PromptToPromptOptions(0.4, 0.35, guidance_scale=1.5), source_scale=1.0),
+            HEditOptions(
+                PromptToPromptOptions(0.4, 0.2, guidance_scale=2.5),
+                source_scale=1.5,
+                random=False,
+            ),
+        ),
+        CAPTION,
     ),
     "masactrl": Method(
         "MasaCtrl",

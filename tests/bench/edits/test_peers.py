@@ -60,7 +60,7 @@ def test_a_peer_edits_and_leaves_the_model_as_it_was(model, batch, name):
     assert not any(module._forward_hooks for module in unet.modules())
 
 
-@pytest.mark.parametrize("name", ["direct-inversion", "masactrl", "plug-and-play"])
+@pytest.mark.parametrize("name", ["direct-inversion", "h-edit", "masactrl", "plug-and-play"])
 def test_a_source_that_is_held_to_the_pivots_comes_back_as_the_vae_gives_it(model, batch, name):
     method, options = PEERS[name]
     through_vae = model.decode(model.encode(batch.sources))
