@@ -73,8 +73,6 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-<<<<<<< HEAD
-=======
 def _realism(identity: str) -> Realism | None:
     try:
         return Realism.for_model(identity)
@@ -83,7 +81,6 @@ def _realism(identity: str) -> Realism | None:
         return None
 
 
->>>>>>> measure
 def _tune(bench: Bench, methods: dict[str, Method[Any]], path: Path) -> None:
     for name, method in methods.items():
         with tqdm(total=len(method.tries) * len(bench.tasks), desc=name, unit="edit") as bar:
