@@ -72,7 +72,9 @@ class Pipeline:
         """Tune the text to a photo and invert it, unless an inversion has done so already."""
         if isinstance(source, Image.Image):
             photo = images.to_rgb(source)
-            clean = yield from self.encode(photo)
+            # The first stage of this form, so that progress never falls.
+            stage = "tuning" if options.paper is None else "inverting"
+            clean = yield from self.encode(photo, stage)
             pixels = np.array(photo)
         elif (source.prompt, source.options) == (prompt, options):
             return source
@@ -81,13 +83,13 @@ class Pipeline:
         form = self.invert_described if options.paper is None else self.invert_as_in_the_paper
         return (yield from form(pixels, clean, prompt, options))
 
-    def encode(self, photo: Image.Image) -> Routine[Tensor]:
+    def encode(self, photo: Image.Image, stage: str) -> Routine[Tensor]:
         """Encode a photo at the working size: z_0, [4, h, w]."""
         model = self.model
         size = images.working_size(*photo.size, area=model.native_size**2, multiple=model.multiple)
         pixels = images.to_pixels(photo, size)
         cost = ENCODE_COST * size[0] * size[1] / model.multiple**2
-        progress = StageProgress("tuning", 0, 0.0)
+        progress = StageProgress(stage, 0, 0.0)
         return (yield from on_device(progress, lambda: model.encode(pixels), cost))
 
     def invert_described(
