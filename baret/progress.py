@@ -15,7 +15,7 @@ from baret.unet.requests import StageProgress
 class Progress:
     """How far an edit is. Reported before every use of the device."""
 
-    stage: str  # "inverting", "tuning", "editing" or "decoding"
+    stage: str  # "tuning", "inverting", "editing" or "decoding"
     step: int  # timesteps of the stage done
     fraction: float  # 0–1 of the whole, never falling
     preview: Preview | None = None  # every few steps of editing, if requested

@@ -53,7 +53,7 @@ def stack_embeddings(texts: Sequence[Conditioning]) -> Tensor:
 class StageProgress:
     """How far an edit is within a stage. Progress reports, previews and logs are made of it."""
 
-    stage: str  # "inverting", "tuning", "editing" or "decoding"
+    stage: str  # "tuning", "inverting", "editing" or "decoding"
     step: int  # timesteps of this stage done
     done: float  # 0–1, share of the stage
 
