@@ -59,7 +59,9 @@ class Inversion:
             "dtype": self.dtype,
             "inner_steps": self.inner_steps,
         }
-        tensors = {name: getattr(self, name).detach().cpu().contiguous() for name in _TENSORS}
+        # Copies, because safetensors refuses tensors that share memory, as pivots and a pivot do.
+        tensors = {name: getattr(self, name).detach().cpu().clone() for name in _TENSORS}
+        tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
         tensors["photo"] = torch.from_numpy(self.photo.copy())
         return safetensors.torch.save(
             tensors, {"format": _FORMAT, "inversion": json.dumps(described)}

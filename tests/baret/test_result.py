@@ -40,6 +40,12 @@ def test_what_was_saved_is_loaded_as_it_was(inversion, options, tmp_path):
     assert loaded.size == (3, 4)
 
 
+def test_a_reconstruction_that_is_a_view_of_the_pivots_is_saved_too(inversion):
+    saved = replace(inversion, reconstruction=inversion.pivots[0])
+    loaded = Inversion.from_bytes(saved.to_bytes())
+    assert torch.equal(loaded.reconstruction, inversion.pivots[0])
+
+
 def test_a_file_of_an_older_version_is_refused_by_name(inversion):
     data = inversion.to_bytes()
     length = int.from_bytes(data[:8], "little")
