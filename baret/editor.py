@@ -9,7 +9,7 @@ from PIL import Image
 from baret.engine.budget import Budget, measure
 from baret.engine.engine import Call, Engine
 from baret.errors import InversionMismatch
-from baret.method.inversion import LEVELS_PER_CALL
+from baret.method.ttis import LEVELS_PER_STEP
 from baret.model.stable_diffusion import StableDiffusion
 from baret.options import EditOptions, InversionOptions
 from baret.pipeline import Pipeline
@@ -83,9 +83,8 @@ class Editor:
         """Do what a first edit would wait for: on CUDA, record its calls."""
         if self.model.device.type == "cuda":
             grey = Image.new("RGB", (self.model.native_size,) * 2, "grey")
-            inversion = InversionOptions(num_inference_steps=2 * LEVELS_PER_CALL)
             for _ in range(2):
-                self.edit(grey, "", EditOptions(inversion=inversion))
+                self.edit(grey, "")
 
     @property
     def edits_at_once(self) -> int:
@@ -95,7 +94,7 @@ class Editor:
             return 1
         row = (model.native_size // model.multiple) ** 2  # latent pixels
         rows = self.engine.budget.gradient_latent_pixels // row
-        return max(1, min(MAX_EDITS_AT_ONCE, rows // LEVELS_PER_CALL))
+        return max(1, min(MAX_EDITS_AT_ONCE, rows // LEVELS_PER_STEP))
 
     def invert(
         self,
@@ -105,11 +104,11 @@ class Editor:
         *,
         on_progress: OnProgress | None = None,
     ) -> Inversion:
-        """Invert a photo and tune the target text to it (TTIS).
+        """Tune the target text to a photo (TTIS) and invert the photo.
 
         Args:
             source: an image of any mode, at least 32 pixels a side, 1:4 to 4:1; or an inversion of
-                it, whose pivots serve every text.
+                it, which is returned if it was made for the same prompt and options.
             prompt: what the edited photo should show.
             options: None takes the defaults.
             on_progress: see the class.
@@ -136,8 +135,8 @@ class Editor:
 
         Args:
             source: an image as for `invert`, or an inversion of it. If the inversion was made for
-                the same prompt and inversion options, only the edit is left to do. Otherwise its
-                pivots are reused and the text is tuned again.
+                the same prompt and inversion options, only the edit is left to do. Otherwise the
+                photo need only not be encoded again.
             prompt: what the edited photo should show.
             options: None takes the defaults.
             on_progress: see the class.
@@ -168,7 +167,7 @@ class Editor:
         options: EditOptions,
         on_progress: OnProgress | None,
     ) -> tuple[Routine[EditResult], ProgressTracker]:
-        outputs = len(options.interpolations)
+        outputs = len(options.strengths)
         tracker = self._tracker(source, prompt, options.inversion, outputs, on_progress)
         return self._pipeline.edit(source, prompt, options, tracker), tracker
 
@@ -185,7 +184,7 @@ class Editor:
         if isinstance(source, Inversion):
             self._check_inversion(source, options)
             same = (source.prompt, source.options) == (prompt, options)
-            skipped = frozenset(("inverting", "tuning") if same else ("inverting",))
+            skipped = frozenset(("inverting", "tuning") if same else ())
         return ProgressTracker(options, outputs, on_progress, skipped)
 
     def _check_inversion(self, inversion: Inversion, options: InversionOptions) -> None:

@@ -12,9 +12,9 @@ from baret.errors import OptionsError
 
 
 class Preset(NamedTuple):
-    """Interpolation η, and the windows τ_s and τ_c as shares of the steps."""
+    """Strength η, and the windows τ_s and τ_c as shares of the steps."""
 
-    interpolation: float
+    strength: float
     self_attention_until: float
     cross_attention_until: float
 
@@ -37,49 +37,56 @@ def _check_range(name: str, value: float, low: float, high: float) -> None:
 
 
 @dataclass(frozen=True)
-class InversionOptions:
-    """How a photo is inverted and the target text tuned to it (TTIS)."""
+class PaperTuning:
+    """How the paper tunes the target text to the pivots, one timestep after another."""
 
-    num_inference_steps: int = 50  # T, DDIM steps (paper)
-    guidance_scale: float = 7.5  # w (paper); tuning and editing share it
+    guidance_scale: float = 7.5  # w (paper)
     inner_steps: int = 10  # Adam steps a timestep, at most (null-text inversion)
-    # Beyond the paper: tune every timestep from its own pivot, all in the same calls.
-    side_by_side: bool = True
-    learning_rate: float = 0.1  # of Adam, at the noisiest step; falls to half at the last
+    learning_rate: float = 1e-2  # at the noisiest step, falling to half (null-text inversion)
     stop_loss: float = 1e-5  # an inner loop ends below this … (null-text inversion)
     stop_loss_growth: float = 1e-3  # … plus this times the share of steps done (2e-5 × 50)
-    # … or, ours, with the step that promises a loss below this share of the first; 0: never
-    stop_share: float = 0.9
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        _check_range("num_inference_steps", self.num_inference_steps, 1, 1000)
         _check_range("guidance_scale", self.guidance_scale, 1, 50)
         _check_range("inner_steps", self.inner_steps, 0, 1000)
         _check_range("learning_rate", self.learning_rate, 1e-8, 10)
         _check_range("stop_loss", self.stop_loss, 0, 1)
         _check_range("stop_loss_growth", self.stop_loss_growth, 0, 1)
-        _check_range("stop_share", self.stop_share, 0, 1)
+
+
+@dataclass(frozen=True)
+class InversionOptions:
+    """How the target text is tuned to a photo (TTIS), and the photo inverted."""
+
+    num_inference_steps: int = 20  # T, DDIM steps
+    inner_steps: int = 8  # Adam steps of TTIS, each on ten noise levels at once
+    learning_rate: float = 0.1  # of Adam
+    seed: int = 0  # of the noise that the photo is put under
+    paper: PaperTuning | None = None  # tune as the paper does instead, on pivots of ∅
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        _check_range("num_inference_steps", self.num_inference_steps, 1, 1000)
+        _check_range("inner_steps", self.inner_steps, 0, 1000)
+        _check_range("learning_rate", self.learning_rate, 1e-8, 10)
+        _check_range("seed", self.seed, 0, 2**64 - 1)
 
 
 @dataclass(frozen=True)
 class EditOptions:
-    """How an inverted photo is edited. The preset fills in η, τ_s and τ_c if they are None."""
+    """How an inverted photo is edited. The preset fills in strength, τ_s and τ_c if None."""
 
     preset: str = "auto"  # a name of PRESETS
-    interpolation: float | tuple[float, ...] | None = None  # η; one output for each value
-    interpolation_end: float | None = None  # progressive η: its value at the last step
+    strength: float | tuple[float, ...] | None = None  # η; one output for each value
     self_attention_until: float | None = None  # τ_s, share of the steps from the noisiest
     cross_attention_until: float | None = None  # τ_c, likewise
-    # Beyond the paper: where the edit departs from the photo by less than the first share of its
-    # maximum, the photo is kept; above the second, the edit is free. None keeps nothing.
-    change_thresholds: tuple[float, float] | None = (0.1, 0.25)
-    # Beyond the paper: w of the edit branch at the last step. None keeps w throughout.
-    guidance_end: float | None = 1.0
-    # Beyond the paper: what the edit branch is guided away from, the empty text at 0, the tuned
-    # one at 1.
-    guidance_base: float = 0.5
-    artifacts: bool = False  # also return the transition and the heatmaps
+    guidance_scale: float = 3.0  # w of the edit at the noisiest step
+    guidance_end: float | None = 1.0  # and at the last one; None keeps w throughout
+    # Shares of the largest difference between what the two texts predict: below the first the
+    # photo is kept, above the second the edit is free. None keeps nothing.
+    change_thresholds: tuple[float, float] | None = (0.1, 0.2)
+    artifacts: bool = False  # also return the edit before composition, and the heatmaps
     previews: bool = False  # report unfinished edits with the progress
     inversion: InversionOptions = field(default_factory=InversionOptions)
 
@@ -91,15 +98,13 @@ class EditOptions:
         for name, value in values._asdict().items():
             if getattr(self, name) is None:
                 object.__setattr__(self, name, value)
-        for eta in self.interpolations:
-            _check_range("interpolation", eta, 0, 1)
-        if not self.interpolations:
-            raise OptionsError("interpolation needs at least one value.")
-        if self.interpolation_end is not None:
-            _check_range("interpolation_end", self.interpolation_end, 0, 1)
+        for eta in self.strengths:
+            _check_range("strength", eta, 0, 1)
+        if not self.strengths:
+            raise OptionsError("strength needs at least one value.")
+        _check_range("guidance_scale", self.guidance_scale, 1, 50)
         if self.guidance_end is not None:
             _check_range("guidance_end", self.guidance_end, 1, 50)
-        _check_range("guidance_base", self.guidance_base, 0, 1)
         if self.change_thresholds is not None:
             _check_range("change_thresholds' second", self.change_thresholds[1], 0, 1)
             _check_range(
@@ -109,12 +114,12 @@ class EditOptions:
         _check_range("cross_attention_until", self.windows[1], 0, 1)
 
     @property
-    def interpolations(self) -> tuple[float, ...]:
+    def strengths(self) -> tuple[float, ...]:
         """η of each output."""
-        eta = self.interpolation
+        eta = self.strength
         if isinstance(eta, tuple):
             return eta
-        return (PRESETS[self.preset].interpolation if eta is None else eta,)
+        return (PRESETS[self.preset].strength if eta is None else eta,)
 
     @property
     def windows(self) -> tuple[float, float]:
@@ -127,10 +132,11 @@ class EditOptions:
 
 # The paper's form as we read it, with null-text inversion's settings where it gives none.
 PAPER = EditOptions(
+    strength=0.8,
     self_attention_until=0.2,
     cross_attention_until=0.4,
-    change_thresholds=None,
+    guidance_scale=7.5,
     guidance_end=None,
-    guidance_base=0.0,
-    inversion=InversionOptions(side_by_side=False, learning_rate=1e-2, stop_share=0.0),
+    change_thresholds=None,
+    inversion=InversionOptions(num_inference_steps=50, paper=PaperTuning()),
 )

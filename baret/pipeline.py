@@ -2,11 +2,14 @@
 
 T steps · n tokens · d text width · h, w latent height and width · H, W pixels.
 
-    invert    z*_0…z*_T, from the photo and the empty text    `method.inversion.invert`
-    tune      c_t, from the pivots and the target text        `method.inversion.tune`
-    denoise   c̃_t between c_t and c for each η, then z_0 of   `method.transition.transition`,
-              the branches, from z*_T                         `method.denoising.denoise`
-    compose   the edit, decoded and laid over the photo       `method.matte.alpha_matte`
+    describe  c_src, the target text tuned to the photo       `method.ttis.describe`
+              where the two texts differ about the photo      `method.mask.departure`
+    invert    z*_0…z*_T, from the photo and c_src             `method.inversion.invert`
+    denoise   c̃ between c_src and c for each η, then z_0      `method.transition.transition`,
+              of the edit, from z*_T                          `method.denoising.denoise`
+    compose   the edit, decoded and laid over the photo       `method.composition.compose`
+
+The paper's form inverts with the empty text first, and tunes on the pivots: `method.paper.tune`.
 """
 
 from collections.abc import Sequence
@@ -20,12 +23,15 @@ from baret import images
 from baret.errors import ContentRejected
 from baret.heatmaps import heatmaps
 from baret.images import Pixels
-from baret.method.denoising import Branches, DenoisingOptions, PreviewHook, Texts, denoise
-from baret.method.inversion import invert, tune
-from baret.method.matte import alpha_matte
+from baret.method import paper
+from baret.method.composition import compose
+from baret.method.denoising import Denoised, DenoisingOptions, PreviewHook, Texts, denoise
+from baret.method.inversion import invert
+from baret.method.mask import change_mask, departure
 from baret.method.transition import transition
+from baret.method.ttis import describe
 from baret.model.stable_diffusion import StableDiffusion
-from baret.options import EditOptions, InversionOptions
+from baret.options import EditOptions, InversionOptions, PaperTuning
 from baret.progress import ProgressTracker
 from baret.result import EditedImage, EditResult, Inversion, Preview
 from baret.unet.requests import Conditioning, Routine, StageProgress, on_device
@@ -54,83 +60,114 @@ class Pipeline:
     ) -> Routine[EditResult]:
         """Edit a photo, or one that was inverted before."""
         inversion = yield from self.invert(source, prompt, options.inversion)
-        branches = []
-        for eta in options.interpolations:
-            branches.append((yield from self.denoise(inversion, eta, options, tracker)))
+        edits = []
+        for eta in options.strengths:
+            edits.append((yield from self.denoise(inversion, eta, options, tracker)))
             tracker.outputs_done += 1
-        return (yield from self.compose(inversion, branches, options, tracker))
+        return (yield from self.compose(inversion, edits, options, tracker))
 
     def invert(
         self, source: Image.Image | Inversion, prompt: str, options: InversionOptions
     ) -> Routine[Inversion]:
-        """Invert a photo and tune the text, skipping what an inversion has done already."""
+        """Tune the text to a photo and invert it, unless an inversion has done so already."""
         if isinstance(source, Image.Image):
             photo = images.to_rgb(source)
-            pivots = yield from self.pivots(photo, options.num_inference_steps)
-            return (yield from self.tune(np.array(photo), pivots, prompt, options))
-        if (source.prompt, source.options) == (prompt, options):
+            # The first stage of this form, so that progress never falls.
+            stage = "tuning" if options.paper is None else "inverting"
+            clean = yield from self.encode(photo, stage)
+            pixels = np.array(photo)
+        elif (source.prompt, source.options) == (prompt, options):
             return source
-        pivots = source.pivots.to(self.model.device)
-        return (yield from self.tune(source.photo, pivots, prompt, options))
+        else:
+            clean, pixels = source.pivots[0].to(self.model.device), source.photo
+        form = self.invert_described if options.paper is None else self.invert_as_in_the_paper
+        return (yield from form(pixels, clean, prompt, options))
 
-    def pivots(self, photo: Image.Image, steps: int) -> Routine[Tensor]:
-        """Invert a photo with the empty text: z*_0…z*_T, [T + 1, 4, h, w]."""
-        model, progress = self.model, StageProgress("inverting", 0, 0.0)
+    def encode(self, photo: Image.Image, stage: str) -> Routine[Tensor]:
+        """Encode a photo at the working size: z_0, [4, h, w]."""
+        model = self.model
         size = images.working_size(*photo.size, area=model.native_size**2, multiple=model.multiple)
         pixels = images.to_pixels(photo, size)
         cost = ENCODE_COST * size[0] * size[1] / model.multiple**2
-        clean = yield from on_device(progress, lambda: model.encode(pixels), cost)
-        uncond = yield from on_device(progress, lambda: model.embed(""), 0)
-        return (yield from invert(clean, uncond, model.schedule(steps)))
+        progress = StageProgress(stage, 0, 0.0)
+        return (yield from on_device(progress, lambda: model.encode(pixels), cost))
 
-    def tune(
-        self, photo: Pixels, pivots: Tensor, prompt: str, options: InversionOptions
+    def invert_described(
+        self, photo: Pixels, clean: Tensor, prompt: str, options: InversionOptions
     ) -> Routine[Inversion]:
-        """Tune the target text to the pivots of a photo [H, W, 3]."""
-        target, uncond = yield from self._embed(prompt, "tuning")
+        """Find the text that describes a photo [H, W, 3], and invert z_0 with it."""
+        target, _ = yield from self._embed(prompt, "tuning")
         schedule = self.model.schedule(options.num_inference_steps)
-        tuning = yield from tune(pivots, target, uncond, schedule, options)
+        source = yield from describe(clean, target, schedule, options)
+        departed = yield from departure(clean, source, target, schedule, options.seed)
+        pivots = yield from invert(clean, source, schedule)
+        return Inversion(
+            photo=photo,
+            pivots=pivots,
+            tuned=source.embedding[None],
+            departure=departed,
+            reconstruction=pivots[0],
+            prompt=prompt,
+            options=options,
+            model=self.model.identity,
+            dtype=self.model.dtype_name,
+            inner_steps=options.inner_steps,
+        )
+
+    def invert_as_in_the_paper(
+        self, photo: Pixels, clean: Tensor, prompt: str, options: InversionOptions
+    ) -> Routine[Inversion]:
+        """Invert z_0 with the empty text, and tune the target text to the pivots."""
+        target, uncond = yield from self._embed(prompt, "inverting")
+        schedule = self.model.schedule(options.num_inference_steps)
+        pivots = yield from invert(clean, uncond, schedule)
+        tuning = yield from paper.tune(
+            pivots, target, uncond, schedule, options.paper or PaperTuning()
+        )
         return Inversion(
             photo=photo,
             pivots=pivots,
             tuned=tuning.embeddings,
-            losses=tuning.losses,
-            inner_steps=tuning.inner_steps,
+            departure=torch.ones_like(clean[0]),
             reconstruction=tuning.reconstruction,
             prompt=prompt,
             options=options,
             model=self.model.identity,
             dtype=self.model.dtype_name,
+            inner_steps=tuning.inner_steps,
         )
 
     def denoise(
         self, inversion: Inversion, eta: float, options: EditOptions, tracker: ProgressTracker
-    ) -> Routine[Branches]:
-        """Denoise the branches for one η."""
-        model, (tau_s, tau_c) = self.model, options.windows
-        tuned = inversion.tuned.to(model.device)
-        target, uncond = yield from self._embed(inversion.prompt, "editing")
-        mixed = transition(tuned, target.embedding, eta, options.interpolation_end)
-        texts = Texts(
-            uncond=uncond,
-            target=target,
-            tuned=target.with_embeddings(tuned),
-            transition=target.with_embeddings(mixed),
-        )
+    ) -> Routine[Denoised]:
+        """Denoise the edit for one η."""
+        schedule = self.model.schedule(inversion.options.num_inference_steps)
+        tau_s, tau_c = options.windows
         denoising = DenoisingOptions(
             self_attention_until=tau_s,
             cross_attention_until=tau_c,
-            guidance_scale=options.inversion.guidance_scale,
+            guidance_scale=options.guidance_scale,
             guidance_end=options.guidance_end,
-            guidance_base=options.guidance_base,
-            keep_transition=options.artifacts,
             record_attention=options.artifacts,
-            change_thresholds=options.change_thresholds,
         )
-        schedule = model.schedule(options.inversion.num_inference_steps)
+        texts = yield from self._texts(inversion, eta)
+        mask = None
+        if options.change_thresholds is not None:
+            mask = change_mask(inversion.departure, *options.change_thresholds)
+            mask = mask.to(self.model.device)
         on_preview = self._preview_hook(eta, tracker) if options.previews else None
-        pivots = inversion.pivots.to(model.device)
-        return (yield from denoise(pivots, texts, schedule, denoising, on_preview))
+        pivots = inversion.pivots.to(self.model.device)
+        return (yield from denoise(pivots, texts, schedule, denoising, mask, on_preview))
+
+    def _texts(self, inversion: Inversion, eta: float) -> Routine[Texts]:
+        """Return the texts of the branches for one η."""
+        target, uncond = yield from self._embed(inversion.prompt, "editing")
+        tuned = inversion.tuned.to(self.model.device)
+        mixed = target.with_embeddings(transition(tuned, target.embedding, eta))
+        if inversion.options.paper is not None:
+            return Texts(target, uncond, target.with_embeddings(tuned), mixed)
+        source = target.with_embedding(tuned[0])
+        return Texts(mixed[0], source, [source] * inversion.options.num_inference_steps)
 
     def _preview_hook(self, eta: float, tracker: ProgressTracker) -> PreviewHook:
         def on_preview(progress: StageProgress, clean: Tensor) -> Routine[None]:
@@ -143,18 +180,18 @@ class Pipeline:
     def compose(
         self,
         inversion: Inversion,
-        branches: Sequence[Branches],
+        edits: Sequence[Denoised],
         options: EditOptions,
         tracker: ProgressTracker,
     ) -> Routine[EditResult]:
-        """Decode the branches, one for each η, and lay every edit over the photo."""
+        """Decode the edits, one for each η, and lay them over the photo."""
         rebuilt = yield from self._decode(inversion.reconstruction)
         photo = rebuilt  # through the VAE, whose losses must not count as a change
         if not torch.equal(inversion.reconstruction, inversion.pivots[0]):
             photo = yield from self._decode(inversion.pivots[0])
         outputs = []
-        for eta, branch in zip(options.interpolations, branches, strict=True):
-            outputs.append((yield from self._compose_one(inversion, eta, branch, photo)))
+        for eta, edit in zip(options.strengths, edits, strict=True):
+            outputs.append((yield from self._compose_one(inversion, eta, edit, photo, options)))
         working_size = (rebuilt.shape[1], rebuilt.shape[0])
         original = images.to_pixels(Image.fromarray(inversion.photo), working_size)
         tracker.record_time()
@@ -169,23 +206,22 @@ class Pipeline:
         )
 
     def _compose_one(
-        self, inversion: Inversion, eta: float, branches: Branches, photo: Pixels
+        self, inversion: Inversion, eta: float, edit: Denoised, photo: Pixels, options: EditOptions
     ) -> Routine[EditedImage]:
-        height, width = branches.edit.shape[-2:]
-        moved, attention = None, None
-        if branches.transition is not None:
-            moved = images.to_image((yield from self._decode(branches.transition)), inversion.size)
-        if branches.attention is not None:
-            tokens = self.model.tokens(inversion.prompt)
-            attention = heatmaps(branches.attention, tokens, inversion.photo, (height, width))
-        pixels = yield from self._decode(branches.edit)
-        image = images.to_image(pixels, inversion.size)
-        if branches.mask is not None:
-            alpha = alpha_matte(pixels, photo, latent_pixel_size=pixels.shape[0] // height)
-            image = images.composite(image, inversion.photo, alpha)
+        pixels = yield from self._decode(edit.latents)
+        image = whole = images.to_image(pixels, inversion.size)
+        if options.change_thresholds is not None:
+            composition = compose(pixels, photo)
+            image = images.to_image(composition.edited, inversion.size)
+            image = images.composite(image, inversion.photo, composition.alpha)
         if (yield from self._is_refused(image)):
             raise ContentRejected("The model's safety checker refuses what this edit shows.")
-        return EditedImage(eta, image, moved, attention or ())
+        attention = None
+        if edit.attention is not None:
+            tokens = self.model.tokens(inversion.prompt)
+            height, width = edit.latents.shape[-2:]
+            attention = heatmaps(edit.attention, tokens, inversion.photo, (height, width))
+        return EditedImage(eta, image, whole if options.artifacts else None, attention or ())
 
     def _embed(self, prompt: str, stage: str) -> Routine[tuple[Conditioning, Conditioning]]:
         """Return c and ∅."""

@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from baret.method.mask import DEPARTURE_ROWS
+from baret.method.ttis import LEVELS_PER_STEP
 from baret.options import InversionOptions
 from baret.result import Preview
 from baret.unet.requests import StageProgress
@@ -13,7 +15,7 @@ from baret.unet.requests import StageProgress
 class Progress:
     """How far an edit is. Reported before every use of the device."""
 
-    stage: str  # "inverting", "tuning", "editing" or "decoding"
+    stage: str  # "tuning", "inverting", "editing" or "decoding"
     step: int  # timesteps of the stage done
     fraction: float  # 0–1 of the whole, never falling
     preview: Preview | None = None  # every few steps of editing, if requested
@@ -58,14 +60,7 @@ class ProgressTracker:
         """Report the progress of a stage as that of the whole edit."""
         if self.on_progress is None:
             return
-        # With a stopping share, most inner loops end after one step.
-        inner_steps = min(self.options.inner_steps, 1 if self.options.stop_share else 1000)
-        weights = {
-            "inverting": 1.0,
-            "tuning": 1.0 + 2.1 * inner_steps,
-            "editing": 3.0 * self.outputs,
-            "decoding": 0.2,
-        } | dict.fromkeys(self.skipped, 0.0)
+        weights = self._weights() | dict.fromkeys(self.skipped, 0.0)
         stage, done = progress.stage, progress.done
         if stage == "editing":
             done = (self.outputs_done + done) / self.outputs
@@ -74,3 +69,12 @@ class ProgressTracker:
         fraction = (before + weights[stage] * done) / sum(weights.values())
         preview, self.preview = self.preview, None
         self.on_progress(Progress(stage, progress.step, fraction, preview))
+
+    def _weights(self) -> dict[str, float]:
+        """Return what each stage costs, in rows of the UNet a timestep, in the stages' order."""
+        paper, steps = self.options.paper, self.options.num_inference_steps
+        editing = {"editing": 3.0 * self.outputs, "decoding": 0.2}
+        if paper is not None:
+            return {"inverting": 1.0, "tuning": 2.0 + 2.1 * paper.inner_steps} | editing
+        rows = 2.1 * LEVELS_PER_STEP * self.options.inner_steps + DEPARTURE_ROWS
+        return {"tuning": rows / steps, "inverting": 1.0} | editing

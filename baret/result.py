@@ -17,10 +17,10 @@ from torch import Tensor
 from baret.errors import BaretError
 from baret.images import Pixels
 from baret.model.prompts import Hint
-from baret.options import InversionOptions
+from baret.options import InversionOptions, PaperTuning
 
-_FORMAT = "baret-inversion-3"
-_TENSORS = ("pivots", "tuned", "losses", "inner_steps", "reconstruction")
+_FORMAT = "baret-inversion-4"
+_TENSORS = ("pivots", "tuned", "departure", "reconstruction")
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,14 @@ class Inversion:
 
     photo: Pixels  # [H, W, 3] uint8 RGB at its own size, upright
     pivots: Tensor  # z*_0…z*_T, [T + 1, 4, h, w] float32
-    tuned: Tensor  # c_t, [T, n, d] float32
-    losses: Tensor  # [T] float32, squared error on the pivot with c_t; NaN if never evaluated
-    inner_steps: Tensor  # [T] int64, Adam steps spent
-    reconstruction: Tensor  # [4, h, w] float32, where denoising with c_t ends
+    tuned: Tensor  # c_src, [1, n, d] float32; in the paper's form c_t, [T, n, d]
+    departure: Tensor  # [h, w] float32, how far the texts lead apart; in the paper's form 1
+    reconstruction: Tensor  # [4, h, w] float32, where denoising with the tuned text ends
     prompt: str
     options: InversionOptions
     model: str  # identity of the model
     dtype: str  # of the UNet, such as "float32"
+    inner_steps: int  # Adam steps spent
 
     @property
     def size(self) -> tuple[int, int]:
@@ -57,8 +57,11 @@ class Inversion:
             "options": asdict(self.options),
             "model": self.model,
             "dtype": self.dtype,
+            "inner_steps": self.inner_steps,
         }
-        tensors = {name: getattr(self, name).detach().cpu().contiguous() for name in _TENSORS}
+        # Copies, because safetensors refuses tensors that share memory, as pivots and a pivot do.
+        tensors = {name: getattr(self, name).detach().cpu().clone() for name in _TENSORS}
+        tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
         tensors["photo"] = torch.from_numpy(self.photo.copy())
         return safetensors.torch.save(
             tensors, {"format": _FORMAT, "inversion": json.dumps(described)}
@@ -91,13 +94,19 @@ class Inversion:
             return cls(
                 photo=tensors["photo"].numpy(),
                 prompt=described["prompt"],
-                options=InversionOptions(**described["options"]),
+                options=_options(described["options"]),
                 model=described["model"],
                 dtype=described["dtype"],
+                inner_steps=described["inner_steps"],
                 **{name: tensors[name] for name in _TENSORS},
             )
         except (SafetensorError, LookupError, TypeError, ValueError, RecursionError) as error:
             raise BaretError("This is not a saved inversion; invert the photo again.") from error
+
+
+def _options(described: dict[str, Any]) -> InversionOptions:
+    paper = described["paper"]
+    return InversionOptions(**{**described, "paper": paper and PaperTuning(**paper)})
 
 
 @dataclass(frozen=True)
@@ -112,7 +121,7 @@ class WordAttention:
 class Preview:
     """The clean image that an unfinished edit predicts, at the working size."""
 
-    interpolation: float  # η
+    strength: float  # η
     image: Image.Image
 
 
@@ -120,9 +129,9 @@ class Preview:
 class EditedImage:
     """One output of an edit, at the photo's size."""
 
-    interpolation: float  # η
+    strength: float  # η
     image: Image.Image
-    transition: Image.Image | None = None  # with artifacts
+    transition: Image.Image | None = None  # as decoded, before composition; with artifacts
     attention: tuple[WordAttention, ...] = ()  # with artifacts, in the text's order
 
 
@@ -145,10 +154,5 @@ class EditResult:
 
     @property
     def inner_steps(self) -> int:
-        """TTIS inner steps that this edit spent."""
-        return 0 if self.inversion_reused else int(self.inversion.inner_steps.sum())
-
-    @property
-    def losses(self) -> tuple[float, ...]:
-        """TTIS's loss at each timestep, the cleanest first."""
-        return tuple(self.inversion.losses.tolist())
+        """TTIS's Adam steps that this edit spent."""
+        return 0 if self.inversion_reused else self.inversion.inner_steps

@@ -15,5 +15,5 @@ $python -m pytest tests/baret/test_gpu.py -m gpu -q
 $python -m bench.speed --model zoo --device cuda --out "$out"
 for dtype in bfloat16 float16; do
   $python -m bench.speed --model sd15-random --device cuda --dtype "$dtype" \
-    --size 512 --steps 50 --inner-steps 3 --out "$out"
+    --size 512 --steps 20 --inner-steps 8 --out "$out"
 done

@@ -87,7 +87,7 @@ class Settings(BaseSettings):
         256,
         ge=0,
         description="maximum megabytes of cached inversions per caller; they make another edit of "
-        "the same image faster; 0 turns the cache off",
+        "the same image with the same prompt faster; 0 turns the cache off",
     )
     mark_outputs: bool = Field(
         True, description="mark every output, machine-readably, as made by a model (XMP)"

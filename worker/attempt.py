@@ -99,7 +99,7 @@ class EditAttempt:
     def _preview(self, preview: Preview, share: float, size: tuple[int, int]) -> dict[str, Any]:
         """Return the data of a `preview` event."""
         return {
-            "interpolation": preview.interpolation,
+            "interpolation": preview.strength,
             "progress": share,
             "image": self.encoder.preview_uri(preview.image, size),
         }

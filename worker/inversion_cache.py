@@ -1,9 +1,9 @@
 """Inversions stored for later edits of the same image, so that those cost the edit alone.
 
-An inversion belongs to a caller, an image, a model and a number of steps; that is its folder (see
-`core.images.keys`). Its name is a digest of its text and options. One that matches exactly is used
-whole; any other of the same folder is used for its pivots.
-They are deleted with the last edit of the image (`erase` in core/store/lua/prelude.lua).
+An inversion belongs to a caller and an image, which are its folder, and to a model, a text and
+options, of which its name is a digest (see `core.images.keys`). It serves edits that match all of
+them: another text would have to be tuned to the photo again, and the photo inverted with it.
+Inversions are deleted with the last edit of the image (`erase` in core/store/lua/prelude.lua).
 """
 
 import hashlib
@@ -43,12 +43,12 @@ class InversionCache:
     def find(
         self, submission: Submission, image: Image.Image, options: InversionOptions
     ) -> Inversion | None:
-        """Return an inversion of the image that the edit can use, whole or in part."""
+        """Return the inversion of the image with this text and these options, if it is stored."""
         if not self._max_bytes:
             return None
-        folder, name = self._folder(submission, options), _name(submission, options)
+        folder, name = image_inversions_prefix(submission), self._name(submission, options)
         try:
-            data = self._files.get(folder, name) or self._newest_of(folder)
+            data = self._files.get(folder, name)
             inversion = None if data is None else Inversion.from_bytes(data)
         except (StoreUnavailable, BaretError) as error:
             log.warning("stored inversion not read", reason=str(error))
@@ -59,21 +59,18 @@ class InversionCache:
         """Store an inversion of the submission's image."""
         if not self._max_bytes:
             return
-        folder = self._folder(submission, inversion.options)
-        name = _name(submission, inversion.options)
+        folder = image_inversions_prefix(submission)
+        name = self._name(submission, inversion.options)
         try:
             self._files.put(folder, name, replace(inversion, photo=NO_PHOTO).to_bytes())
             self._trim(submission)
         except StoreUnavailable as error:
             log.warning("inversion not stored", reason=str(error))
 
-    def _folder(self, submission: Submission, options: InversionOptions) -> str:
-        model = (self._model.identity, str(self._model.dtype), options.num_inference_steps)
-        return f"{image_inversions_prefix(submission)}/{_digest(model)}"
-
-    def _newest_of(self, folder: str) -> bytes | None:
-        stored = self._files.list(folder)
-        return self._files.get(folder, stored[-1].name) if stored else None
+    def _name(self, submission: Submission, options: InversionOptions) -> str:
+        model = (self._model.identity, self._model.dtype_name)
+        described = repr((*model, submission.prompt, asdict(options)))
+        return hashlib.sha256(described.encode()).hexdigest()[:32]
 
     def _trim(self, submission: Submission) -> None:
         stored = self._files.list(caller_inversions_prefix(submission))
@@ -83,11 +80,3 @@ class InversionCache:
                 return
             self._files.delete_one(caller_inversions_prefix(submission), one.name)
             excess -= one.size
-
-
-def _name(submission: Submission, options: InversionOptions) -> str:
-    return _digest((submission.prompt, asdict(options)))
-
-
-def _digest(value: object) -> str:
-    return hashlib.sha256(repr(value).encode()).hexdigest()[:32]

@@ -10,15 +10,16 @@ def edit_options(params: Params) -> EditOptions:
     These have the values of the preset already.
     """
     return EditOptions(
-        interpolation=params.interpolations,
+        strength=params.interpolations,
         self_attention_until=params.self_attention_until,
         cross_attention_until=params.cross_attention_until,
+        guidance_scale=params.guidance_scale,
         artifacts=params.artifacts,
         previews=params.previews,
         inversion=InversionOptions(
             num_inference_steps=params.num_inference_steps,
-            guidance_scale=params.guidance_scale,
             inner_steps=params.inner_steps,
+            seed=params.seed,
         ),
     )
 

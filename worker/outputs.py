@@ -82,7 +82,7 @@ class ImageEncoder:
                 output_stem(attempt, i),
                 params.output_format,
                 quality=params.quality,
-                interpolation=output.interpolation,
+                interpolation=output.strength,
             )
             for i, output in enumerate(edited.outputs)
         ]

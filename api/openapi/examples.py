@@ -77,10 +77,10 @@ EDIT: dict[str, Any] = {
     ],
     "metrics": {
         "queue_seconds": 0.36,
-        "run_seconds": 21.25,
-        "stage_seconds": {"loading": 0.1, "inverting": 2.2, "tuning": 14.1, "editing": 4.6},
+        "run_seconds": 7.25,
+        "stage_seconds": {"loading": 0.1, "tuning": 4.7, "inverting": 0.9, "editing": 1.5},
         "reconstruction_psnr": 31.4,
-        "inner_steps": 212,
+        "inner_steps": 8,
         "inversion_reused": False,
         "attempts": 1,
     },

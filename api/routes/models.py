@@ -18,7 +18,7 @@ EXAMPLE: dict[str, Any] = {
     "default": True,
     "native_size": {"width": 64, "height": 64},
     "licence": "Apache-2.0",
-    "default_parameters": {"num_inference_steps": 50, "guidance_scale": 7.5},
+    "default_parameters": {"num_inference_steps": 20, "guidance_scale": 3.0},
     "presets": {
         "non_rigid": {
             "interpolation": 0.7,

@@ -88,6 +88,19 @@ def move(latents: Tensor, noise: Tensor, alpha: Tensor, alpha_to: Tensor) -> Ten
     return alpha_to.sqrt() * clean + (1 - alpha_to).sqrt() * noise
 
 
+def add_noise(clean: Tensor, noise: Tensor, schedule: Schedule, levels: Sequence[int]) -> Tensor:
+    """Put a clean latent under noise at several levels: √ᾱ z_0 + √(1−ᾱ) ε (equation 4).
+
+    Args:
+        clean: z_0, [4, h, w].
+        noise: ε, [rows, 4, h, w].
+        schedule: T levels.
+        levels: [rows].
+    """
+    alphas = schedule.alphas.to(noise)[list(levels)].view(-1, 1, 1, 1)
+    return alphas.sqrt() * clean + (1 - alphas).sqrt() * noise
+
+
 def noise_of(
     latents: Tensor, moved: Tensor, alpha: Tensor, alpha_to: Tensor
 ) -> tuple[Tensor, Tensor]:

@@ -1,55 +1,82 @@
-"""Where an edit keeps the photo: a mask that needs no input, found while the edit is made.
+"""Where the text changes the photo: a mask that needs no input, found before the edit is made.
 
-h, w latent height and width · T steps.
+h, w latent height and width.
 
-Beyond the paper. In the noisiest half of the steps the edit is free, and the layout is decided
-there. At each of these steps the edit predicts a clean latent, and the pivots predict the photo's.
-Where the two differ, the text has changed something, be it at the animal's old place or at its new
-one. From then on the edit is held to the pivots everywhere else. It costs no call of the UNet.
-docs/decisions/0005 has what it gains.
+Beyond the paper. The photo is put under noise and denoised with two texts: the one that describes
+it, and the target. Where their predictions differ, the text changes something, be it at the
+animal's old place or at its new one. The idea is DiffEdit's (arXiv 2210.11427), which has no text
+that describes the photo. Everywhere else the edit is held to the photo. docs/decisions/0015 has
+what it gains.
 """
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, pad
 
-from baret.method.ddim import Schedule
+from baret.method.ddim import Schedule, add_noise
+from baret.unet.requests import (
+    Conditioning,
+    Prediction,
+    Request,
+    Routine,
+    StageProgress,
+    stack_embeddings,
+)
 
-FREE_SHARE = 0.5  # share of the steps, from the noisiest, in which nothing is held
-MIN_DEPARTURE = 1e-4  # of a latent's unit variance; below it the edit is still the photo
+# Shares of the steps whose noise hides the photo's details, and leaves where things are.
+NOISE_SHARES = (0.6, 0.7, 0.8)
+DRAWS = 2  # of noise, at each of them
+DEPARTURE_ROWS = 2 * len(NOISE_SHARES) * DRAWS
+MIN_DEPARTURE = 1e-4  # of a latent's unit variance; below it the texts say the same
 
 
-class ChangeMask:
-    """Observes where an edit departs from the photo, then holds it to the photo elsewhere.
+def departure(
+    clean: Tensor, source: Conditioning, target: Conditioning, schedule: Schedule, seed: int
+) -> Routine[Tensor]:
+    """Find how far two texts lead apart at each latent pixel, in one call.
 
-    Attributes:
-        mask: [h, w], 0 where the photo is kept, 1 where the edit is free; None while observing.
+    Args:
+        clean: z_0, [4, h, w].
+        source: c_src, which describes the photo.
+        target: c.
+        schedule: T levels.
+        seed: of the noise.
+
+    Returns:
+        [h, w], the mean distance of the clean latents that the two predict.
     """
+    levels = [max(1, round(share * len(schedule))) for share in NOISE_SHARES] * DRAWS
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.randn((len(levels), *clean.shape), generator=generator).to(clean)
+    noisy = add_noise(clean, noise, schedule, levels)
+    prediction: Prediction = yield Request(
+        StageProgress("tuning", 0, 1.0),
+        torch.cat([noisy, noisy]),
+        tuple(schedule.timestep(level) for level in levels) * 2,
+        stack_embeddings([source] * len(levels) + [target] * len(levels)),
+    )
+    from_source, from_target = prediction.noise.chunk(2)
+    return _clean_distance(from_target - from_source, schedule, levels)
 
-    def __init__(self, pivots: Tensor, schedule: Schedule, thresholds: tuple[float, float]):
-        """Keep the photo of these pivots, [T + 1, 4, h, w]; thresholds as in `change_mask`."""
-        self._pivots, self._schedule, self._thresholds = pivots, schedule, thresholds
-        self._departed = torch.zeros_like(pivots[0, 0])
-        self._last_observed = len(schedule) - max(1, round(FREE_SHARE * len(schedule))) + 1
-        self.mask: Tensor | None = None
 
-    def observe(self, latents: Tensor, noise: Tensor, *, level: int) -> None:
-        """Add what the edit predicts at a level: latents and guided ε, [4, h, w] each."""
-        if self.mask is not None:
-            return
-        schedule, pivot = self._schedule, self._pivots[level]
-        pivot_noise = schedule.noise_between(pivot, self._pivots[level - 1], level=level)
-        edited = schedule.clean(latents, noise, level=level)
-        photo = schedule.clean(pivot, pivot_noise, level=level)
-        self._departed += (edited - photo).abs().mean(0)
-        if level <= self._last_observed:
-            self.mask = change_mask(relative_departure(self._departed), *self._thresholds)
+def _clean_distance(difference: Tensor, schedule: Schedule, levels: Sequence[int]) -> Tensor:
+    """Return the mean distance of two predicted clean latents, [h, w], for ε's [rows, 4, h, w]."""
+    alphas = schedule.alphas.to(difference)[list(levels)].view(-1, 1, 1, 1)
+    return (((1 - alphas) / alphas).sqrt() * difference).abs().mean((0, 1))
 
-    def apply(self, latents: Tensor, *, level: int) -> Tensor:
-        """Put the edit's latents [4, h, w] at a level on the pivot where the photo is kept."""
-        if self.mask is None:
-            return latents
-        return torch.lerp(self._pivots[level], latents, self.mask)
+
+def change_mask(departed: Tensor, keep_below: float, change_above: float) -> Tensor:
+    """Return 0 where the photo is kept, 1 where the edit is free, a ramp between: [h, w].
+
+    Args:
+        departed: from `departure`.
+        keep_below, change_above: thresholds, as shares of its maximum once it is smoothed; equal
+            ones make a hard edge.
+    """
+    width = max(change_above - keep_below, 1e-6)
+    return ((relative_departure(departed) - keep_below) / width).clamp(0, 1)
 
 
 def relative_departure(departed: Tensor) -> Tensor:
@@ -61,14 +88,3 @@ def relative_departure(departed: Tensor) -> Tensor:
     smooth = avg_pool2d(field, 3, stride=1)[0, 0]
     peak = smooth.max()
     return smooth / peak if peak > MIN_DEPARTURE else torch.ones_like(smooth)
-
-
-def change_mask(departure: Tensor, keep_below: float, change_above: float) -> Tensor:
-    """Return 0 where the photo is kept, 1 where the edit is free, a ramp between: [h, w].
-
-    Args:
-        departure: from `relative_departure`, 0–1.
-        keep_below, change_above: thresholds on it; equal ones make a hard edge.
-    """
-    width = max(change_above - keep_below, 1e-6)
-    return ((departure - keep_below) / width).clamp(0, 1)

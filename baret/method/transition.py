@@ -1,4 +1,4 @@
-"""Progressive transition: from the embedding tuned to the photo towards the target text's own.
+"""Transition: from the text that describes the photo towards the target text. η is the strength.
 
 T steps · n tokens · d text width.
 """
@@ -7,18 +7,15 @@ import torch
 from torch import Tensor
 
 
-def transition(tuned: Tensor, target: Tensor, start: float, end: float | None = None) -> Tensor:
-    """Mix the tuned text with the target: c̃_t = (1 − η_t) c_t + η_t c, for every timestep.
+def transition(tuned: Tensor, target: Tensor, strength: float) -> Tensor:
+    """Mix a text tuned to the photo with the target: c̃ = (1 − η) c_src + η c.
 
     Args:
-        tuned: c_t, [T, n, d], index 0 the cleanest level.
+        tuned: c_src, [1, n, d]; in the paper's form c_t, [T, n, d].
         target: c, [n, d].
-        start: η at the noisiest level; 0 keeps the photo, 1 follows the text.
-        end: η at the cleanest level, reached linearly; None keeps `start` at every level.
+        strength: η; 0 keeps the photo, 1 follows the text.
 
     Returns:
-        [T, n, d].
+        c̃, of the shape of `tuned`.
     """
-    last = start if end is None else end
-    eta = torch.linspace(last, start, len(tuned), dtype=tuned.dtype, device=tuned.device)
-    return torch.lerp(tuned, target.expand_as(tuned), eta[:, None, None])
+    return torch.lerp(tuned, target.expand_as(tuned), strength)

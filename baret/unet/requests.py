@@ -35,9 +35,13 @@ class Conditioning:
         """Return the linear mixture of two texts: this one at weight 0, the other at 1."""
         return replace(self, embedding=torch.lerp(self.embedding, other.embedding, weight))
 
+    def with_embedding(self, embedding: Tensor) -> "Conditioning":
+        """Return a text with another embedding [n, d], otherwise like this one."""
+        return replace(self, embedding=embedding)
+
     def with_embeddings(self, embeddings: Tensor) -> tuple["Conditioning", ...]:
         """Return a text for each of the embeddings [T, n, d], otherwise like this one."""
-        return tuple(replace(self, embedding=embedding) for embedding in embeddings)
+        return tuple(self.with_embedding(embedding) for embedding in embeddings)
 
 
 def stack_embeddings(texts: Sequence[Conditioning]) -> Tensor:
@@ -49,7 +53,7 @@ def stack_embeddings(texts: Sequence[Conditioning]) -> Tensor:
 class StageProgress:
     """How far an edit is within a stage. Progress reports, previews and logs are made of it."""
 
-    stage: str  # "inverting", "tuning", "editing" or "decoding"
+    stage: str  # "tuning", "inverting", "editing" or "decoding"
     step: int  # timesteps of this stage done
     done: float  # 0–1, share of the stage
 

@@ -3,7 +3,7 @@
     python -m bench.ablations all --split tuning --limit 24
 
 variants      the shipped edit with switches that the product does not have
-convergence   TTIS from three starting texts, and null-text inversion: error by inner step
+convergence   the paper's TTIS from three texts, and null-text inversion: error by inner step
 studies       the questions, and the settings that answer them
 report        plots, figures and a page for each study
 """

@@ -14,7 +14,12 @@ from bench.edits.model import BatchModel, Images
 from bench.edits.sampling import Texts, TuningOptions, pivots_of, tune
 
 INNER_STEPS = (0, 1, 2, 3, 5, 10)
-STARTS = ("target text (TTIS)", "source text", "empty text", "null-text, source caption")
+STARTS = (
+    "target text (the paper's TTIS)",
+    "source text",
+    "empty text",
+    "null-text, source caption",
+)
 
 
 @dataclass(frozen=True)

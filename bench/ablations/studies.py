@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from baret.options import PAPER, PRESETS, EditOptions, InversionOptions
+from baret.options import PAPER, PRESETS, EditOptions, InversionOptions, PaperTuning
 from bench.ablations.variants import Variant
 
 
@@ -31,59 +31,62 @@ def _windows(self_until: float, cross_until: float) -> Variant:
     return _edit(self_attention_until=self_until, cross_attention_until=cross_until)
 
 
+def _paper(inner_steps: int) -> Variant:
+    """Return the paper's form with a number of inner steps, never stopped early."""
+    tuning = PaperTuning(inner_steps=inner_steps, stop_loss=0.0, stop_loss_growth=0.0)
+    return Variant(replace(PAPER, inversion=replace(PAPER.inversion, paper=tuning)))
+
+
 _SHARES = (0.0, 0.3, 0.6, 0.9)
-_ETAS = (0.0, 0.4, 0.6, 0.8, 1.0)
+_STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
+_SCALES = (1.0, 2.0, 3.0, 4.0, 5.0, 7.5)
 STUDIES: dict[str, Study] = {
     "inner-steps": Study(
         "What do inner steps gain?",
-        "inner steps per timestep",
+        "inner steps (in the paper's form per timestep)",
         {
-            form: [
-                (count, _inversion(inner_steps=count, stop_share=0.0, **changes))
-                for count in counts
-            ]
-            for form, counts, changes in (
-                ("side by side", (0, 1, 2, 3, 5, 10), {}),
-                ("one timestep after another", (1, 10), {"side_by_side": False}),
-                (
-                    "the same, at the paper's rate",
-                    (1, 10),
-                    {"side_by_side": False, "learning_rate": PAPER.inversion.learning_rate},
-                ),
-            )
+            "on the photo under noise": [
+                (count, _inversion(inner_steps=count)) for count in (0, 1, 2, 4, 8, 16)
+            ],
+            "on the pivots, the paper's form": [(count, _paper(count)) for count in (0, 1, 10)],
         },
     ),
     "start": Study(
         "Does it matter which text tuning starts from?",
-        "inner steps per timestep",
+        "inner steps",
         {
             start: [
-                (steps, replace(_inversion(inner_steps=steps, stop_share=0.0), start=start))
-                for steps in (1, 5)
+                (count, replace(_inversion(inner_steps=count), start=start)) for count in (2, 8)
             ]
             for start in ("target", "source", "empty")
         },
     ),
     "pivots": Study(
-        "Which text should the pivots come from?",
+        "Which text should the photo be inverted with?",
         "text of the inversion",
         {
             "as shipped": [
                 (text, Variant(EditOptions(), pivots=text))
-                for text in ("empty", "target", "source")
+                for text in ("tuned", "empty", "target", "source")
             ]
         },
     ),
-    "eta": Study(
-        "How much weight should the target text get, constant or changing over the steps?",
-        "η (at the noisiest step)",
+    "strength": Study(
+        "How far does the strength carry the edit?",
+        "η",
         {
-            "constant": [(eta, _edit(interpolation=eta)) for eta in _ETAS],
-            "falling to 0": [
-                (eta, _edit(interpolation=eta, interpolation_end=0.0)) for eta in _ETAS
-            ],
-            "rising to 1": [
-                (eta, _edit(interpolation=eta, interpolation_end=1.0)) for eta in _ETAS
+            "as shipped": [(eta, _edit(strength=eta)) for eta in _STRENGTHS],
+            "nothing held or balanced": [
+                (
+                    eta,
+                    _edit(
+                        strength=eta,
+                        self_attention_until=0.0,
+                        cross_attention_until=0.0,
+                        change_thresholds=None,
+                    ),
+                )
+                for eta in _STRENGTHS
             ],
         },
     ),
@@ -128,18 +131,33 @@ STUDIES: dict[str, Study] = {
         },
     ),
     "guidance": Study(
-        "How much guidance?",
-        "w",
+        "How much guidance, and away from which text?",
+        "w (at the noisiest step)",
         {
-            "as shipped": [
-                (w, _inversion(guidance_scale=w)) for w in (1.5, 2.5, 4.0, 5.5, 7.5, 10.0)
-            ]
+            "from the tuned text, falling": [(w, _edit(guidance_scale=w)) for w in _SCALES],
+            "from the tuned text, constant": [
+                (w, _edit(guidance_scale=w, guidance_end=None)) for w in _SCALES
+            ],
+            "from the empty text, falling": [
+                (w, replace(_edit(guidance_scale=w), base="empty")) for w in _SCALES
+            ],
         },
     ),
     "steps": Study(
         "How many steps?",
         "T",
         {"as shipped": [(steps, _inversion(num_inference_steps=steps)) for steps in (10, 20, 50)]},
+    ),
+    "mask": Study(
+        "From which departure on is the edit free?",
+        "thresholds",
+        {
+            "as shipped": [("none", _edit(change_thresholds=None))]
+            + [
+                (f"{low:g}–{high:g}", _edit(change_thresholds=(low, high)))
+                for low, high in ((0.05, 0.1), (0.1, 0.2), (0.15, 0.3), (0.2, 0.4), (0.3, 0.5))
+            ]
+        },
     ),
     "presets": Study(
         "What are the presets worth?",

@@ -13,14 +13,17 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
 from baret.images import Pixels
+from baret.method.denoising import Texts
 from baret.method.inversion import invert
+from baret.method.mask import departure
+from baret.method.ttis import describe
 from baret.model.stable_diffusion import StableDiffusion
 from baret.options import EditOptions, InversionOptions
 from baret.pipeline import Pipeline
 from baret.progress import ProgressTracker
 from baret.result import Inversion
 from baret.unet.predictor import Predictor
-from baret.unet.requests import Prediction, Request, Routine
+from baret.unet.requests import Conditioning, Prediction, Request, Routine
 from bench.edits.attention import AttentionProcessor, Layer, replaced_processors
 from bench.edits.batch import Batch, Edited
 from bench.edits.lockstep import run_together
@@ -34,17 +37,18 @@ class Variant:
     """The options of an edit, and its differences from the shipped one."""
 
     edit: EditOptions = field(default_factory=EditOptions)
-    pivots: Text = "empty"  # the text of the DDIM inversion
     start: Text = "target"  # the text that tuning starts from
+    pivots: Text | Literal["tuned"] = "tuned"  # the text of the DDIM inversion
+    base: Literal["tuned", "empty"] = "tuned"  # the text that guidance leads away from
     strength: float = 1.0  # λ of a soft balance: λ SDPA(q_r, k_r, v) + (1 − λ) SDPA(q, k, v)
     layers: tuple[float, float] = (0.0, 1.0)  # the balanced range, as shares of each kind's
 
 
 def edit_variant(model: BatchModel, batch: Batch, options: Variant) -> Edited:
     """Edit every image with the variant."""
-    inversion, outputs = options.edit.inversion, len(options.edit.interpolations)
+    inversion, outputs = options.edit.inversion, len(options.edit.strengths)
     edits = [
-        _Pipeline(model.model, options, caption, prompt).edit(
+        _Pipeline(model.model, options, caption).edit(
             Image.fromarray(source), prompt, options.edit, ProgressTracker(inversion, outputs)
         )
         for source, prompt, caption in zip(
@@ -57,26 +61,45 @@ def edit_variant(model: BatchModel, batch: Batch, options: Variant) -> Edited:
 
 
 class _Pipeline(Pipeline):
-    """The shipped pipeline, but with the variant's texts for inversion and tuning."""
+    """The shipped pipeline, but with the variant's texts for tuning, inversion and guidance.
 
-    def __init__(self, model: StableDiffusion, variant: Variant, caption: str, prompt: str):
+    They are those of the product's form; the paper's keeps its own.
+    """
+
+    def __init__(self, model: StableDiffusion, variant: Variant, caption: str):
         super().__init__(model)
-        self._variant, self._caption, self._prompt = variant, caption, prompt
+        self._variant, self._caption = variant, caption
 
-    def pivots(self, photo: Image.Image, steps: int) -> Routine[Tensor]:
-        model, text = self.model, self._text(self._variant.pivots, self._prompt)
-        clean = model.encode(np.array(photo))
-        return (yield from invert(clean, model.embed(text), model.schedule(steps)))
-
-    def tune(
-        self, photo: Pixels, pivots: Tensor, prompt: str, options: InversionOptions
+    def invert_described(
+        self, photo: Pixels, clean: Tensor, prompt: str, options: InversionOptions
     ) -> Routine[Inversion]:
-        start = self._text(self._variant.start, prompt)
-        tuned = yield from super().tune(photo, pivots, start, options)
-        return replace(tuned, prompt=prompt)
+        variant, target = self._variant, self.model.embed(prompt)
+        schedule = self.model.schedule(options.num_inference_steps)
+        source = yield from describe(clean, self._text(variant.start, prompt), schedule, options)
+        departed = yield from departure(clean, source, target, schedule, options.seed)
+        inverting = source if variant.pivots == "tuned" else self._text(variant.pivots, prompt)
+        pivots = yield from invert(clean, inverting, schedule)
+        return Inversion(
+            photo=photo,
+            pivots=pivots,
+            tuned=source.embedding[None],
+            departure=departed,
+            reconstruction=pivots[0],
+            prompt=prompt,
+            options=options,
+            model=self.model.identity,
+            dtype=self.model.dtype_name,
+            inner_steps=options.inner_steps,
+        )
 
-    def _text(self, which: Text, prompt: str) -> str:
-        return {"empty": "", "target": prompt, "source": self._caption}[which]
+    def _texts(self, inversion: Inversion, eta: float) -> Routine[Texts]:
+        texts = yield from super()._texts(inversion, eta)
+        if self._variant.base == "empty":
+            return replace(texts, away=self.model.embed(""))
+        return texts
+
+    def _text(self, which: Text, prompt: str) -> Conditioning:
+        return self.model.embed({"empty": "", "target": prompt, "source": self._caption}[which])
 
 
 class _Predictor(Predictor):

@@ -13,7 +13,6 @@ from typing import Any, Protocol
 
 from baret.unet.requests import DeviceTask, Prediction, R, Request, Routine, merge, split
 
-STAGES = ("inverting", "tuning", "editing")
 FULL_CALL_ROWS = 64  # with several hundred rows, a call no longer fits into a CPU's caches
 
 
@@ -36,6 +35,7 @@ def run_together(predictor: NoisePredictor, edits: Sequence[Routine[R]]) -> list
     """
     results: dict[int, R] = {}
     waiting: dict[int, Request] = {}
+    stages: list[dict[str, None]] = [{} for _ in edits]  # that each has entered, in its order
 
     def resume(index: int, answer: Any) -> None:
         waiting.pop(index, None)
@@ -45,13 +45,14 @@ def run_together(predictor: NoisePredictor, edits: Sequence[Routine[R]]) -> list
             while isinstance(request, DeviceTask):
                 request = edit.send(request.work())
             waiting[index] = request
+            stages[index][request.progress.stage] = None
         except StopIteration as stop:
             results[index] = stop.value
 
     for index in range(len(edits)):
         resume(index, None)
     while waiting:
-        for group in _groups(_rearmost(waiting)):
+        for group in _groups(_rearmost(waiting, stages)):
             requests = [waiting[index] for index in group]
             answer = predictor.answer(merge(requests))
             for index, own in zip(group, split(answer, requests), strict=True):
@@ -59,17 +60,16 @@ def run_together(predictor: NoisePredictor, edits: Sequence[Routine[R]]) -> list
     return [results[index] for index in range(len(edits))]
 
 
-def _rearmost(waiting: dict[int, Request]) -> dict[int, Request]:
+def _rearmost(waiting: dict[int, Request], stages: Sequence[dict[str, None]]) -> dict[int, Request]:
     """Return the requests with the least progress.
 
     The others wait; otherwise the generators would never be at the same timestep again.
     """
-
-    def progress(request: Request) -> tuple[int, float]:
-        return STAGES.index(request.progress.stage), request.progress.done
-
-    least = min(progress(request) for request in waiting.values())
-    return {index: request for index, request in waiting.items() if progress(request) == least}
+    progress = {
+        index: (len(stages[index]), request.progress.done) for index, request in waiting.items()
+    }
+    least = min(progress.values())
+    return {index: request for index, request in waiting.items() if progress[index] == least}
 
 
 def _groups(waiting: dict[int, Request]) -> list[list[int]]:

@@ -7,7 +7,7 @@ peer's first one is that of its paper or published code. The best one is stored 
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
-from baret.options import PAPER, EditOptions, InversionOptions
+from baret.options import PAPER, EditOptions, InversionOptions, PaperTuning
 from bench.edits.baret_editor import baret
 from bench.edits.batch import Method
 from bench.edits.peers.ddim import DdimOptions, ddim
@@ -26,7 +26,6 @@ from bench.edits.sampling import TuningOptions
 BARET = "baret"
 CAPTION = "receives the source caption"
 
-_NARROW = replace(EditOptions(), change_thresholds=(0.15, 0.3))  # fewer pixels count as changed
 _GUIDANCES = (7.5, 5.0, 3.5, 2.5, 1.5, 1.0)
 _PROMPT_TO_PROMPT = (
     PromptToPromptOptions(),
@@ -42,12 +41,12 @@ METHODS: dict[str, Method[Any]] = {
         "BARET",
         baret,
         (
-            _NARROW,
-            replace(_NARROW, guidance_base=1.0),
             EditOptions(),
-            replace(_NARROW, self_attention_until=0.4),
-            replace(_NARROW, inversion=InversionOptions(guidance_scale=5)),
-            replace(_NARROW, inversion=InversionOptions(inner_steps=0)),
+            EditOptions(guidance_scale=2),
+            EditOptions(guidance_scale=5),
+            EditOptions(change_thresholds=(0.15, 0.3)),  # fewer pixels count as changed
+            EditOptions(self_attention_until=0.3),
+            EditOptions(inversion=InversionOptions(inner_steps=0)),
         ),
     ),
     "baret-paper": Method(
@@ -58,7 +57,8 @@ METHODS: dict[str, Method[Any]] = {
                 PAPER,
                 self_attention_until=tau_s,
                 cross_attention_until=tau_c,
-                inversion=replace(PAPER.inversion, guidance_scale=w),
+                guidance_scale=w,
+                inversion=replace(PAPER.inversion, paper=PaperTuning(guidance_scale=w)),
             )
             for tau_s, tau_c, w in (
                 (0.2, 0.4, 7.5),

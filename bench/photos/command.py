@@ -20,7 +20,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from baret import BaretError, Editor
+from baret import BaretError, Editor, InversionOptions
 from bench.common.arguments import positive
 from bench.common.device import device_name
 from bench.photos import report, sheet
@@ -105,7 +105,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--dtype", default="auto", choices=("auto", "float32", "float16", "bfloat16")
     )
-    parser.add_argument("--steps", type=positive, default=50, help="DDIM steps of every method")
+    parser.add_argument(
+        "--steps",
+        type=positive,
+        default=InversionOptions().num_inference_steps,
+        help="DDIM steps of every method",
+    )
     parser.add_argument("--limit", type=positive, help="maximum number of edits, evenly spaced")
     parser.add_argument("--methods", nargs="+", choices=sorted(METHODS), default=["baret", "ddim"])
     parser.add_argument("--clip", default=JudgeOptions.clip, help="hub id or folder of a CLIPModel")

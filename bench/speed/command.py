@@ -129,7 +129,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--size", type=_size, help="pixels on a side; default: the model's native size"
     )
-    parser.add_argument("--steps", type=positive, default=50, help="DDIM steps of every method")
+    parser.add_argument(
+        "--steps", type=positive, default=Plan.steps, help="DDIM steps of every method"
+    )
     parser.add_argument("--inner-steps", type=positive, help="exact number, never stopped early")
     parser.add_argument(
         "--at-once",

@@ -12,7 +12,7 @@ from PIL import Image
 from baret.editor import Editor
 from baret.engine.budget import measure
 from baret.engine.engine import Call
-from baret.options import EditOptions
+from baret.options import EditOptions, InversionOptions
 from baret.progress import OnProgress
 from baret.result import EditResult
 from bench.edits.cases import Task, tasks
@@ -26,22 +26,19 @@ from bench.speed.machine import Machine, synchronize
 class Plan:
     """The settings that all sections share."""
 
-    steps: int = 50  # T, of every method
+    steps: int = InversionOptions().num_inference_steps  # T, of every method
     inner_steps: int | None = None  # exact, never stopped early; None: each method's rules
     repeats: int = 3
     at_once: tuple[int, ...] = (1, 2, 4, 8, 16)  # edits
 
     def options(self, form: EditOptions) -> EditOptions:
-        """Return edit options with this plan's steps."""
+        """Return edit options with this plan's steps, in the product's form or the paper's."""
         inversion = replace(form.inversion, num_inference_steps=self.steps)
         if self.inner_steps is not None:
-            inversion = replace(
-                inversion,
-                inner_steps=self.inner_steps,
-                stop_loss=0.0,
-                stop_loss_growth=0.0,
-                stop_share=0.0,
+            paper = inversion.paper and replace(
+                inversion.paper, inner_steps=self.inner_steps, stop_loss=0.0, stop_loss_growth=0.0
             )
+            inversion = replace(inversion, inner_steps=self.inner_steps, paper=paper)
         return replace(form, inversion=inversion)
 
     @property

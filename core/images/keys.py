@@ -3,7 +3,7 @@
     <edit id>/input                             the photo, as the caller sent it
     <edit id>/<attempt>-output-<i>.<format>     outputs, in the order of the request
     <edit id>/<attempt>-<kind>.png              artifacts: reconstruction, transition, attention
-    _inversions/<caller>/<photo>/<run>/<text>   cached inversions; every part is a digest
+    _inversions/<caller>/<photo>/<inversion>    cached inversions; every part is a digest
     _ready/probe                                written to see whether the storage takes writes
 
 An attempt writes under its own names, so that a stale one overwrites nothing. Every part of a key

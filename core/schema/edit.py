@@ -47,9 +47,7 @@ class Metrics(Strict):
     run_seconds: float | None = None
     stage_seconds: dict[Stage, float] = Field(default_factory=dict)
     reconstruction_psnr: float | None = Field(None, description="dB, at the model's working size")
-    inner_steps: int | None = Field(
-        None, description="tuning (TTIS) steps spent, over all timesteps"
-    )
+    inner_steps: int | None = Field(None, description="tuning (TTIS) steps spent")
     inversion_reused: bool = False
     attempts: int = 0
 

@@ -63,14 +63,16 @@ class ParamsInput(Strict):
     )
     cross_attention_until: Unit | None = Field(
         None,
-        description="τ_c: share of the steps in which the transition's cross-attention is used",
+        description="τ_c: share of the steps in which the photo's cross-attention is used",
     )
-    num_inference_steps: Annotated[int, Field(ge=10, le=100)] = 50
-    guidance_scale: Annotated[float, Field(ge=1, le=20)] = 7.5
+    num_inference_steps: Annotated[int, Field(ge=10, le=100)] = 20
+    guidance_scale: Annotated[float, Field(ge=1, le=20)] = 3.0
     inner_steps: Annotated[int, Field(ge=0, le=50)] = Field(
-        10, description="tuning (TTIS) steps per timestep, at most"
+        8, description="steps in which the text is tuned to the photo (TTIS)"
     )
-    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = Field(
+        0, description="of the noise under which the text is tuned to the photo"
+    )
     output_format: OutputFormat = OutputFormat.PNG
     quality: Annotated[int, Field(ge=1, le=100)] = 95
     artifacts: bool = Field(False, description="also images that show how the edit came about")
@@ -118,6 +120,7 @@ class Params(ParamsInput):
     @property
     def work(self) -> float:
         """The edit's rough cost relative to others, in rows of the UNet."""
-        # A step of inverting and one of tuning, each inner step there and back, and each output.
-        rows = 2 + 2.1 * self.inner_steps + 5 * len(self.interpolations)
-        return self.num_inference_steps * rows
+        # Tuning takes ten rows there and back a step, and finding what changes twelve rows; then
+        # each denoising step takes a row to invert and about two for each output.
+        tuning = 10 * 2.1 * self.inner_steps + 12
+        return tuning + self.num_inference_steps * (1 + 2 * len(self.interpolations))

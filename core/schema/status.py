@@ -34,7 +34,7 @@ class Stage(StrEnum):
     """The stages of a running edit, in order."""
 
     LOADING = "loading"
-    INVERTING = "inverting"
     TUNING = "tuning"
+    INVERTING = "inverting"
     EDITING = "editing"
     DECODING = "decoding"

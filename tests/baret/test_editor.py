@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from baret import BaretError, EditOptions, Inversion, InversionOptions
+from baret import EditOptions, Inversion, InversionOptions
 from baret.errors import ImageError, InversionMismatch, OutOfMemory
 
 FAST = InversionOptions(num_inference_steps=10, inner_steps=2)
@@ -21,18 +21,17 @@ def inversion(editor, sample):
 
 
 def test_an_edit_gives_all_that_it_promises(editor, sample):
-    options = EditOptions(interpolation=(0.5, 1.0), artifacts=True, inversion=FAST)
+    options = EditOptions(strength=(0.5, 1.0), artifacts=True, inversion=FAST)
     result = editor.edit(sample.image, sample.prompt, options)
-    assert [output.interpolation for output in result.outputs] == [0.5, 1.0]
+    assert [output.strength for output in result.outputs] == [0.5, 1.0]
     for output in result.outputs:
         assert output.image.size == output.transition.size == sample.image.size
         words = " ".join(word.word for word in output.attention)
         assert words.replace(" ,", ",") == sample.prompt
     assert result.reconstruction.size == sample.image.size
-    assert result.reconstruction_psnr > 15  # dB; ten steps with two inner ones give 17.0
+    assert result.reconstruction_psnr > 20  # dB; what the VAE alone gives
     assert set(result.seconds) == {"inverting", "tuning", "editing", "decoding"}
-    assert len(result.losses) == 10
-    assert result.inner_steps == int(result.inversion.inner_steps.sum()) > 0
+    assert result.inner_steps == result.inversion.inner_steps == 2
 
 
 def test_an_edit_says_which_words_the_model_does_not_know(editor, sample):
@@ -56,40 +55,43 @@ def test_another_text_gives_another_picture(editor, sample):
 def test_a_saved_inversion_edits_like_the_fresh_one(editor, inversion, tmp_path):
     inversion.save(tmp_path / "photo.safetensors")
     loaded = Inversion.load(tmp_path / "photo.safetensors")
-    assert (loaded.prompt, loaded.options, loaded.model, loaded.dtype, loaded.size) == (
-        inversion.prompt,
-        FAST,
-        editor.model.identity,
-        "float32",
-        inversion.size,
-    )
     fresh = editor.edit(inversion, inversion.prompt, OPTIONS)
     again = editor.edit(loaded, inversion.prompt, OPTIONS)
     assert again.inversion_reused and again.inner_steps == 0
     assert again.image.tobytes() == fresh.image.tobytes()
 
 
-@pytest.mark.parametrize("data", [b"", b"\0" * 64, b"not a tensor file at all"])
-def test_a_file_that_is_no_inversion_is_refused(data):
-    with pytest.raises(BaretError, match="invert the photo again"):
-        Inversion.from_bytes(data)
-
-
-def test_the_pivots_of_an_inversion_serve_another_text(editor, inversion, sample):
-    prompt, stages = "a photo of a black dog at night", []
-    again = editor.edit(
-        inversion, prompt, OPTIONS, on_progress=lambda progress: stages.append(progress.stage)
-    )
+def test_an_inversion_serves_its_own_text_and_saves_encoding_for_another(editor, inversion, sample):
+    assert editor.invert(inversion, inversion.prompt, FAST) is inversion
+    prompt = "a photo of a black dog at night"
+    again = editor.edit(inversion, prompt, OPTIONS)
     fresh = editor.edit(sample.image, prompt, OPTIONS)
     assert again.image.tobytes() == fresh.image.tobytes()
-    assert "inverting" not in stages and not again.inversion_reused
-    assert again.inner_steps == fresh.inner_steps > 0
-    assert editor.invert(inversion, inversion.prompt, FAST) is inversion
+    assert not again.inversion_reused and again.inner_steps == fresh.inner_steps > 0
+
+
+def test_another_seed_is_another_inversion(editor, inversion):
+    options = replace(FAST, seed=1)
+    other = editor.invert(inversion, inversion.prompt, options)
+    assert not torch.equal(other.tuned, inversion.tuned)
+
+
+def test_a_large_photo_keeps_its_fine_detail_where_nothing_was_to_change(editor, sample):
+    noise = Image.effect_noise((250, 190), 80).convert("RGB")
+    large = Image.blend(sample.image.convert("RGB").resize((250, 190)), noise, 0.2)
+    edit = editor.edit(large, sample.prompt, OPTIONS)
+    free = EditOptions(change_thresholds=None, inversion=FAST)
+    blurred = editor.edit(edit.inversion, sample.prompt, free)
+    exact = [
+        (np.asarray(image) == np.asarray(large)).all(-1).mean()
+        for image in (edit.image, blurred.image)
+    ]
+    assert exact[0] > 0.2 and exact[1] < 0.01
 
 
 def test_an_inversion_of_another_model_or_of_other_steps_is_refused(editor, inversion):
-    with pytest.raises(InversionMismatch, match="10 steps and the edit is to have 50"):
-        editor.edit(inversion, inversion.prompt, EditOptions())
+    with pytest.raises(InversionMismatch, match="10 steps and the edit is to have 11"):
+        editor.edit(inversion, inversion.prompt, EditOptions(inversion=InversionOptions(11)))
     with pytest.raises(InversionMismatch, match="Another model"):
         editor.edit(replace(inversion, model="other"), inversion.prompt, OPTIONS)
     with pytest.raises(InversionMismatch, match="Another model"):
@@ -106,45 +108,6 @@ def test_any_size_comes_back_as_it_was(editor, sample, size):
 def test_a_picture_that_cannot_be_worked_on_is_refused(editor):
     with pytest.raises(ImageError, match="32 pixels"):
         editor.edit(Image.new("RGB", (16, 16)), "a dog")
-
-
-def test_progress_is_told_before_every_call_and_never_falls(editor, sample):
-    reports = []
-    editor.edit(sample.image, sample.prompt, OPTIONS, on_progress=reports.append)
-    fractions = [progress.fraction for progress in reports]
-    assert fractions == sorted(fractions) and fractions[0] == 0 and fractions[-1] > 0.9
-    stages = list(dict.fromkeys(progress.stage for progress in reports))
-    assert stages == ["inverting", "tuning", "editing", "decoding"]
-    # Photo, ∅ and 10 steps; texts, ε(∅) and up to 2 inner steps of all 10 together; texts and 10
-    # steps; photo and edit.
-    assert 12 + 2 + 11 + 2 <= len(reports) <= 12 + 3 + 11 + 2
-
-
-def test_previews_are_told_every_five_steps_and_change_nothing_else(editor, sample):
-    reports = []
-    options = EditOptions(
-        interpolation=(0.5, 1.0), previews=True, inversion=InversionOptions(12, inner_steps=0)
-    )
-    result = editor.edit(sample.image, sample.prompt, options, on_progress=reports.append)
-    previews = [progress.preview for progress in reports if progress.preview]
-    assert [preview.interpolation for preview in previews] == [0.5, 0.5, 1.0, 1.0]
-    assert {preview.image.size for preview in previews} == {(64, 64)}
-    fractions = [progress.fraction for progress in reports]
-    assert fractions == sorted(fractions)
-
-    def difference(preview, output):
-        return np.abs(np.asarray(preview.image, float) - np.asarray(output.image)).mean()
-
-    # After 10 of 12 steps a preview is already close to the output.
-    first, second = result.outputs
-    assert difference(previews[1], first) < 20 and difference(previews[3], second) < 20
-
-    without_previews = []
-    quiet = EditOptions(interpolation=(0.5, 1.0), inversion=options.inversion)
-    plain = editor.edit(sample.image, sample.prompt, quiet, on_progress=without_previews.append)
-    assert len(without_previews) == len(reports) - 4
-    assert not any(progress.preview for progress in without_previews)
-    assert plain.image.tobytes() == result.image.tobytes()
 
 
 @pytest.mark.parametrize("stage", ["inverting", "tuning", "editing", "decoding"])

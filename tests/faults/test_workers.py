@@ -14,7 +14,7 @@ from tests.faults.report import Report
 from tests.faults.stack import Stack, running_stack
 from tests.support.receiver import Receiver
 
-STAGES = ("loading", "inverting", "tuning", "editing", "decoding", "written", "finished")
+STAGES = ("loading", "tuning", "inverting", "editing", "decoding", "written", "finished")
 NEXT_ATTEMPT = 30.0  # seconds, on a machine that is not busy
 
 

@@ -18,10 +18,11 @@ def described(editor: Editor) -> Model:
 def test_the_announced_defaults_are_those_of_the_method(described: Model) -> None:
     announced, options = described.default_parameters, EditOptions()
     assert announced["preset"] == options.preset
-    assert [announced["interpolation"]] == list(options.interpolations)
+    assert [announced["interpolation"]] == list(options.strengths)
     windows = (announced["self_attention_until"], announced["cross_attention_until"])
     assert windows == options.windows
-    for name in ("num_inference_steps", "guidance_scale", "inner_steps"):
+    assert announced["guidance_scale"] == options.guidance_scale
+    for name in ("num_inference_steps", "inner_steps", "seed"):
         assert announced[name] == getattr(options.inversion, name), name
     assert announced["artifacts"] == options.artifacts
 
@@ -37,8 +38,10 @@ def test_the_announced_defaults_are_those_that_requests_get(described: Model) ->
 
 
 def test_the_announced_presets_are_those_of_the_method(described: Model) -> None:
-    announced = {name: values.model_dump() for name, values in described.presets.items()}
-    assert announced == {name: values._asdict() for name, values in PRESETS.items()}
+    announced = {
+        name: tuple(values.model_dump().values()) for name, values in described.presets.items()
+    }
+    assert announced == {name: tuple(values) for name, values in PRESETS.items()}
 
 
 def test_the_models_size_and_licence_are_announced(described: Model, editor: Editor) -> None:

@@ -4,25 +4,19 @@ import numpy as np
 from PIL import Image
 
 from baret.images import composite
-from baret.method.matte import alpha_matte
+from baret.method.composition import compose
 from bench.edits.batch import Batch, Edited
 from bench.edits.model import BatchModel
 from bench.edits.peers.ddim import DdimOptions, ddim
 
 
 def ddim_kept(model: BatchModel, batch: Batch, options: DdimOptions) -> Edited:
-    """Edit as `ddim`, then keep the photo's own pixels outside the matte, as BARET does."""
+    """Edit as `ddim`, then keep the photo's own pixels where the edit does not differ."""
     edited = ddim(model, batch, options)
-    clean = model.encode(batch.sources)
-    size = batch.sources.shape[1] // clean.shape[2]
-    images = [
-        np.asarray(
-            composite(
-                Image.fromarray(image), photo, alpha_matte(image, coded, latent_pixel_size=size)
-            )
-        )
-        for image, photo, coded in zip(
-            edited.images, batch.sources, model.decode(clean), strict=True
-        )
-    ]
+    through_vae = model.decode(model.encode(batch.sources))
+    images = []
+    for image, photo, coded in zip(edited.images, batch.sources, through_vae, strict=True):
+        composition = compose(image, coded)
+        shown = composite(Image.fromarray(composition.edited), photo, composition.alpha)
+        images.append(np.asarray(shown))
     return Edited(np.stack(images), edited.reconstruct)

@@ -1,17 +1,20 @@
+"""The branches of the edit: on the bundled model, and row by row on a linear stand-in for it."""
+
+from dataclasses import replace
+
 import pytest
 import torch
 
 from baret import EditOptions, InversionOptions
-from baret.images import psnr
 from baret.method.ddim import guide
 from baret.method.denoising import DenoisingOptions, Texts, denoise
 from baret.method.transition import transition
 from baret.unet.attention import Injection
-from baret.unet.predictor import Predictor
-from baret.unet.requests import stack_embeddings
+from baret.unet.requests import Conditioning, Prediction, stack_embeddings
 
 STEPS = 10
-INVERSION = InversionOptions(num_inference_steps=STEPS, inner_steps=3, stop_share=0.4)
+INVERSION = InversionOptions(num_inference_steps=STEPS, inner_steps=2)
+PLAIN = DenoisingOptions(0.0, 0.0, 3.0)
 
 
 @pytest.fixture(scope="module")
@@ -19,92 +22,150 @@ def inversion(editor, sample):
     return editor.invert(sample.image, sample.prompt, INVERSION)
 
 
-def run(editor, inversion, options, eta=0.8):
-    model = editor.model
-    target = model.embed(inversion.prompt)
-    texts = Texts(
-        uncond=model.embed(""),
-        target=target,
-        tuned=target.with_embeddings(inversion.tuned),
-        transition=target.with_embeddings(transition(inversion.tuned, target.embedding, eta)),
-    )
-    edit = denoise(inversion.pivots, texts, model.schedule(STEPS), options)
-    return editor.engine.run(edit, lambda progress: None), texts
+def texts_of(editor, inversion, strength=1.0):
+    target = editor.model.embed(inversion.prompt)
+    source = target.with_embedding(inversion.tuned[0])
+    mixed = transition(inversion.tuned, target.embedding, strength)
+    return Texts(target.with_embedding(mixed[0]), source, [source] * STEPS)
 
 
-def plain(editor, inversion, texts, uncond, scale=7.5):
-    """Run guided DDIM from the noisiest pivot, written out."""
-    model, z = editor.model, inversion.pivots[-1][None]
+def run(editor, inversion, options, strength=1.0, mask=None):
+    texts = texts_of(editor, inversion, strength)
+    edit = denoise(inversion.pivots, texts, editor.model.schedule(STEPS), options, mask)
+    return editor.engine.run(edit, lambda progress: None).latents
+
+
+def distance(latents, inversion):
+    return float((latents - inversion.pivots[0]).square().mean())
+
+
+@pytest.fixture(scope="module")
+def free(editor, inversion):
+    return run(editor, inversion, PLAIN)
+
+
+@torch.no_grad()
+def test_with_windows_of_zero_and_no_mask_the_edit_is_plain_guided_ddim(editor, inversion, free):
+    model, texts, z = editor.model, texts_of(editor, inversion), inversion.pivots[-1][None]
     schedule = model.schedule(STEPS)
-    with torch.no_grad():
-        for level in range(STEPS, 0, -1):
-            rows = torch.cat([z, z])
-            timesteps = [schedule.timestep(level)] * 2
-            both = stack_embeddings([uncond, texts[level - 1]])
-            without, with_text = model.predict_noise(rows, timesteps, both).chunk(2)
-            z = schedule.step(z, guide(without, with_text, scale), level=level)
-    return z[0]
+    both = stack_embeddings([texts.away, texts.edit])
+    for level in range(STEPS, 0, -1):
+        timesteps = [schedule.timestep(level)] * 2
+        away, toward = model.predict_noise(torch.cat([z, z]), timesteps, both).chunk(2)
+        z = schedule.step(z, guide(away, toward, 3.0), level=level)
+    torch.testing.assert_close(free, z[0], atol=1e-4, rtol=1e-3)
 
 
-def test_with_windows_of_zero_the_edit_branch_is_plain_guided_ddim(editor, inversion):
-    branches, texts = run(editor, inversion, DenoisingOptions(0.0, 0.0, 7.5))
-    expected = plain(editor, inversion, [texts.target] * STEPS, texts.uncond)
-    torch.testing.assert_close(branches.edit, expected, atol=1e-4, rtol=1e-3)
+def test_strength_zero_stays_at_the_photo_and_one_goes(editor, inversion, free):
+    stayed = run(editor, inversion, PLAIN, strength=0.0)
+    assert distance(stayed, inversion) < 0.25 * distance(free, inversion)
 
 
-def test_the_transition_branch_is_guided_ddim_with_the_interpolated_text(editor, inversion):
-    branches, texts = run(editor, inversion, DenoisingOptions(0.5, 0.5, 7.5, keep_transition=True))
-    expected = plain(editor, inversion, texts.transition, texts.uncond)
-    torch.testing.assert_close(branches.transition, expected, atol=1e-4, rtol=1e-3)
+def test_outside_the_mask_the_edit_is_the_photo_and_inside_it_is_not(editor, inversion):
+    mask = torch.ones(16, 16)
+    mask[:, :6] = 0
+    held = run(editor, inversion, PLAIN, mask=mask)
+    photo = inversion.pivots[0]
+    torch.testing.assert_close(held[..., :6], photo[..., :6])
+    assert (held[..., 6:] - photo[..., 6:]).abs().mean() > 0.05
 
 
-def test_interpolation_zero_guided_from_the_tuned_text_stays_with_the_photo(editor, inversion):
-    photo = editor.model.decode(inversion.reconstruction)
-    near, _ = run(editor, inversion, DenoisingOptions(1.0, 1.0, 7.5, guidance_base=1.0), eta=0.0)
-    far, _ = run(editor, inversion, DenoisingOptions(1.0, 1.0, 7.5, guidance_base=1.0), eta=1.0)
-    stayed, went = (psnr(editor.model.decode(b.edit), photo) for b in (near, far))
-    assert stayed > went + 3
+def test_attention_of_the_reconstruction_moves_the_edit_towards_the_photo(editor, inversion, free):
+    held = run(editor, inversion, replace(PLAIN, self_attention_until=1.0))
+    assert distance(held, inversion) < 0.95 * distance(free, inversion)
 
 
-def test_guidance_from_the_empty_text_at_scale_one_ignores_the_empty_text(editor, inversion):
-    unscaled = [DenoisingOptions(0.0, 0.0, 1.0, guidance_base=base) for base in (0.0, 0.5)]
-    one, two = (run(editor, inversion, o)[0].edit for o in unscaled)
-    torch.testing.assert_close(one, two, atol=1e-4, rtol=1e-3)
-    scaled = [DenoisingOptions(0.0, 0.0, 4.0, guidance_base=base) for base in (0.0, 0.5)]
-    one, two = (run(editor, inversion, o)[0].edit for o in scaled)
-    assert (one - two).abs().mean() > 0.02
+class Linear:
+    """Stands in for the UNet: predicts from latents and text, and keeps what it was asked."""
+
+    def __init__(self):
+        self.requests = []
+
+    def answer(self, request):
+        self.requests.append(request)
+        text = request.embeddings.mean((1, 2))[:, None, None, None]
+        return Prediction(0.1 * request.latents + text)
 
 
-def test_the_reconstruction_lends_its_self_attention_from_the_pivots(editor, inversion):
-    """Check the requested rows one by one."""
-    model, schedule = editor.model, editor.model.schedule(STEPS)
-    predictor, requests = Predictor(model), []
+def text(value):
+    return Conditioning(torch.full((2, 3), value))
 
-    def observe(edit):
-        request = next(edit)
+
+EDIT, AWAY, OTHER = text(0.5), text(-0.25), text(0.125)
+PIVOTS = torch.randn(STEPS + 1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+
+
+def asked(editor, options, transition=None):
+    """Denoise on the stand-in; return its requests and the result."""
+    texts = Texts(EDIT, AWAY, [OTHER] * STEPS, transition and [transition] * STEPS)
+    unet = Linear()
+    edit, answer = denoise(PIVOTS, texts, editor.model.schedule(STEPS), options), None
+    with pytest.raises(StopIteration) as stop:
         while True:
-            requests.append(request)
-            request = edit.send(predictor.answer(request))
+            answer = unet.answer(edit.send(answer))
+    return unet.requests, stop.value.value.latents
 
-    target = model.embed(inversion.prompt)
-    tuned = target.with_embeddings(inversion.tuned)
-    texts = Texts(model.embed(""), target, tuned, tuned)
-    with pytest.raises(StopIteration):
-        observe(denoise(inversion.pivots, texts, schedule, DenoisingOptions(0.5, 0.2, 7.5)))
-    assert [len(request.latents) for request in requests] == [5] * 2 + [3] * 3 + [2] * 5
+
+def rows_of(requests):
+    return [len(request) for request in requests]
+
+
+def test_the_reconstruction_lends_its_maps_from_the_pivots_while_a_window_is_open(editor):
+    requests, _ = asked(editor, DenoisingOptions(0.5, 0.2, 3.0))
+    assert rows_of(requests) == [3] * 5 + [2] * 5
     for level, request in zip(range(STEPS, STEPS - 5, -1), requests, strict=False):
-        assert torch.equal(request.latents[-1], inversion.pivots[level])
-        assert torch.equal(request.embeddings[-1], inversion.tuned[level - 1])
-    assert requests[0].injection == Injection((4, 1, 4, 3, 4), (1, 1, 2, 3, 4))
+        assert torch.equal(request.latents[-1], PIVOTS[level])
+        assert torch.equal(request.embeddings, stack_embeddings([EDIT, AWAY, OTHER]))
+    # Layout in both rows of the edit; words in the row with the edit's text alone.
+    assert requests[0].injection == Injection((2, 2, 2), (2, 1, 2))
     assert requests[2].injection == Injection((2, 2, 2), (0, 1, 2))
     assert requests[5].injection is None
 
 
-def test_injection_moves_the_edit_towards_the_photo(editor, inversion):
-    free, _ = run(editor, inversion, DenoisingOptions(0.0, 0.0, 7.5))
-    held, _ = run(editor, inversion, DenoisingOptions(1.0, 1.0, 7.5), eta=0.3)
-    distance = [(b.edit - inversion.pivots[0]).square().mean() for b in (free, held)]
-    assert distance[1] < 0.85 * distance[0]  # measured: 0.72
+def test_a_longer_window_of_cross_attention_keeps_the_reconstruction(editor):
+    requests, _ = asked(editor, DenoisingOptions(0.2, 0.5, 3.0))
+    assert rows_of(requests) == [3] * 5 + [2] * 5
+    assert requests[2].injection == Injection((0, 1, 2), (2, 1, 2))
+
+
+def test_at_guidance_one_the_text_led_away_from_is_not_asked_for(editor):
+    requests, _ = asked(editor, DenoisingOptions(0.5, 0.2, 1.0))
+    assert rows_of(requests) == [2] * 5 + [1] * 5
+    assert requests[0].injection == Injection((1, 1), (1, 1))
+    falling, _ = asked(editor, DenoisingOptions(0.0, 0.0, 3.0, guidance_end=1.0))
+    assert rows_of(falling) == [2] * 9 + [1]
+
+
+def ddim(schedule, toward, away, scales):
+    """Run guided DDIM on the stand-in's formula, written out."""
+    z = PIVOTS[-1]
+    for level, scale in zip(range(STEPS, 0, -1), scales, strict=True):
+        noise = 0.1 * z + away + scale * (toward - away)
+        z = schedule.step(z, noise, level=level)
+    return z
+
+
+def test_guidance_falls_with_the_square_of_the_steps_left(editor):
+    _, latents = asked(editor, DenoisingOptions(0.0, 0.0, 5.0, guidance_end=2.0))
+    scales = [2 + 3 * (left / 9) ** 2 for left in range(9, -1, -1)]
+    expected = ddim(editor.model.schedule(STEPS), 0.5, -0.25, scales)
+    torch.testing.assert_close(latents, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_the_papers_third_branch_lends_its_words_and_is_guided_by_itself(editor):
+    requests, _ = asked(editor, DenoisingOptions(0.5, 0.2, 7.5), transition=text(0.75))
+    assert rows_of(requests) == [5] * 2 + [3] * 3 + [2] * 5
+    # While it takes part, the edit has its text too; then the edit has the target's.
+    mixed = stack_embeddings([text(0.75), text(0.75), AWAY, AWAY, OTHER])
+    assert torch.equal(requests[1].embeddings, mixed)
+    assert torch.equal(requests[2].embeddings, stack_embeddings([EDIT, AWAY, OTHER]))
+    assert requests[0].injection == Injection((4, 1, 4, 3, 4), (1, 1, 2, 3, 4))
+    assert requests[2].injection == Injection((2, 2, 2), (0, 1, 2))
+    assert requests[5].injection is None
+    schedule = editor.model.schedule(STEPS)
+    noise = 0.1 * PIVOTS[-1] + guide(torch.tensor(-0.25), torch.tensor(0.75), 7.5)
+    below = schedule.step(PIVOTS[-1], noise, level=STEPS)
+    torch.testing.assert_close(requests[1].latents[1], below)
 
 
 def test_a_row_alone_equals_the_same_row_among_many(editor):
@@ -119,9 +180,9 @@ def test_a_row_alone_equals_the_same_row_among_many(editor):
     torch.testing.assert_close(alone[0], many[3], atol=2e-5, rtol=1e-4)
 
 
-def test_several_interpolations_of_one_inversion_equal_each_by_itself(editor, inversion):
+def test_several_strengths_of_one_inversion_equal_each_by_itself(editor, inversion):
     def edit(eta):
-        options = EditOptions(interpolation=eta, inversion=INVERSION)
+        options = EditOptions(strength=eta, inversion=INVERSION)
         return [o.image for o in editor.edit(inversion, inversion.prompt, options).outputs]
 
     together = edit((0.2, 1.0))

@@ -3,65 +3,75 @@ import pytest
 import torch
 from PIL import Image
 
-from baret import EditOptions, InversionOptions
-from baret.images import composite
-from baret.method.denoising import DenoisingOptions, Texts, denoise
-from baret.method.mask import ChangeMask, change_mask
+from baret.images import composite, to_pixels
+from baret.method.mask import DEPARTURE_ROWS, MIN_DEPARTURE, change_mask, departure
 
-FAST = InversionOptions(num_inference_steps=10, inner_steps=2)
+STEPS = 20
 
 
 @pytest.fixture(scope="module")
-def inversion(editor, sample):
-    return editor.invert(sample.image, sample.prompt, FAST)
+def scene(editor, sample):
+    """Return (z_0, the text that describes it, the target text, schedule)."""
+    model = editor.model
+    clean = model.encode(to_pixels(sample.image, (64, 64)))
+    source, target = model.embed(sample.caption), model.embed(sample.prompt)
+    return clean, source, target, model.schedule(STEPS)
 
 
-def test_thresholds_make_a_ramp():
-    departure = torch.tensor([0.0, 0.3, 0.4, 0.5, 1.0])
-    torch.testing.assert_close(
-        change_mask(departure, 0.3, 0.5), torch.tensor([0.0, 0.0, 0.5, 1.0, 1.0])
-    )
-    torch.testing.assert_close(change_mask(departure, 0.4, 0.4).round(), (departure > 0.4).float())
+def find(editor, scene, seed=0):
+    return editor.engine.run(departure(*scene, seed), lambda progress: None)
 
 
-def run(editor, inversion, thresholds, scale=7.5):
-    model, target = editor.model, editor.model.embed(inversion.prompt)
-    tuned = target.with_embeddings(inversion.tuned)
-    texts = Texts(model.embed(""), target, tuned, tuned)
-    options = DenoisingOptions(0.0, 0.0, scale, change_thresholds=thresholds)
-    edit = denoise(inversion.pivots, texts, model.schedule(10), options)
-    return editor.engine.run(edit, lambda progress: None)
+@pytest.fixture(scope="module")
+def departed(editor, scene):
+    return find(editor, scene)
 
 
-def test_the_edit_departs_from_the_photo_where_the_exact_answer_does(editor, inversion, sample):
+def test_the_texts_lead_apart_where_the_exact_answer_differs(sample, departed):
     before, after = (np.asarray(p.convert("RGB"), float) for p in (sample.image, sample.answer))
     differs = (np.abs(before - after).max(-1) > 6).reshape(16, 4, 16, 4).any((1, 3))
-    mask = run(editor, inversion, (0.0, 1.0), scale=5.0).mask
-    inside, outside = (mask[torch.from_numpy(where)].mean() for where in (differs, ~differs))
+    inside, outside = (departed[torch.from_numpy(where)].mean() for where in (differs, ~differs))
     assert inside > 1.5 * outside
 
 
-def test_what_did_not_depart_ends_on_the_photo(editor, inversion):
-    branches = run(editor, inversion, (0.3, 0.5))
-    kept, free = branches.mask == 0, branches.mask == 1
-    assert kept.any() and free.any()
-    photo = inversion.pivots[0]
-    torch.testing.assert_close(branches.edit[:, kept], photo[:, kept])
-    assert (branches.edit[:, free] - photo[:, free]).abs().mean() > 0.05
+def test_a_seed_draws_the_same_noise_each_time_and_another_seed_other_noise(scene):
+    first, same, other = (next(departure(*scene, seed)).latents for seed in (1, 1, 2))
+    assert len(first) == DEPARTURE_ROWS
+    assert torch.equal(first, same) and not torch.equal(first, other)
 
 
-def test_an_edit_that_is_the_photo_keeps_nothing(editor, inversion):
-    schedule = editor.model.schedule(10)
-    change = ChangeMask(inversion.pivots, schedule, (0.3, 0.5))
-    for level in range(10, 0, -1):
-        photo, below = inversion.pivots[level], inversion.pivots[level - 1]
-        noise = schedule.noise_between(photo, below, level=level)
-        torch.testing.assert_close(
-            schedule.step(photo, noise, level=level), below, atol=1e-3, rtol=1e-3
-        )
-        change.observe(photo, noise, level=level)
-        assert (change.mask is None) == (level > 6)  # half of ten steps are free
-    assert change.mask.min() == 1
+def test_both_texts_are_asked_on_the_same_noise(scene):
+    request = next(departure(*scene, 0))
+    noisy, again = request.latents.chunk(2)
+    source, target = request.embeddings.chunk(2)
+    assert torch.equal(noisy, again)
+    assert torch.equal(source, scene[1].embedding.expand_as(source))
+    assert torch.equal(target, scene[2].embedding.expand_as(target))
+
+
+def test_texts_that_say_the_same_hold_nothing(editor, scene):
+    clean, source, _, schedule = scene
+    departed = find(editor, (clean, source, source, schedule))
+    assert departed.max() < MIN_DEPARTURE
+    assert change_mask(departed, 0.1, 0.2).min() == 1
+
+
+def test_thresholds_are_shares_of_the_largest_departure_and_make_a_ramp():
+    departed = torch.tensor([0.0] * 4 + [2.0] * 4 + [4.0] * 4).expand(6, 12)
+    away_from_the_steps = change_mask(departed, 0.25, 0.75)[:, [1, 2, 5, 6, 9, 10]]
+    expected = torch.tensor([0.0, 0.0, 0.5, 0.5, 1.0, 1.0]).expand(6, 6)
+    torch.testing.assert_close(away_from_the_steps, expected)
+
+
+def test_equal_thresholds_make_a_hard_edge():
+    departed = torch.arange(36.0).view(6, 6)
+    mask = change_mask(departed, 0.5, 0.5)
+    assert set(mask.unique().tolist()) == {0.0, 1.0}
+    assert mask[0, 0] == 0 and mask[5, 5] == 1
+
+
+def test_thresholds_of_nothing_leave_everything_free(departed):
+    assert change_mask(departed, 0.0, 0.0).min() == 1
 
 
 def test_what_is_kept_is_the_photos_own_pixels():
@@ -70,25 +80,3 @@ def test_what_is_kept_is_the_photos_own_pixels():
     mixed = np.asarray(composite(edited, photo, alpha))
     assert (mixed[:, :15] == 200).all() and (mixed[:, 25:] == 0).all()
     assert (np.diff(mixed[0, :, 0].astype(int)) <= 0).all()  # a ramp, no seam
-
-
-def test_a_large_photo_keeps_its_fine_detail_where_nothing_was_to_change(editor, sample):
-    noise = Image.effect_noise((250, 190), 80).convert("RGB")
-    large = Image.blend(sample.image.convert("RGB").resize((250, 190)), noise, 0.2)
-    edit = editor.edit(large, sample.prompt, EditOptions(inversion=FAST))
-    free = EditOptions(change_thresholds=None, inversion=FAST)
-    blurred = editor.edit(edit.inversion, sample.prompt, free)
-    exact = [
-        (np.asarray(image) == np.asarray(large)).all(-1).mean()
-        for image in (edit.image, blurred.image)
-    ]
-    assert exact[0] > 0.2 and exact[1] < 0.01
-
-
-def test_without_thresholds_nothing_is_held(editor, inversion):
-    free = run(editor, inversion, None)
-    everywhere = run(editor, inversion, (0.0, 0.0))
-    held = run(editor, inversion, (0.3, 0.5))
-    assert free.mask is None
-    assert torch.equal(free.edit, everywhere.edit)
-    assert not torch.equal(free.edit, held.edit)

@@ -21,7 +21,7 @@ def _rows(two, psnr):
     return [Row(task, result, replace(QUALITY, psnr=psnr), LOOKS) for task in two]
 
 
-@pytest.mark.parametrize("name", ["eta", "pivots"])
+@pytest.mark.parametrize("name", ["strength", "pivots"])
 def test_a_study_is_written_down_and_what_was_found_stays(two, tmp_path, name):
     measured = {
         series: [(x, _rows(two, 20.0 + i)) for i, (x, _) in enumerate(points)]

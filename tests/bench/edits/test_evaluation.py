@@ -119,10 +119,11 @@ def test_the_best_try_is_used_for_this_model_and_these_tries_alone(bench, method
         tuned.best("brighten", replace(method, tries=(Brightness(4),)), "model", path)
 
 
-def test_the_stored_settings_are_those_of_all_methods():
-    stored = json.loads(tuned.TUNED.read_text())
-    assert set(stored["methods"]) == set(METHODS)
-    for name, method in methods_with_steps(20).items():
+def test_the_stored_settings_are_those_of_the_methods():
+    stored, methods = json.loads(tuned.TUNED.read_text()), methods_with_steps(20)
+    # A method that is not stored has to be tuned before the benchmark runs.
+    for name in stored["methods"]:
+        method = methods[name]
         assert tuned.best(name, method, stored["model"], tuned.TUNED) in method.tries
 
 

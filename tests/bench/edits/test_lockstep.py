@@ -58,7 +58,7 @@ class Counting:
 
 
 def _tuning(inner_steps):
-    """Request like `baret.method.inversion.tune`, with a different inner loop per timestep."""
+    """Request like `baret.method.paper.tune`, with a different inner loop per timestep."""
     latents, text = torch.zeros(1, 4, 1, 1), torch.zeros(1, 2, 3)
     count = len(inner_steps)
     for step, inner in enumerate(inner_steps):
@@ -82,6 +82,21 @@ def test_who_ends_an_inner_loop_early_waits_for_the_others():
     run_together(model, [_tuning([1, 3]), _tuning([4, 3])])
     #            ∅  inner loops     last step
     assert model.calls == [2, 2, 1, 1, 1, 2, *[2, 2, 2, 2, 2]]
+
+
+def _stages(*names):
+    """Request two rows in each of some stages."""
+    latents, text = torch.zeros(1, 4, 1, 1), torch.zeros(1, 2, 3)
+    for name in names:
+        for done in (0.0, 0.5):
+            yield Request(StageProgress(name, 0, done), latents, (9,), text)
+
+
+@pytest.mark.parametrize("names", [("tuning", "inverting"), ("inverting", "tuning")])
+def test_stages_are_compared_in_the_order_in_which_they_are_entered(names):
+    model = Counting()
+    run_together(model, [_stages(*names, "editing"), _stages(*names, "editing")])
+    assert model.calls == [2] * 6
 
 
 def test_an_edit_that_asks_for_nothing_ends_at_once(model):

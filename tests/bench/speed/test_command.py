@@ -3,6 +3,7 @@ import json
 import pytest
 
 from baret import InversionOptions
+from baret.method.ttis import LEVELS_PER_STEP
 from bench.speed.command import RANDOM, SECTIONS, main
 from bench.speed.random_weights import random_folder
 
@@ -34,7 +35,8 @@ def test_random_weights_are_tuned_to_the_end_at_the_size_asked_for(small_configs
     assert list(data) == ["conditions", "stages"]
     assert data["conditions"]["size"] == 192
     assert data["conditions"]["inner_steps"] == InversionOptions().inner_steps
-    assert data["stages"]["stages"][-1]["backward_rows"] == InversionOptions().inner_steps
+    rows = LEVELS_PER_STEP * InversionOptions().inner_steps
+    assert data["stages"]["stages"][-1]["backward_rows"] == rows
 
 
 def test_peers_run_in_half_precision_on_stable_diffusions_layout(small_configs, tmp_path):

@@ -2,6 +2,8 @@ from dataclasses import replace
 
 import pytest
 
+from baret.method.mask import DEPARTURE_ROWS
+from baret.method.ttis import LEVELS_PER_STEP
 from bench.speed.comparison import Contender, measure_ratios, run_rounds
 
 
@@ -34,7 +36,9 @@ def test_editing_again_takes_the_edit_alone_and_is_told_against_the_default(brie
     default, plain, paper, again = measured.entries
     assert (plain.calls, plain.rows) == (default.calls, default.rows)
     assert default.ratio.low == default.ratio.high == 1
-    assert default.backward_rows == paper.backward_rows == 2  # T = 2, one inner step
-    # Without the 2 rows of inversion, and the 2 of ∅ and 2 with a gradient of tuning.
-    assert again.backward_rows == 0 and again.rows == default.rows - 2 - 2 * 2
+    # T = 2 and one inner step: ten rows at once, in the paper's form one a timestep.
+    assert (default.backward_rows, paper.backward_rows) == (LEVELS_PER_STEP, 2)
+    # Without the rows of tuning, those that find what changes, and the 2 of inversion.
+    saved = LEVELS_PER_STEP + DEPARTURE_ROWS + 2
+    assert again.backward_rows == 0 and again.rows == default.rows - saved
     assert f"| edit of a stored inversion | {again.seconds} | {again.ratio} |" in measured.page()

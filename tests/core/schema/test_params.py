@@ -99,3 +99,14 @@ def test_all_that_is_promised_is_accepted(name: str, model: Model) -> None:
     for value in ACCEPTED[name]:
         params = Params.resolve(ParamsInput(**{name: value}), model.presets)
         assert getattr(params, name) == value
+
+
+def test_every_choice_that_takes_longer_is_more_work(model: Model) -> None:
+    def work(**params: Any) -> float:
+        return Params.resolve(ParamsInput(**params), model.presets).work
+
+    usual = work()
+    assert work(inner_steps=9) > usual and work(num_inference_steps=21) > usual
+    assert work(interpolation=[0.2, 0.9]) > usual
+    # Without tuning: twelve rows to find what changes, 10 to invert, and 10 × 2 for one output.
+    assert work(inner_steps=0, num_inference_steps=10) == 12 + 10 + 20

@@ -53,8 +53,10 @@ def test_the_first_in_the_queue_beside_an_idle_worker_takes_as_long_as_others(
     assert eta_seconds(record(), queue_snapshot(work=work, position=0)) == 10
 
 
-def test_an_edit_of_half_the_steps_takes_half_as_long(record: Make, work: float) -> None:
-    half = record(num_inference_steps=25)
+def test_an_edit_of_half_the_work_takes_half_as_long(record: Make) -> None:
+    half, whole = (record(inner_steps=0, num_inference_steps=steps) for steps in (28, 60))
+    work = whole.submission.params.work
+    assert half.submission.params.work == work / 2
     assert eta_seconds(half, queue_snapshot(work=work, position=0)) == 5
 
 

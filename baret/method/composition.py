@@ -1,0 +1,92 @@
+"""The edit laid over its photo: which pixels show which, and no seam between them.
+
+H, W working height and width.
+
+Beyond the paper. The edit is shown wherever it differs from the photo, and a little beyond, so that
+it keeps its own outline and nothing of the old posture stays. The photo's own pixels are kept
+everywhere else, where no VAE blurs them. docs/decisions/0015 has what it gains.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import avg_pool2d, conv2d, max_pool2d, pad
+
+from baret.images import Alpha, Pixels
+
+MIN_DIFFERENCE = 0.1  # of the pixels' range; smaller ones are what decoding and guidance blur
+# Of the shorter side.
+MARGIN = 0.03  # by which the edit is shown beyond where it differs
+SOFTNESS = 0.025  # σ of the border between the two
+RING = 0.1  # σ of the surroundings that the edit's colours are matched to
+MIN_KEPT = 0.02  # share of kept pixels around a pixel; with fewer, its colour is not matched
+
+
+@dataclass(frozen=True)
+class Composition:
+    """An edit, and how much of it to show."""
+
+    edited: Pixels  # [H, W, 3], its colours matched to the kept surroundings
+    alpha: Alpha  # [H, W], 0 shows the photo, 1 the edit
+
+
+def compose(edited: Pixels, photo: Pixels) -> Composition:
+    """Choose the pixels that show the edit, and match its colours to the photo around them.
+
+    Args:
+        edited: [H, W, 3], decoded.
+        photo: [H, W, 3], through the same VAE, so that its losses do not count as a change.
+    """
+    edit, source = _planes(edited), _planes(photo)
+    side = min(edit.shape[-2:])
+    region = shown_region((edit - source).abs().amax(1, keepdim=True), side)
+    alpha = ((_blur(region, SOFTNESS * side) - 0.15) / 0.7).clamp(0, 1)
+    kept = 1 - region
+    weight = _blur(kept, RING * side)
+    drift = _blur(kept * (source - edit), RING * side) / weight.clamp(min=MIN_KEPT)
+    matched = edit + torch.where(weight > MIN_KEPT, drift, torch.zeros_like(drift))
+    pixels: Pixels = (matched.clamp(0, 1)[0].permute(1, 2, 0) * 255).round().byte().numpy()
+    shown: Alpha = alpha[0, 0].numpy()
+    return Composition(pixels, shown)
+
+
+def shown_region(difference: Tensor, side: int) -> Tensor:
+    """Return 1 where the edit is shown, else 0, [1, 1, H, W].
+
+    Gaps of a pixel are closed, and the region is grown by the margin.
+
+    Args:
+        difference: [1, 1, H, W], 0–1.
+        side: the shorter side, in pixels.
+    """
+    differs = (_mean(difference, 3) > MIN_DIFFERENCE).float()
+    closed = -_local_max(-_local_max(differs, 1), 1)
+    return _local_max(closed, max(1, round(MARGIN * side)))
+
+
+def _planes(pixels: Pixels) -> Tensor:
+    """Return pixels [H, W, 3] as [1, 3, H, W], 0–1."""
+    return torch.from_numpy(pixels.astype(np.float32) / 255).permute(2, 0, 1)[None]
+
+
+def _mean(field: Tensor, width: int) -> Tensor:
+    """Average over a square of odd width around each pixel, [1, c, H, W]."""
+    return avg_pool2d(pad(field, (width // 2,) * 4, mode="replicate"), width, stride=1)
+
+
+def _local_max(field: Tensor, reach: int) -> Tensor:
+    """Take the maximum over a square around each pixel, [1, c, H, W]."""
+    return max_pool2d(field, 2 * reach + 1, stride=1, padding=reach)
+
+
+def _blur(field: Tensor, sigma: float) -> Tensor:
+    """Blur with a Gaussian of σ in pixels, [1, c, H, W]."""
+    reach = max(1, int(3 * sigma))
+    offsets = torch.arange(-reach, reach + 1, dtype=field.dtype)
+    window = torch.exp(-offsets.square() / (2 * sigma**2))
+    window = (window / window.sum()).expand(field.shape[1], 1, 1, -1)
+    wide = pad(field, (reach,) * 4, mode="replicate")
+    across = conv2d(wide, window, groups=field.shape[1])
+    return conv2d(across, window.transpose(-1, -2), groups=field.shape[1])
