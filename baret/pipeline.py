@@ -97,7 +97,7 @@ class Pipeline:
         target, _ = yield from self._embed(prompt, "tuning")
         schedule = self.model.schedule(options.num_inference_steps)
         source = yield from describe(clean, target, schedule, options)
-        departed = yield from departure(clean, source, target, schedule, options.seed)
+        departed = yield from departure(clean, source, target, schedule, options)
         pivots = yield from invert(clean, source, schedule)
         return Inversion(
             photo=photo,
