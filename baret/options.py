@@ -20,7 +20,7 @@ class Preset(NamedTuple):
 
 
 # One per kind of edit, by how much of the photo's layout it keeps; the only place that defines
-# presets, which workers announce from here. Measured in docs/decisions/0015. The kind of an edit
+# presets, which workers announce from here. Measured in docs/decisions/0016. The kind of an edit
 # is not guessed from its text: `auto` is what did best over all kinds.
 PRESETS: Mapping[str, Preset] = {
     "auto": Preset(1.0, 0.0, 0.0),

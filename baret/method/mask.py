@@ -5,7 +5,7 @@ h, w latent height and width.
 Beyond the paper. The photo is put under noise and denoised with two texts: the one that describes
 it, and the target. Where their predictions differ, the text changes something, be it at the
 animal's old place or at its new one. Everywhere else the edit is held to the photo. The idea is
-DiffEdit's (arXiv 2210.11427), which has no text that describes the photo. docs/decisions/0015 has
+DiffEdit's (arXiv 2210.11427), which has no text that describes the photo. docs/decisions/0016 has
 what it gains.
 """
 
