@@ -20,14 +20,14 @@ class Preset(NamedTuple):
 
 
 # One per kind of edit, by how much of the photo's layout it keeps; the only place that defines
-# presets, which workers announce from here. Measured in docs/decisions/0004-presets.md. The kind
-# of an edit is not guessed from its text: `auto` is what did best over all kinds.
+# presets, which workers announce from here. Measured in docs/decisions/0016. The kind of an edit
+# is not guessed from its text: `auto` is what did best over all kinds.
 PRESETS: Mapping[str, Preset] = {
-    "auto": Preset(0.8, 0.6, 0.2),
-    "non_rigid": Preset(0.8, 0.6, 0.2),
-    "object": Preset(0.8, 0.9, 0.2),
-    "style": Preset(0.8, 0.6, 0.8),
-    "background": Preset(0.8, 0.6, 0.8),
+    "auto": Preset(1.0, 0.0, 0.0),
+    "non_rigid": Preset(1.0, 0.0, 0.0),
+    "object": Preset(1.0, 0.6, 0.0),
+    "style": Preset(1.0, 0.6, 0.0),
+    "background": Preset(1.0, 0.6, 0.0),
 }
 
 

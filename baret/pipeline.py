@@ -13,6 +13,7 @@ The paper's form inverts with the empty text first, and tunes on the pivots: `me
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -44,6 +45,17 @@ SAFETY_CHECK_COST = 400
 _DECODING = StageProgress("decoding", 0, 0.0)
 
 
+@dataclass(frozen=True)
+class _Found:
+    """What inverting and tuning find; `Inversion` describes it."""
+
+    pivots: Tensor
+    tuned: Tensor
+    departure: Tensor
+    reconstruction: Tensor
+    inner_steps: int
+
+
 class Pipeline:
     """The parts of the method on one model. Its routines know nothing of threads or batches."""
 
@@ -72,69 +84,57 @@ class Pipeline:
         """Tune the text to a photo and invert it, unless an inversion has done so already."""
         if isinstance(source, Image.Image):
             photo = images.to_rgb(source)
-            # The first stage of this form, so that progress never falls.
-            stage = "tuning" if options.paper is None else "inverting"
-            clean = yield from self.encode(photo, stage)
+            clean = yield from self._encode(photo, options)
             pixels = np.array(photo)
         elif (source.prompt, source.options) == (prompt, options):
             return source
         else:
             clean, pixels = source.pivots[0].to(self.model.device), source.photo
-        form = self.invert_described if options.paper is None else self.invert_as_in_the_paper
-        return (yield from form(pixels, clean, prompt, options))
-
-    def encode(self, photo: Image.Image, stage: str) -> Routine[Tensor]:
-        """Encode a photo at the working size: z_0, [4, h, w]."""
-        model = self.model
-        size = images.working_size(*photo.size, area=model.native_size**2, multiple=model.multiple)
-        pixels = images.to_pixels(photo, size)
-        cost = ENCODE_COST * size[0] * size[1] / model.multiple**2
-        progress = StageProgress(stage, 0, 0.0)
-        return (yield from on_device(progress, lambda: model.encode(pixels), cost))
-
-    def invert_described(
-        self, photo: Pixels, clean: Tensor, prompt: str, options: InversionOptions
-    ) -> Routine[Inversion]:
-        """Find the text that describes a photo [H, W, 3], and invert z_0 with it."""
-        target, _ = yield from self._embed(prompt, "tuning")
-        schedule = self.model.schedule(options.num_inference_steps)
-        source = yield from describe(clean, target, schedule, options)
-        departed = yield from departure(clean, source, target, schedule, options.seed)
-        pivots = yield from invert(clean, source, schedule)
+        form = self._describe if options.paper is None else self._tune_as_in_the_paper
+        found = yield from form(clean, prompt, options)
         return Inversion(
-            photo=photo,
-            pivots=pivots,
-            tuned=source.embedding[None],
-            departure=departed,
-            reconstruction=pivots[0],
+            photo=pixels,
+            pivots=found.pivots,
+            tuned=found.tuned,
+            departure=found.departure,
+            reconstruction=found.reconstruction,
+            inner_steps=found.inner_steps,
             prompt=prompt,
             options=options,
             model=self.model.identity,
             dtype=self.model.dtype_name,
-            inner_steps=options.inner_steps,
         )
 
-    def invert_as_in_the_paper(
-        self, photo: Pixels, clean: Tensor, prompt: str, options: InversionOptions
-    ) -> Routine[Inversion]:
+    def _encode(self, photo: Image.Image, options: InversionOptions) -> Routine[Tensor]:
+        """Encode a photo at the working size: z_0, [4, h, w]."""
+        model, stage = self.model, "tuning" if options.paper is None else "inverting"
+        size = images.working_size(*photo.size, area=model.native_size**2, multiple=model.multiple)
+        pixels = images.to_pixels(photo, size)
+        cost = ENCODE_COST * size[0] * size[1] / model.multiple**2
+        first = StageProgress(stage, 0, 0.0)
+        return (yield from on_device(first, lambda: model.encode(pixels), cost))
+
+    def _describe(self, clean: Tensor, prompt: str, options: InversionOptions) -> Routine[_Found]:
+        """Find the text that describes the photo, and invert z_0 with it."""
+        target, _ = yield from self._embed(prompt, "tuning")
+        schedule = self.model.schedule(options.num_inference_steps)
+        source = yield from describe(clean, target, schedule, options)
+        departed = yield from departure(clean, source, target, schedule, options)
+        pivots = yield from invert(clean, source, schedule)
+        return _Found(pivots, source.embedding[None], departed, pivots[0], options.inner_steps)
+
+    def _tune_as_in_the_paper(
+        self, clean: Tensor, prompt: str, options: InversionOptions
+    ) -> Routine[_Found]:
         """Invert z_0 with the empty text, and tune the target text to the pivots."""
         target, uncond = yield from self._embed(prompt, "inverting")
         schedule = self.model.schedule(options.num_inference_steps)
         pivots = yield from invert(clean, uncond, schedule)
-        tuning = yield from paper.tune(
-            pivots, target, uncond, schedule, options.paper or PaperTuning()
-        )
-        return Inversion(
-            photo=photo,
-            pivots=pivots,
-            tuned=tuning.embeddings,
-            departure=torch.ones_like(clean[0]),
-            reconstruction=tuning.reconstruction,
-            prompt=prompt,
-            options=options,
-            model=self.model.identity,
-            dtype=self.model.dtype_name,
-            inner_steps=tuning.inner_steps,
+        how = options.paper or PaperTuning()
+        tuning = yield from paper.tune(pivots, target, uncond, schedule, how)
+        everywhere = torch.ones_like(clean[0])
+        return _Found(
+            pivots, tuning.embeddings, everywhere, tuning.reconstruction, tuning.inner_steps
         )
 
     def denoise(

@@ -4,7 +4,7 @@ H, W working height and width.
 
 Beyond the paper. The edit is shown wherever it differs from the photo, and a little beyond, so that
 it keeps its own outline and nothing of the old posture stays. The photo's own pixels are kept
-everywhere else, where no VAE blurs them. docs/decisions/0015 has what it gains.
+everywhere else, where no VAE blurs them. docs/decisions/0016 has what it gains.
 """
 
 from dataclasses import dataclass

@@ -4,8 +4,8 @@ h, w latent height and width.
 
 Beyond the paper. The photo is put under noise and denoised with two texts: the one that describes
 it, and the target. Where their predictions differ, the text changes something, be it at the
-animal's old place or at its new one. The idea is DiffEdit's (arXiv 2210.11427), which has no text
-that describes the photo. Everywhere else the edit is held to the photo. docs/decisions/0015 has
+animal's old place or at its new one. Everywhere else the edit is held to the photo. The idea is
+DiffEdit's (arXiv 2210.11427), which has no text that describes the photo. docs/decisions/0016 has
 what it gains.
 """
 
@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, pad
 
 from baret.method.ddim import Schedule, add_noise
+from baret.options import InversionOptions
 from baret.unet.requests import (
     Conditioning,
     Prediction,
@@ -33,7 +34,11 @@ MIN_DEPARTURE = 1e-4  # of a latent's unit variance; below it the texts say the 
 
 
 def departure(
-    clean: Tensor, source: Conditioning, target: Conditioning, schedule: Schedule, seed: int
+    clean: Tensor,
+    source: Conditioning,
+    target: Conditioning,
+    schedule: Schedule,
+    options: InversionOptions,
 ) -> Routine[Tensor]:
     """Find how far two texts lead apart at each latent pixel, in one call.
 
@@ -42,17 +47,17 @@ def departure(
         source: c_src, which describes the photo.
         target: c.
         schedule: T levels.
-        seed: of the noise.
+        options: the seed of the noise.
 
     Returns:
         [h, w], the mean distance of the clean latents that the two predict.
     """
     levels = [max(1, round(share * len(schedule))) for share in NOISE_SHARES] * DRAWS
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(options.seed)
     noise = torch.randn((len(levels), *clean.shape), generator=generator).to(clean)
     noisy = add_noise(clean, noise, schedule, levels)
     prediction: Prediction = yield Request(
-        StageProgress("tuning", 0, 1.0),
+        StageProgress("tuning", options.inner_steps, 1.0),
         torch.cat([noisy, noisy]),
         tuple(schedule.timestep(level) for level in levels) * 2,
         stack_embeddings([source] * len(levels) + [target] * len(levels)),

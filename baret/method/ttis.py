@@ -5,7 +5,7 @@ n tokens · d text width · h, w latent height and width.
 The text found, c_src, says what the photo shows, with the target text as its start. Beyond the
 paper: it is tuned on the photo under fresh noise, as in training, and not on pivots. So the photo
 need not be inverted first, one text serves all timesteps, and all rows of a step share a call.
-docs/decisions/0015 says why the paper's objective, on pivots inverted with the empty text, leads
+docs/decisions/0016 says why the paper's objective, on pivots inverted with the empty text, leads
 away from the photo's description; `baret.method.paper` has it.
 """
 
