@@ -46,7 +46,7 @@ _DECODING = StageProgress("decoding", 0, 0.0)
 
 
 @dataclass(frozen=True)
-class _Found:
+class Found:
     """What inverting and tuning find; `Inversion` describes it."""
 
     pivots: Tensor
@@ -90,7 +90,7 @@ class Pipeline:
             return source
         else:
             clean, pixels = source.pivots[0].to(self.model.device), source.photo
-        form = self._describe if options.paper is None else self._tune_as_in_the_paper
+        form = self.describe_photo if options.paper is None else self._tune_as_in_the_paper
         found = yield from form(clean, prompt, options)
         return Inversion(
             photo=pixels,
@@ -114,18 +114,20 @@ class Pipeline:
         first = StageProgress(stage, 0, 0.0)
         return (yield from on_device(first, lambda: model.encode(pixels), cost))
 
-    def _describe(self, clean: Tensor, prompt: str, options: InversionOptions) -> Routine[_Found]:
+    def describe_photo(
+        self, clean: Tensor, prompt: str, options: InversionOptions
+    ) -> Routine[Found]:
         """Find the text that describes the photo, and invert z_0 with it."""
         target, _ = yield from self._embed(prompt, "tuning")
         schedule = self.model.schedule(options.num_inference_steps)
         source = yield from describe(clean, target, schedule, options)
         departed = yield from departure(clean, source, target, schedule, options)
         pivots = yield from invert(clean, source, schedule)
-        return _Found(pivots, source.embedding[None], departed, pivots[0], options.inner_steps)
+        return Found(pivots, source.embedding[None], departed, pivots[0], options.inner_steps)
 
     def _tune_as_in_the_paper(
         self, clean: Tensor, prompt: str, options: InversionOptions
-    ) -> Routine[_Found]:
+    ) -> Routine[Found]:
         """Invert z_0 with the empty text, and tune the target text to the pivots."""
         target, uncond = yield from self._embed(prompt, "inverting")
         schedule = self.model.schedule(options.num_inference_steps)
@@ -133,7 +135,7 @@ class Pipeline:
         how = options.paper or PaperTuning()
         tuning = yield from paper.tune(pivots, target, uncond, schedule, how)
         everywhere = torch.ones_like(clean[0])
-        return _Found(
+        return Found(
             pivots, tuning.embeddings, everywhere, tuning.reconstruction, tuning.inner_steps
         )
 

@@ -12,14 +12,13 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from baret.images import Pixels
 from baret.method.denoising import Texts
 from baret.method.inversion import invert
 from baret.method.mask import departure
 from baret.method.ttis import describe
 from baret.model.stable_diffusion import StableDiffusion
 from baret.options import EditOptions, InversionOptions
-from baret.pipeline import Pipeline
+from baret.pipeline import Found, Pipeline
 from baret.progress import ProgressTracker
 from baret.result import Inversion
 from baret.unet.predictor import Predictor
@@ -70,27 +69,16 @@ class _Pipeline(Pipeline):
         super().__init__(model)
         self._variant, self._caption = variant, caption
 
-    def invert_described(
-        self, photo: Pixels, clean: Tensor, prompt: str, options: InversionOptions
-    ) -> Routine[Inversion]:
+    def describe_photo(
+        self, clean: Tensor, prompt: str, options: InversionOptions
+    ) -> Routine[Found]:
         variant, target = self._variant, self.model.embed(prompt)
         schedule = self.model.schedule(options.num_inference_steps)
         source = yield from describe(clean, self._text(variant.start, prompt), schedule, options)
-        departed = yield from departure(clean, source, target, schedule, options.seed)
+        departed = yield from departure(clean, source, target, schedule, options)
         inverting = source if variant.pivots == "tuned" else self._text(variant.pivots, prompt)
         pivots = yield from invert(clean, inverting, schedule)
-        return Inversion(
-            photo=photo,
-            pivots=pivots,
-            tuned=source.embedding[None],
-            departure=departed,
-            reconstruction=pivots[0],
-            prompt=prompt,
-            options=options,
-            model=self.model.identity,
-            dtype=self.model.dtype_name,
-            inner_steps=options.inner_steps,
-        )
+        return Found(pivots, source.embedding[None], departed, pivots[0], options.inner_steps)
 
     def _texts(self, inversion: Inversion, eta: float) -> Routine[Texts]:
         texts = yield from super()._texts(inversion, eta)

@@ -3,6 +3,7 @@ import pytest
 import torch
 from PIL import Image
 
+from baret import InversionOptions
 from baret.images import composite, to_pixels
 from baret.method.mask import DEPARTURE_ROWS, MIN_DEPARTURE, change_mask, departure
 
@@ -19,7 +20,7 @@ def scene(editor, sample):
 
 
 def find(editor, scene, seed=0):
-    return editor.engine.run(departure(*scene, seed), lambda progress: None)
+    return editor.engine.run(departure(*scene, InversionOptions(seed=seed)), lambda progress: None)
 
 
 @pytest.fixture(scope="module")
@@ -35,13 +36,15 @@ def test_the_texts_lead_apart_where_the_exact_answer_differs(sample, departed):
 
 
 def test_a_seed_draws_the_same_noise_each_time_and_another_seed_other_noise(scene):
-    first, same, other = (next(departure(*scene, seed)).latents for seed in (1, 1, 2))
+    first, same, other = (
+        next(departure(*scene, InversionOptions(seed=seed))).latents for seed in (1, 1, 2)
+    )
     assert len(first) == DEPARTURE_ROWS
     assert torch.equal(first, same) and not torch.equal(first, other)
 
 
 def test_both_texts_are_asked_on_the_same_noise(scene):
-    request = next(departure(*scene, 0))
+    request = next(departure(*scene, InversionOptions()))
     noisy, again = request.latents.chunk(2)
     source, target = request.embeddings.chunk(2)
     assert torch.equal(noisy, again)

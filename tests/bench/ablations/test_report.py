@@ -13,7 +13,7 @@ from bench.edits.metrics import Quality
 from bench.edits.results import CostPerImage, Result
 
 QUALITY = Quality(True, True, True, 20.0, 0.8, 15.0, 25.0, 2.0, 27.0)
-LOOKS = Appearance(0.7, 0.0, 1.0, 0.5)
+LOOKS = Appearance(drawn=0.7, ghost=0.0, background=1.0, lost=0.0, seam=0.5)
 
 
 def _rows(two, psnr):
