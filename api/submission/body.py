@@ -124,7 +124,8 @@ def parse_json(text: bytes | str) -> Any:
         raise InvalidRequest(f"A request may have at most {MAX_VALUES} values.")
     try:
         value = from_json(data, allow_inf_nan=False)
-        pairs = json.loads(data, object_pairs_hook=_Object)
+        # Numbers are not converted again: those of millions of digits take long.
+        pairs = json.loads(data, object_pairs_hook=_Object, parse_int=len, parse_float=len)
     except (ValueError, RecursionError) as error:
         raise InvalidRequest(f"This is not well-formed JSON: {error}.") from error
     if twice := [pointer(path) for path in _repeated(pairs, ())]:
