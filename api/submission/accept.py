@@ -41,7 +41,7 @@ from core.telemetry.logs import edit_log_context, get_logger
 
 _SPACE = b" \t\r\n\f\v"
 _STANDARD = bytes.maketrans(b"-_", b"+/")  # from the URL-safe alphabet of base64
-_DATA_URL = re.compile(r"\s*(?:data:[^,]{0,200}|[^,:]{0,200};\s*base64\s*),", re.IGNORECASE)
+_DATA_URL = re.compile(r"(?:data:[^,]{0,200}|[^,:]{0,200};\s{0,9}base64\s{0,9}),", re.IGNORECASE)
 
 log = get_logger("baret.api")
 
@@ -178,6 +178,7 @@ def _decoded(text: str) -> bytes:
 
     Either alphabet, with or without padding, and white space anywhere are taken.
     """
+    text = text.lstrip()
     prefix = _DATA_URL.match(text)
     head = prefix[0].lower() if prefix else ""
     try:

@@ -24,8 +24,8 @@ MAX_ERRORS = 32  # reported for one request
 MAX_TEXT_BYTES = 1024 * 1024  # of a form's field
 
 # `data:` is no address, and a drive's letter no scheme.
-_ADDRESS = re.compile(r"\s*(?!data:)[a-z][a-z0-9+.-]+:", re.IGNORECASE)
-_DATA_URL = re.compile(r"\s*data:", re.IGNORECASE)
+_ADDRESS = re.compile(r"(?!data:)[a-z][a-z0-9+.-]+:", re.IGNORECASE)
+_DATA_URL = re.compile(r"data:", re.IGNORECASE)
 
 
 class ImageInput(Strict):
@@ -53,13 +53,13 @@ def _image_fields(value: object) -> object:
     A `data:` URL is base64, and an address an address, whichever field it is in.
     """
     if isinstance(value, str):
-        return {"url" if _ADDRESS.match(value) else "base64": value}
+        return {"url" if _ADDRESS.match(value.lstrip()) else "base64": value}
     if isinstance(value, dict):
         url, text = value.get("url"), value.get("base64")
         others = {name: value[name] for name in value.keys() - {"url", "base64"}}
-        if text is None and isinstance(url, str) and _DATA_URL.match(url):
+        if text is None and isinstance(url, str) and _DATA_URL.match(url.lstrip()):
             return {**others, "base64": url}
-        if url is None and isinstance(text, str) and _ADDRESS.match(text):
+        if url is None and isinstance(text, str) and _ADDRESS.match(text.lstrip()):
             return {**others, "url": text}
     elif value is not None:
         raise ValueError("Give an address, a `data:` URL, base64, or an object with one of them.")
