@@ -85,7 +85,10 @@ def _allowed(request: Request) -> str:
         scope = {**request.scope, "method": method}
         return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
 
-    return ", ".join(method for method in METHODS if is_allowed(method))
+    methods = [method for method in METHODS if is_allowed(method)]
+    if methods[:1] == ["GET"]:
+        methods.insert(1, "HEAD")  # `api.server.middleware` answers it
+    return ", ".join(methods)
 
 
 def install_problem_handlers(app: FastAPI) -> None:

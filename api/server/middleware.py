@@ -51,7 +51,8 @@ class RequestMiddleware:
             structlog.contextvars.bound_contextvars(request_id=request_id),
             tracer.request(method_of(scope), Headers(scope=scope)) as answered,
         ):
-            await self._serve(scope, receive, send, request_id=request_id, answered=answered)
+            # A copy: the server itself looks at the method of its own.
+            await self._serve(dict(scope), receive, send, request_id=request_id, answered=answered)
 
     async def _serve(
         self, scope: Scope, receive: Receive, send: Send, *, request_id: str, answered: OnResponse
@@ -60,6 +61,10 @@ class RequestMiddleware:
         status = 0
         extra = scope.setdefault(EXTRA_HEADERS, {})
         body = _BodyWatch(Headers(scope=scope), receive)
+        method = scope["method"]
+        if method == "HEAD":
+            scope["method"] = "GET"
+            send = _bodiless(send)
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
@@ -87,9 +92,24 @@ class RequestMiddleware:
             await problem(scope, receive, send_with_id)
         finally:
             seconds = time.monotonic() - started
+            scope["method"] = method
             scope["app"].state.metrics.count(scope, status, seconds)
             answered(route_of(scope), status)
             _log_line(scope, status, seconds)
+
+
+def _bodiless(send: Send) -> Send:
+    """Return a `send` for HEAD: the head that GET would get, and nothing more (RFC 9110, 9.3.2).
+
+    The answer is complete with its head, so a stream of events ends at once.
+    """
+
+    async def send_head(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            await send(message)
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    return send_head
 
 
 class _BodyWatch:
@@ -139,6 +159,6 @@ def _log_line(scope: Scope, status: int, seconds: float) -> None:
     if path.startswith(_SILENT):
         return
     method = scope["method"][:MAX_LOGGED]
-    # Clients poll, so a successful GET is logged for debugging only.
-    write = log.debug if method == "GET" and status < HTTPStatus.BAD_REQUEST else log.info
+    # Clients poll, so a successful GET or HEAD is logged for debugging only.
+    write = log.debug if method in ("GET", "HEAD") and status < HTTPStatus.BAD_REQUEST else log.info
     write("request", method=method, path=path, status=status, ms=round(seconds * 1000))

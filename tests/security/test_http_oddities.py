@@ -59,7 +59,7 @@ RAW: dict[str, tuple[bytes, set[int]]] = {
     "NUL in a header": (get(more=b"X-Request-Id: a\0b\r\n"), {400}),
     "bytes in an address": (get("/v1/édits".encode()), {400}),
     "bytes in a query": (get("/v1/edits?cursor=é".encode()), {400}),
-    "another server's address": (get(b"http://evil.example/v1/edits"), {404}),
+    "another server's address": (get(b"http://evil.example/v1/edits"), {403}),
     "CONNECT": (get(b"evil.example:80", method=b"CONNECT"), {404}),
     "OPTIONS *": (get(b"*", method=b"OPTIONS"), {404}),
     "TRACE": (get(more=b"Cookie: a\r\n", method=b"TRACE"), {405}),

@@ -338,9 +338,9 @@ def test_another_callers_edit_is_not_found(
 @pytest.mark.parametrize(
     ("method", "path", "allow"),
     [
-        ("PUT", "/v1/edits", "GET, POST"),
-        ("DELETE", "/healthz", "GET"),
-        ("POST", "/v1/models", "GET"),
+        ("PUT", "/v1/edits", "GET, HEAD, POST"),
+        ("DELETE", "/healthz", "GET, HEAD"),
+        ("POST", "/v1/models", "GET, HEAD"),
     ],
 )
 def test_a_method_that_is_not_known_is_told_with_those_that_are(
