@@ -1,6 +1,7 @@
 """The configuration of every process: read once at its start, documented here."""
 
 import os
+import re
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -24,6 +25,10 @@ SECRETS_DIR = Path("/run/secrets")
 REDIS_URL_FILE = "redis.url"  # in the data folder; the one-machine stack writes it
 
 Network = IPv4Network | IPv6Network
+
+# A scheme, which an app's web view may have made up, a host and maybe a port; or that of a page
+# without an origin.
+_ORIGIN = r"[a-z][a-z0-9+.-]*://[^\s/?#@,*]+|null"
 
 
 class Settings(BaseSettings):
@@ -82,6 +87,11 @@ class Settings(BaseSettings):
         (),
         description="private networks that image and webhook URLs may reach, separated by commas, "
         "such as 127.0.0.0/8",
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="origins whose web pages may call the service with a key, separated by commas, "
+        "such as https://app.example; unset: all; without any key: none",
     )
     inversion_cache_mb: int = Field(
         256,
@@ -143,6 +153,16 @@ class Settings(BaseSettings):
         except ValueError:
             raise ValueError("Give networks such as 10.1.0.0/16, separated by commas.") from None
 
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split_origins(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        origins = tuple(part.strip().lower().rstrip("/") for part in value.split(","))
+        if not all(re.fullmatch(_ORIGIN, origin) for origin in origins if origin):
+            raise ValueError("Give origins such as https://app.example, separated by commas.")
+        return tuple(origin for origin in origins if origin)
+
     @field_validator("public_url")
     @classmethod
     def _check_public_url(cls, value: str) -> str:
@@ -183,6 +203,11 @@ class Settings(BaseSettings):
         folder = Path(os.environ.get("BARET_SECRETS_DIR") or SECRETS_DIR)
         files = (SecretsSettingsSource(settings_cls, folder),) if folder.is_dir() else ()
         return (init_settings, env_settings, dotenv_settings, *files)
+
+    @cached_property
+    def public_path(self) -> str:
+        """Return the path of the public URL, such as /baret; usually empty."""
+        return urlsplit(self.public_url).path
 
     @cached_property
     def images_url(self) -> str:

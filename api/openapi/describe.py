@@ -78,6 +78,7 @@ def describe(
     request: type[BaseModel],
     params: type[BaseModel],
     events: Iterable[type[BaseModel]],
+    server: str = "",
 ) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of the application; it is built once.
 
@@ -86,6 +87,7 @@ def describe(
         request: the body of a POST, which its route reads itself.
         params: what the request's `params` holds.
         events: the data of server-sent events.
+        server: the public address, if one is set.
     """
     if app.openapi_schema is None:
         document = get_openapi(
@@ -94,6 +96,7 @@ def describe(
             description=DESCRIPTION,
             routes=app.routes,
             webhooks=app.webhooks.routes,
+            servers=[{"url": server}] if server else None,
         )
         schemas = document["components"]["schemas"]
         for model in (request, params, Problem):

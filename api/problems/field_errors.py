@@ -11,6 +11,7 @@ from core.schema import FieldError
 MAX_NAME_LENGTH = 512  # characters, as many as a key of metadata may have
 
 UNKNOWN = "There is no such field."
+GIVEN_TWICE = "Given more than once."
 
 # Pydantic's own words for these name classes of Python, or are about types.
 _WORDS = {

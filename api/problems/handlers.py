@@ -32,7 +32,11 @@ def problem_response(
 ) -> JSONResponse:
     """Return a problem as an answer; `retry_after` overrides the type's own."""
     problem = make_problem(
-        problem_type.code, problem_type.title, status=problem_type.status, detail=detail
+        problem_type.code,
+        problem_type.title,
+        status=problem_type.status,
+        detail=detail,
+        prefix=request.app.state.root,
     )
     problem.instance = request.scope.get("raw_path", b"").decode("ascii", "replace")
     problem.errors = errors

@@ -15,6 +15,7 @@ from api.problems.handlers import problem_response
 from api.problems.types import INTERNAL_ERROR, INVALID_REQUEST
 from api.server.headers import EXTRA_HEADERS, REQUEST_ID
 from api.server.metrics import method_of, route_of
+from api.server.normalize import route_path
 from core.telemetry.logs import get_logger
 from core.telemetry.redaction import redact
 from core.telemetry.tracer import OnResponse, Tracer
@@ -45,14 +46,13 @@ class RequestMiddleware:
         acceptable = _ACCEPTED_ID.fullmatch(own_id) and redact(own_id) == own_id
         request_id = own_id if acceptable else uuid.uuid4().hex
         tracer: Tracer = scope["app"].state.services.tracer
-        if scope["path"] in _PROBES:
+        if route_path(scope) in _PROBES:
             tracer = Tracer()
         with (
             structlog.contextvars.bound_contextvars(request_id=request_id),
             tracer.request(method_of(scope), Headers(scope=scope)) as answered,
         ):
-            # A copy: the server itself looks at the method of its own.
-            await self._serve(dict(scope), receive, send, request_id=request_id, answered=answered)
+            await self._serve(scope, receive, send, request_id=request_id, answered=answered)
 
     async def _serve(
         self, scope: Scope, receive: Receive, send: Send, *, request_id: str, answered: OnResponse
@@ -156,7 +156,7 @@ async def _refuse_ambiguous(scope: Scope, receive: Receive, send: Send) -> None:
 def _log_line(scope: Scope, status: int, seconds: float) -> None:
     # As sent, percent-encoded: a path cannot break out of its line.
     path = scope.get("raw_path", b"")[:MAX_LOGGED].decode("ascii", "replace")
-    if path.startswith(_SILENT):
+    if route_path(scope).startswith(_SILENT):
         return
     method = scope["method"][:MAX_LOGGED]
     # Clients poll, so a successful GET or HEAD is logged for debugging only.

@@ -23,6 +23,33 @@ class NormalizedRequests:
         await self._app(scope, receive, send)
 
 
+class BelowRoot:
+    """An ASGI application below the path of the public address, which a proxy drops or leaves.
+
+    Its requests are copies: the server itself looks at the method and path of its own.
+    """
+
+    def __init__(self, app: ASGIApp, *, root: str):
+        self._app, self._root = app, root
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, with a path that begins with the root's, as ASGI has it."""
+        if scope["type"] == "http":
+            scope, path = {**scope, "root_path": self._root}, scope["path"]
+            if path == self._root:  # without its slash
+                scope |= {"path": f"{path}/", "raw_path": scope["raw_path"] + b"/"}
+            elif not path.startswith(f"{self._root}/"):
+                scope["path"] = self._root + path
+                scope["raw_path"] = self._root.encode() + scope["raw_path"]
+        await self._app(scope, receive, send)
+
+
+def route_path(scope: Scope) -> str:
+    """Return a request's path below the root."""
+    path: str = scope["path"]
+    return path.removeprefix(scope["root_path"])
+
+
 def _make_origin_form(scope: Scope, headers: MutableHeaders) -> None:
     """Turn `GET http://host/path` into `GET /path` to that host (RFC 9112, 3.2.2).
 

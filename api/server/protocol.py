@@ -27,6 +27,7 @@ class _Shared:
     """State of all connections of a server; both collections begin with the longest waiting."""
 
     limits: ConnectionLimits
+    prefix: str  # of the service's public address
     idle: "dict[GuardedProtocol, None]" = field(default_factory=dict)  # wait for a request
     unread: "dict[GuardedProtocol, None]" = field(default_factory=dict)  # for their client
 
@@ -119,6 +120,7 @@ class GuardedProtocol(H11Protocol):
             INVALID_REQUEST.title,
             status=INVALID_REQUEST.status,
             detail="This is not a well-formed HTTP request.",
+            prefix=self._shared.prefix,
         )
         body = problem.model_dump_json(exclude_none=True).encode()
         headers = [
@@ -202,7 +204,7 @@ def server_config(
         access_log=False,  # `api.server.middleware` writes one line a request
         # Proxy headers are trusted from loopback, or from the addresses in FORWARDED_ALLOW_IPS.
         proxy_headers=True,
-        http=partial(GuardedProtocol, shared=_Shared(limits)),  # type: ignore[arg-type]
+        http=partial(GuardedProtocol, shared=_Shared(limits, app.state.root)),  # type: ignore[arg-type]
         timeout_keep_alive=math.ceil(limits.idle_seconds),
         ws="none",
         **more,

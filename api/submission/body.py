@@ -18,7 +18,7 @@ from api.problems.errors import (
     MediaTypeUnsupported,
     ValidationFailed,
 )
-from api.problems.field_errors import pointer
+from api.problems.field_errors import GIVEN_TWICE, pointer
 from api.server.headers import add_headers
 from api.server.limits import BodyTimeouts
 from api.server.memory_limiter import Reservation
@@ -32,8 +32,6 @@ JSON = "application/json"
 # request with every field filled up to its limit with these signs alone has about 22,000.
 MAX_VALUES = 25_000
 _SIGNS = (b",", b":", b"[", b"{")
-
-GIVEN_TWICE = "Given more than once."
 
 SLACK = 1024 * 1024  # bytes for everything but the image
 # base64 turns three bytes into four.

@@ -10,10 +10,10 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from starlette.concurrency import run_in_threadpool
 
 from api.problems.errors import InvalidRequest, ValidationFailed, field_failure
-from api.problems.field_errors import UNKNOWN, body_errors, pointer
+from api.problems.field_errors import GIVEN_TWICE, UNKNOWN, body_errors, pointer
 from api.server.limits import BodyTimeouts
 from api.server.memory_limiter import Reservation
-from api.submission.body import GIVEN_TWICE, MULTIPART, bounded, json_of, parse_json
+from api.submission.body import MULTIPART, bounded, json_of, parse_json
 from api.submission.form import Form, FormPart, read_form
 from core.schema import FieldError, Metadata, ParamsInput, Prompt, Strict, Trimmed, Url
 
