@@ -68,9 +68,9 @@ def edit_resource(
 
 def _error(record: Record, base_url: str) -> dict[str, Any] | None:
     """Return why the edit failed; the page that explains it is below the public address."""
-    if record.error is None:
-        return None
-    return {**record.error, "type": urlsplit(base_url).path + str(record.error.get("type", ""))}
+    if record.error is None or "type" not in record.error:
+        return record.error
+    return {**record.error, "type": f"{urlsplit(base_url).path}{record.error['type']}"}
 
 
 def _url_lifetime(record: Record) -> int:

@@ -1,14 +1,16 @@
 """The configuration of every process: read once at its start, documented here."""
 
+import argparse
 import os
 import re
+import sys
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -246,3 +248,30 @@ class Settings(BaseSettings):
     def concurrency_limit(self) -> int | None:
         """Return `concurrency` as a number, or None to let the worker decide."""
         return None if self.concurrency == "auto" else max(1, int(self.concurrency))
+
+
+def read_settings(module: str, about: str) -> Settings:
+    """Read a process' settings. It takes no arguments but `--help`, which prints them.
+
+    Exits:
+        with 0 after printing help; with 2 for any argument; with 1 and a line on standard error if
+        a setting is not valid.
+
+    Args:
+        module: as in `python -m module`.
+        about: what the process does.
+    """
+    lines = "\n".join(
+        f"  {field.validation_alias or f'BARET_{name.upper()}'}: {field.description}"
+        for name, field in Settings.model_fields.items()
+    )
+    argparse.ArgumentParser(
+        prog=f"python -m {module}",
+        description=about,
+        epilog=f"Settings come from the environment or a .env file (docs/deploy.md):\n{lines}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    ).parse_args()
+    try:
+        return Settings()
+    except ValidationError as error:
+        sys.exit(f"A setting is not valid: {error}")

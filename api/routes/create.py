@@ -43,7 +43,6 @@ def _form_schema() -> dict[str, Any]:
     }
     return {
         "type": "object",
-        "title": "CreateEditForm",
         "required": ["prompt"],
         "additionalProperties": False,
         "properties": fields,

@@ -17,8 +17,10 @@ from api.submission.body import MULTIPART, bounded, json_of, parse_json
 from api.submission.form import Form, FormPart, read_form
 from core.schema import FieldError, Metadata, ParamsInput, Prompt, Strict, Trimmed, Url
 
-# Form fields that hold JSON text. `interpolation` does too if it is a list.
-JSON_FIELDS = ("metadata", "params", "webhook_events")
+# Form fields that hold JSON text.
+JSON_FIELDS = ("metadata", "params")
+# Form fields that may be lists: one JSON text, or a part for each value.
+LIST_FIELDS = ("interpolation", "webhook_events")
 
 MAX_ERRORS = 32  # reported for one request
 MAX_TEXT_BYTES = 1024 * 1024  # of a form's field
@@ -155,7 +157,7 @@ def _form_body(form: Form) -> _RawBody:
     for part in form.parts:
         if part.name == "image" and part.is_empty_file_input:
             continue
-        if part.name in seen:
+        if part.name in seen and part.name not in LIST_FIELDS:
             errors.append(FieldError(pointer=pointer([part.name]), detail=GIVEN_TWICE))
         elif part.name != "image":
             errors += _read_field(part, form.charset, fields)
@@ -179,7 +181,8 @@ def _read_field(part: FormPart, charset: str, fields: dict[str, Any]) -> Iterato
     if name != "prompt" and text.strip() in ("", "null"):
         return  # an input that nobody filled in, or a null that a client wrote out
     try:
-        fields[name] = _form_value(name, text)
+        value = _form_value(name, text)
+        fields[name] = [*_listed(fields[name]), *_listed(value)] if name in fields else value
     except InvalidRequest as error:
         yield FieldError(pointer=pointer([name]), detail=str(error))
     except ValidationFailed as error:
@@ -188,9 +191,13 @@ def _read_field(part: FormPart, charset: str, fields: dict[str, Any]) -> Iterato
 
 
 def _form_value(name: str, text: str) -> Any:
-    if name in JSON_FIELDS or (name == "interpolation" and text.lstrip().startswith("[")):
+    if name in JSON_FIELDS or (name in LIST_FIELDS and text.lstrip().startswith("[")):
         return parse_json(text)
-    return text
+    return [text] if name == "webhook_events" else text
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _validated(body: _RawBody) -> ParsedSubmission:

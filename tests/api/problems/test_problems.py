@@ -175,7 +175,7 @@ def test_a_wrong_field_is_named_by_its_place(
         ({"params": "[]"}, "/params"),
         ({"interpolation": "[0.5"}, "/interpolation"),
         ({"interpolation": "strong"}, "/interpolation"),
-        ({"webhook_events": "edit.failed"}, "/webhook_events"),
+        ({"webhook_events": "edit.exploded"}, "/webhook_events/0"),
         ({"params": '{"seed": 1}', "seed": "1"}, "/params/seed"),
         ({"stepps": "1"}, "/stepps"),
         ({"seed": ["1", "2"]}, "/seed"),
