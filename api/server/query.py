@@ -1,6 +1,8 @@
 """Query parameters that an operation does not have, or has once."""
 
 from collections import Counter
+from collections.abc import Iterator
+from typing import Any
 
 from fastapi import Request
 
@@ -12,18 +14,15 @@ from core.schema import FieldError
 def check_query(request: Request) -> None:
     """Refuse query parameters that would be ignored: a misspelt one must not be lost silently.
 
-    The OpenAPI document says which an operation has.
-
     Raises:
         ValidationFailed: it names each of them.
     """
-    path, method = request.scope["route"].path, request.method.lower()
-    if not path.startswith("/v1/"):
+    route = request.scope["route"]
+    if not request.query_params or not route.path.startswith("/v1/"):
         return
-    operation = request.app.openapi()["paths"].get(path, {}).get(method, {})
-    declared = [one for one in operation.get("parameters", ()) if one["in"] == "query"]
-    single = {one["name"] for one in declared if one.get("style") != "deepObject"}
-    maps = tuple(f"{one['name']}[" for one in declared if one["name"] not in single)
+    single = set(_names(route.dependant))
+    extra = (route.openapi_extra or {}).get("parameters", ())  # those that FastAPI cannot declare
+    maps = tuple(f"{one['name']}[" for one in extra if one.get("style") == "deepObject")
     details = {}
     for name, count in Counter(name for name, _ in request.query_params.multi_items()).items():
         if name not in single and not (maps and name.startswith(maps)):
@@ -33,3 +32,11 @@ def check_query(request: Request) -> None:
     if details:
         errors = [FieldError(pointer=pointer([one]), detail=text) for one, text in details.items()]
         raise ValidationFailed(errors)
+
+
+def _names(dependant: Any) -> Iterator[str]:
+    """Yield the query parameters of a route's function and of all that it depends on."""
+    for parameter in dependant.query_params:
+        yield parameter.alias
+    for inner in dependant.dependencies:
+        yield from _names(inner)

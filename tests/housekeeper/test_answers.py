@@ -7,15 +7,16 @@ import pytest
 from fastapi.testclient import TestClient
 
 from core.outbound.client import safe_client
+from core.schema import Model
 from core.store.edits import EditStore
 from core.webhooks.queue import Deliveries
 from core.webhooks.secrets import HookSecrets
 from housekeeper.sender import WebhookSender
-from tests.api.conftest import bare_client, client, settings
 from tests.security.hostile import Script, listening
 from tests.security.slow_servers import LOOPBACK
+from tests.support.api_app import bare_client, settings
 
-__all__ = ["bare_client", "client", "settings"]
+__all__ = ["bare_client", "settings"]
 
 ANSWERS: dict[str, tuple[Script, str]] = {
     "a banner of SSH": (lambda talk: talk.say(b"SSH-2.0-OpenSSH_9.9\r\n"), "invalid_answer"),
@@ -36,6 +37,12 @@ ANSWERS: dict[str, tuple[Script, str]] = {
     ),
     "nothing": (lambda talk: None, "unreachable"),
 }
+
+
+@pytest.fixture
+def client(bare_client: TestClient, store: EditStore, model: Model) -> TestClient:
+    store.announce("worker-1", model)
+    return bare_client
 
 
 @pytest.mark.parametrize("name", ANSWERS)
