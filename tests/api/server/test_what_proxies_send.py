@@ -234,6 +234,60 @@ def test_half_a_request_before_a_closed_side_is_dropped(
     assert ask(GET, half_close=True) == b""
 
 
+# --- heads that clients and proxies add to a POST
+
+
+def chunked(body: bytes) -> bytes:
+    pieces = [body[at : at + 100] for at in range(0, len(body), 100)]
+    return b"".join(b"%x\r\n%s\r\n" % (len(one), one) for one in pieces) + b"0\r\n\r\n"
+
+
+POSTS: dict[str, tuple[str, str]] = {
+    "curl waits for leave to send": ("1.1", "Expect: 100-continue"),
+    "in capitals": ("1.1", "EXPECT: 100-Continue"),
+    # java.net.http.HttpClient asks every server for HTTP/2 so.
+    "Java asks for HTTP/2": (
+        "1.1",
+        "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAAA",
+    ),
+    "nginx speaks HTTP/1.0 unless told otherwise": ("1.0", "Connection: close"),
+    "HTTP/1.0 that would go on": ("1.0", "Connection: keep-alive"),
+    "Cloudflare": ("1.1", 'CF-Visitor: {"scheme":"https"}\r\nCDN-Loop: cloudflare\r\nCF-Ray: 1-A'),
+    "ALB": ("1.1", "X-Amzn-Trace-Id: Root=1-67891233-abcdef012345678912345678"),
+    "an empty header": ("1.1", "X-Empty:"),
+    "lengths twice alike": ("1.1", "Content-Length: {length}"),  # RFC 9112, 6.3
+    "node streams it": ("1.1", "Transfer-Encoding: chunked"),
+    "chunks in capitals": ("1.1", "Transfer-Encoding: Chunked"),
+}
+
+
+@pytest.mark.parametrize("name", POSTS)
+def test_a_post_is_taken_whatever_is_added_on_the_way(
+    ask: Callable[..., bytes], make_image: Callable[..., bytes], name: str
+) -> None:
+    version, more = POSTS[name]
+    head, _, body = form(make_image()).partition(b"\r\n\r\n")
+    head = head.replace(b"HTTP/1.1", f"HTTP/{version}".encode())
+    if "chunked" in more.lower():
+        head, body = head.partition(b"\r\nContent-Length")[0], chunked(body)
+    lines = more.format(length=len(body)) if "{length}" in more else more
+    close = "" if "Connection" in more else "\r\nConnection: close"
+    answer = ask(head + f"\r\n{lines}{close}\r\n\r\n".encode() + body, half_close=True)
+    _, _, rest = answer.rpartition(b"HTTP/1.1 100 Continue\r\n\r\n")
+    assert status_of(rest) == 202, answer[:300]
+
+
+def test_events_are_streamed_to_a_proxy_of_http_1_0(
+    ask: Callable[..., bytes], post: Callable[..., Response], finish: Callable[..., object]
+) -> None:
+    edit_id = post().json()["id"]
+    finish()
+    answer = ask(f"GET /v1/edits/{edit_id}/events HTTP/1.0\r\nHost: x\r\n\r\n".encode())
+    assert status_of(answer) == 200
+    assert b"event: done" in answer
+    assert b"transfer-encoding" not in answer.lower()
+
+
 # --- idle connections (sent a request just as the server closes them, proxies answer 502)
 
 
