@@ -49,6 +49,7 @@ def create_app(settings: Settings, *, tracer: Tracer | None = None) -> FastAPI:
         docs_url=None,  # `pages` serves a reference that loads nothing from other hosts
         redoc_url=None,
         redirect_slashes=False,
+        root_path_in_servers=False,  # `describe` names the whole public address
         webhooks=webhooks,
         generate_unique_id_function=operation_id,
         # FastAPI's own would record paths and errors; `RequestMiddleware` records neither.

@@ -5,7 +5,9 @@ from contextlib import contextmanager
 
 from api.problems.errors import Overloaded
 
-MAX_RESERVED = 256 * 1024 * 1024  # bytes: nine of the largest bodies; parsing takes as much again
+MAX_RESERVED = (
+    256 * 1024 * 1024
+)  # bytes: nine of the largest bodies; parsing takes up to three times as much again
 
 
 class Reservation:
