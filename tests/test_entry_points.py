@@ -10,6 +10,7 @@ import pytest
 
 from core.settings import Settings
 from tests.support.commands import ROOT
+from tests.support.waiting import PATIENCE
 
 # Those that the documents name; `cli` is `baret` itself.
 MODULES = ("api", "housekeeper", "worker", "deploy.local", "cli")
@@ -22,7 +23,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
         env={"PATH": "", **environment},
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=PATIENCE,
         check=False,
     )
 

@@ -95,6 +95,9 @@ class GuardedProtocol(H11Protocol):
         super().on_response_complete()  # which may begin a request that has come already
         if self._has_client_finished and self._is_idle:
             self.transport.close()
+        elif self._is_idle and not self._drops_body and self.conn.trailing_data[0]:
+            self._has_head_begun = True  # its first bytes came with the request before it
+            self._wait(self._limits.head_seconds)
 
     def pause_writing(self) -> None:
         """Start to check whether the client reads its answer."""
@@ -132,6 +135,9 @@ class GuardedProtocol(H11Protocol):
         for event in (head, h11.Data(data=body), h11.EndOfMessage()):
             self.transport.write(self.conn.send(event) or b"")
         self.transport.close()
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Log nothing: clients such as Java's ask every server for HTTP/2, and may be ignored."""
 
     @property
     def _is_idle(self) -> bool:

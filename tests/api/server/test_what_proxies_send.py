@@ -320,6 +320,15 @@ def test_a_connection_outlives_a_pause_longer_than_a_head_may_take(base: str, pa
         assert time.monotonic() - started > LIMITS.idle_seconds - 2
 
 
+def test_half_a_head_that_came_with_a_request_is_not_kept_as_idle(
+    ask: Callable[..., bytes],
+) -> None:
+    started = time.monotonic()
+    answer = ask(GET + b"\r\n" + GET)  # the second lacks its end
+    assert status_of(answer) == 200
+    assert time.monotonic() - started < LIMITS.idle_seconds
+
+
 def test_a_connection_outlives_a_body_that_nobody_wanted(base: str) -> None:
     url = httpx.URL(base)
     with socket.create_connection((url.host, url.port or 0), timeout=10) as wire:
