@@ -77,8 +77,11 @@ RAW: dict[str, tuple[bytes, set[int]]] = {
     "100,000 headers": (get(more=b"X: a\r\n" * 100_000), {400}),
     "5,000 headers": (get(b"/v1/edits/x", b"X: a\r\n" * 5000), {404}),
     "upgrade": (get(b"/v1/edits/x", b"Connection: Upgrade\r\nUpgrade: h2c\r\n"), {404}),
-    "ranges": (get(b"/docs", b"Range: bytes=" + b"0-1," * 5000 + b"\r\n"), {200, 416}),
-    "range of 6000 digits": (get(b"/docs", b"Range: bytes=" + b"9" * 6000 + b"-\r\n"), {400, 416}),
+    "ranges": (get(b"/web/docs.js", b"Range: bytes=" + b"0-1," * 5000 + b"\r\n"), {200, 416}),
+    "range of 6000 digits": (
+        get(b"/web/docs.js", b"Range: bytes=" + b"9" * 6000 + b"-\r\n"),
+        {400, 416},
+    ),
     "dates": (get(b"/web/docs.js", b"If-Modified-Since: Mon, 99 Foo 0 \xff\r\n"), {200}),
     "Accept": (get(b"/v1/edits/x/image", b"Accept: " + b"a/b;q=nan," * 5000 + b"\r\n"), {404}),
     "Prefer": (POST + b"Prefer: " + b"wait=9," * 5000 + b"\r\nContent-Length: 2\r\n\r\n{}", {422}),
