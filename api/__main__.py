@@ -1,5 +1,6 @@
 """`python -m api`: the HTTP server."""
 
+import socket
 import sys
 from contextlib import suppress
 from types import FrameType
@@ -15,7 +16,7 @@ from api.server.limits import (
     raise_open_files_limit,
 )
 from api.server.protocol import server_config
-from core.settings import Settings
+from core.settings import read_settings
 from core.store.events import BLOCK_SECONDS, Follower
 from core.telemetry.logs import configure_logs, get_logger
 
@@ -26,9 +27,12 @@ def main() -> int:
     Returns:
         The exit status: 1 if the settings do not allow serving.
     """
-    settings = Settings()
+    settings = read_settings(
+        "api", "Serve the HTTP interface, the page at / and the reference at /docs."
+    )
     configure_logs(level=settings.log_level, form=settings.log_format, part="api")
     try:
+        _check_port(settings.host, settings.port)
         app = create_app(settings)
         check_exposure(settings, app.state.services.keys)
     except RuntimeError as error:
@@ -46,6 +50,22 @@ def main() -> int:
     with suppress(KeyboardInterrupt):
         server.run()
     return 0 if server.started else 1
+
+
+def _check_port(host: str, port: int) -> None:
+    """Check that the server will be able to listen.
+
+    Raises:
+        RuntimeError: it cannot; the message says which variable moves it.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        raise RuntimeError(
+            f"The API cannot listen on {host} port {port} ({error.strerror}). Set BARET_PORT or "
+            f"BARET_HOST to another value, for example BARET_PORT={port + 1}."
+        ) from error
 
 
 class _Server(uvicorn.Server):

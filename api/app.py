@@ -12,8 +12,10 @@ from api.problems.handlers import install_problem_handlers
 from api.responses.sse import EVENTS
 from api.routes import create, deliveries, edits, events, files, health, images, models, pages
 from api.routes import webhooks as webhook_secret
+from api.server.cors import KeyedCors
 from api.server.metrics import MetricsRegistry
 from api.server.middleware import RequestMiddleware
+from api.server.normalize import BelowRoot
 from api.services import make_services
 from api.submission.parsing import CreateEditRequest
 from core.images.sandbox import warm_up
@@ -47,14 +49,18 @@ def create_app(settings: Settings, *, tracer: Tracer | None = None) -> FastAPI:
         docs_url=None,  # `pages` serves a reference that loads nothing from other hosts
         redoc_url=None,
         redirect_slashes=False,
+        root_path_in_servers=False,  # `describe` names the whole public address
         webhooks=webhooks,
         generate_unique_id_function=operation_id,
         # FastAPI's own would record paths and errors; `RequestMiddleware` records neither.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.services = services
+    app.state.root = settings.public_path
     app.state.metrics = MetricsRegistry(services.stats)
     app.add_middleware(RequestMiddleware)
+    app.add_middleware(KeyedCors, keys=services.keys, origins=settings.cors_origins)
+    app.add_middleware(BelowRoot, root=settings.public_path)
     install_problem_handlers(app)
     for module in (
         *(create, edits, images, events, deliveries, files, models, webhook_secret),
@@ -63,6 +69,10 @@ def create_app(settings: Settings, *, tracer: Tracer | None = None) -> FastAPI:
         app.include_router(module.router)
     app.mount("/web", pages.web_files)
     app.openapi = lambda: describe(  # type: ignore[method-assign]  # FastAPI's documented way
-        app, request=CreateEditRequest, params=ParamsInput, events=EVENTS.values()
+        app,
+        request=CreateEditRequest,
+        params=ParamsInput,
+        events=EVENTS.values(),
+        server=settings.public_url,
     )
     return app

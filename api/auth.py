@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.problems.errors import RateLimited, Unauthenticated
 from api.server.headers import RATE_LIMIT, RATE_LIMIT_POLICY, add_headers
 from api.server.origins import check_origin
+from api.server.query import check_query
 from api.services import Services, ServicesDep
 from core.access.api_keys import ApiKey, Keyring
 from core.access.rate_limiter import WINDOW_SECONDS, Allowance
@@ -48,14 +49,17 @@ def authenticate(request: Request, services: ServicesDep, bearer: Bearer) -> Cal
         Forbidden: no key is required, and the request comes from a foreign web page.
         KeyRefused: the key is not valid.
         RateLimited: the key has made too many requests.
+        ValidationFailed: the operation has no such query parameter.
     """
     if not services.keys.configured() and may_be_open(services.settings):
         check_origin(request, services.settings)
+        check_query(request)
         return Caller(ANONYMOUS)
     if bearer is None:
         raise Unauthenticated("Send a key: `Authorization: Bearer baret_sk_…`.")
     key = services.keys.authenticate(bearer.credentials)
     _count(request, services, key)
+    check_query(request)
     return Caller(key.caller, key.edits_in_flight or services.settings.edits_per_key)
 
 
@@ -68,6 +72,34 @@ async def caller_name(caller: CallerDep) -> str:
 
 
 CallerNameDep = Annotated[str, Depends(caller_name)]
+
+
+def follower_name(
+    request: Request,
+    edit_id: str,
+    services: ServicesDep,
+    bearer: Bearer,
+    ticket: Annotated[
+        str, Query(description="of the edit's `urls.events`; takes the place of a key")
+    ] = "",
+) -> str | None:
+    """Return the name of who follows an edit's events; None for whoever has a ticket for them.
+
+    Raises:
+        Unauthenticated: the ticket is not valid.
+        as `authenticate`, if there is a key, or no ticket.
+    """
+    if not ticket or bearer is not None or not services.keys.configured():
+        return authenticate(request, services, bearer).name
+    if not services.signer.accepts(ticket, edit_id):
+        raise Unauthenticated(
+            "The ticket is not valid or has expired. Get the edit for a fresh one, or send a key."
+        )
+    check_query(request)
+    return None
+
+
+FollowerNameDep = Annotated[str | None, Depends(follower_name)]
 
 
 def _count(request: Request, services: Services, key: ApiKey) -> None:

@@ -46,7 +46,7 @@ EDIT_PROBLEMS = {
 }
 
 
-def make_problem(code: str, title: str, *, status: int, detail: str) -> Problem:
+def make_problem(code: str, title: str, *, status: int, detail: str, prefix: str = "") -> Problem:
     """Return a problem whose `type` is its page in the service's docs.
 
     Args:
@@ -54,9 +54,10 @@ def make_problem(code: str, title: str, *, status: int, detail: str) -> Problem:
         title: the same for every problem of this code.
         status: the HTTP status that fits it.
         detail: what happened this time and what to do; no internals.
+        prefix: the path of the service's public address; empty if it has none.
     """
     return Problem(
-        type=f"/docs/problems/{code}", title=title, status=status, detail=detail, code=code
+        type=f"{prefix}/docs/problems/{code}", title=title, status=status, detail=detail, code=code
     )
 
 

@@ -1,6 +1,8 @@
 """A stored edit as its public resource, the same in responses, events and webhooks."""
 
 from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
 
 from core.images.signed_urls import LINK_SECONDS, LinkSigner
 from core.schema import Artifacts, Edit, Metrics, Output, Record, Result, StoredImage, Urls
@@ -14,12 +16,12 @@ def edit_resource(
     queue_position: int | None = None,
     eta_seconds: float | None = None,
 ) -> Edit:
-    """Return the resource described in docs/api.md, with freshly signed image URLs.
+    """Return the resource described in docs/api.md, with freshly signed URLs.
 
     Args:
         record: the stored edit.
-        signer: signs image URLs.
-        base_url: scheme and authority that the reader can reach, without a trailing slash.
+        signer: signs URLs of images and events.
+        base_url: scheme, authority and prefix that the reader can reach, without a trailing slash.
         queue_position: number of edits ahead; None unless the edit is queued.
         eta_seconds: estimated seconds until the end; None if the edit has ended or none is known.
     """
@@ -55,9 +57,20 @@ def edit_resource(
         artifacts=Artifacts(**artifacts) if artifacts else None,
         warnings=result.warnings,
         metrics=_metrics(record, result.metrics),
-        error=record.error,
-        urls=Urls(self=edit_url, cancel=f"{edit_url}/cancel", events=f"{edit_url}/events"),
+        error=_error(record, base_url),
+        urls=Urls(
+            self=edit_url,
+            cancel=f"{edit_url}/cancel",
+            events=f"{edit_url}/events?ticket={signer.ticket(submission.id, seconds=seconds)}",
+        ),
     )
+
+
+def _error(record: Record, base_url: str) -> dict[str, Any] | None:
+    """Return why the edit failed; the page that explains it is below the public address."""
+    if record.error is None or "type" not in record.error:
+        return record.error
+    return {**record.error, "type": f"{urlsplit(base_url).path}{record.error['type']}"}
 
 
 def _url_lifetime(record: Record) -> int:

@@ -1,13 +1,16 @@
 """The configuration of every process: read once at its start, documented here."""
 
+import argparse
 import os
+import re
+import sys
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -24,6 +27,10 @@ SECRETS_DIR = Path("/run/secrets")
 REDIS_URL_FILE = "redis.url"  # in the data folder; the one-machine stack writes it
 
 Network = IPv4Network | IPv6Network
+
+# A scheme, which an app's web view may have made up, a host and maybe a port; or that of a page
+# without an origin.
+_ORIGIN = r"[a-z][a-z0-9+.-]*://[^\s/?#@,*]+|null"
 
 
 class Settings(BaseSettings):
@@ -82,6 +89,11 @@ class Settings(BaseSettings):
         (),
         description="private networks that image and webhook URLs may reach, separated by commas, "
         "such as 127.0.0.0/8",
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="origins whose web pages may call the service with a key, separated by commas, "
+        "such as https://app.example; unset: all; without any key: none",
     )
     inversion_cache_mb: int = Field(
         256,
@@ -143,6 +155,16 @@ class Settings(BaseSettings):
         except ValueError:
             raise ValueError("Give networks such as 10.1.0.0/16, separated by commas.") from None
 
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split_origins(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        origins = tuple(part.strip().lower().rstrip("/") for part in value.split(","))
+        if not all(re.fullmatch(_ORIGIN, origin) for origin in origins if origin):
+            raise ValueError("Give origins such as https://app.example, separated by commas.")
+        return tuple(origin for origin in origins if origin)
+
     @field_validator("public_url")
     @classmethod
     def _check_public_url(cls, value: str) -> str:
@@ -185,6 +207,11 @@ class Settings(BaseSettings):
         return (init_settings, env_settings, dotenv_settings, *files)
 
     @cached_property
+    def public_path(self) -> str:
+        """Return the path of the public URL, such as /baret; usually empty."""
+        return urlsplit(self.public_url).path
+
+    @cached_property
     def images_url(self) -> str:
         """Return the URL of the image storage, as `obstore` takes it."""
         if self.store_url:
@@ -221,3 +248,30 @@ class Settings(BaseSettings):
     def concurrency_limit(self) -> int | None:
         """Return `concurrency` as a number, or None to let the worker decide."""
         return None if self.concurrency == "auto" else max(1, int(self.concurrency))
+
+
+def read_settings(module: str, about: str) -> Settings:
+    """Read a process' settings. It takes no arguments but `--help`, which prints them.
+
+    Exits:
+        with 0 after printing help; with 2 for any argument; with 1 and a line on standard error if
+        a setting is not valid.
+
+    Args:
+        module: as in `python -m module`.
+        about: what the process does.
+    """
+    lines = "\n".join(
+        f"  {field.validation_alias or f'BARET_{name.upper()}'}: {field.description}"
+        for name, field in Settings.model_fields.items()
+    )
+    argparse.ArgumentParser(
+        prog=f"python -m {module}",
+        description=about,
+        epilog=f"Settings come from the environment or a .env file (docs/deploy.md):\n{lines}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    ).parse_args()
+    try:
+        return Settings()
+    except ValidationError as error:
+        sys.exit(f"A setting is not valid: {error}")

@@ -156,9 +156,8 @@ async def _run_chore(chore: Callable[[], None]) -> str | None:
     return None
 
 
-async def main() -> None:
+async def main(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT."""
-    settings = Settings()
     configure_logs(level=settings.log_level, form=settings.log_format, part="housekeeper")
     stop = asyncio.Event()
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))

@@ -22,6 +22,19 @@ from housekeeper.retry import FINAL_ERRORS, retry_after
 
 TIMEOUT = 15.0  # seconds, for a whole attempt
 
+# Why there is no response, by the error; the first that fits.
+_REASONS: dict[type[Exception], DeliveryError] = {
+    EditUnavailable: DeliveryError.EDIT_GONE,
+    StoreDamaged: DeliveryError.EDIT_GONE,
+    AddressNotAllowed: DeliveryError.URL_NOT_ALLOWED,
+    TimeoutError: DeliveryError.TIMEOUT,
+    httpx.TimeoutException: DeliveryError.TIMEOUT,
+    httpx.RemoteProtocolError: DeliveryError.INVALID_ANSWER,
+    httpx.HTTPError: DeliveryError.UNREACHABLE,
+    httpx.InvalidURL: DeliveryError.UNREACHABLE,
+    UnicodeError: DeliveryError.UNREACHABLE,  # a name that IDNA rejects, such as xn--a.example
+}
+
 
 class WebhookSender:
     """Makes attempts and decides what follows from each; `core.webhooks.queue` stores it."""
@@ -77,11 +90,6 @@ class WebhookSender:
         try:
             check_url(delivery.url, self._networks)
             body, headers = await asyncio.to_thread(self._signed, delivery)
-        except (EditUnavailable, StoreDamaged):
-            return DeliveryError.EDIT_GONE
-        except AddressNotAllowed:
-            return DeliveryError.URL_NOT_ALLOWED
-        try:
             async with (
                 asyncio.timeout(self._timeout),
                 self._client.stream(
@@ -89,13 +97,8 @@ class WebhookSender:
                 ) as response,
             ):
                 return response
-        except AddressNotAllowed:
-            return DeliveryError.URL_NOT_ALLOWED
-        except (TimeoutError, httpx.TimeoutException):
-            return DeliveryError.TIMEOUT
-        # UnicodeError: a name that IDNA rejects, such as xn--a.example.
-        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError):
-            return DeliveryError.UNREACHABLE
+        except tuple(_REASONS) as error:
+            return next(reason for kind, reason in _REASONS.items() if isinstance(error, kind))
 
     def _signed(self, delivery: Delivery) -> tuple[bytes, dict[str, str]]:
         """Return a delivery's body and headers, signed with every secret that is valid now."""

@@ -6,6 +6,7 @@ vulnerable; 1 some are; 3 not all could be looked up, for example without intern
 arguments go to pip-audit (`--ignore-vuln ID`, `--vulnerability-service osv`).
 """
 
+import argparse
 import json
 import subprocess
 import sys
@@ -66,4 +67,9 @@ def _describe_vulnerabilities(packages: list[dict[str, Any]]) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.audit",
+        description=__doc__,
+        epilog="All other arguments are pip-audit's.",
+    )
+    sys.exit(main(parser.parse_known_args()[1]))

@@ -3,6 +3,7 @@
 Examples, tests and the first edit of `make run` use them. Nothing else uses their seeds.
 """
 
+import argparse
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -64,4 +65,5 @@ def _attribute(value: str) -> str:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(prog="python -m zoo.sample_pictures", description=__doc__).parse_args()
     main()

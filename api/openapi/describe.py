@@ -23,10 +23,14 @@ DESCRIPTION = (
 # Fields of answers and webhooks that are left out when they would be empty.
 _LEFT_OUT = {"Problem": ("instance", "errors"), "WebhookBody": ("omitted",)}
 
-_REF = "#/components/schemas/{model}"
+REF = "#/components/schemas/{model}"
 
 BINARY = {"type": "string", "format": "binary"}
-IMAGE_CONTENT = {f"image/{form}": {"schema": BINARY} for form in ("png", "webp", "jpeg")}
+# As bytes of no kind for callers who accept nothing else, such as generated clients.
+IMAGE_CONTENT = {
+    media_type: {"schema": BINARY}
+    for media_type in ("image/png", "image/webp", "image/jpeg", "application/octet-stream")
+}
 
 # The problems of every operation on one edit.
 ONE_EDIT = ("not_found", "expired", "validation_error", "unavailable")
@@ -34,7 +38,7 @@ ONE_EDIT = ("not_found", "expired", "validation_error", "unavailable")
 
 def ref(model: type[BaseModel]) -> dict[str, str]:
     """Return a reference to a model's schema."""
-    return {"$ref": _REF.format(model=model.__name__)}
+    return {"$ref": REF.format(model=model.__name__)}
 
 
 def example(value: Any, description: str) -> dict[str, Any]:
@@ -78,6 +82,7 @@ def describe(
     request: type[BaseModel],
     params: type[BaseModel],
     events: Iterable[type[BaseModel]],
+    server: str = "",
 ) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of the application; it is built once.
 
@@ -86,6 +91,7 @@ def describe(
         request: the body of a POST, which its route reads itself.
         params: what the request's `params` holds.
         events: the data of server-sent events.
+        server: the public address, if one is set.
     """
     if app.openapi_schema is None:
         document = get_openapi(
@@ -94,6 +100,7 @@ def describe(
             description=DESCRIPTION,
             routes=app.routes,
             webhooks=app.webhooks.routes,
+            servers=[{"url": server}] if server else None,
         )
         schemas = document["components"]["schemas"]
         for model in (request, params, Problem):
@@ -104,6 +111,8 @@ def describe(
             "description": "parameters may be here or among the other fields, not in both places"
         }
         _require_what_is_always_there(schemas, (request, params))
+        for model in (request, params):
+            _allow_null(schemas[model.__name__])
         _complete_examples(document, schemas)
         for operations in document["paths"].values():
             for operation in operations.values():
@@ -132,6 +141,36 @@ def _add_key_answers(operation: dict[str, Any]) -> None:
     for status, answer in answers.items():
         if status != str(HTTPStatus.UNAUTHORIZED):
             answer["headers"] = {**answer.get("headers", {}), **rate}
+
+
+_BESIDE_TYPE = ("default", "description", "examples", "title")
+
+
+def _allow_null(schema: dict[str, Any]) -> None:
+    """Let the fields that a request may leave out be null as well."""
+    for name, field in schema["properties"].items():
+        branches = field.get("anyOf", ())
+        if name in schema.get("required", ()) or {"type": "null"} in branches:
+            continue
+        kind = {key: value for key, value in field.items() if key not in _BESIDE_TYPE}
+        beside = {key: value for key, value in field.items() if key in _BESIDE_TYPE}
+        schema["properties"][name] = {
+            "anyOf": [*(branches or [kind]), {"type": "null"}],
+            **beside,
+        }
+
+
+def without_null(field: dict[str, Any]) -> dict[str, Any]:
+    """Return a field's schema for a form, which has no null."""
+    branches = [one for one in field.get("anyOf", ()) if one != {"type": "null"}]
+    beside = {
+        key: value
+        for key, value in field.items()
+        if key != "anyOf" and (key, value) != ("default", None)
+    }
+    if len(branches) == 1:
+        return {**branches[0], **beside}
+    return {"anyOf": branches, **beside} if branches else beside
 
 
 def _require_what_is_always_there(
@@ -172,7 +211,7 @@ def _complete_examples(node: Any, schemas: dict[str, Any]) -> None:
 
 def _complete(value: Any, schema: dict[str, Any], schemas: dict[str, Any]) -> Any:
     if "$ref" in schema:
-        schema = schemas[schema["$ref"].removeprefix(_REF.format(model=""))]
+        schema = schemas[schema["$ref"].removeprefix(REF.format(model=""))]
     if "anyOf" in schema:
         return None if value is None else _complete(value, schema["anyOf"][0], schemas)
     if isinstance(value, list) and "items" in schema:
@@ -190,7 +229,7 @@ def _add(
     schemas: dict[str, Any], model: type[BaseModel], mode: Literal["validation", "serialization"]
 ) -> None:
     """Add the schema of a model that no route names, and of the models that it refers to."""
-    schema = model.model_json_schema(ref_template=_REF, mode=mode)
+    schema = model.model_json_schema(ref_template=REF, mode=mode)
     for name, part in schema.pop("$defs", {}).items():
         schemas.setdefault(name, part)
     schemas[model.__name__] = schema

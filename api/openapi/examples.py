@@ -44,7 +44,11 @@ QUEUED: dict[str, Any] = {
         "attempts": 0,
     },
     "error": None,
-    "urls": {"self": _HOME, "cancel": f"{_HOME}/cancel", "events": f"{_HOME}/events"},
+    "urls": {
+        "self": _HOME,
+        "cancel": f"{_HOME}/cancel",
+        "events": f"{_HOME}/events?ticket=1767609000.5d41…",
+    },
 }
 
 EDIT: dict[str, Any] = {

@@ -10,7 +10,19 @@ from core.schema import FieldError
 
 MAX_NAME_LENGTH = 512  # characters, as many as a key of metadata may have
 
-_WORDS = {"extra_forbidden": "There is no such field.", "missing": "This field is required."}
+UNKNOWN = "There is no such field."
+GIVEN_TWICE = "Given more than once."
+
+# Pydantic's own words for these name classes of Python, or are about types.
+_WORDS = {
+    "extra_forbidden": UNKNOWN,
+    "missing": "This field is required.",
+    "string_type": "Send text.",
+    "list_type": "Send a list.",
+    "dict_type": "Send an object.",
+    "model_type": "Send an object.",
+    "model_attributes_type": "Send an object.",
+}
 
 # Errors that say "not this branch of the union"; another branch's error is more to the point.
 _WRONG_BRANCH = ("list_type", "float_type", "float_parsing")

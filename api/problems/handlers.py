@@ -32,7 +32,11 @@ def problem_response(
 ) -> JSONResponse:
     """Return a problem as an answer; `retry_after` overrides the type's own."""
     problem = make_problem(
-        problem_type.code, problem_type.title, status=problem_type.status, detail=detail
+        problem_type.code,
+        problem_type.title,
+        status=problem_type.status,
+        detail=detail,
+        prefix=request.app.state.root,
     )
     problem.instance = request.scope.get("raw_path", b"").decode("ascii", "replace")
     problem.errors = errors
@@ -85,7 +89,10 @@ def _allowed(request: Request) -> str:
         scope = {**request.scope, "method": method}
         return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
 
-    return ", ".join(method for method in METHODS if is_allowed(method))
+    methods = [method for method in METHODS if is_allowed(method)]
+    if methods[:1] == ["GET"]:
+        methods.insert(1, "HEAD")  # `api.server.middleware` answers it
+    return ", ".join(methods)
 
 
 def install_problem_handlers(app: FastAPI) -> None:

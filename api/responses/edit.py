@@ -26,8 +26,8 @@ def render_edit(services: Services, request: Request, record: Record) -> Edit:
     )
 
 
-def load_edit(services: Services, request: Request, edit_id: str, caller: str) -> Edit:
-    """Return the resource of an edit by its id. Blocks to ask Redis.
+def load_edit(services: Services, request: Request, edit_id: str, caller: str | None) -> Edit:
+    """Return the resource of an edit by its id; None for anybody's. Blocks to ask Redis.
 
     Raises:
         EditUnavailable: one of its kinds.
@@ -38,10 +38,10 @@ def load_edit(services: Services, request: Request, edit_id: str, caller: str) -
 def etag_of(record: Record, position: int | None, *, now: float) -> str:
     """Return the entity tag of an edit at a position in the queue and a Unix time.
 
-    It is weak: `eta_seconds` changes without it. It changes halfway through the life of the image
+    It is weak: `eta_seconds` changes without it. It changes halfway through the life of the signed
     URLs, so a client that gets a 304 holds URLs that still work.
     """
-    age = int(now // (LINK_SECONDS / 2)) if record.result else 0
+    age = int(now // (LINK_SECONDS / 2))
     place = "" if position is None else position
     return f'W/"{record.version}.{place}.{age}"'
 

@@ -7,6 +7,8 @@ from PIL import Image
 from core.images.provenance import Marking
 from core.schema import OutputFormat
 
+BYTES = "application/octet-stream"
+
 
 def content_type_of(data: bytes) -> str:
     """Return the media type of one of our own images, read from its header."""
@@ -29,6 +31,18 @@ def preferred_format(accept: str, stored: OutputFormat) -> OutputFormat:
 
     choices: tuple[OutputFormat, ...] = (stored, *OutputFormat)
     return max(choices, key=weight)
+
+
+def sent_type(accept: str, content_type: str) -> str:
+    """Return an image's media type as it is sent: its own, or that of bytes of no kind.
+
+    The latter only for callers who accept it and name no image's.
+    """
+    weights = _weights(accept)
+    is_for_bytes = BYTES in weights and not any(
+        name.startswith("image/") or name == "*/*" for name in weights
+    )
+    return BYTES if is_for_bytes else content_type
 
 
 def _weights(accept: str) -> dict[str, float]:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from api.auth import CallerDep
-from api.openapi.describe import BINARY, example, header, problems, ref
+from api.openapi.describe import BINARY, REF, example, header, problems, ref, without_null
 from api.openapi.examples import EDIT, QUEUED
 from api.responses.edit import load_edit
 from api.server.headers import IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED
@@ -31,18 +31,21 @@ EXAMPLE: dict[str, Any] = {
 
 
 def _form_schema() -> dict[str, Any]:
-    """Return the schema of a multipart body: the JSON body's fields, with the image as a file."""
-    properties = ref(CreateEditRequest)["$ref"] + "/properties/"
-    names = CreateEditRequest.model_fields.keys() - {"image"}
-    params = {"type": "string", "description": "any parameters, as JSON text"}
+    """Return the schema of a multipart body: the JSON body's fields, with the image as a file.
+
+    Written out, because few client generators follow a reference into another schema's properties.
+    """
+    schema = CreateEditRequest.model_json_schema(ref_template=REF)
+    fields = {name: without_null(kind) for name, kind in schema["properties"].items()}
+    fields |= {
+        "image": BINARY | {"description": "exactly one of `image` and `source`"},
+        "params": {"type": "string", "description": "any parameters, as JSON text"},
+    }
     return {
         "type": "object",
         "required": ["prompt"],
-        "properties": {
-            "image": BINARY,
-            **{name: {"$ref": properties + name} for name in sorted(names)},
-            "params": params,
-        },
+        "additionalProperties": False,
+        "properties": fields,
     }
 
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
-from api.auth import CallerNameDep
+from api.auth import FollowerNameDep
 from api.openapi.describe import ONE_EDIT, problems, ref
 from api.openapi.examples import EDIT
 from api.responses.edit import load_edit
@@ -63,7 +63,7 @@ async def follow_edit(
     request: Request,
     edit_id: str,
     services: ServicesDep,
-    caller: CallerNameDep,
+    caller: FollowerNameDep,
     last_event_id: Annotated[
         str, Header(description="id of the last event received: only later ones are sent")
     ] = "",

@@ -1,12 +1,13 @@
 """Images at signed URLs: anyone who has the URL may see the image until it expires."""
 
 import time
+from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Header, Request, Response
 
 from api.openapi.describe import IMAGE_CONTENT, problems
 from api.problems.errors import AddressUnknown
-from api.responses.negotiation import content_type_of
+from api.responses.negotiation import content_type_of, sent_type
 from api.services import ServicesDep
 
 router = APIRouter(prefix="/v1/files", tags=["files"])
@@ -27,6 +28,7 @@ def get_file(
     services: ServicesDep,
     expires: str = "",
     signature: str = "",
+    accept: Annotated[str, Header(include_in_schema=False)] = "",
 ) -> Response:
     """Download an image."""
     # The same answer for a bad signature, an expired URL and a deleted image.
@@ -43,6 +45,8 @@ def get_file(
     seconds = max(0, until - int(time.time()))
     headers = {
         "Cache-Control": f"private, max-age={seconds}",
+        "Vary": "Accept",
         "X-Content-Type-Options": "nosniff",
     }
-    return Response(data, media_type=content_type_of(data), headers=headers)
+    media_type = sent_type(accept, content_type_of(data))
+    return Response(data, media_type=media_type, headers=headers)

@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from api.auth import CallerNameDep
 from api.openapi.describe import IMAGE_CONTENT, ONE_EDIT, problems
 from api.problems.errors import AddressUnknown, NotFinished
-from api.responses.negotiation import preferred_format, transcode
+from api.responses.negotiation import preferred_format, sent_type, transcode
 from api.services import ServicesDep
 from core.schema import EditStatus, OutputFormat, Record, StoredImage
 
@@ -57,7 +57,7 @@ async def get_image(
         "Vary": "Accept",
         "X-Content-Type-Options": "nosniff",
     }
-    return Response(data, media_type=form.content_type, headers=headers)
+    return Response(data, media_type=sent_type(accept, form.content_type), headers=headers)
 
 
 def _output(record: Record, interpolation: float | None) -> StoredImage:

@@ -3,8 +3,8 @@
 from html import escape
 from pathlib import Path
 
-from fastapi import APIRouter
-from fastapi.responses import FileResponse, HTMLResponse, Response
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, Response
 from fastapi.staticfiles import StaticFiles
 
 from api.problems.errors import AddressUnknown
@@ -28,29 +28,36 @@ web_files = StaticFiles(directory=_WEB)
 
 
 @router.get("/")
-def home() -> Response:
+def home(request: Request) -> Response:
     """Serve the page with a photo, a sentence and the result."""
-    return FileResponse(_WEB / "index.html", headers=_HEADERS)
+    return _page(request, "index.html")
 
 
 @router.get("/docs")
-def docs() -> Response:
+def docs(request: Request) -> Response:
     """Serve the reference, which is drawn from /openapi.json."""
-    return FileResponse(_WEB / "docs.html", headers=_HEADERS)
+    return _page(request, "docs.html")
 
 
 @router.get("/docs/problems/{code}")
-def problem(code: str) -> Response:
+def problem(request: Request, code: str) -> Response:
     """Serve the page that a problem's `type` leads to."""
     problem_type = BY_CODE.get(code) or EDIT_PROBLEMS.get(code)
     if problem_type is None:
         raise AddressUnknown("There is no problem with this code.")
-    page = (_WEB / "problem.html").read_text()
-    for name, text in (
-        ("title", problem_type.title),
-        ("code", code),
-        ("status", str(problem_type.status)),
-        ("help", problem_type.help),
-    ):
-        page = page.replace(f"{{{name}}}", escape(text))
+    return _page(
+        request,
+        "problem.html",
+        title=problem_type.title,
+        code=code,
+        status=str(problem_type.status),
+        help=problem_type.help,
+    )
+
+
+def _page(request: Request, name: str, **texts: str) -> Response:
+    """Return a page, filled in; `{root}` is the path of the public address."""
+    page = (_WEB / name).read_text()
+    for slot, text in {"root": request.app.state.root, **texts}.items():
+        page = page.replace(f"{{{slot}}}", escape(text))
     return HTMLResponse(page, headers=_HEADERS)

@@ -25,7 +25,10 @@ class BodyTimeouts:
 class ConnectionLimits:
     """What a connection may take; bodies have `BodyTimeouts`."""
 
-    head_seconds: float = 15.0  # until a request's head is complete, the next request's too
+    head_seconds: float = 15.0  # from a request's first byte, or a connection's beginning
+    # Between two requests. Longer than proxies keep idle connections (60 s at most by default in
+    # nginx, ALB and HAProxy): else one is sent a request just as this side closes it.
+    idle_seconds: float = 75.0
     # Between two checks of an answer that the client has not read. The system's own buffer of some
     # megabytes takes more only when a third of it is free, so this time catches 20 kB a second.
     unread_seconds: float = 60.0

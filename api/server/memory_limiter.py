@@ -5,7 +5,8 @@ from contextlib import contextmanager
 
 from api.problems.errors import Overloaded
 
-MAX_RESERVED = 256 * 1024 * 1024  # bytes: nine of the largest bodies; parsing takes as much again
+# Bytes: nine of the largest bodies. Parsing takes up to three times as much again.
+MAX_RESERVED = 256 * 1024 * 1024
 
 
 class Reservation:

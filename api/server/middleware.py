@@ -15,6 +15,7 @@ from api.problems.handlers import problem_response
 from api.problems.types import INTERNAL_ERROR, INVALID_REQUEST
 from api.server.headers import EXTRA_HEADERS, REQUEST_ID
 from api.server.metrics import method_of, route_of
+from api.server.normalize import route_path
 from core.telemetry.logs import get_logger
 from core.telemetry.redaction import redact
 from core.telemetry.tracer import OnResponse, Tracer
@@ -45,7 +46,7 @@ class RequestMiddleware:
         acceptable = _ACCEPTED_ID.fullmatch(own_id) and redact(own_id) == own_id
         request_id = own_id if acceptable else uuid.uuid4().hex
         tracer: Tracer = scope["app"].state.services.tracer
-        if scope["path"] in _PROBES:
+        if route_path(scope) in _PROBES:
             tracer = Tracer()
         with (
             structlog.contextvars.bound_contextvars(request_id=request_id),
@@ -60,6 +61,10 @@ class RequestMiddleware:
         status = 0
         extra = scope.setdefault(EXTRA_HEADERS, {})
         body = _BodyWatch(Headers(scope=scope), receive)
+        method = scope["method"]
+        if method == "HEAD":
+            scope["method"] = "GET"
+            send = _bodiless(send)
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
@@ -87,9 +92,24 @@ class RequestMiddleware:
             await problem(scope, receive, send_with_id)
         finally:
             seconds = time.monotonic() - started
+            scope["method"] = method
             scope["app"].state.metrics.count(scope, status, seconds)
             answered(route_of(scope), status)
             _log_line(scope, status, seconds)
+
+
+def _bodiless(send: Send) -> Send:
+    """Return a `send` for HEAD: the head that GET would get, and nothing more (RFC 9110, 9.3.2).
+
+    The answer is complete with its head, so a stream of events ends at once.
+    """
+
+    async def send_head(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            await send(message)
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    return send_head
 
 
 class _BodyWatch:
@@ -136,9 +156,9 @@ async def _refuse_ambiguous(scope: Scope, receive: Receive, send: Send) -> None:
 def _log_line(scope: Scope, status: int, seconds: float) -> None:
     # As sent, percent-encoded: a path cannot break out of its line.
     path = scope.get("raw_path", b"")[:MAX_LOGGED].decode("ascii", "replace")
-    if path.startswith(_SILENT):
+    if route_path(scope).startswith(_SILENT):
         return
     method = scope["method"][:MAX_LOGGED]
-    # Clients poll, so a successful GET is logged for debugging only.
-    write = log.debug if method == "GET" and status < HTTPStatus.BAD_REQUEST else log.info
+    # Clients poll, so a successful GET or HEAD is logged for debugging only.
+    write = log.debug if method in ("GET", "HEAD") and status < HTTPStatus.BAD_REQUEST else log.info
     write("request", method=method, path=path, status=status, ms=round(seconds * 1000))

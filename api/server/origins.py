@@ -16,7 +16,7 @@ from core.settings import Settings
 
 
 def base_url(request: Request, settings: Settings) -> str:
-    """Return scheme and authority for URLs in answers and webhooks, without a trailing slash.
+    """Return the beginning of URLs in answers and webhooks, without a trailing slash.
 
     It is the configured one; otherwise the request's own Host header decides.
     """

@@ -5,6 +5,7 @@ Each such connection would stay, with its memory and its open file, as long as i
 """
 
 import asyncio
+import math
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -17,6 +18,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from api.problems.handlers import MEDIA_TYPE
 from api.problems.types import INVALID_REQUEST
 from api.server.limits import ConnectionLimits
+from api.server.normalize import NormalizedRequests
 from core.problems import make_problem
 
 
@@ -25,6 +27,7 @@ class _Shared:
     """State of all connections of a server; both collections begin with the longest waiting."""
 
     limits: ConnectionLimits
+    prefix: str  # of the service's public address
     idle: "dict[GuardedProtocol, None]" = field(default_factory=dict)  # wait for a request
     unread: "dict[GuardedProtocol, None]" = field(default_factory=dict)  # for their client
 
@@ -35,13 +38,16 @@ class GuardedProtocol(H11Protocol):
     def __init__(self, *args: Any, shared: _Shared, **named: Any):
         super().__init__(*args, **named)
         self._shared, self._limits = shared, shared.limits
+        self._has_head_begun = False  # of the next request
+        self._drops_body = False  # the rest of one that was answered before it had come
+        self._has_client_finished = False  # it sends nothing more, but may still read
         self._head_timer: asyncio.TimerHandle | None = None
         self._unread_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start to wait for a request."""
         super().connection_made(transport)
-        self._wait_for_head()
+        self._wait(self._limits.head_seconds)
         if len(self.connections) > self._limits.connections:
             longest = next(iter(self._shared.idle))
             # Its `connection_lost` comes later; the next new connection must close another one.
@@ -57,16 +63,41 @@ class GuardedProtocol(H11Protocol):
         self._shared.unread.pop(self, None)
         super().connection_lost(exc)
 
+    def data_received(self, data: bytes) -> None:
+        """Receive bytes; with the first of a request, the time for its head begins."""
+        if self._is_idle and not self._has_head_begun and not self._drops_body:
+            self._has_head_begun = True
+            self._wait(self._limits.head_seconds)
+        super().data_received(data)
+
     def handle_events(self) -> None:
-        """Note that a request is in progress."""
+        """Note that a request is in progress, or that an unwanted body has ended."""
         super().handle_events()
         if not self._is_idle:
             self._shared.idle.pop(self, None)
+        elif self._drops_body and self.conn.our_state is h11.IDLE:
+            self._drops_body = False
+            self._wait(self._limits.idle_seconds)
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Keep the connection for the answer if the client closed its side after a whole request.
+
+        A client that has gone altogether looks the same until something is written to it.
+        """
+        self._has_client_finished = True
+        return not self._is_idle and not self.cycle.more_body
 
     def on_response_complete(self) -> None:
         """Wait for the next request, and for the rest of an unwanted body."""
-        self._wait_for_head()
-        super().on_response_complete()
+        self._has_head_begun, self._drops_body = False, self.cycle.more_body
+        limits = self._limits
+        self._wait(limits.head_seconds if self._drops_body else limits.idle_seconds)
+        super().on_response_complete()  # which may begin a request that has come already
+        if self._has_client_finished and self._is_idle:
+            self.transport.close()
+        elif self._is_idle and not self._drops_body and self.conn.trailing_data[0]:
+            self._has_head_begun = True  # its first bytes came with the request before it
+            self._wait(self._limits.head_seconds)
 
     def pause_writing(self) -> None:
         """Start to check whether the client reads its answer."""
@@ -92,6 +123,7 @@ class GuardedProtocol(H11Protocol):
             INVALID_REQUEST.title,
             status=INVALID_REQUEST.status,
             detail="This is not a well-formed HTTP request.",
+            prefix=self._shared.prefix,
         )
         body = problem.model_dump_json(exclude_none=True).encode()
         headers = [
@@ -104,16 +136,20 @@ class GuardedProtocol(H11Protocol):
             self.transport.write(self.conn.send(event) or b"")
         self.transport.close()
 
+    def _unsupported_upgrade_warning(self) -> None:
+        """Log nothing: clients such as Java's ask every server for HTTP/2, and may be ignored."""
+
     @property
     def _is_idle(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
 
-    def _wait_for_head(self) -> None:
+    def _wait(self, seconds: float) -> None:
+        """Wait so long for the next request's head."""
         self._shared.idle.pop(self, None)
         self._shared.idle[self] = None
         if self._head_timer is not None:
             self._head_timer.cancel()
-        self._head_timer = self.loop.call_later(self._limits.head_seconds, self._end_if_idle)
+        self._head_timer = self.loop.call_later(seconds, self._end_if_idle)
 
     def _end_if_idle(self) -> None:
         if self._is_idle:
@@ -139,6 +175,15 @@ class GuardedProtocol(H11Protocol):
         self._unread_timer = self.loop.call_later(self._limits.unread_seconds, check_again)
 
 
+class _Config(uvicorn.Config):
+    """uvicorn's configuration, with requests normalized before its own proxy headers."""
+
+    def load(self) -> None:
+        """Load the application."""
+        super().load()
+        self.loaded_app = NormalizedRequests(self.loaded_app)
+
+
 def server_config(
     app: FastAPI,
     *,
@@ -156,7 +201,8 @@ def server_config(
         connection_limits: for slow clients; None for the defaults.
         more: other settings of uvicorn.
     """
-    return uvicorn.Config(
+    limits = connection_limits or ConnectionLimits()
+    return _Config(
         app,
         host=host,
         port=port,
@@ -164,7 +210,8 @@ def server_config(
         access_log=False,  # `api.server.middleware` writes one line a request
         # Proxy headers are trusted from loopback, or from the addresses in FORWARDED_ALLOW_IPS.
         proxy_headers=True,
-        http=partial(GuardedProtocol, shared=_Shared(connection_limits or ConnectionLimits())),  # type: ignore[arg-type]
+        http=partial(GuardedProtocol, shared=_Shared(limits, app.state.root)),  # type: ignore[arg-type]
+        timeout_keep_alive=math.ceil(limits.idle_seconds),
         ws="none",
         **more,
     )

@@ -5,6 +5,7 @@ import binascii
 import re
 from contextlib import suppress
 from datetime import UTC, datetime
+from urllib.parse import unquote_to_bytes
 
 from anyio import fail_after, to_thread
 from fastapi import Request
@@ -38,8 +39,9 @@ from core.schema import InputImage, Model, Params, Submission
 from core.store.idempotency import IdempotencyLock
 from core.telemetry.logs import edit_log_context, get_logger
 
-_BREAKS = b" \t\r\n"
-_DATA_URI = re.compile(r"data:[^,]{0,200},")
+_SPACE = b" \t\r\n\f\v"
+_STANDARD = bytes.maketrans(b"-_", b"+/")  # from the URL-safe alphabet of base64
+_DATA_URL = re.compile(r"(?:data:[^,]{0,200}|[^,:]{0,200};\s{0,9}base64\s{0,9}),", re.IGNORECASE)
 
 log = get_logger("baret.api")
 
@@ -69,7 +71,7 @@ async def accept_edit(
     """
     fields = parsed.fields
     if fields.webhook_url is not None:
-        with blame_field("/webhook_url", AddressNotAllowed):
+        with blame_field(parsed.pointer("webhook_url"), AddressNotAllowed):
             check_url(fields.webhook_url, services.settings.allow_networks)
     model = await run_in_threadpool(_model, services, fields)
     with blame_field(parsed.pointer("preset"), UnknownPreset):
@@ -132,7 +134,9 @@ async def _image(
     with blame_field("/image", InputImageError):
         data = parsed.upload or b""
         if parsed.fields.image is not None:
-            data = await _referenced_image(parsed.fields.image, services, caller)
+            image = parsed.fields.image
+            with blame_field(parsed.image_pointer, FetchError):
+                data = await _referenced_image(image, services, caller)
         return data, await _inspect(data, services)
 
 
@@ -165,19 +169,30 @@ def _source(services: Services, edit_id: str, caller: str) -> tuple[bytes, Input
 async def _referenced_image(image: ImageInput, services: Services, caller: str) -> bytes:
     if image.url is not None:
         key = None if caller == ANONYMOUS else caller
-        with blame_field("/image/url", FetchError):
-            return await services.fetcher.fetch(image.url, max_bytes=MAX_BYTES, key=key)
+        return await services.fetcher.fetch(image.url, max_bytes=MAX_BYTES, key=key)
     return await run_in_threadpool(_decoded, image.base64 or "")
 
 
 def _decoded(text: str) -> bytes:
-    """Decode base64 text, with or without a data URI's prefix and line breaks."""
-    prefix = _DATA_URI.match(text)
+    """Decode base64 text or a `data:` URL (RFC 2397).
+
+    Either alphabet, with or without padding, and white space anywhere are taken.
+    """
+    text = text.lstrip()
+    prefix = _DATA_URL.match(text)
+    head = prefix[0].lower() if prefix else ""
     try:
-        payload = text[prefix.end() if prefix else 0 :].encode("ascii").translate(None, _BREAKS)
-        return base64.b64decode(payload, validate=True)
+        payload = text[prefix.end() if prefix else 0 :].encode("ascii")
+        if head and b"%" in payload:
+            payload = unquote_to_bytes(payload)
+            if "base64" not in head:
+                return payload
+        payload = payload.translate(_STANDARD, _SPACE).rstrip(b"=")
+        return base64.b64decode(payload + b"=" * (-len(payload) % 4), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise InvalidImage("This is not base64; encode the file's bytes.") from error
+        raise InvalidImage(
+            "This is neither an http:// or https:// address nor a `data:` URL nor base64."
+        ) from error
 
 
 def _submit(

@@ -1,22 +1,29 @@
 """Reading a request's body, with limits on its length and on how slowly it may arrive."""
 
 import asyncio
+import codecs
+import json
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from typing import Any
 
 from fastapi import Request
 from pydantic_core import from_json
-from python_multipart.multipart import parse_options_header
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import FormData
 from starlette.types import Message
 
-from api.problems.errors import BodyTooLarge, InvalidRequest, MediaTypeUnsupported
+from api.problems.errors import (
+    BodyTooLarge,
+    InvalidRequest,
+    MediaTypeUnsupported,
+    ValidationFailed,
+)
+from api.problems.field_errors import GIVEN_TWICE, pointer
+from api.server.headers import add_headers
 from api.server.limits import BodyTimeouts
 from api.server.memory_limiter import Reservation
 from core.images.inspection import MAX_BYTES
+from core.schema import FieldError
 
 MULTIPART = "multipart/form-data"
 JSON = "application/json"
@@ -25,7 +32,6 @@ JSON = "application/json"
 # request with every field filled up to its limit with these signs alone has about 22,000.
 MAX_VALUES = 25_000
 _SIGNS = (b",", b":", b"[", b"{")
-MAX_FIELDS = 64  # of a form, besides its image
 
 SLACK = 1024 * 1024  # bytes for everything but the image
 # base64 turns three bytes into four.
@@ -38,7 +44,7 @@ def bounded(
     """Return the body's media type, and the request with limits on reading its body.
 
     Raises:
-        MediaTypeUnsupported: the body is neither multipart nor JSON.
+        MediaTypeUnsupported: the body is neither multipart nor JSON, or it is compressed.
         BodyTooLarge: by its stated length; the returned request raises it while being read.
         InvalidRequest, Overloaded: only from the returned request, if its body arrives too slowly
             or there is no memory for it.
@@ -46,6 +52,7 @@ def bounded(
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type not in MAX_BODY_BYTES:
         raise MediaTypeUnsupported(f"Send the edit as {MULTIPART} or as {JSON}.")
+    _check_encoding(request)
     max_bytes = MAX_BODY_BYTES[media_type]
     stated = request.headers.get("content-length", "")
     if stated.isdecimal() and int(stated) > max_bytes:
@@ -83,22 +90,13 @@ def _too_slow(read: int) -> InvalidRequest:
     )
 
 
-@asynccontextmanager
-async def form_of(request: Request) -> AsyncIterator[FormData]:
-    """Read the parts of a multipart body; its temporary files are deleted on leaving.
-
-    Raises:
-        InvalidRequest: the body is not what its header says.
-    """
-    # Some encodings take quadratic time, others fail with errors of their own.
-    _, options = parse_options_header(request.headers.get("content-type", ""))
-    if options.get(b"charset", b"utf-8").lower() not in (b"utf-8", b"utf8", b"us-ascii"):
-        raise InvalidRequest("Send the form in UTF-8.")
-    form = await request.form(max_files=1, max_fields=MAX_FIELDS)
-    try:
-        yield form
-    finally:
-        await form.close()
+def _check_encoding(request: Request) -> None:
+    encoding = request.headers.get("content-encoding", "").strip()
+    if encoding.lower() not in ("", "identity"):
+        add_headers(request, {"Accept-Encoding": "identity"})  # RFC 9110, 15.5.16
+        raise MediaTypeUnsupported(
+            f"The body's Content-Encoding is {encoding[:40]}. Send it uncompressed."
+        )
 
 
 async def json_of(request: Request) -> Any:
@@ -111,16 +109,41 @@ async def json_of(request: Request) -> Any:
 
 
 def parse_json(text: bytes | str) -> Any:
-    """Parse strict JSON (RFC 8259): no NaN, no lone surrogates.
+    """Parse strict JSON (RFC 8259): no NaN, no lone surrogates, no name twice in an object.
 
     Raises:
         InvalidRequest: the text is not JSON, is nested too deeply, or has too many values.
+        ValidationFailed: an object has a name twice; which value was meant is unknown.
     """
     data = text.encode(errors="replace") if isinstance(text, str) else text
+    data = data.removeprefix(codecs.BOM_UTF8)
     if sum(map(data.count, _SIGNS)) > MAX_VALUES:
         # Small values grow a hundredfold in memory, and each may be an error to report.
         raise InvalidRequest(f"A request may have at most {MAX_VALUES} values.")
     try:
-        return from_json(data, allow_inf_nan=False)
+        value = from_json(data, allow_inf_nan=False)
+        # Numbers are not converted again: those of millions of digits take long.
+        pairs = json.loads(data, object_pairs_hook=_Object, parse_int=len, parse_float=len)
     except (ValueError, RecursionError) as error:
         raise InvalidRequest(f"This is not well-formed JSON: {error}.") from error
+    if twice := [pointer(path) for path in _repeated(pairs, ())]:
+        raise ValidationFailed([FieldError(pointer=one, detail=GIVEN_TWICE) for one in twice])
+    return value
+
+
+class _Object(list[tuple[str, Any]]):
+    """The pairs of a JSON object, those with the same name included."""
+
+
+def _repeated(node: Any, path: tuple[str | int, ...]) -> Iterator[tuple[str | int, ...]]:
+    """Yield the path to each name that an object has more than once."""
+    if isinstance(node, _Object):
+        names: set[str] = set()
+        for name, value in node:
+            if name in names:
+                yield (*path, name)
+            names.add(name)
+            yield from _repeated(value, (*path, name))
+    elif isinstance(node, list):
+        for index, value in enumerate(node):
+            yield from _repeated(value, (*path, index))

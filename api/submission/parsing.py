@@ -1,33 +1,46 @@
 """Parsing a POST: JSON or multipart, validated field by field."""
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Self
 
 from fastapi import Request
-from pydantic import Field, StringConstraints, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import FormData, UploadFile
 
 from api.problems.errors import InvalidRequest, ValidationFailed, field_failure
-from api.problems.field_errors import body_errors, pointer
+from api.problems.field_errors import GIVEN_TWICE, UNKNOWN, body_errors, pointer
 from api.server.limits import BodyTimeouts
 from api.server.memory_limiter import Reservation
-from api.submission.body import MULTIPART, bounded, form_of, json_of, parse_json
-from core.schema import FieldError, Metadata, ParamsInput, Prompt, Strict
+from api.submission.body import MULTIPART, bounded, json_of, parse_json
+from api.submission.form import Form, FormPart, read_form
+from core.schema import FieldError, Metadata, ParamsInput, Prompt, Strict, Trimmed, Url
 
-# Form fields that hold JSON text. `interpolation` does too if it is a list.
-JSON_FIELDS = ("metadata", "params", "webhook_events")
+# Form fields that hold JSON text.
+JSON_FIELDS = ("metadata", "params")
+# Form fields that may be lists: one JSON text, or a part for each value.
+LIST_FIELDS = ("interpolation", "webhook_events")
 
 MAX_ERRORS = 32  # reported for one request
+MAX_TEXT_BYTES = 1024 * 1024  # of a form's field
+
+# `data:` is no address, and a drive's letter no scheme.
+_ADDRESS = re.compile(r"(?!data:)[a-z][a-z0-9+.-]+:", re.IGNORECASE)
+_DATA_URL = re.compile(r"data:", re.IGNORECASE)
 
 
 class ImageInput(Strict):
     """An image in a JSON body, as one of these fields."""
 
-    url: Annotated[str, StringConstraints(max_length=2048)] | None = Field(
+    url: Url | None = Field(
         None, description="http:// or https://, public, answering 200 with the image"
     )
-    base64: str | None = Field(None, description="the image's bytes; a `data:` prefix is allowed")
+    base64: str | None = Field(
+        None,
+        description="the image's bytes, in the standard or the URL-safe alphabet, padded or not; "
+        "a `data:` prefix and line breaks are allowed",
+    )
 
     @model_validator(mode="after")
     def _require_one(self) -> Self:
@@ -36,15 +49,46 @@ class ImageInput(Strict):
         return self
 
 
+def _image_fields(value: object) -> object:
+    """Return an image that was given as text as the fields of `ImageInput`.
+
+    A `data:` URL is base64, and an address an address, whichever field it is in.
+    """
+    if isinstance(value, str):
+        return {"url" if _ADDRESS.match(value.lstrip()) else "base64": value}
+    if isinstance(value, dict):
+        url, text = value.get("url"), value.get("base64")
+        others = {name: value[name] for name in value.keys() - {"url", "base64"}}
+        if text is None and isinstance(url, str) and _DATA_URL.match(url.lstrip()):
+            return {**others, "base64": url}
+        if url is None and isinstance(text, str) and _ADDRESS.match(text.lstrip()):
+            return {**others, "url": text}
+    elif value is not None:
+        raise ValueError("Give an address, a `data:` URL, base64, or an object with one of them.")
+    return value
+
+
+Image = Annotated[
+    ImageInput,
+    BeforeValidator(
+        _image_fields,
+        json_schema_input_type=Annotated[
+            str, Field(description="an http:// or https:// address, a `data:` URL, or base64")
+        ]
+        | ImageInput,
+    ),
+]
+
+
 class CreateEditRequest(ParamsInput):
     """The fields of a POST, with those of `params` among them."""
 
     prompt: Prompt
-    image: ImageInput | None = Field(None, description="exactly one of `image` and `source`")
-    source: str | None = Field(
+    image: Image | None = Field(None, description="exactly one of `image` and `source`")
+    source: Trimmed | None = Field(
         None, description="id of an earlier edit of yours, whose image is used again"
     )
-    model: str | None = Field(None, description="id from GET /v1/models; default: its default")
+    model: Trimmed | None = Field(None, description="id from GET /v1/models; default: its default")
     metadata: Metadata = Field(default_factory=dict, description="your own keys and values, flat")
 
     @property
@@ -60,6 +104,7 @@ class ParsedSubmission:
     fields: CreateEditRequest
     upload: bytes | None
     under_params: frozenset[str]  # names of the fields that the caller sent inside `params`
+    image_pointer: str = "/image"  # where the caller sent the image's address
 
     def pointer(self, name: str) -> str:
         """Return the JSON pointer to a parameter, as the caller sent it."""
@@ -69,6 +114,9 @@ class ParsedSubmission:
         """Free the image's memory: the request may still wait for a minute."""
         self.fields = self.fields.model_copy(update={"image": None})
         self.upload = None
+
+
+_KNOWN = {*CreateEditRequest.model_fields, "params"}
 
 
 @dataclass(frozen=True)
@@ -91,8 +139,7 @@ async def parse_submission(
     """
     media_type, request = bounded(request, body_timeouts, reservation)
     if media_type == MULTIPART:
-        async with form_of(request) as form:
-            body = await _form_body(form)
+        body = await run_in_threadpool(_form_body, await read_form(request))
     else:
         fields = await json_of(request)
         if not isinstance(fields, dict):
@@ -102,30 +149,55 @@ async def parse_submission(
     return await run_in_threadpool(_validated, body)
 
 
-async def _form_body(form: FormData) -> _RawBody:
+def _form_body(form: Form) -> _RawBody:
     fields: dict[str, Any] = {}
-    errors = []
+    errors: list[FieldError] = []
     upload = None
-    for name, value in form.multi_items():
-        if name in fields or (name == "image" and upload is not None):
-            errors.append(FieldError(pointer=pointer([name]), detail="Given more than once."))
-        elif isinstance(value, UploadFile) and name == "image":
-            upload = await value.read()
-        elif isinstance(value, UploadFile) or name == "image":
-            detail = "Send `image`, and nothing else, as a file part with a file name."
-            errors.append(FieldError(pointer=pointer([name]), detail=detail))
+    seen = set()
+    for part in form.parts:
+        if part.name == "image" and part.is_empty_file_input:
+            continue
+        if part.name in seen and part.name not in LIST_FIELDS:
+            errors.append(FieldError(pointer=pointer([part.name]), detail=GIVEN_TWICE))
+        elif part.name != "image":
+            errors += _read_field(part, form.charset, fields)
+        elif part.is_file:
+            upload = part.content()
         else:
-            try:
-                fields[name] = _form_value(name, value)
-            except InvalidRequest as error:
-                errors.append(FieldError(pointer=pointer([name]), detail=str(error)))
+            detail = "Send `image` as a file part: with a file name, or with an image's type."
+            errors.append(FieldError(pointer="/image", detail=detail))
+        seen.add(part.name)
     return _RawBody(fields, upload, errors)
 
 
+def _read_field(part: FormPart, charset: str, fields: dict[str, Any]) -> Iterator[FieldError]:
+    """Add a form's field, which may have been sent as a file; yield what is wrong with it."""
+    name = part.name
+    if name not in _KNOWN or len(part.data) > MAX_TEXT_BYTES:
+        detail = f"A field may have at most {MAX_TEXT_BYTES} bytes; the photo goes into `image`."
+        yield FieldError(pointer=pointer([name]), detail=detail if name in _KNOWN else UNKNOWN)
+        return
+    text = part.text(charset)
+    if name != "prompt" and text.strip() in ("", "null"):
+        return  # an input that nobody filled in, or a null that a client wrote out
+    try:
+        value = _form_value(name, text)
+        fields[name] = [*_listed(fields[name]), *_listed(value)] if name in fields else value
+    except InvalidRequest as error:
+        yield FieldError(pointer=pointer([name]), detail=str(error))
+    except ValidationFailed as error:
+        for inner in error.errors:
+            yield FieldError(pointer=pointer([name]) + inner.pointer, detail=inner.detail)
+
+
 def _form_value(name: str, text: str) -> Any:
-    if name in JSON_FIELDS or (name == "interpolation" and text.lstrip().startswith("[")):
+    if name in JSON_FIELDS or (name in LIST_FIELDS and text.lstrip().startswith("[")):
         return parse_json(text)
-    return text
+    return [text] if name == "webhook_events" else text
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _validated(body: _RawBody) -> ParsedSubmission:
@@ -141,7 +213,9 @@ def _validated(body: _RawBody) -> ParsedSubmission:
         by_field.setdefault(field_error.pointer, field_error)  # a field's first error is enough
     if parsed is None or by_field:
         raise ValidationFailed(list(by_field.values())[:MAX_ERRORS])
-    return ParsedSubmission(parsed, body.upload, frozenset(under_params))
+    image = body.fields.get("image")
+    place = "/image/url" if isinstance(image, dict) and "url" in image else "/image"
+    return ParsedSubmission(parsed, body.upload, frozenset(under_params), place)
 
 
 def _flatten(body: dict[str, Any]) -> tuple[dict[str, Any], set[str], list[FieldError]]:
@@ -151,10 +225,11 @@ def _flatten(body: dict[str, Any]) -> tuple[dict[str, Any], set[str], list[Field
         The fields, the names of those that were in `params`, and what is wrong there.
     """
     known = ParamsInput.model_fields.keys()
-    outer = {name: value for name, value in body.items() if name != "params"}
-    inner = body.get("params", {})
+    outer = _given({name: value for name, value in body.items() if name != "params"})
+    inner = {} if body.get("params") is None else body["params"]
     if not isinstance(inner, dict):
         return outer, set(), [FieldError(pointer="/params", detail="Send an object.")]
+    inner = _given(inner)
     problems = {name: "There is no such parameter." for name in inner if name not in known}
     problems |= {
         name: "Given twice: inside `params` and outside." for name in inner if name in outer
@@ -165,6 +240,13 @@ def _flatten(body: dict[str, Any]) -> tuple[dict[str, Any], set[str], list[Field
     ]
     params = {name: value for name, value in inner.items() if name in known}
     return outer | params, set(params), errors
+
+
+def _given(fields: dict[str, Any]) -> dict[str, Any]:
+    """Leave out the known fields that are null: they count as not given."""
+    return {
+        name: value for name, value in fields.items() if value is not None or name not in _KNOWN
+    }
 
 
 def _image_errors(body: _RawBody) -> list[FieldError]:

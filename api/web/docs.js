@@ -1,6 +1,7 @@
 // Draws the reference from /openapi.json: operations with their parameters, bodies and answers.
 
-const api = await (await fetch("/openapi.json")).json();
+// Relative to this script: the service may be below a path.
+const api = await (await fetch(new URL("../openapi.json", import.meta.url))).json();
 
 function element(name, text, ...children) {
   const node = document.createElement(name);

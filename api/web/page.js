@@ -1,5 +1,6 @@
 // The editing page: one photo, one sentence, one edit at a time.
 
+const ROOT = new URL("..", import.meta.url).href; // the service may be below a path
 const POLL_MS = 300; // if events are not available
 const POSITION_MS = 2000; // how often to ask for a waiting edit's position in the queue
 const SMALL = 256; // images up to this many pixels a side are enlarged without smoothing
@@ -70,7 +71,7 @@ $("edit-form").addEventListener("submit", async (event) => {
   setBusy(true);
   try {
     showProgress("Sending the photo", null);
-    await follow(await call("/v1/edits", { method: "POST", body: formData() }));
+    await follow(await call("v1/edits", { method: "POST", body: formData() }));
   } catch (error) {
     $("progress").hidden = true;
     showProblem(error.problem ?? { detail: "The service does not answer. Is it running?" });
@@ -82,7 +83,7 @@ $("edit-form").addEventListener("submit", async (event) => {
 $("cancel").addEventListener("click", async () => {
   $("cancel").disabled = true;
   try {
-    if (current) await call(`/v1/edits/${current.id}/cancel`, { method: "POST" });
+    if (current) await call(`v1/edits/${current.id}/cancel`, { method: "POST" });
   } catch (error) {
     const detail = "The service does not answer; the edit was not canceled.";
     showProblem(error.problem ?? { detail });
@@ -103,7 +104,7 @@ function formData() {
 async function call(path, options) {
   const key = $("key").value.trim();
   const headers = key ? { Authorization: `Bearer ${key}` } : {};
-  const answer = await fetch(path, { ...options, headers });
+  const answer = await fetch(ROOT + path, { ...options, headers });
   const body = await answer.json();
   if (answer.ok) return body;
   if (body.code === "unauthenticated") {
@@ -137,10 +138,10 @@ const hasEnded = (edit) => edit.status !== "queued" && edit.status !== "running"
 function followEvents(edit) {
   showStatus(edit);
   return new Promise((resolve, reject) => {
-    const source = new EventSource(`/v1/edits/${edit.id}/events`);
+    const source = new EventSource(samePage(edit.urls.events));
     const timer = setInterval(async () => {
       if (edit.status !== "queued") return;
-      const fresh = await call(`/v1/edits/${edit.id}`).catch(() => null);
+      const fresh = await call(`v1/edits/${edit.id}`).catch(() => null);
       if (fresh?.status === "queued") showStatus(Object.assign(edit, fresh));
     }, POSITION_MS);
     const stop = (settle, value) => {
@@ -161,11 +162,17 @@ function followEvents(edit) {
   });
 }
 
+// Only the path: behind a proxy, the page's own scheme and host are the right ones.
+function samePage(address) {
+  const url = new URL(address);
+  return url.pathname + url.search;
+}
+
 async function poll(edit) {
   while (!hasEnded(edit)) {
     showStatus(edit);
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-    edit = await call(`/v1/edits/${edit.id}`);
+    edit = await call(`v1/edits/${edit.id}`);
   }
   return edit;
 }
@@ -190,9 +197,7 @@ function showProgress(text, share) {
 
 function showResult(edit) {
   const output = edit.outputs[0];
-  // Only the path: behind a proxy, the page's own scheme and host are the right ones.
-  const url = new URL(output.url);
-  const path = url.pathname + url.search;
+  const path = samePage(output.url);
   $("before").src = URL.createObjectURL(photo);
   $("after").src = path;
   $("after").alt = `After: ${edit.prompt}`;

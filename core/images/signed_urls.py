@@ -1,4 +1,7 @@
-"""Signed image URLs: they give access to one image, without an API key, until they expire."""
+"""Signed URLs: they give access to one image or one edit's events, without an API key, for a time.
+
+Browsers send no key for an `<img>` or an `EventSource`.
+"""
 
 import hashlib
 import hmac
@@ -13,7 +16,7 @@ _SECONDS = re.compile(r"[1-9][0-9]{0,10}")
 
 
 class LinkSigner:
-    """Creates and verifies `/v1/files/<edit>/<name>?expires=…&signature=…`."""
+    """Creates and verifies `/v1/files/<edit>/<name>?expires=…&signature=…`, and tickets."""
 
     def __init__(self, secret: bytes):
         self._secret = secret
@@ -37,7 +40,18 @@ class LinkSigner:
         valid = hmac.compare_digest(expected.encode(), signature.encode(errors="replace"))
         return expiry if valid and time.time() < expiry else None
 
+    def ticket(self, edit_id: str, *, seconds: int = LINK_SECONDS) -> str:
+        """Return a ticket for an edit's events, valid for `seconds` from now."""
+        expires = int(time.time()) + seconds
+        return f"{expires}.{self._signature('events', edit_id, expires)}"
+
+    def accepts(self, ticket: str, edit_id: str) -> bool:
+        """Return whether a ticket is one for this edit's events and has not expired."""
+        expires, _, signature = ticket.partition(".")
+        return self.verify("events", edit_id, expires=expires, signature=signature) is not None
+
     def _signature(self, edit_id: str, name: str, expires: int) -> str:
-        # JSON keeps the three parts apart, whatever an id or a name contains.
+        # JSON keeps the three parts apart, whatever an id or a name contains. A ticket has the word
+        # "events" in the place of an edit's id, which no image's edit has.
         message = json.dumps([edit_id, name, expires]).encode()
         return hmac.new(self._secret, message, hashlib.sha256).hexdigest()

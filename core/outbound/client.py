@@ -27,6 +27,7 @@ class LimitedStream(httpcore.AsyncNetworkStream):
     def __init__(self, stream: httpcore.AsyncNetworkStream):
         self._stream = stream
         self._left = MAX_HEAD_BYTES
+        self._has_answer = False  # any bytes of one, since the request
 
     def allow(self, max_bytes: int) -> None:
         """Set how many more bytes may be received. The head has been read already."""
@@ -36,17 +37,22 @@ class LimitedStream(httpcore.AsyncNetworkStream):
         """Read as the library does.
 
         Raises:
-            httpcore.ReadError: the server sends more than allowed.
+            httpcore.ReadError: the server closed the connection without an answer.
+            httpcore.RemoteProtocolError: it sends more than allowed.
         """
         data = await self._stream.read(max_bytes, timeout)
+        self._has_answer |= bool(data)
+        if not self._has_answer:
+            # The library would call this a breach of the protocol, as it does answers that are.
+            raise httpcore.ReadError("The server closed the connection without an answer.")
         self._left -= len(data)
         if self._left < 0:
-            raise httpcore.ReadError("The server sends more than allowed.")
+            raise httpcore.RemoteProtocolError("The server sends more than allowed.")
         return data
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Write as the library does. A request restarts the count."""
-        self._left = MAX_HEAD_BYTES
+        self._left, self._has_answer = MAX_HEAD_BYTES, False
         await self._stream.write(buffer, timeout)
 
     async def aclose(self) -> None:

@@ -26,6 +26,9 @@ MAX_CHUNKS = 50_000
 # Bytes on the wire: a factor for chunked encoding, and a minimum for small images.
 WIRE_FACTOR = 1.25
 WIRE_SLACK = 4096
+# Servers name encodings that are none, such as S3's aws-chunked or an empty one, and send the image
+# as it is. These change it.
+COMPRESSIONS = frozenset({"gzip", "x-gzip", "deflate", "compress", "x-compress", "br", "zstd"})
 
 _RETRY_AFTER = round(SLOT_SECONDS)
 
@@ -149,7 +152,8 @@ def _check_head(response: httpx.Response, max_bytes: int) -> None:
     """
     if response.status_code != httpx.codes.OK:
         raise FetchFailed(f"The URL answered with status {response.status_code} instead of 200.")
-    if response.headers.get("content-encoding", "identity").strip().lower() != "identity":
+    encodings = response.headers.get("content-encoding", "").lower().split(",")
+    if COMPRESSIONS & {encoding.strip() for encoding in encodings}:
         raise FetchFailed("The URL delivers the image in an encoding that was not requested.")
     length = response.headers.get("content-length", "")
     if length.isdecimal() and int(length) > max_bytes:

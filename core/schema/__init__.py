@@ -3,7 +3,7 @@
 Field names are those of the HTTP contract (docs/api.md). Models forbid unknown fields.
 """
 
-from core.schema.base import Strict, Unit
+from core.schema.base import Strict, Trimmed, Unit, Url
 from core.schema.edit import (
     Artifacts,
     Edit,
@@ -58,7 +58,9 @@ __all__ = [
     "StoredImage",
     "Strict",
     "Submission",
+    "Trimmed",
     "Unit",
+    "Url",
     "Urls",
     "WarningCode",
     "WebhookEvent",

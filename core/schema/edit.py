@@ -75,7 +75,7 @@ class Urls(Strict):
 
     self: str
     cancel: str
-    events: str
+    events: str = Field(description="signed: works without a key for an hour, as images' do")
 
 
 class Edit(Strict):

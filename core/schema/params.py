@@ -1,13 +1,14 @@
 """What a request may ask for: its parameters, and how a preset completes them."""
 
+import unicodedata
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from core.errors import UnknownPreset
-from core.schema.base import Strict, Unit
+from core.schema.base import Strict, Unit, Url
 
 
 class OutputFormat(StrEnum):
@@ -37,7 +38,25 @@ FINAL_EVENTS = (WebhookEvent.SUCCEEDED, WebhookEvent.FAILED, WebhookEvent.CANCEL
 
 # The presets themselves are the model's: its workers announce them.
 PresetName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
-Prompt = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
+
+# Letters and symbols by their category, but blank: Hangul fillers, the empty Braille cell, and what
+# stands for an object or a character that was lost.
+_BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800\ufffc\ufffd")
+
+
+def _check_words(text: str) -> str:
+    """Check that a text says something: it has a letter, a digit or a pictograph."""
+    kinds = (unicodedata.category(sign) for sign in text if sign not in _BLANK)
+    if not any(kind == "So" or kind[0] in "LN" for kind in kinds):
+        raise ValueError("Describe the picture in words.")
+    return text
+
+
+Prompt = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=1000),
+    AfterValidator(_check_words),
+]
 Metadata = Annotated[
     dict[
         Annotated[str, StringConstraints(min_length=1, max_length=512)],
@@ -77,7 +96,7 @@ class ParamsInput(Strict):
     quality: Annotated[int, Field(ge=1, le=100)] = 95
     artifacts: bool = Field(False, description="also images that show how the edit came about")
     previews: bool = Field(False, description="small images on the event stream while it is made")
-    webhook_url: Annotated[str, StringConstraints(max_length=2048)] | None = None
+    webhook_url: Url | None = None
     webhook_events: Annotated[list[WebhookEvent], Field(min_length=1)] = Field(
         default_factory=lambda: list(FINAL_EVENTS)
     )

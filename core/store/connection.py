@@ -92,12 +92,23 @@ def redis_errors() -> Iterator[None]:
             raise StoreFull("Redis is full; tell the service's operator.") from error
         raise StoreUnavailable("Redis does not answer; try again in a few seconds.") from error
     except UNREADABLE as error:
+        if isinstance(error, TypeError) and _is_wrong_call(error):
+            raise
         raise _damaged(error) from error
+
+
+def _is_wrong_call(error: TypeError) -> bool:
+    """Return whether the decorated function was called with wrong arguments: a bug of ours.
+
+    Then the traceback ends with the call: here, and in the decorator's wrapper.
+    """
+    return len(extract_tb(error.__traceback__)) == 2
 
 
 def _damaged(error: Exception) -> StoreDamaged:
     # The place in the code, not the value: its author must not write our log.
-    *_, place = extract_tb(error.__traceback__)[:2]
+    # After this module's and the decorator's.
+    *_, place = extract_tb(error.__traceback__)[:3]
     where = f"{Path(place.filename).name}:{place.lineno}"
     log.error("Redis holds a value that cannot be read", where=where, reason=type(error).__name__)
     return StoreDamaged("The service's own records are damaged; tell its operator.")

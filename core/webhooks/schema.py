@@ -33,6 +33,7 @@ class DeliveryError(StrEnum):
 
     TIMEOUT = "timeout"
     UNREACHABLE = "unreachable"
+    INVALID_ANSWER = "invalid_answer"  # it answered, but not in HTTP
     URL_NOT_ALLOWED = "url_not_allowed"
     EDIT_GONE = "edit_gone"
 

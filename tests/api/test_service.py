@@ -245,7 +245,7 @@ def test_one_line_a_request_and_the_edits_id_at_its_acceptance(
     assert accepted["request_id"] == first["request_id"] == "r-1"
     assert (first["method"], first["path"], first["status"]) == ("POST", "/v1/edits", 202)
     assert first["ms"] >= 0
-    assert (second["path"], second["status"]) == ("/v1/edits/a%0Ab", 404)
+    assert (second["path"], second["status"]) == ("/v1/edits/a%0Ab", 422)
 
 
 # --- starting up

@@ -6,12 +6,16 @@ from typing import Any
 import pytest
 import yaml
 
+from core.settings import Settings
 from tests.deploy.dockerfile import parse
 from tests.support.commands import ROOT
+from tests.support.doc_tables import rows
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+OURS = [SERVICES[name] for name in ("api", "housekeeper", "worker")]
 DOCKERFILES = ("Dockerfile.api", "Dockerfile.gpu")
+VARIABLE = re.compile(r"`([A-Z][A-Z0-9_]+)`")
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -26,6 +30,61 @@ def test_every_container_is_bounded_and_without_rights(name: str) -> None:
     assert service["mem_limit"]
     assert [mount.partition(":")[0] for mount in service["tmpfs"]] == ["/tmp"]
     assert not service.keys() & {"privileged", "cap_add", "pid", "ipc", "network_mode", "devices"}
+
+
+# What a container fixes, because the file itself decides it.
+FIXED = {
+    "BARET_HOST": {"api": "0.0.0.0"},  # noqa: S104 - inside its container
+    "BARET_TRUSTED_NETWORK": {"api": "true"},
+    "BARET_DATA_DIR": dict.fromkeys(("api", "housekeeper", "worker"), "/data"),
+    "REDIS_URL": dict.fromkeys(("api", "housekeeper", "worker"), "redis://redis:6379/0"),
+}
+API_ONLY = {
+    *("BARET_PUBLIC_URL", "BARET_CORS_ORIGINS", "FORWARDED_ALLOW_IPS", "BARET_QUEUE_LIMIT"),
+    *("BARET_REQUESTS_PER_MINUTE", "BARET_EDITS_PER_KEY"),
+}
+WORKER_ONLY = {
+    *("BARET_DEVICE", "BARET_DTYPE", "BARET_CONCURRENCY", "BARET_EDIT_TIMEOUT", "HF_TOKEN"),
+    *("BARET_INVERSION_CACHE_MB", "BARET_WORKER_METRICS_PORT"),
+}
+TABLE = [name for first, *_ in rows("deploy.md", "## Settings") for name in VARIABLE.findall(first)]
+
+
+def test_the_table_of_settings_is_read() -> None:
+    assert len(TABLE) > 30
+    assert {"BARET_PUBLIC_URL", "FORWARDED_ALLOW_IPS", "HF_TOKEN", "AWS_REGION"} <= set(TABLE)
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_every_setting_of_the_page_reaches_its_container(name: str) -> None:
+    if name == "BARET_PORT":  # the port on this machine; inside it is always the same
+        assert "${BARET_PORT:-8000}" in SERVICES["api"]["ports"][0]
+        return
+    containers = ["api", "housekeeper", "worker"]
+    if name in API_ONLY:
+        containers = ["api"]
+    elif name in WORKER_ONLY:
+        containers = ["worker"]
+    for container in FIXED.get(name, containers):
+        environment = SERVICES[container]["environment"]
+        if name in FIXED:
+            assert environment[name] == FIXED[name][container]
+        else:  # named alone, a variable is passed on if it is set
+            assert name in environment
+            assert environment[name] is None or environment[name].startswith(f"${{{name}:-")
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_a_container_has_the_same_defaults(name: str) -> None:
+    field = Settings.model_fields[name]
+    variable = str(field.validation_alias or f"BARET_{name.upper()}")
+    if variable in FIXED or name in ("log_format", "port"):  # JSON in containers
+        return
+    given = [service["environment"].get(variable) for service in OURS]
+    for text in filter(None, given):
+        default = text.removeprefix(f"${{{variable}:-").removesuffix("}")
+        settings = Settings(_env_file=None, **({variable: default} if default else {}))
+        assert getattr(settings, name) == getattr(Settings(_env_file=None), name), text
 
 
 def test_redis_is_reached_from_inside_alone() -> None:
@@ -53,7 +112,7 @@ def test_no_container_sees_the_host() -> None:
 def test_no_secret_is_written_into_the_files() -> None:
     for name in ("docker-compose.yml", *DOCKERFILES):
         text = (ROOT / name).read_text()
-        assert not re.search(r"(?i)(password|secret|token|api_?key)\s*[:=]\s*\S", text)
+        assert not re.search(r"(?i)(password|secret|token|api_?key)[ \t]*[:=][ \t]*[^\s#]", text)
         assert not re.search(r"://[^/\s]*:[^/\s]*@", text)
 
 

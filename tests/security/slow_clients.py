@@ -16,12 +16,13 @@ from core.settings import Settings
 from core.store.edits import EditStore
 from tests.support.api_app import serving
 
-HEAD_SECONDS, BODY_SECONDS, UNREAD_SECONDS = 1.0, 1.0, 1.0
+HEAD_SECONDS, IDLE_SECONDS, BODY_SECONDS, UNREAD_SECONDS = 1.0, 3.0, 1.0, 1.0
 CONNECTIONS = 60
 MB = 1024 * 1024
 ROOM = MB
 PATIENCE = ConnectionLimits(
     head_seconds=HEAD_SECONDS,
+    idle_seconds=IDLE_SECONDS,
     unread_seconds=UNREAD_SECONDS,
     unread_bytes=64 * 1024,
     unread_in_all=40 * MB,

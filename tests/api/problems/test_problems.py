@@ -144,7 +144,7 @@ def test_a_body_that_does_not_state_its_length_is_refused_while_it_comes(
         ({"params": {"seed": 1}, "seed": 1}, "/params/seed"),
         ({"image": None}, "/image"),
         ({"image": {}}, "/image"),
-        ({"image": "text"}, "/image"),
+        ({"image": 5}, "/image"),
         ({"image": {"url": "https://x.example", "base64": "aa"}}, "/image"),
         ({"image": {"url": "https://x.example", "size": 3}}, "/image/size"),
         ({"source": UNKNOWN_EDIT}, "/source"),
@@ -175,7 +175,7 @@ def test_a_wrong_field_is_named_by_its_place(
         ({"params": "[]"}, "/params"),
         ({"interpolation": "[0.5"}, "/interpolation"),
         ({"interpolation": "strong"}, "/interpolation"),
-        ({"webhook_events": "edit.failed"}, "/webhook_events"),
+        ({"webhook_events": "edit.exploded"}, "/webhook_events/0"),
         ({"params": '{"seed": 1}', "seed": "1"}, "/params/seed"),
         ({"stepps": "1"}, "/stepps"),
         ({"seed": ["1", "2"]}, "/seed"),
@@ -338,9 +338,9 @@ def test_another_callers_edit_is_not_found(
 @pytest.mark.parametrize(
     ("method", "path", "allow"),
     [
-        ("PUT", "/v1/edits", "GET, POST"),
-        ("DELETE", "/healthz", "GET"),
-        ("POST", "/v1/models", "GET"),
+        ("PUT", "/v1/edits", "GET, HEAD, POST"),
+        ("DELETE", "/healthz", "GET, HEAD"),
+        ("POST", "/v1/models", "GET, HEAD"),
     ],
 )
 def test_a_method_that_is_not_known_is_told_with_those_that_are(
