@@ -9,7 +9,7 @@ import struct
 import warnings
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import reduce
+from functools import lru_cache, reduce
 
 import pillow_heif
 from PIL import Image, ImageChops, ImageCms, ImageFile
@@ -203,8 +203,6 @@ def _apply(samples: _Samples, profile: bytes) -> Image.Image | None:
         color, low = color.convert("RGB"), low.convert("RGB") if low is not None else None
     if _SPACES.get(color.mode) != space:
         return None
-    if low is not None and color.mode == "L":
-        return _transform(_join(color, low), profile)
     if low is not None:
         color, profile = _to_srgb_curves(color, low, profile)
     return _transform(color, profile)
@@ -215,17 +213,19 @@ def _to_srgb_curves(
 ) -> tuple[Image.Image, bytes]:
     """Reduce samples of 16 bits to 8 that are as close as eyes need, and adapt their profile.
 
-    Under a linear profile, the upper bytes alone would have few steps in the shadows.
+    Under a linear profile, the upper bytes alone would have few steps in the shadows. A profile
+    without curves of its own (look-up tables) is left as it is.
     """
-    found = curves_and_colorants(profile)
+    found = ([profile], None) if high.mode == "L" else curves_and_colorants(profile)
     if found is None:
         return high, profile
     curves, colorants = found
-    ramp = Image.frombytes("I;16", (256, 256), struct.pack("<65536H", *range(65536)))
-    bands = []
-    for *pair, curve in zip(high.split(), low.split(), curves, strict=True):
-        levels = _transform(ramp, gray_profile(curve), gray_profile(srgb_curve())).tobytes()
-        bands.append(_join(*pair).convert("I").point(list(levels), "L"))
+    bands = [
+        _join(*pair).convert("I").point(_levels(curve), "L")
+        for *pair, curve in zip(high.split(), low.split(), curves, strict=True)
+    ]
+    if colorants is None:
+        return bands[0], gray_profile(srgb_curve())
     return Image.merge("RGB", bands), rgb_profile(colorants, srgb_curve())
 
 
@@ -233,11 +233,23 @@ def _join(high: Image.Image, low: Image.Image) -> Image.Image:
     return Image.frombytes("I;16", high.size, Image.merge("LA", (low, high)).tobytes())
 
 
-def _transform(image: Image.Image, profile: bytes, to: bytes = SRGB) -> Image.Image:
-    """Convert colours from a profile to another, or to sRGB."""
+@lru_cache(maxsize=1)  # all three channels usually have one curve
+def _levels(profile: bytes) -> list[int]:
+    """Return the 8-bit level of sRGB for each sample of 16 bits under a profile of gray."""
+    ramp = Image.frombytes("I;16", (256, 256), struct.pack("<65536H", *range(65536)))
+    source, target = (
+        ImageCms.ImageCmsProfile(io.BytesIO(one)) for one in (profile, gray_profile(srgb_curve()))
+    )
+    # Otherwise Little CMS would resample the curve, far too coarsely for shadows.
+    flags = ImageCms.Flags.NOOPTIMIZE
+    transform = ImageCms.buildTransform(source, target, "I;16", "L", flags=flags)
+    levels = ImageCms.applyTransform(ramp, transform)
+    return list(levels.tobytes()) if levels is not None else []
+
+
+def _transform(image: Image.Image, profile: bytes) -> Image.Image:
+    """Convert colours from a profile to sRGB."""
     source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-    target = ImageCms.ImageCmsProfile(io.BytesIO(to)) if to else ImageCms.createProfile("sRGB")
-    mode = "L" if to else "RGB"
-    transform = ImageCms.buildTransform(source, target, image.mode, mode)
-    converted = ImageCms.applyTransform(image, transform, inPlace=image.mode == mode)
+    transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), image.mode, "RGB")
+    converted = ImageCms.applyTransform(image, transform, inPlace=image.mode == "RGB")
     return image if converted is None else converted

@@ -34,7 +34,7 @@ def color_space_of(profile: bytes) -> bytes:
 
 
 def curves_and_colorants(profile: bytes) -> tuple[list[bytes], Matrix] | None:
-    """Return the curves' tags and the colorants of a profile that consists of them, else None."""
+    """Return the curves, as profiles of gray, and the colorants of a profile of them, else None."""
     tags = _tags(profile)
     if b"A2B0" in tags or any(tags.get(name, b"")[:4] != b"XYZ " for name in _COLORANTS):
         return None
@@ -42,7 +42,7 @@ def curves_and_colorants(profile: bytes) -> tuple[list[bytes], Matrix] | None:
         return None
     numbers = [struct.unpack(">3i", tags[name][8:20]) for name in _COLORANTS]
     red, green, blue = (tuple(number / 65536 for number in color) for color in numbers)
-    return [tags[name] for name in _CURVES], (red, green, blue)
+    return [gray_profile(tags[name]) for name in _CURVES], (red, green, blue)
 
 
 def curve_tag(curve: Curve) -> bytes:

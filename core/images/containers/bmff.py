@@ -28,7 +28,8 @@ class Item:
     kind_at: int  # place of the four bytes that state it
     sources: list[int] = field(default_factory=list)  # ids of the items that it is derived from
     properties: list[tuple[bytes, bytes]] = field(default_factory=list)  # kind and body
-    end: int = 0  # of its data in the file; 0: not in the file
+    start: int = 0  # of its data in the file
+    end: int = 0  # 0: not in the file
 
 
 @dataclass
@@ -193,6 +194,7 @@ def _read_places(data: bytes, box: Box, meta: Meta) -> None:
             reader.take(index_size)
             offset, length = reader.number(offset_size), reader.number(length_size)
             if item is not None and method == 0:
+                item.start = item.start or base + offset
                 item.end = max(item.end, base + offset + length)
 
 

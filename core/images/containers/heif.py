@@ -2,10 +2,12 @@
 
 import struct
 from fractions import Fraction
+from math import floor
 
 from core.errors import InvalidImage, UnsupportedImage
 from core.images.color.profiles import Cicp, cicp_profile
 from core.images.containers import bmff
+from core.images.containers.av1 import code_points
 from core.images.containers.still import ANIMATED, BROKEN, Box, StillImage
 
 # Kinds of coded images: Pillow's name of the decoder, and the major brand by which Pillow knows it.
@@ -23,6 +25,8 @@ STILL_BRANDS = frozenset(
     b"avif avis heic heim heis heix hevc hevx hevm hevs mif1 mif2 msf1 miaf "
     b"MA1A MA1B MiHA MiHB MiHE MiPr".split()
 )
+# Major brands of files that are to be played.
+_SEQUENCE_BRANDS = {b"avis", b"msf1", b"hevc", b"hevx", b"hevm", b"hevs"}
 # Brands by which libheif knows a file.
 _LIBHEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"mif1"}
 _METADATA = (b"Exif", b"mime", b"uri ")
@@ -31,15 +35,20 @@ _IGNORED = b"skip"
 
 def brands(data: bytes) -> set[bytes]:
     """Return all brands that a file states, the major one included."""
+    return {data[8:12], *_compatible_brands(data)}
+
+
+def _compatible_brands(data: bytes) -> set[bytes]:
     end = min(int.from_bytes(data[:4], "big"), len(data), 4096)
-    return {data[8:12], *(data[at : at + 4] for at in range(16, end - 3, 4))}
+    return {data[at : at + 4] for at in range(16, end - 3, 4)}
 
 
 def read_heif(data: bytes) -> StillImage:
     """Read a HEIC or AVIF: its primary image.
 
-    The kind of that item decides on the codec, whatever the brands say. Further stills behind it
-    (bursts, thumbnails, depth, gain maps) are passed over.
+    The kind of that item decides on the codec, whatever the brands say. Other stills (bursts,
+    thumbnails, depth, gain maps) are passed over. So is a track beside it, unless the major brand
+    says that the file is to be played, as browsers and libavif decide it.
 
     Raises:
         InvalidImage: it is cut off, broken or animated.
@@ -47,7 +56,7 @@ def read_heif(data: bytes) -> StillImage:
     """
     top = list(bmff.boxes(data, 0, len(data)))
     metas = [box for box in top if box.kind == b"meta"]
-    if _moves(data, top):
+    if (data[8:12] in _SEQUENCE_BRANDS or not metas) and _has_moving_track(data, top):
         raise InvalidImage(ANIMATED)
     if not metas:
         if any(box.kind == b"moov" for box in top) or not STILL_BRANDS & brands(data):
@@ -62,16 +71,20 @@ def read_heif(data: bytes) -> StillImage:
         raise InvalidImage(BROKEN)
     form, brand = _CODECS[coded.kind]
     colors = meta.properties(b"colr")
+    profiles = (*_icc(colors), *_nclx(colors))
+    if not profiles and form == "AVIF":
+        stated = code_points(data[coded.start : coded.end])
+        profiles = _from_code_points([stated] if stated else [])
     return StillImage(
         form,
         _for_decoder(data, top, meta, brand),
-        profiles=(*_icc(colors), *_nclx(colors)),
+        profiles=profiles,
         # libheif crops and turns; libavif reports its turns as an orientation.
         crop=_crop(meta) if form == "AVIF" else None,
     )
 
 
-def _moves(data: bytes, top: list[bmff.Box]) -> bool:
+def _has_moving_track(data: bytes, top: list[bmff.Box]) -> bool:
     """Return whether a track of images has several. A video beside a photo is another kind."""
     for moov in (box for box in top if box.kind == b"moov"):
         for track in bmff.find(data, moov, b"trak"):
@@ -89,16 +102,18 @@ def _icc(colors: list[bytes]) -> tuple[bytes, ...]:
 
 
 def _nclx(colors: list[bytes]) -> tuple[bytes, ...]:
-    # The decoder has applied matrix and range already.
-    return tuple(
-        profile
+    points = [
+        (int.from_bytes(body[4:6], "big"), int.from_bytes(body[6:8], "big"))
         for body in colors
         if body[:4] == b"nclx" and len(body) >= 10
-        for profile in cicp_profile(
-            Cicp(
-                int.from_bytes(body[4:6], "big"), int.from_bytes(body[6:8], "big"), full_range=True
-            )
-        )
+    ]
+    return _from_code_points(points)
+
+
+def _from_code_points(points: list[tuple[int, int]]) -> tuple[bytes, ...]:
+    # The decoder applies matrix and range.
+    return tuple(
+        profile for pair in points for profile in cicp_profile(Cicp(*pair, full_range=True))
     )
 
 
@@ -112,9 +127,9 @@ def _crop(meta: bmff.Meta) -> Box | None:
         return None
     width, height, right, down = map(Fraction, numbers[::2], numbers[1::2])
     full_width, full_height = struct.unpack(">II", sizes[0][4:12])
-    left = Fraction(full_width, 2) + right - width / 2
-    top = Fraction(full_height, 2) + down - height / 2
-    box = round(left), round(top), round(left + width), round(top + height)
+    left = floor(Fraction(full_width, 2) + right - width / 2)
+    top = floor(Fraction(full_height, 2) + down - height / 2)
+    box = left, top, left + floor(width), top + floor(height)
     inside = 0 <= box[0] < box[2] <= full_width and 0 <= box[1] < box[3] <= full_height
     return box if inside else None
 
@@ -123,8 +138,12 @@ def _for_decoder(data: bytes, top: list[bmff.Box], meta: bmff.Meta, brand: bytes
     """Return the file as its decoder knows it, each byte of the pixels in its place."""
     changed = bytearray(data)
     changed[8:12] = brand
-    if brand == b"heic" and not _LIBHEIF_BRANDS & brands(data) and data[:4] >= b"\0\0\0\x14":
+    listed = _compatible_brands(data)
+    if brand == b"heic" and listed and not _LIBHEIF_BRANDS & listed:
         changed[16:20] = brand
+    for box in top:
+        if box.kind == b"moov":  # a video beside the photo
+            changed[box.start + 4 : box.start + 8] = b"free"
     for item in meta.items.values():
         if item.kind in _METADATA:
             changed[item.kind_at : item.kind_at + 4] = _IGNORED
