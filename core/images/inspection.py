@@ -41,15 +41,12 @@ def inspect(data: bytes) -> InputImage:
     """
     still = read_still(data)
     image = open_pixels(still)
-    width, height = shown_size(still, image)
-    if min(width, height) < MIN_SIDE:
-        raise ImageOutOfRange(f"Each side must have at least {MIN_SIDE} pixels.")
-    if max(width, height) > MAX_ASPECT * min(width, height):
-        raise ImageOutOfRange("The aspect ratio must lie between 1:4 and 4:1.")
+    width, height = _check_sides(*shown_size(still, image))
     if still.format == "JPEG":
         image = _load_jpeg(still, image)
     else:
         load(image)
+        width, height = _check_sides(*shown_size(still, image))  # HEIF's header may be wrong
     render_corner(still, image)
     return InputImage(
         width=width,
@@ -66,6 +63,14 @@ def load_upright(data: bytes) -> Image.Image:
         InputImageError: as `inspect`, but for the size.
     """
     return render(read_still(data))
+
+
+def _check_sides(width: int, height: int) -> tuple[int, int]:
+    if min(width, height) < MIN_SIDE:
+        raise ImageOutOfRange(f"Each side must have at least {MIN_SIDE} pixels.")
+    if max(width, height) > MAX_ASPECT * min(width, height):
+        raise ImageOutOfRange("The aspect ratio must lie between 1:4 and 4:1.")
+    return width, height
 
 
 def _load_jpeg(still: StillImage, image: ImageFile.ImageFile) -> ImageFile.ImageFile:

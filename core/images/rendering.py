@@ -5,25 +5,19 @@ lay them on white, crop, turn.
 """
 
 import io
-import struct
 import warnings
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache, reduce
+from functools import reduce
 
 import pillow_heif
 from PIL import Image, ImageChops, ImageCms, ImageFile
 
 from core.errors import ImageTooLarge, InvalidImage
-from core.images.color.icc import (
-    color_space_of,
-    curves_and_colorants,
-    gray_profile,
-    rgb_profile,
-    srgb_curve,
-)
+from core.images.color.icc import color_space_of
 from core.images.color.profiles import SRGB
 from core.images.containers.still import BROKEN, UNREADABLE, StillImage, orientation_of
+from core.images.sixteen_bits import is_steep, reduce_to_eight_bits
 
 # A little above the largest images of what phones call 50 megapixels, 8192 × 6144.
 MAX_PIXELS = 50_500_000
@@ -98,7 +92,9 @@ def render(still: StillImage) -> Image.Image:
     image = open_pixels(still)
     load(image)
     orientation = _orientation(still, image)
-    rgb = _on_white(_samples(still, image, _low_bytes(still)), still)
+    samples = _samples(still, image, _low_bytes(still))
+    del image  # large
+    rgb = _on_white(samples, still)
     if still.crop is not None:
         rgb = rgb.crop(still.crop)
     transpose = _TRANSPOSES.get(orientation)
@@ -108,7 +104,7 @@ def render(still: StillImage) -> Image.Image:
 def render_corner(still: StillImage, image: Image.Image) -> None:
     """Convert a corner of decoded pixels: a profile that crashes its reader is to do so here."""
     corner = image.crop((0, 0, 8, 8))
-    _on_white(_samples(still, corner, corner if _has_low_bytes(still) else None), still)
+    _on_white(_samples(still, corner, corner if still.depth == 16 else None), still)
 
 
 def _orientation(still: StillImage, image: Image.Image) -> int:
@@ -144,17 +140,14 @@ def _samples(still: StillImage, image: Image.Image, low: Image.Image | None) -> 
 
 
 def _low_bytes(still: StillImage) -> Image.Image | None:
-    """Decode the lower bytes of colours of 16 bits, which Pillow has no mode for."""
-    if not _has_low_bytes(still):
+    """Decode the lower bytes of colours of 16 bits, if they can be seen or tell a colour apart."""
+    needed = still.transparent is not None or any(map(is_steep, still.profiles))
+    if still.depth != 16 or still.pairs or not needed:
         return None
     image = open_pixels(still)
     image.tile = [tile._replace(args=image.mode + ";16L") for tile in image.tile]
     load(image)
     return image
-
-
-def _has_low_bytes(still: StillImage) -> bool:
-    return still.depth == 16 and not still.pairs
 
 
 def _on_white(samples: _Samples, still: StillImage) -> Image.Image:
@@ -204,47 +197,8 @@ def _apply(samples: _Samples, profile: bytes) -> Image.Image | None:
     if _SPACES.get(color.mode) != space:
         return None
     if low is not None:
-        color, profile = _to_srgb_curves(color, low, profile)
+        color, profile = reduce_to_eight_bits(color, low, profile)
     return _transform(color, profile)
-
-
-def _to_srgb_curves(
-    high: Image.Image, low: Image.Image, profile: bytes
-) -> tuple[Image.Image, bytes]:
-    """Reduce samples of 16 bits to 8 that are as close as eyes need, and adapt their profile.
-
-    Under a linear profile, the upper bytes alone would have few steps in the shadows. A profile
-    without curves of its own (look-up tables) is left as it is.
-    """
-    found = ([profile], None) if high.mode == "L" else curves_and_colorants(profile)
-    if found is None:
-        return high, profile
-    curves, colorants = found
-    bands = [
-        _join(*pair).convert("I").point(_levels(curve), "L")
-        for *pair, curve in zip(high.split(), low.split(), curves, strict=True)
-    ]
-    if colorants is None:
-        return bands[0], gray_profile(srgb_curve())
-    return Image.merge("RGB", bands), rgb_profile(colorants, srgb_curve())
-
-
-def _join(high: Image.Image, low: Image.Image) -> Image.Image:
-    return Image.frombytes("I;16", high.size, Image.merge("LA", (low, high)).tobytes())
-
-
-@lru_cache(maxsize=1)  # all three channels usually have one curve
-def _levels(profile: bytes) -> list[int]:
-    """Return the 8-bit level of sRGB for each sample of 16 bits under a profile of gray."""
-    ramp = Image.frombytes("I;16", (256, 256), struct.pack("<65536H", *range(65536)))
-    source, target = (
-        ImageCms.ImageCmsProfile(io.BytesIO(one)) for one in (profile, gray_profile(srgb_curve()))
-    )
-    # Otherwise Little CMS would resample the curve, far too coarsely for shadows.
-    flags = ImageCms.Flags.NOOPTIMIZE
-    transform = ImageCms.buildTransform(source, target, "I;16", "L", flags=flags)
-    levels = ImageCms.applyTransform(ramp, transform)
-    return list(levels.tobytes()) if levels is not None else []
 
 
 def _transform(image: Image.Image, profile: bytes) -> Image.Image:

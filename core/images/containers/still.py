@@ -1,5 +1,6 @@
 """One still image inside a file: what a decoder must see of it, and how its pixels are meant."""
 
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -35,9 +36,11 @@ def orientation_of(blocks: Iterable[bytes]) -> int:
     """
     for block in blocks:
         try:
-            exif = Image.Exif()
-            exif.load(block)
-            orientation = int(exif.get(ExifTags.Base.Orientation, 0))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of whatever else is wrong with it
+                exif = Image.Exif()
+                exif.load(block)
+                orientation = int(exif.get(ExifTags.Base.Orientation, 0))
         except Exception:  # noqa: S112 - EXIF breaks in many ways; a broken one does not rotate
             continue
         if 1 <= orientation <= 8:
