@@ -1,7 +1,10 @@
 """Colours and transparency."""
 
+import base64
+
 import numpy as np
 
+from tests.support import crafted_images as crafted
 from tests.support import heif_files, png_files
 from tests.support.color_profiles import BLUE, GREEN, RED, colour_profile, gray_profile
 from tests.support.reported.row import (
@@ -37,6 +40,25 @@ def _one_bit_key() -> bytes:
     return png_files.encode_png(black, 1, png_files.GRAY, png_files.key_chunk(0))
 
 
+# The quadrants in 256 × 192, encoded by libavif, whose AV1 sequence header states Display P3.
+_AVIF_IN_P3 = (
+    "AAAAIGZ0eXBhdmlmAAAAAGF2aWZtaWYxbWlhZk1BMUEAAADybWV0YQAAAAAAAAAoaGRscgAAAAAAAAAAcGljdAAA"
+    "AAAAAAAAAAAAAGxpYmF2aWYAAAAADnBpdG0AAAAAAAEAAAAeaWxvYwAAAABEAAABAAEAAAABAAABGgAAAFQAAAAo"
+    "aWluZgAAAAAAAQAAABppbmZlAgAAAAABAABhdjAxQ29sb3IAAAAAamlwcnAAAABLaXBjbwAAABRpc3BlAAAAAAAA"
+    "AQAAAADAAAAAEHBpeGkAAAAAAwgICAAAAAxhdjFDgSAAAAAAABNjb2xybmNseAAMAA0ABoAAAAAXaXBtYQAAAAAA"
+    "AAABAAEEAQKDBAAAAFxtZGF0EgAKCTgd/+/YQwNBpDJFEZABhhhhALSD664t0lBhWxy2nsDFiPu1wNnFUGcGiFrR"
+    "5eUq3X2iCyDjNIQHO8M92OjgqtjGaV7sSuZQi0zR0RGY+TmG"
+)
+
+
+def _profile_in_parts(*numbers: int) -> bytes:
+    """Return a JPEG with a profile that swaps colours, its halves in this order."""
+    profile = colour_profile(GREEN, RED, BLUE)
+    halves = {1: profile[:200], 2: profile[200:]}
+    parts = [b"ICC_PROFILE\0" + bytes([number, 2]) + halves[number] for number in numbers]
+    return b"\xff\xd8" + b"".join(crafted.segment(0xE2, part) for part in parts) + jpeg()[2:]
+
+
 COLOURS = [
     Reported(
         "colour",
@@ -47,6 +69,14 @@ COLOURS = [
         _P3,
         source="AOMediaCodec/libavif/issues/1421",
     ),
+    Reported(
+        "colour",
+        "AVIF in P3 by its bitstream alone",
+        lambda: heif_files.with_properties(base64.b64decode(_AVIF_IN_P3), without=[b"colr"]),
+        _P3,
+        (256, 192),
+        source="AOMediaCodec/libavif/issues/6",
+    ),
     Reported("colour", "PNG in P3 by code points", lambda: png(png_files.cicp_chunk(12, 13)), _P3),
     Reported(
         "colour",
@@ -55,6 +85,16 @@ COLOURS = [
             png_files.cicp_chunk(1, 13), png_files.icc_chunk(colour_profile(GREEN, RED, BLUE))
         ),
     ),
+    Reported(
+        "colour",
+        "PNG whose black is at 16 and white at 235",
+        lambda: png(png_files.cicp_chunk(1, 13, full=False)),
+        # (sample - 16) * 255 / 219
+        ((214, 16, 16), (16, 168, 28), (28, 51, 214), (249, 226, 28)),
+    ),
+    Reported("colour", "JPEG with a profile in parts", lambda: _profile_in_parts(2, 1), SWAPPED),
+    Reported("colour", "JPEG with a part twice", lambda: _profile_in_parts(1, 1, 2), SWAPPED),
+    Reported("colour", "JPEG with a part missing", lambda: _profile_in_parts(1)),
     Reported("colour", "PNG with reserved code points", lambda: png(png_files.cicp_chunk(0, 3))),
     Reported(
         "colour",
