@@ -76,16 +76,17 @@ def _check_sides(width: int, height: int) -> tuple[int, int]:
 def _load_jpeg(still: StillImage, image: ImageFile.ImageFile) -> ImageFile.ImageFile:
     """Decode a JPEG. If pixels may be missing, decode it again with more data, which fills them.
 
-    libjpeg makes missing pixels up and says nothing. All data is read at an eighth of the size too:
-    half the time, a 64th of the memory. But fine detail of a progressive JPEG would not count, so a
-    file that does not state its end is decoded at full size.
+    libjpeg makes missing pixels up and says nothing. All data of a baseline JPEG is read at an
+    eighth of the size too: half the time, a 64th of the memory. But fine detail of a progressive
+    one would not count, nor the last rows of a file that does not state its end.
     """
     again = open_pixels(StillImage("JPEG", with_more_data(still.data)))
+    small = still.ended and "progressive" not in image.info
     for one in (image, again):
-        if still.ended:
+        if small:
             one.draft(None, (1, 1))
     load(image)
-    if still.ended and not _ends_evenly(image):
+    if small and not _ends_evenly(image):
         return image
     load(again)
     if ImageChops.difference(image, again).getbbox() is not None:

@@ -22,6 +22,9 @@ _MARKER = re.compile(rb"\xff[\x01-\xfe]", re.DOTALL)
 # name, name) and videos.
 _TRAILER = re.compile(rb"\0\0..[\x05-\x40]\0\0\0[A-Z][A-Za-z]+_|\0\0\0[\x08-\xff]ftyp", re.DOTALL)
 
+# Zeros at the end of a scan that stand for what was not written. Flat images end in some, too.
+_MIN_FILLING = 512
+
 _EXIF, _ICC = b"Exif\0\0", b"ICC_PROFILE\0"
 
 
@@ -67,10 +70,13 @@ def read_jpeg(data: bytes) -> StillImage:
 def with_more_data(jpeg: bytes) -> bytes:
     """Return a JPEG of `read_jpeg` with meaningless data behind its last scan.
 
-    A decoder passes over it if the scan is complete. If not, it takes it for pixels.
+    A decoder passes over it if the scan is complete. If not, it takes it for pixels; restart
+    markers, which continue the scan's own, let it go on after each interval.
     """
-    noise = bytes(i * i * 31 % 251 for i in range(2048))
-    return jpeg.removesuffix(EOI) + noise + EOI
+    noise = bytes(i * i * 31 % 251 for i in range(256))
+    last = max(range(8), key=lambda number: jpeg.rfind(bytes([0xFF, 0xD0 + number])))
+    markers = (bytes([0xFF, 0xD0 + (last + number) % 8]) for number in range(1, 17))
+    return jpeg.removesuffix(EOI) + noise + b"".join(one + noise for one in markers) + EOI
 
 
 def _is_pixels(segment: _Segment) -> bool:
@@ -117,9 +123,10 @@ def _without_trailer(segments: list[_Segment]) -> list[_Segment]:
         return segments
     last = segments[scans[-1]]
     trailer = _TRAILER.search(last.scan)
-    scan = (last.scan[: trailer.start()] if trailer else last.scan).rstrip(b"\0")
-    if scan.endswith(b"\xff"):  # its zero belongs to it
-        scan += b"\0"
+    scan = last.scan[: trailer.start()] if trailer else last.scan
+    written = len(scan.rstrip(b"\0"))
+    if len(scan) - written >= _MIN_FILLING:
+        scan = scan[: written + 4]  # a few may be its own
     return [*segments[: scans[-1]], _Segment(last.marker, last.body, scan)]
 
 
