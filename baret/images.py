@@ -25,59 +25,77 @@ _ORIENTATIONS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_PROFILED = ("L", "RGB", "RGBA", "CMYK")  # modes that a colour profile can describe
+_SPACES = {"GRAY": ("L", "I;16"), "RGB": ("RGB",), "CMYK": ("CMYK",)}  # modes of a profile's space
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
     """Convert an image to what people see: 8-bit sRGB, rotated as EXIF says, alpha on white.
 
-    The file's metadata are dropped.
+    Every mode takes the same path: what is transparent is split off before the colours are
+    converted. The file's metadata are dropped.
 
     Raises:
         ImageError: a mode that has no agreed meaning as a photo (32-bit float).
     """
-    image = _to_srgb(_upright(image))
     if image.mode == "F":
         raise ImageError("32-bit float images have no agreed range; send 8 or 16 bit.")
-    if image.mode.startswith("I"):  # 16 bit gray, also inside a 32-bit container
-        gray = np.asarray(image).astype(np.uint32)
-        image = Image.fromarray((gray.clip(0, 65535) // 257).astype(np.uint8), "L")
-    if image.has_transparency_data:
-        rgba = image.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, "white")
-        image = Image.alpha_composite(white, rgba)
-    rgb = image.convert("RGB")
+    image.load()  # a PNG's EXIF may follow its pixels
+    profile = image.info.get("icc_profile")
+    color, alpha = _split(_upright(image))
+    rgb = _to_srgb(color, profile) if profile else _to_eight_bits(color).convert("RGB")
+    if alpha is not None:
+        white = Image.new("RGB", rgb.size, "white")
+        white.paste(rgb, mask=alpha)
+        rgb = white
     rgb.info = {}
     return rgb
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    """Rotate or flip an image as its EXIF says.
+    """Rotate or flip an image as its EXIF says; XMP, which Pillow reads too, does not count.
 
     `ImageOps.exif_transpose` would write the rest of the EXIF again, and raise if it cannot.
     """
     try:
-        orientation = _ORIENTATIONS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+        exif = Image.Exif()
+        exif.load(image.info.get("exif", b""))
+        orientation = _ORIENTATIONS.get(exif.get(ExifTags.Base.Orientation, 1))
     except Exception:  # EXIF breaks in many ways; a broken one does not rotate
         orientation = None
     return image if orientation is None else image.transpose(orientation)
 
 
-def _to_srgb(image: Image.Image) -> Image.Image:
-    """Convert an image to sRGB if it has another colour profile that can be read."""
-    profile = image.info.get("icc_profile")
-    if profile and image.mode == "P":
-        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
-    if not profile or image.mode not in _PROFILED:
-        return image
-    mode = "RGBA" if image.mode == "RGBA" else "RGB"
+def _split(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+    """Return the colours (L, I;16, RGB or CMYK) and, if anything is transparent, the alpha."""
+    if image.mode.startswith("I"):  # 16 bit gray, also inside a 32-bit container
+        gray = np.asarray(image).astype(np.int64).clip(0, 65535).astype(np.uint16)
+        key = image.info.get("transparency")
+        mask = None if key is None else Image.fromarray((gray != key).astype(np.uint8) * 255)
+        return Image.fromarray(gray), mask
+    mode = "L" if image.mode in ("1", "L", "LA", "La") else "RGB"
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        return rgba.convert(mode), rgba.getchannel("A")
+    return image if image.mode == "CMYK" else image.convert(mode), None
+
+
+def _to_eight_bits(color: Image.Image) -> Image.Image:
+    if color.mode != "I;16":
+        return color
+    return Image.fromarray((np.asarray(color) // 257).astype(np.uint8))
+
+
+def _to_srgb(color: Image.Image, profile: bytes) -> Image.Image:
+    """Convert colours by their profile. One that is broken or unsuitable is passed over."""
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        srgb = ImageCms.createProfile("sRGB")
-        converted = ImageCms.profileToProfile(image, source, srgb, outputMode=mode)
+        if color.mode in _SPACES.get(source.profile.xcolor_space.strip(), ()):
+            srgb = ImageCms.createProfile("sRGB")
+            transform = ImageCms.buildTransform(source, srgb, color.mode, "RGB")
+            return ImageCms.applyTransform(color, transform) or color
     except (ImageCms.PyCMSError, OSError):
-        return image  # image viewers ignore a broken or unsuitable profile too
-    return converted or image
+        pass  # as image viewers do
+    return _to_eight_bits(color).convert("RGB")
 
 
 def working_size(width: int, height: int, *, area: int, multiple: int) -> tuple[int, int]:

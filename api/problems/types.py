@@ -81,7 +81,7 @@ IMAGE_TOO_LARGE = ProblemType(
     413,
     "image_too_large",
     "The image is too large",
-    "The limits are 20 MB and 50 megapixels. Make the image smaller.",
+    "The limits are 20 MB and 50.5 megapixels. Make the image smaller.",
 )
 UNSUPPORTED_MEDIA_TYPE = ProblemType(
     415,

@@ -1,23 +1,25 @@
-"""Validation and opening of images by content: the header first, then the pixels."""
+"""Validation of images by content: the header first, then the pixels."""
 
 import hashlib
-import io
-import warnings
-from contextlib import suppress
 
-import pillow_heif
-from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
+from PIL import Image, ImageChops, ImageFile
 
-from core.errors import (
-    ImageOutOfRange,
-    ImageTooLarge,
-    InvalidImage,
-    UnsupportedImage,
+from core.errors import ImageOutOfRange, InvalidImage
+from core.images.containers.jpeg import with_more_data
+from core.images.containers.read import MAX_BYTES, check_format, read_still
+from core.images.containers.still import BROKEN, StillImage
+from core.images.rendering import (
+    MAX_PIXELS,
+    load,
+    open_pixels,
+    render,
+    render_corner,
+    shown_size,
 )
 from core.schema import InputImage
 
-MAX_BYTES = 20 * 1024 * 1024
-MAX_PIXELS = 50_000_000
+__all__ = ["MAX_BYTES", "MAX_PIXELS", "check_format", "inspect", "load_upright"]
+
 MIN_SIDE = 32  # pixels
 MAX_ASPECT = 4.0
 
@@ -28,166 +30,72 @@ CONTENT_TYPES = {
     "HEIF": "image/heic",
     "AVIF": "image/avif",
 }
-# Major brands of ISO 14496-12 files that hold still images; others are videos.
-_STILL_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1", b"avif", b"avis")
-_UNSUPPORTED = "This is not a supported image format. Send JPEG, PNG, WebP, HEIC/HEIF or AVIF."
-_UNREADABLE = "The image's header cannot be read. Check that the file is complete."
-
-# EXIF's orientations except 1. ImageOps.exif_transpose would also rewrite the rest of the EXIF, and
-# raise if some of it cannot be written. `baret` has its own table: it knows nothing of the service,
-# and the service reads images without torch.
-_TRANSPOSES = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-
-pillow_heif.register_heif_opener()
-
-
-def check_format(data: bytes) -> None:
-    """Check the number of bytes and the first of them.
-
-    Raises:
-        InvalidImage: the data is empty.
-        ImageTooLarge: more than 20 MB.
-        UnsupportedImage: not one of the accepted formats.
-    """
-    if not data:
-        raise InvalidImage("The image is empty.")
-    if len(data) > MAX_BYTES:
-        raise ImageTooLarge(f"The image has {len(data)} bytes; the maximum is {MAX_BYTES}.")
-    if not _has_accepted_signature(data):
-        raise UnsupportedImage(_UNSUPPORTED)
-
-
-def open_image(data: bytes) -> Image.Image:
-    """Open an image without decoding its pixels.
-
-    Raises:
-        ImageTooLarge: more than 20 MB or 50 megapixels.
-        UnsupportedImage: not one of the accepted formats, by content.
-        InvalidImage: its header cannot be read, or it is animated.
-    """
-    check_format(data)
-    try:
-        with warnings.catch_warnings():
-            # Pillow warns about many pixels and broken EXIF; the limits below decide.
-            warnings.simplefilter("ignore")
-            image = Image.open(io.BytesIO(data), formats=tuple(CONTENT_TYPES))
-    except Image.DecompressionBombError as error:
-        raise ImageTooLarge(f"The image has more than {MAX_PIXELS} pixels.") from error
-    except UnidentifiedImageError as error:
-        if _may_be_still_image(data):
-            raise InvalidImage(_UNREADABLE) from error
-        raise UnsupportedImage(_UNSUPPORTED) from error
-    except Exception as error:  # codecs may raise anything on a broken header
-        raise InvalidImage(_UNREADABLE) from error
-    if image.width * image.height > MAX_PIXELS:
-        raise ImageTooLarge(
-            f"The image has {image.width}×{image.height} pixels; "
-            f"the maximum is {MAX_PIXELS} in total."
-        )
-    if image.format == "MPO":
-        # A JPEG with further images behind it (depth, gain map, preview), as phones write them.
-        # The first one is the photo.
-        image.format = "JPEG"
-    elif getattr(image, "n_frames", 1) > 1:
-        raise InvalidImage("The image is animated. Send a single frame.")
-    return image
 
 
 def inspect(data: bytes) -> InputImage:
     """Validate an image: the header first, then all of its data, so that none is missing.
 
     Raises:
-        InputImageError: as `open_image`; also ImageOutOfRange if a side is under 32 pixels, or
-            the image is more elongated than 4:1.
+        InputImageError: as `read_still` and `open_pixels`; also ImageOutOfRange if a side is under
+            32 pixels, or the image is more elongated than 4:1; InvalidImage if data is missing.
     """
-    image = open_image(data)
-    sides = image.size
-    if min(sides) < MIN_SIDE:
-        raise ImageOutOfRange(f"Each side must have at least {MIN_SIDE} pixels.")
-    if max(sides) > MAX_ASPECT * min(sides):
-        raise ImageOutOfRange("The aspect ratio must lie between 1:4 and 4:1.")
-    # All data of a JPEG is read at an eighth of its size too: half the time, a 64th of the memory.
-    # Other formats are decoded at full size.
-    image.draft(None, (1, 1))
-    _load(image)
-    _try_color_profile(image)
-    # Last: reading a PNG's EXIF reads its pixels too, and would swallow their errors.
-    width, height = reversed(sides) if _orientation(image) in (5, 6, 7, 8) else sides
+    still = read_still(data)
+    image = open_pixels(still)
+    width, height = _check_sides(*shown_size(still, image))
+    if still.format == "JPEG":
+        image = _load_jpeg(still, image)
+    else:
+        load(image)
+        width, height = _check_sides(*shown_size(still, image))  # HEIF's header may be wrong
+    render_corner(still, image)
     return InputImage(
         width=width,
         height=height,
-        content_type=CONTENT_TYPES[image.format or ""],
+        content_type=CONTENT_TYPES[still.format],
         sha256=hashlib.sha256(data).hexdigest(),
     )
 
 
 def load_upright(data: bytes) -> Image.Image:
-    """Decode the whole image, rotate it as EXIF says and apply its palette.
+    """Decode the whole image as people see it: 8-bit sRGB, upright, transparency on white.
 
     Raises:
-        InputImageError: as `open_image`; also if the image is truncated or broken.
+        InputImageError: as `inspect`, but for the size.
     """
-    image = open_image(data)
-    _load(image)
-    transpose = _TRANSPOSES.get(_orientation(image))
-    if transpose is not None:
-        image = image.transpose(transpose)
-    if image.mode in ("P", "PA"):
-        return image.convert("RGBA" if image.has_transparency_data else "RGB")
+    return render(read_still(data))
+
+
+def _check_sides(width: int, height: int) -> tuple[int, int]:
+    if min(width, height) < MIN_SIDE:
+        raise ImageOutOfRange(f"Each side must have at least {MIN_SIDE} pixels.")
+    if max(width, height) > MAX_ASPECT * min(width, height):
+        raise ImageOutOfRange("The aspect ratio must lie between 1:4 and 4:1.")
+    return width, height
+
+
+def _load_jpeg(still: StillImage, image: ImageFile.ImageFile) -> ImageFile.ImageFile:
+    """Decode a JPEG. If pixels may be missing, decode it again with more data, which fills them.
+
+    libjpeg makes missing pixels up and says nothing. All data of a baseline JPEG is read at an
+    eighth of the size too: half the time, a 64th of the memory. But fine detail of a progressive
+    one would not count, nor the last rows of a file that does not state its end.
+    """
+    again = open_pixels(StillImage("JPEG", with_more_data(still.data)))
+    small = still.ended and "progressive" not in image.info
+    for one in (image, again):
+        if small:
+            one.draft(None, (1, 1))
+    load(image)
+    if small and not _ends_evenly(image):
+        return image
+    load(again)
+    if ImageChops.difference(image, again).getbbox() is not None:
+        raise InvalidImage(BROKEN)
     return image
 
 
-def _load(image: Image.Image) -> None:
-    try:
-        image.load()
-    except Exception as error:  # codecs may raise anything on broken data
-        raise InvalidImage("The image cannot be decoded; it is truncated or broken.") from error
-    if image.mode in ("P", "PA") and image.palette is None:
-        raise InvalidImage("The image cannot be decoded; its palette is missing.")
-
-
-def _try_color_profile(image: Image.Image) -> None:
-    """Apply the color profile to a corner, as a worker will to the whole image.
-
-    Workers ignore a profile that cannot be applied. One that crashes its reader must do so here,
-    in the sandbox.
-    """
-    profile = image.info.get("icc_profile")
-    if not profile:
-        return
-    corner = image.crop((0, 0, 8, 8))
-    if corner.mode == "P":
-        corner = corner.convert("RGB")
-    with suppress(Exception):
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        srgb = ImageCms.createProfile("sRGB")
-        ImageCms.profileToProfile(corner, source, srgb, outputMode="RGB")
-
-
-def _orientation(image: Image.Image) -> int:
-    """Return EXIF's orientation, from 1 (upright) to 8."""
-    try:
-        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except Exception:  # broken EXIF is no reason to refuse the image
-        return 1
-
-
-def _has_accepted_signature(data: bytes) -> bool:
-    return (
-        data.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"))
-        or (data[:4] == b"RIFF" and data[8:12] == b"WEBP")
-        or data[4:8] == b"ftyp"
-    )
-
-
-def _may_be_still_image(data: bytes) -> bool:
-    """Return whether a file that cannot be opened is a broken image, not a video."""
-    return data[4:8] != b"ftyp" or data[8:12] in _STILL_BRANDS
+def _ends_evenly(image: Image.Image) -> bool:
+    """Return whether the last two pixels are the same, as all that libjpeg makes up are."""
+    width, height = image.size
+    last = image.crop((max(width - 2, 0), height - 1, width, height))
+    return all(low == high for low, high in (band.getextrema() for band in last.split()))

@@ -58,22 +58,14 @@ class DecoderSandbox:
         return InputImage.model_validate_json(header)
 
     def decode(self, data: bytes) -> Image.Image:
-        """Decode the whole image, upright, with its color profile and no other metadata. Blocks.
+        """Run `core.images.inspection.load_upright` in the sandbox: RGB without metadata. Blocks.
 
         Raises:
             InputImageError, DecoderUnavailable: as `inspect`.
         """
         check_format(data)
-        reply, profile, pixels = self._run(_decode, data, MAX_BYTES, 4 * MAX_PIXELS)
-        header = json.loads(reply)
-        image = Image.frombytes(header["mode"], tuple(header["size"]), pixels)
-        transparency = header["transparency"]
-        if profile:
-            image.info["icc_profile"] = profile
-        if transparency is not None:
-            per_color = isinstance(transparency, list)
-            image.info["transparency"] = tuple(transparency) if per_color else transparency
-        return image
+        reply, pixels = self._run(_decode, data, 3 * MAX_PIXELS)
+        return Image.frombytes("RGB", tuple(json.loads(reply)["size"]), pixels)
 
     def _run(self, task: Task, data: bytes, *max_sizes: int) -> list[bytes]:
         """Run a task in the sandbox; return its header and one message per maximum size."""
@@ -169,9 +161,7 @@ def _inspect(data: bytes, pipe: Connection) -> None:
 
 def _decode(data: bytes, pipe: Connection) -> None:
     image = load_upright(data)
-    transparency = image.info.get("transparency")
-    _send(pipe, mode=image.mode, size=image.size, transparency=transparency)
-    pipe.send_bytes(image.info.get("icc_profile") or b"")
+    _send(pipe, size=image.size)
     pipe.send_bytes(image.tobytes())
 
 

@@ -6,7 +6,7 @@ from PIL import Image
 
 from baret.errors import ImageError
 from baret.images import psnr, to_image, to_pixels, to_rgb, working_size
-from tests.support.color_profiles import BLUE, GREEN, RED, colour_profile
+from tests.support.color_profiles import BLUE, GREEN, RED, colour_profile, gray_profile
 from tests.support.crafted_images import unwritable_exif
 
 
@@ -134,3 +134,33 @@ def test_a_profile_of_another_kind_than_the_picture_is_passed_over():
     gray = gradient().convert("L")
     tagged = through(gray, "PNG", icc_profile=colour_profile(RED, GREEN, BLUE))
     assert to_rgb(tagged).tobytes() == gray.convert("RGB").tobytes()
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "I;16"])
+def test_a_profile_gives_gray_the_same_tones_in_every_mode(mode):
+    gray = gradient().convert("L")
+    deep = Image.fromarray(np.asarray(gray).astype(np.uint16) * 257)
+    image = deep if mode == "I;16" else gray.convert(mode)
+    shown = to_rgb(through(image, "PNG", icc_profile=gray_profile(1.0)))
+    wanted = to_rgb(through(gray, "PNG", icc_profile=gray_profile(1.0)))
+    bright = np.asarray(gray) > 40  # Little CMS is coarse in the shadows of 16 bits
+    assert np.abs(np.asarray(shown).astype(int) - np.asarray(wanted))[bright].max() <= 2
+    assert np.asarray(shown)[20, 24, 0] > np.asarray(gray)[20, 24] + 30
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "I;16"])
+def test_a_transparent_colour_is_white_under_a_profile_too(mode):
+    image = gradient().convert("L") if mode == "L" else gradient()
+    profile = gray_profile(1.0) if mode != "RGB" else colour_profile(GREEN, RED, BLUE)
+    if mode == "I;16":
+        image = Image.fromarray(np.asarray(gradient().convert("L")).astype(np.uint16) * 257)
+    key = image.getpixel((0, 0))
+    rgb = to_rgb(through(image, "PNG", transparency=key, icc_profile=profile))
+    assert rgb.getpixel((0, 0)) == (255, 255, 255)
+    assert rgb.getpixel((30, 30)) != (255, 255, 255)
+
+
+def test_an_orientation_in_xmp_does_not_rotate():
+    xmp = b'<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/>'
+    photo = through(gradient(), "WEBP", lossless=True, xmp=xmp)
+    assert to_rgb(photo).size == gradient().size

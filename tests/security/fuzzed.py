@@ -1,13 +1,10 @@
 """What happens to a mutant that is judged and decoded in a process as the service starts it."""
 
-import io
 import json
 import resource
 import signal
 import time
 from multiprocessing.connection import Connection
-
-from PIL import ImageCms
 
 from core.errors import InputImageError
 from core.images import sandbox
@@ -62,21 +59,4 @@ def _look(data: bytes) -> dict[str, object]:
         return {"outcome": "differs", "why": repr(error)}
     if image.size != (judged.width, judged.height):
         return {"outcome": "differs", "why": f"{image.size}, judged {judged}"}
-    try:
-        _convert(image)
-    except BaseException as error:
-        return {"outcome": "escaped", "why": repr(error)}
     return {"outcome": "served"}
-
-
-def _convert(image: object) -> None:
-    """Convert as `baret.images.to_rgb` does, which would import torch."""
-    profile = image.info.get("icc_profile")  # type: ignore[attr-defined]
-    if not profile:
-        return
-    try:
-        given = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        srgb = ImageCms.createProfile("sRGB")
-        ImageCms.profileToProfile(image, given, srgb, outputMode="RGB")  # type: ignore[arg-type]
-    except (ImageCms.PyCMSError, OSError):
-        return

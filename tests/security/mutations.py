@@ -7,12 +7,22 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 from PIL import Image
 
 from tests.support import crafted_images as crafted
+from tests.support import png_files
 from tests.support.color_profiles import BLUE, GREEN, RED, colour_profile
+from tests.support.heif_files import clap, nclx, with_properties
 
 Parts = list[bytes]
+
+# A crop of a picture of 128 × 96, a turn, and HDR.
+_PROPERTIES = [
+    (b"clap", clap((128, 96), (32, 0, 128, 64))),
+    (b"irot", b"\1"),
+    (b"colr", nclx(9, 16)),
+]
 
 _NUMBERS = (0, 1, 2, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 
@@ -31,6 +41,13 @@ def detailed(form: str, *, mode: str = "RGB", **save: object) -> bytes:
     file = io.BytesIO()
     noise.resize((128, 96)).convert(mode).save(file, form, **save)
     return file.getvalue()
+
+
+def deep_png() -> bytes:
+    """Return a PNG of 16 bits with linear light and a transparent colour."""
+    samples = np.random.default_rng(0).integers(0, 65536, (32, 48, 3))
+    chunks = [png_files.gamma_chunk(1.0), png_files.key_chunk(*map(int, samples[0, 0]))]
+    return png_files.encode_png(samples, 16, png_files.RGB, *chunks)
 
 
 def seeds() -> dict[str, list[bytes]]:
@@ -58,6 +75,7 @@ def seeds() -> dict[str, list[bytes]]:
             detailed("PNG", **told),
             detailed("PNG", mode="P", transparency=0, bits=4),
             crafted.animated("PNG"),
+            deep_png(),
         ],
         "WEBP": [
             *(
@@ -72,11 +90,13 @@ def seeds() -> dict[str, list[bytes]]:
             *(detailed("HEIF", mode=mode) for mode in ("L", "RGB", "RGBA")),
             detailed("HEIF", **told),
             crafted.animated("HEIF"),
+            with_properties(detailed("HEIF"), *_PROPERTIES, without=[b"colr"]),
         ],
         "AVIF": [
             *(detailed("AVIF", mode=mode) for mode in ("L", "RGB", "RGBA")),
             detailed("AVIF", **told),
             crafted.animated("AVIF"),
+            with_properties(detailed("AVIF"), *_PROPERTIES, without=[b"colr"]),
         ],
     }
 

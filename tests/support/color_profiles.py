@@ -12,17 +12,25 @@ BLUE = (0.1431, 0.0606, 0.7141)
 _WHITE = (0.9642, 1.0, 0.8249)  # D50
 
 
-def colour_profile(red: Colour, green: Colour, blue: Colour) -> bytes:
-    """Return a display's profile: these colorants (XYZ under D50), a gamma of 2.2."""
-    gamma = b"curv" + bytes(4) + struct.pack(">IH", 1, round(2.2 * 256)) + bytes(2)
-    tags = {
-        b"rXYZ": _xyz(red),
-        b"gXYZ": _xyz(green),
-        b"bXYZ": _xyz(blue),
+def colour_profile(red: Colour, green: Colour, blue: Colour, *, gamma: float = 2.2) -> bytes:
+    """Return a display's profile: these colorants (XYZ under D50), a gamma."""
+    colorants = {b"rXYZ": _xyz(red), b"gXYZ": _xyz(green), b"bXYZ": _xyz(blue)}
+    curves = dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), _curve(gamma))
+    return _profile(b"RGB ", colorants | curves)
+
+
+def gray_profile(gamma: float) -> bytes:
+    """Return the profile of gray with a gamma."""
+    return _profile(b"GRAY", {b"kTRC": _curve(gamma)})
+
+
+def _curve(gamma: float) -> bytes:
+    return b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256)) + bytes(2)
+
+
+def _profile(space: bytes, tags: dict[bytes, bytes]) -> bytes:
+    tags = tags | {
         b"wtpt": _xyz(_WHITE),
-        b"rTRC": gamma,
-        b"gTRC": gamma,
-        b"bTRC": gamma,
         b"desc": b"desc" + bytes(4) + struct.pack(">I", 2) + b"t\0" + bytes(78),
     }
     at = 128 + 4 + 12 * len(tags)
@@ -31,8 +39,8 @@ def colour_profile(red: Colour, green: Colour, blue: Colour) -> bytes:
         table += name + struct.pack(">II", at + len(bodies), len(body))
         bodies += body
     size = struct.pack(">I", 128 + len(table) + len(bodies))
-    header = size + bytes(4) + bytes.fromhex("02400000") + b"mntrRGB XYZ " + bytes(12) + b"acsp"
-    header += bytes(28) + _fixed(_WHITE)
+    header = size + bytes(4) + bytes.fromhex("02400000") + b"mntr" + space + b"XYZ " + bytes(12)
+    header += b"acsp" + bytes(28) + _fixed(_WHITE)
     return header.ljust(128, b"\0") + table + bodies
 
 

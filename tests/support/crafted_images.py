@@ -119,7 +119,7 @@ def sized_by_ispe(form: str, width: int, height: int) -> bytes:
 def oversized() -> Iterator[bytes]:
     """Yield pictures whose headers state too large a size."""
     yield jpeg_sized(65_500, 65_500)
-    yield jpeg_sized(10_000, 5_001)
+    yield jpeg_sized(10_000, 5_051)
     yield webp(b"VP8L", b"\x2f" + struct.pack("<I", 0x0FFFFFFF) + bytes(100))
     yield webp(b"VP8 ", b"\x30\x01\x00\x9d\x01\x2a\xff\x3f\xff\x3f" + bytes(100))
     yield webp(b"VP8X", bytes(4) + b"\xff" * 6)

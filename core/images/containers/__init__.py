@@ -1,0 +1,1 @@
+"""What a file says about its image, read without a codec: one module per container."""
