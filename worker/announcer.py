@@ -16,12 +16,7 @@ log = get_logger(__name__)
 def describe_model(editor: Editor, name: str) -> Model:
     """Return what the front end shows of a model, with the defaults it fills requests in with."""
     presets = {
-        name: PresetValues(
-            interpolation=values.strength,
-            self_attention_until=values.self_attention_until,
-            cross_attention_until=values.cross_attention_until,
-        )
-        for name, values in PRESETS.items()
+        name: PresetValues.model_validate(values._asdict()) for name, values in PRESETS.items()
     }
     size = editor.model.native_size
     defaults = Params.resolve(ParamsInput(preset=EditOptions().preset), presets)

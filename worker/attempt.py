@@ -99,7 +99,8 @@ class EditAttempt:
     def _preview(self, preview: Preview, share: float, size: tuple[int, int]) -> dict[str, Any]:
         """Return the data of a `preview` event."""
         return {
-            "interpolation": preview.strength,
+            "strength": preview.strength,
+            "interpolation": preview.strength,  # its former name
             "progress": share,
             "image": self.encoder.preview_uri(preview.image, size),
         }

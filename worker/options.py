@@ -10,7 +10,7 @@ def edit_options(params: Params) -> EditOptions:
     These have the values of the preset already.
     """
     return EditOptions(
-        strength=params.interpolations,
+        strength=params.strengths,
         self_attention_until=params.self_attention_until,
         cross_attention_until=params.cross_attention_until,
         guidance_scale=params.guidance_scale,

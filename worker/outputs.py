@@ -51,7 +51,7 @@ class ImageEncoder:
         form: OutputFormat,
         *,
         quality: int,
-        interpolation: float | None = None,
+        strength: float | None = None,
     ) -> EncodedImage:
         """Encode an image.
 
@@ -60,12 +60,12 @@ class ImageEncoder:
             name: without extension, unique within the edit.
             form: PNG is lossless; WebP and JPEG take `quality`.
             quality: 1–100.
-            interpolation: of an output; None for artifacts.
+            strength: of an output; None for artifacts.
         """
         data = self.marking.encode(image, form, quality=quality, model=self.model)
         stored = StoredImage(
             name=f"{name}.{form.value}",
-            interpolation=interpolation,
+            strength=strength,
             width=image.width,
             height=image.height,
             content_type=form.content_type,
@@ -82,7 +82,7 @@ class ImageEncoder:
                 output_stem(attempt, i),
                 params.output_format,
                 quality=params.quality,
-                interpolation=output.strength,
+                strength=output.strength,
             )
             for i, output in enumerate(edited.outputs)
         ]

@@ -7,11 +7,13 @@ from core.schema import Params
 _ID = "edit_019ab1f27c3a7d4e8a55c0de12345678"
 _HOME = f"https://photos.example/v1/edits/{_ID}"
 
-_PARAMS = Params(
-    preset="non_rigid",
-    interpolation=0.7,
-    self_attention_until=0.4,
-    cross_attention_until=0.6,
+_PARAMS = Params.model_validate(
+    {
+        "preset": "non_rigid",
+        "strength": 0.7,
+        "self_attention_until": 0.4,
+        "cross_attention_until": 0.6,
+    }
 ).model_dump(mode="json")
 
 QUEUED: dict[str, Any] = {
@@ -62,6 +64,7 @@ EDIT: dict[str, Any] = {
     "eta_seconds": None,
     "outputs": [
         {
+            "strength": 0.7,
             "interpolation": 0.7,
             "url": f"https://photos.example/v1/files/{_ID}/output-0.png?expires=…&signature=…",
             "width": 640,

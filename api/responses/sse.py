@@ -6,7 +6,7 @@ from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from pydantic import BaseModel, Field
 
 from core.errors import StoreUnavailable
-from core.schema import Edit, EditStatus, Stage, Unit
+from core.schema import Edit, EditStatus, FormerName, Stage, Unit
 from core.store.events import Event
 from core.telemetry.logs import get_logger
 
@@ -33,7 +33,8 @@ class ProgressEvent(BaseModel):
 class PreviewEvent(BaseModel):
     """`preview`: an output in the making, if the edit was created with `previews`."""
 
-    interpolation: Unit = Field(description="of the output")
+    strength: Unit = Field(description="of the output")
+    interpolation: FormerName[Unit]
     progress: Unit
     image: str = Field(description="`data:image/webp;base64,…`, at most 96 pixels a side")
 

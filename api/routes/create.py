@@ -25,7 +25,7 @@ _WAIT = re.compile(r'(?:^|,)\s*wait\s*=\s*"?(\d{1,9})"?\s*(?:[,;]|$)', re.IGNORE
 EXAMPLE: dict[str, Any] = {
     "image": {"url": "https://pictures.example/dog.jpg"},
     "prompt": "a dog that jumps over a fence",
-    "params": {"preset": "non_rigid", "interpolation": [0.5, 0.7]},
+    "params": {"preset": "non_rigid", "strength": [0.5, 0.7]},
     "metadata": {"order": "1234"},
 }
 

@@ -26,7 +26,12 @@ EXAMPLES: list[tuple[str, str, dict[str, Any]]] = [
     (
         "1767605419020-0",
         "preview",
-        {"interpolation": 0.7, "progress": 0.88, "image": "data:image/webp;base64,UklGR…"},
+        {
+            "strength": 0.7,
+            "interpolation": 0.7,
+            "progress": 0.88,
+            "image": "data:image/webp;base64,UklGR…",
+        },
     ),
     ("1767605421730-0", "done", {"status": "succeeded", "edit": EDIT}),
 ]

@@ -30,7 +30,10 @@ async def get_image(
     edit_id: str,
     services: ServicesDep,
     caller: CallerNameDep,
-    interpolation: Annotated[float | None, Query(description="default: the first output")] = None,
+    strength: Annotated[float | None, Query(description="default: the first output")] = None,
+    interpolation: Annotated[
+        float | None, Query(description="the former name of `strength`", deprecated=True)
+    ] = None,
     form: Annotated[
         OutputFormat | None, Query(alias="format", description="default: by `Accept`")
     ] = None,
@@ -38,7 +41,7 @@ async def get_image(
 ) -> Response:
     """Download an output, in the encoding that you prefer."""
     record = await run_in_threadpool(services.store.get, edit_id, caller=caller)
-    image = _output(record, interpolation)
+    image = _output(record, interpolation if strength is None else strength)
     data = await run_in_threadpool(services.images.get, edit_id, image.name)
     if data is None:
         raise AddressUnknown("This image no longer exists.")
@@ -60,10 +63,10 @@ async def get_image(
     return Response(data, media_type=sent_type(accept, form.content_type), headers=headers)
 
 
-def _output(record: Record, interpolation: float | None) -> StoredImage:
+def _output(record: Record, strength: float | None) -> StoredImage:
     if record.status is not EditStatus.SUCCEEDED or record.result is None:
         raise NotFinished(f"The edit is {record.status}; only a succeeded edit has images.")
     for image in record.result.outputs:
-        if interpolation is None or math.isclose(image.interpolation or 0, interpolation):
+        if strength is None or math.isclose(image.strength or 0, strength):
             return image
-    raise AddressUnknown("The edit has no output of this interpolation; `outputs` lists them.")
+    raise AddressUnknown("The edit has no output of this strength; `outputs` lists them.")

@@ -21,6 +21,7 @@ EXAMPLE: dict[str, Any] = {
     "default_parameters": {"num_inference_steps": 20, "guidance_scale": 3.0},
     "presets": {
         "non_rigid": {
+            "strength": 0.7,
             "interpolation": 0.7,
             "self_attention_until": 0.4,
             "cross_attention_until": 0.6,

@@ -20,7 +20,7 @@ from core.schema import FieldError, Metadata, ParamsInput, Prompt, Strict, Trimm
 # Form fields that hold JSON text.
 JSON_FIELDS = ("metadata", "params")
 # Form fields that may be lists: one JSON text, or a part for each value.
-LIST_FIELDS = ("interpolation", "webhook_events")
+LIST_FIELDS = ("strength", "interpolation", "webhook_events")
 
 MAX_ERRORS = 32  # reported for one request
 MAX_TEXT_BYTES = 1024 * 1024  # of a form's field
@@ -116,7 +116,7 @@ class ParsedSubmission:
         self.upload = None
 
 
-_KNOWN = {*CreateEditRequest.model_fields, "params"}
+_KNOWN = {*CreateEditRequest.model_fields, "params", "interpolation"}
 
 
 @dataclass(frozen=True)
@@ -224,7 +224,7 @@ def _flatten(body: dict[str, Any]) -> tuple[dict[str, Any], set[str], list[Field
     Returns:
         The fields, the names of those that were in `params`, and what is wrong there.
     """
-    known = ParamsInput.model_fields.keys()
+    known = {*ParamsInput.model_fields, "interpolation"}
     outer = _given({name: value for name, value in body.items() if name != "params"})
     inner = {} if body.get("params") is None else body["params"]
     if not isinstance(inner, dict):

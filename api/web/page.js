@@ -52,9 +52,9 @@ for (const name of ["dragover", "dragleave", "drop"]) {
   });
 }
 
-$("manual").addEventListener("change", () => ($("interpolation").disabled = !$("manual").checked));
-$("interpolation").addEventListener("input", () => {
-  $("strength").textContent = Number($("interpolation").value).toFixed(2);
+$("manual").addEventListener("change", () => ($("strength").disabled = !$("manual").checked));
+$("strength").addEventListener("input", () => {
+  $("strength_value").textContent = Number($("strength").value).toFixed(2);
 });
 
 $("edit-form").addEventListener("submit", async (event) => {
@@ -97,7 +97,7 @@ function formData() {
   form.append("prompt", $("prompt").value);
   form.append("preset", $("preset").value);
   form.append("previews", "true");
-  if ($("manual").checked) form.append("interpolation", $("interpolation").value);
+  if ($("manual").checked) form.append("strength", $("strength").value);
   return form;
 }
 

@@ -29,7 +29,9 @@ MODEL = Model(
     licence="Apache-2.0",
     default_parameters={},
     presets={
-        "auto": PresetValues(interpolation=0.7, self_attention_until=0.4, cross_attention_until=0.6)
+        "auto": PresetValues(
+            strength=0.7, interpolation=0.7, self_attention_until=0.4, cross_attention_until=0.6
+        )
     },
 )
 STARTUP_TIMEOUT = 60.0  # seconds until the API responds
@@ -84,7 +86,7 @@ class Service:
         self.files.put(claim.id, "output-0.jpeg", output)
         image = StoredImage(
             name="output-0.jpeg",
-            interpolation=0.7,
+            strength=0.7,
             width=64,
             height=64,
             content_type="image/jpeg",

@@ -3,7 +3,7 @@
 Field names are those of the HTTP contract (docs/api.md). Models forbid unknown fields.
 """
 
-from core.schema.base import Strict, Trimmed, Unit, Url
+from core.schema.base import FormerName, Strict, Trimmed, Unit, Url
 from core.schema.edit import (
     Artifacts,
     Edit,
@@ -39,6 +39,7 @@ __all__ = [
     "EditStatus",
     "EditWarning",
     "FieldError",
+    "FormerName",
     "InputImage",
     "Metadata",
     "Metrics",

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from core.schema.base import Strict, Unit
+from core.schema.base import FormerName, ShowsStrength, Strict, Unit
 from core.schema.params import Params
 from core.schema.status import EditStatus, Stage
 
@@ -20,10 +20,11 @@ class InputImage(Strict):
     sha256: str
 
 
-class Output(Strict):
+class Output(ShowsStrength):
     """One edited image."""
 
-    interpolation: float
+    strength: float
+    interpolation: FormerName[float]
     url: str
     width: int
     height: int

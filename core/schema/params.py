@@ -5,10 +5,19 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from core.errors import UnknownPreset
-from core.schema.base import Strict, Unit, Url
+from core.schema.base import (
+    STRENGTH_NAMES,
+    FormerName,
+    ShowsStrength,
+    Strict,
+    Unit,
+    Url,
+    both_names,
+    one_strength,
+)
 
 
 class OutputFormat(StrEnum):
@@ -65,6 +74,9 @@ Metadata = Annotated[
     Field(max_length=16),
 ]
 
+# One value for each output.
+Strength = Unit | Annotated[list[Unit], Field(min_length=1, max_length=8)]
+
 
 class ParamsInput(Strict):
     """Parameters as a caller gives them. The preset fills in those that are `None`."""
@@ -74,8 +86,10 @@ class ParamsInput(Strict):
         description="one of the model's presets (GET /v1/models)",
         examples=["auto", "non_rigid", "object", "style", "background"],
     )
-    interpolation: Unit | Annotated[list[Unit], Field(min_length=1, max_length=8)] | None = Field(
-        None, description="η: 0 keeps the photo, 1 follows the text; each value is one output"
+    strength: Strength | None = Field(
+        None,
+        validation_alias=STRENGTH_NAMES,
+        description="η: 0 keeps the photo, 1 follows the text; each value is one output",
     )
     self_attention_until: Unit | None = Field(
         None, description="τ_s: share of the steps in which the photo's self-attention is used"
@@ -101,11 +115,14 @@ class ParamsInput(Strict):
         default_factory=lambda: list(FINAL_EVENTS)
     )
 
+    _one_strength = model_validator(mode="before")(one_strength)
 
-class PresetValues(Strict):
+
+class PresetValues(ShowsStrength):
     """The values that a preset fills in."""
 
-    interpolation: Unit
+    strength: Unit
+    interpolation: FormerName[Unit]
     self_attention_until: Unit
     cross_attention_until: Unit
 
@@ -113,9 +130,12 @@ class PresetValues(Strict):
 class Params(ParamsInput):
     """Parameters with every default filled in, as stored and returned."""
 
-    interpolation: Unit | Annotated[list[Unit], Field(min_length=1, max_length=8)]
+    strength: Strength
+    interpolation: FormerName[Strength]
     self_attention_until: Unit
     cross_attention_until: Unit
+
+    _one_strength = model_validator(mode="before")(both_names)
 
     @classmethod
     def resolve(cls, params: ParamsInput, presets: Mapping[str, PresetValues]) -> Self:
@@ -128,12 +148,13 @@ class Params(ParamsInput):
         if preset is None:
             names = ", ".join(sorted(presets))
             raise UnknownPreset(f"The model does not know this preset. Known: {names}.")
-        return cls.model_validate(preset.model_dump() | params.model_dump(exclude_none=True))
+        values = preset.model_dump(exclude={"interpolation"})
+        return cls.model_validate(values | params.model_dump(exclude_none=True))
 
     @property
-    def interpolations(self) -> tuple[float, ...]:
+    def strengths(self) -> tuple[float, ...]:
         """One value per requested output, in the order of the request."""
-        value = self.interpolation
+        value = self.strength
         return tuple(value) if isinstance(value, list) else (value,)
 
     @property
@@ -142,4 +163,4 @@ class Params(ParamsInput):
         # Tuning takes ten rows there and back a step, and finding what changes twelve rows; then
         # each denoising step takes a row to invert and about two for each output.
         tuning = 10 * 2.1 * self.inner_steps + 12
-        return tuning + self.num_inference_steps * (1 + 2 * len(self.interpolations))
+        return tuning + self.num_inference_steps * (1 + 2 * len(self.strengths))

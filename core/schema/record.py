@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import Field
 
-from core.schema.base import Strict, Unit
+from core.schema.base import STRENGTH_NAMES, Strict, Unit
 from core.schema.edit import EditWarning, InputImage, Metrics
 from core.schema.params import Params
 from core.schema.status import EditStatus, Stage
@@ -36,7 +36,7 @@ class StoredImage(Strict):
     """An image in the object store: an output before its address is signed, or an artifact."""
 
     name: str
-    interpolation: float | None = None
+    strength: float | None = Field(None, validation_alias=STRENGTH_NAMES)
     width: int
     height: int
     content_type: str

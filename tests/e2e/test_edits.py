@@ -61,7 +61,7 @@ def test_an_edit_as_json_gives_every_picture_asked_for(
     request = {
         "prompt": sample["prompt"],
         "image": {"base64": base64.b64encode(photo).decode()},
-        "interpolation": [0.2, 1.0],
+        "strength": [0.2, 1.0],
         "output_format": "webp",
         "artifacts": True,
         "num_inference_steps": 10,
@@ -70,7 +70,7 @@ def test_an_edit_as_json_gives_every_picture_asked_for(
     answer = service.http.post("/v1/edits", json=request, headers={"Prefer": "wait=60"})
     assert answer.status_code == 201, answer.text
     edit = answer.json()
-    assert [output["interpolation"] for output in edit["outputs"]] == [0.2, 1.0]
+    assert [output["strength"] for output in edit["outputs"]] == [0.2, 1.0]
     first, second = (image_of(service, output) for output in edit["outputs"])
     assert first.format == second.format == "WEBP"
     assert first.tobytes() != second.tobytes()

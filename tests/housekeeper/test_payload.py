@@ -31,10 +31,10 @@ ETAS = [i / 7 for i in range(8)]  # the maximum number of outputs
 DEAR = "\x01"
 
 
-def make_image(name: str, interpolation: float | None = None) -> StoredImage:
+def make_image(name: str, strength: float | None = None) -> StoredImage:
     return StoredImage(
         name=name,
-        interpolation=interpolation,
+        strength=strength,
         width=4096,
         height=4096,
         content_type="image/png",
@@ -91,7 +91,7 @@ def metadata(letter: str, length: int) -> dict[str, str]:
 
 
 def test_an_ordinary_large_edit_is_told_whole(submission: MakeSubmission) -> None:
-    body = body_of(submission(interpolation=ETAS, metadata=metadata("x", 200)))
+    body = body_of(submission(strength=ETAS, metadata=metadata("x", 200)))
     assert set(body) == {"type", "timestamp", "data"}
     assert len(body["data"]["outputs"]) == 8
     assert len(body["data"]["metadata"]) == 16
@@ -100,7 +100,7 @@ def test_an_ordinary_large_edit_is_told_whole(submission: MakeSubmission) -> Non
 def test_the_callers_own_metadata_gives_way_first_and_that_is_said(
     submission: MakeSubmission,
 ) -> None:
-    body = body_of(submission(interpolation=ETAS, metadata=metadata("x", 512)))
+    body = body_of(submission(strength=ETAS, metadata=metadata("x", 512)))
     assert body["omitted"] == ["metadata"]
     assert body["data"]["metadata"] == {}
     assert len(body["data"]["outputs"]) == 8
@@ -112,7 +112,7 @@ def test_the_most_that_an_edit_can_hold_is_told_in_what_fits(
     submission: MakeSubmission, letter: str
 ) -> None:
     made = submission(
-        interpolation=ETAS,
+        strength=ETAS,
         metadata=metadata(letter, 512),
         webhook_url="https://x/" + letter * 2038,
     ).model_copy(update={"prompt": letter * 1000})
@@ -122,5 +122,5 @@ def test_the_most_that_an_edit_can_hold_is_told_in_what_fits(
 
 
 def test_a_host_header_of_any_length_does_not_count(submission: MakeSubmission) -> None:
-    made = submission(interpolation=ETAS).model_copy(update={"base_url": "http://" + "h" * 50_000})
+    made = submission(strength=ETAS).model_copy(update={"base_url": "http://" + "h" * 50_000})
     assert body_of(made)["data"]["urls"]["self"] == f"/v1/edits/{made.id}"

@@ -33,7 +33,7 @@ OPERATIONS = [
     ("GET", "/v1/edits/{id}/events", {}),
     ("GET", "/v1/edits/{id}/events", {"Last-Event-ID": "0-0"}),
     ("GET", "/v1/edits/{id}/image", {}),
-    ("GET", "/v1/edits/{id}/image?format=webp&interpolation=0.7", {}),
+    ("GET", "/v1/edits/{id}/image?format=webp&strength=0.7", {}),
     ("POST", "/v1/edits/{id}/cancel", {}),
     ("DELETE", "/v1/edits/{id}", {}),
     ("GET", "/v1/edits/{id}/deliveries", {}),

@@ -179,7 +179,7 @@ def everywhere(service: Service, text: str) -> list[Response]:
         {"seed": text},
         {"metadata": {text: 1}},
         {"metadata": {text: {text: text}}},
-        {"interpolation": [text]},
+        {"strength": [text]},
     ]
     answers += [post("/v1/edits", json=fields | more, headers=good) for more in wrong]
     answers.append(post("/v1/edits", content=f'{{"{text}'.encode(), headers=good))

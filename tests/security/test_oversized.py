@@ -57,7 +57,7 @@ BODIES: dict[str, tuple[str, Callable[[], bytes], set[int]]] = {
     "metadata of 513": (JSON, lambda: asked(metadata={"k": "x" * 513}), {422}),
     "metadata's name of 1 MB": (JSON, lambda: asked(metadata={"k" * MB: "x"}), {422}),
     "a million events": (JSON, lambda: asked(webhook_events=["edit.started"] * MB), {400}),
-    "9 interpolations": (JSON, lambda: asked(interpolation=[1] * 9), {422}),
+    "9 strengths": (JSON, lambda: asked(strength=[1] * 9), {422}),
     "1e999": (JSON, lambda: b'{"prompt":"x","seed":1e999}', {422}),
     "-1e999": (JSON, lambda: b'{"prompt":"x","guidance_scale":-1e999}', {422}),
     "4,000 digits": (JSON, lambda: b'{"seed":' + b"9" * 4000 + b"}", {422}),

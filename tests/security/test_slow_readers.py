@@ -28,7 +28,7 @@ def large(store: EditStore, settings: Settings, submission: Callable[..., Submis
     ImageStorage(settings.images_url).put(edit.id, "output.png", data)
     output = StoredImage(
         name="output.png",
-        interpolation=0.7,
+        strength=0.7,
         width=64,
         height=64,
         content_type="image/png",

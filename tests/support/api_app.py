@@ -75,7 +75,7 @@ def finish(store: EditStore, settings: Settings, make_image: MakeImage) -> Calla
         assert claim is not None
         result = None
         if status is EditStatus.SUCCEEDED:
-            values = store.get(claim.id).submission.params.interpolations
+            values = store.get(claim.id).submission.params.strengths
             result = Result(
                 outputs=[write(claim, number, eta) for number, eta in enumerate(values)],
                 warnings=list(warnings),
@@ -83,13 +83,13 @@ def finish(store: EditStore, settings: Settings, make_image: MakeImage) -> Calla
         store.finish(claim, status, result=result, error=error)
         return claim
 
-    def write(claim: Claim, number: int, interpolation: float) -> StoredImage:
+    def write(claim: Claim, number: int, strength: float) -> StoredImage:
         data = make_image(size=(64, 64 + number))
         name = f"output-{number}.png"
         files.put(claim.id, name, data)
         return StoredImage(
             name=name,
-            interpolation=interpolation,
+            strength=strength,
             width=64,
             height=64 + number,
             content_type="image/png",

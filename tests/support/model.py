@@ -8,7 +8,7 @@ MODEL = Model(
     licence="Apache-2.0",
     default_parameters={"num_inference_steps": 50},
     presets={
-        preset: PresetValues(interpolation=0.7, self_attention_until=0.4, cross_attention_until=0.6)
+        preset: PresetValues(strength=0.7, self_attention_until=0.4, cross_attention_until=0.6)
         for preset in ("auto", "non_rigid", "object", "style", "background")
     },
 )

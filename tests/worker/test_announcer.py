@@ -18,7 +18,7 @@ def described(editor: Editor) -> Model:
 def test_the_announced_defaults_are_those_of_the_method(described: Model) -> None:
     announced, options = described.default_parameters, EditOptions()
     assert announced["preset"] == options.preset
-    assert [announced["interpolation"]] == list(options.strengths)
+    assert [announced["strength"]] == list(options.strengths)
     windows = (announced["self_attention_until"], announced["cross_attention_until"])
     assert windows == options.windows
     assert announced["guidance_scale"] == options.guidance_scale
@@ -32,14 +32,15 @@ def test_the_announced_defaults_are_those_that_requests_get(described: Model) ->
     announced = described.default_parameters
     assert {name: announced[name] for name in sent} == sent
     # Only what the preset fills in is added; a webhook has no default.
-    on_top = {"interpolation", "self_attention_until", "cross_attention_until"}
-    assert set(announced) == set(sent) | on_top
+    on_top = {"strength", "self_attention_until", "cross_attention_until"}
+    assert set(announced) == set(sent) | on_top | {"interpolation"}  # strength's former name
     assert set(sent) | on_top | {"webhook_url"} == set(ParamsInput.model_fields)
 
 
 def test_the_announced_presets_are_those_of_the_method(described: Model) -> None:
     announced = {
-        name: tuple(values.model_dump().values()) for name, values in described.presets.items()
+        name: tuple(values.model_dump(exclude={"interpolation"}).values())
+        for name, values in described.presets.items()
     }
     assert announced == {name: tuple(values) for name, values in PRESETS.items()}
 

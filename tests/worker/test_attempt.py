@@ -171,12 +171,12 @@ def test_an_edit_that_runs_too_long_fails(
 def test_previews_are_told_while_the_edit_is_made_where_asked_for(
     submit: Submit, ended: Ended, events: Events
 ) -> None:
-    edit_id = submit(previews=True, interpolation=[0.2, 0.9], num_inference_steps=12)
+    edit_id = submit(previews=True, strength=[0.2, 0.9], num_inference_steps=12)
     ended(edit_id)
     stream = events(edit_id)
     previews = [data for kind, data in stream if kind == "preview"]
     # After 5 and 10 of 12 steps, of each output.
-    assert [data["interpolation"] for data in previews] == [0.2, 0.2, 0.9, 0.9]
+    assert [data["strength"] for data in previews] == [0.2, 0.2, 0.9, 0.9]
     shares = [data["progress"] for data in previews]
     assert shares == sorted(shares) and 0 < shares[0] < shares[-1] < 1
     for data in previews:

@@ -157,7 +157,7 @@ def test_an_edit_of_the_same_picture_uses_the_inversion_again(
     first = ended(submit(inner_steps=1))
     assert set(editor.steps) == {"inverting", "tuning", "editing", "decoding"}
     editor.steps.clear()
-    again = ended(submit(inner_steps=1, interpolation=0.3))
+    again = ended(submit(inner_steps=1, strength=0.3))
     assert set(editor.steps) == {"editing", "decoding"}
     assert first.result is not None and again.result is not None
     assert again.result.metrics.inversion_reused and not first.result.metrics.inversion_reused

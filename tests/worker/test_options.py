@@ -9,13 +9,13 @@ from core.schema import Params
 from worker.options import edit_options
 
 DEFAULTS: dict[str, Any] = {
-    "interpolation": 0.8,
+    "strength": 0.8,
     "self_attention_until": 0.6,
     "cross_attention_until": 0.2,
 }
 # Another value than the default for each parameter of the method.
 FOR_THE_METHOD: dict[str, Any] = {
-    "interpolation": [0.1, 0.9],
+    "strength": [0.1, 0.9],
     "self_attention_until": 0.3,
     "cross_attention_until": 0.7,
     "num_inference_steps": 30,
@@ -25,9 +25,9 @@ FOR_THE_METHOD: dict[str, Any] = {
     "artifacts": True,
     "previews": True,
 }
-IN_THE_METHOD = {"interpolation": "strength"}  # names that differ
 FOR_THE_SERVICE = {
     "preset",  # its values are filled in already
+    "interpolation",  # the former name of strength
     "output_format",
     "quality",
     "webhook_url",
@@ -44,9 +44,8 @@ def test_a_parameter_of_the_method_reaches_it(name: str) -> None:
     before = _flat(Params(**DEFAULTS))
     after = _flat(Params(**{**DEFAULTS, name: FOR_THE_METHOD[name]}))
     value = FOR_THE_METHOD[name]
-    in_the_method = IN_THE_METHOD.get(name, name)
-    assert after[in_the_method] == (tuple(value) if isinstance(value, list) else value)
-    assert {key for key in before if before[key] != after[key]} == {in_the_method}
+    assert after[name] == (tuple(value) if isinstance(value, list) else value)
+    assert {key for key in before if before[key] != after[key]} == {name}
 
 
 def _flat(params: Params) -> dict[str, Any]:

@@ -21,9 +21,9 @@ def gradient() -> Image.Image:
 
 @pytest.mark.parametrize("form", list(OutputFormat))
 def test_what_is_stated_is_what_is_encoded(form: OutputFormat, gradient: Image.Image) -> None:
-    encoded = encode(gradient, "2-output-0", form, quality=90, interpolation=0.7)
+    encoded = encode(gradient, "2-output-0", form, quality=90, strength=0.7)
     stored, image = encoded.stored, Image.open(io.BytesIO(encoded.data))
-    assert (stored.name, stored.interpolation) == (f"2-output-0.{form}", 0.7)
+    assert (stored.name, stored.strength) == (f"2-output-0.{form}", 0.7)
     assert (stored.width, stored.height) == image.size == (96, 48)
     assert stored.content_type == Image.MIME[image.format or ""] == f"image/{form}"
     assert stored.bytes == len(encoded.data)

@@ -44,7 +44,7 @@ def test_an_edit_ends_with_the_picture_that_its_record_states(
     assert (output.sha256, output.bytes) == (hashlib.sha256(data).hexdigest(), len(data))
     image = opened(files, edit_id, output.name)
     assert (output.width, output.height) == image.size == (64, 64)
-    assert output.interpolation == record.submission.params.interpolation
+    assert output.strength == record.submission.params.strength
     assert output.content_type == "image/png"
     assert image.tobytes() != Image.open(io.BytesIO(sample)).convert("RGB").tobytes()
 
@@ -100,14 +100,14 @@ def test_an_output_has_the_size_of_its_photo(
     assert (output.width, output.height) == opened(files, edit_id, output.name).size == size
 
 
-def test_each_interpolation_is_a_picture_in_the_order_asked(
+def test_each_strength_is_a_picture_in_the_order_asked(
     submit: Submit, ended: Ended, files: ImageStorage
 ) -> None:
     # With one inner step the tuned text is not the target text, so η chooses between two.
-    edit_id = submit(interpolation=[1.0, 0.0], inner_steps=1)
+    edit_id = submit(strength=[1.0, 0.0], inner_steps=1)
     result = ended(edit_id).result
     assert result is not None
-    assert [output.interpolation for output in result.outputs] == [1.0, 0.0]
+    assert [output.strength for output in result.outputs] == [1.0, 0.0]
     first, second = (opened(files, edit_id, output.name) for output in result.outputs)
     assert first.tobytes() != second.tobytes()
 

@@ -65,7 +65,7 @@ def test_an_edit_has_every_field_in_every_state(
         assert (running["completed_at"], running["outputs"]) == (None, [])
     output = StoredImage(
         name="output-0.png",
-        interpolation=0.7,
+        strength=0.7,
         width=64,
         height=64,
         content_type="image/png",
@@ -78,7 +78,7 @@ def test_an_edit_has_every_field_in_every_state(
     ended = complete(client.get(url).json())
     assert (ended["status"], ended["stage"], ended["progress"]) == ("succeeded", None, 1)
     assert ended["outputs"][0].keys() == {
-        *("interpolation", "url", "width", "height", "content_type", "sha256", "bytes")
+        *("strength", "url", "width", "height", "content_type", "sha256", "bytes")
     }
     metrics = ended["metrics"]
     assert metrics["queue_seconds"] >= 0

@@ -60,14 +60,14 @@ def test_an_edit_shows_how_long_it_will_take_once_others_have_ended(
     assert all(edit["eta_seconds"] > 0 for edit in listed[:2])
 
 
-def test_a_succeeded_edit_shows_an_output_for_each_interpolation(
+def test_a_succeeded_edit_shows_an_output_for_each_strength(
     post: Post, client: TestClient, finish: Finish
 ) -> None:
-    edit_id = post(interpolation="[0.2, 0.9]").json()["id"]
+    edit_id = post(strength="[0.2, 0.9]").json()["id"]
     finish()
     edit = client.get(f"/v1/edits/{edit_id}").json()
     assert (edit["status"], edit["progress"], edit["error"]) == ("succeeded", 1.0, None)
-    assert [output["interpolation"] for output in edit["outputs"]] == [0.2, 0.9]
+    assert [output["strength"] for output in edit["outputs"]] == [0.2, 0.9]
     assert edit["metrics"]["run_seconds"] >= 0
     for output in edit["outputs"]:
         answer = client.get(output["url"])
@@ -228,19 +228,19 @@ def test_the_image_comes_in_the_encoding_preferred(
     assert (image.format, image.size) == (form, (64, 64))
 
 
-def test_the_image_is_that_of_the_interpolation_asked_for(
+def test_the_image_is_that_of_the_strength_asked_for(
     post: Post, client: TestClient, finish: Finish
 ) -> None:
-    edit_id = post(interpolation="[0.2, 0.9]").json()["id"]
+    edit_id = post(strength="[0.2, 0.9]").json()["id"]
     finish()
 
     def height(query: str) -> int:
         answer = client.get(f"/v1/edits/{edit_id}/image{query}")
         return Image.open(io.BytesIO(answer.content)).height
 
-    assert height("") == height("?interpolation=0.2") == 64
-    assert height("?interpolation=0.9") == 65
-    missing = client.get(f"/v1/edits/{edit_id}/image?interpolation=0.5")
+    assert height("") == height("?strength=0.2") == 64
+    assert height("?strength=0.9") == 65
+    missing = client.get(f"/v1/edits/{edit_id}/image?strength=0.5")
     assert (missing.status_code, missing.json()["code"]) == (404, "not_found")
 
 

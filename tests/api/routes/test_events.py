@@ -75,7 +75,7 @@ def followers(redis_url: str) -> Iterator[Callable[[], int]]:
 def test_events_come_as_they_happen_and_end_with_the_edit(
     base: str, post: Post, store: EditStore, finish: Finish
 ) -> None:
-    edit_id = post(interpolation="0.3").json()["id"]
+    edit_id = post(strength="0.3").json()["id"]
     with following(base, edit_id) as events:
         event = next(events)
         assert isinstance(event, ReceivedEvent)
@@ -89,7 +89,7 @@ def test_events_come_as_they_happen_and_end_with_the_edit(
         event = next(events)
         assert isinstance(event, ReceivedEvent)
         assert (event.type, event.data) == ("progress", {"stage": "editing", "progress": 0.5})
-        preview = {"interpolation": 0.3, "progress": 0.5, "image": "data:image/webp;base64,AA=="}
+        preview = {"strength": 0.3, "progress": 0.5, "image": "data:image/webp;base64,AA=="}
         store.preview(claim, preview)
         event = next(events)
         assert isinstance(event, ReceivedEvent)

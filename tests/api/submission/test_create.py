@@ -43,7 +43,7 @@ def test_a_posted_edit_is_accepted_with_every_default_filled_in(
     assert edit["model"] == "zoo"
     assert edit["params"] == {
         "preset": "auto",
-        "interpolation": 0.7,
+        "strength": 0.7,
         "self_attention_until": 0.4,
         "cross_attention_until": 0.6,
         "num_inference_steps": 20,
@@ -68,7 +68,7 @@ def test_a_posted_edit_is_accepted_with_every_default_filled_in(
 def test_form_fields_are_parameters(post: Post) -> None:
     edit = post(
         preset="style",
-        interpolation="[0.25, 0.5]",
+        strength="[0.25, 0.5]",
         num_inference_steps="20",
         guidance_scale="3.5",
         artifacts="true",
@@ -79,7 +79,7 @@ def test_form_fields_are_parameters(post: Post) -> None:
     ).json()
     params = edit["params"]
     assert params["preset"] == "style"
-    assert params["interpolation"] == [0.25, 0.5]
+    assert params["strength"] == [0.25, 0.5]
     assert (params["num_inference_steps"], params["guidance_scale"]) == (20, 3.5)
     assert params["artifacts"] is True
     assert params["webhook_events"] == ["edit.failed"]
@@ -87,9 +87,9 @@ def test_form_fields_are_parameters(post: Post) -> None:
 
 
 def test_a_form_can_hold_its_parameters_as_json_text(post: Post) -> None:
-    edit = post(params='{"seed": 5, "interpolation": 0.1}', quality="80").json()
+    edit = post(params='{"seed": 5, "strength": 0.1}', quality="80").json()
     assert (edit["params"]["seed"], edit["params"]["quality"]) == (5, 80)
-    assert edit["params"]["interpolation"] == 0.1
+    assert edit["params"]["strength"] == 0.1
 
 
 @pytest.mark.parametrize("prefix", ["", "data:image/png;base64,", "data:;base64,"])
@@ -238,7 +238,7 @@ def test_a_full_queue_keeps_nothing_of_the_refused_edit(
 def test_a_form_that_is_json_inside_json_is_equal_to_a_form(
     client: TestClient, make_image: MakeImage
 ) -> None:
-    params = {"interpolation": [0.1, 0.9], "preset": "object", "seed": 3}
+    params = {"strength": [0.1, 0.9], "preset": "object", "seed": 3}
     form = client.post(
         "/v1/edits",
         data={"prompt": "x", "params": json.dumps(params)},

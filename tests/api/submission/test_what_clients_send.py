@@ -233,15 +233,15 @@ FORMS: dict[str, Row] = {
         "OpenAPI 3.1, 4.8.15.1.1",
         (
             *(IMAGE, PROMPT, field("webhook_events", "edit.failed")),
-            *(field("webhook_events", "edit.started"), field("interpolation", "0.1")),
-            field("interpolation", "0.9"),
+            *(field("webhook_events", "edit.started"), field("strength", "0.1")),
+            field("strength", "0.9"),
         ),
-        {"webhook_events": ["edit.failed", "edit.started"], "interpolation": [0.1, 0.9]},
+        {"webhook_events": ["edit.failed", "edit.started"], "strength": [0.1, 0.9]},
     ),
     "a wrong value among others": Row(
         "",
-        (IMAGE, PROMPT, field("interpolation", "0.1"), field("interpolation", "9")),
-        (422, "validation_error", "/interpolation/1"),
+        (IMAGE, PROMPT, field("strength", "0.1"), field("strength", "9")),
+        (422, "validation_error", "/strength/1"),
     ),
     # Null and empty
     "null as text": Row(
@@ -251,7 +251,7 @@ FORMS: dict[str, Row] = {
     ),
     "inputs that nobody filled in": Row(
         "therealparmesh/object-to-formdata#18",
-        (IMAGE, PROMPT, *(field(n, "") for n in ("seed", "source", "params", "interpolation"))),
+        (IMAGE, PROMPT, *(field(n, "") for n in ("seed", "source", "params", "strength"))),
         {"seed": 0},
     ),
     "an empty prompt": Row("", (IMAGE, field("prompt", "")), (422, "validation_error", "/prompt")),
@@ -432,7 +432,7 @@ def body(make_image: MakeImage, **fields: Any) -> dict[str, Any]:
 
 
 OPTIONAL = (
-    *("preset", "interpolation", "self_attention_until", "cross_attention_until", "seed"),
+    *("preset", "strength", "self_attention_until", "cross_attention_until", "seed"),
     *("num_inference_steps", "guidance_scale", "inner_steps", "output_format", "quality"),
     *("artifacts", "previews", "webhook_url", "webhook_events", "model", "metadata", "source"),
 )

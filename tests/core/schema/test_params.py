@@ -9,15 +9,15 @@ from core.schema import Model, Params, ParamsInput
 
 def test_the_preset_fills_in_what_was_not_given(model: Model) -> None:
     params = Params.resolve(ParamsInput(preset="style"), model.presets)
-    assert params.interpolation == 0.7
+    assert params.strength == 0.7
     assert params.self_attention_until == 0.4
     assert params.cross_attention_until == 0.6
 
 
 def test_what_was_given_wins_over_the_preset(model: Model) -> None:
-    given = ParamsInput(interpolation=0.0, cross_attention_until=1)
+    given = ParamsInput(strength=0.0, cross_attention_until=1)
     params = Params.resolve(given, model.presets)
-    assert (params.interpolation, params.cross_attention_until) == (0.0, 1)
+    assert (params.strength, params.cross_attention_until) == (0.0, 1)
     assert params.self_attention_until == 0.4
 
 
@@ -28,21 +28,21 @@ def test_a_preset_that_the_model_has_not_announced_is_refused_with_the_known_one
         Params.resolve(ParamsInput(preset="magic"), model.presets)
 
 
-def test_each_interpolation_is_one_output_in_the_order_asked(model: Model) -> None:
-    one = Params.resolve(ParamsInput(interpolation=0.3), model.presets)
-    many = Params.resolve(ParamsInput(interpolation=[0.9, 0.1]), model.presets)
-    assert one.interpolations == (0.3,)
-    assert many.interpolations == (0.9, 0.1)
+def test_each_strength_is_one_output_in_the_order_asked(model: Model) -> None:
+    one = Params.resolve(ParamsInput(strength=0.3), model.presets)
+    many = Params.resolve(ParamsInput(strength=[0.9, 0.1]), model.presets)
+    assert one.strengths == (0.3,)
+    assert many.strengths == (0.9, 0.1)
 
 
 @pytest.mark.parametrize(
     "params",
     [
-        {"interpolation": -0.01},
-        {"interpolation": 1.01},
-        {"interpolation": float("nan")},
-        {"interpolation": []},
-        {"interpolation": [0.1] * 9},
+        {"strength": -0.01},
+        {"strength": 1.01},
+        {"strength": float("nan")},
+        {"strength": []},
+        {"strength": [0.1] * 9},
         {"self_attention_until": 2},
         {"self_attention_until": -0.1},
         {"cross_attention_until": 1.1},
@@ -76,7 +76,7 @@ def test_what_is_out_of_range_or_unknown_is_refused(params: dict[str, Any]) -> N
 # docs/api.md, "Parameters": both ends of each range, and every name.
 ACCEPTED: dict[str, list[Any]] = {
     "preset": ["auto", "non_rigid", "object", "style", "background"],
-    "interpolation": [0, 1, [0.5], [i / 7 for i in range(8)]],
+    "strength": [0, 1, [0.5], [i / 7 for i in range(8)]],
     "self_attention_until": [0, 1],
     "cross_attention_until": [0, 1],
     "num_inference_steps": [10, 100],
@@ -107,6 +107,6 @@ def test_every_choice_that_takes_longer_is_more_work(model: Model) -> None:
 
     usual = work()
     assert work(inner_steps=9) > usual and work(num_inference_steps=21) > usual
-    assert work(interpolation=[0.2, 0.9]) > usual
+    assert work(strength=[0.2, 0.9]) > usual
     # Without tuning: twelve rows to find what changes, 10 to invert, and 10 × 2 for one output.
     assert work(inner_steps=0, num_inference_steps=10) == 12 + 10 + 20

@@ -195,6 +195,6 @@ def test_the_stream_is_bounded(store: EditStore, submission: Make, redis_url: st
     claim = store.claim("zoo")
     assert claim is not None
     for _ in range(2500):
-        store.preview(claim, {"interpolation": 0.5, "progress": 0.5, "image": "data:"})
+        store.preview(claim, {"strength": 0.5, "progress": 0.5, "image": "data:"})
     with redis.Redis.from_url(redis_url) as client:
         assert client.xlen(keys.events(made.id)) < 1200

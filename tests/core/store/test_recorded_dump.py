@@ -87,7 +87,18 @@ def test_the_dump_holds_a_key_of_every_kind() -> None:
 @pytest.mark.parametrize("name", READ["records"])
 def test_a_record_is_read_as_it_was(store: EditStore, name: str) -> None:
     found = store.get(IDS[name], caller=CALLER).model_dump(mode="json")
-    assert without_new_params(found, READ["records"][name]) == READ["records"][name]
+    found = without_new_params(with_former_names(found), READ["records"][name])
+    assert found == READ["records"][name]
+
+
+def with_former_names(found: Any) -> Any:
+    """A record with strengths under the name that they had."""
+    params = found["submission"]["params"]
+    assert params.pop("strength") == params["interpolation"]
+    result = found["result"] or {"outputs": [], "artifacts": {}}
+    for image in [*result["outputs"], *result["artifacts"].values()]:
+        image["interpolation"] = image.pop("strength")
+    return found
 
 
 def without_new_params(found: Any, recorded: Any) -> Any:
@@ -233,6 +244,8 @@ def test_secrets_are_the_same(store: EditStore, client: redis.Redis) -> None:
 
 def test_the_announcement_is_known_and_repeated(store: EditStore) -> None:
     models = {name: model.model_dump(mode="json") for name, model in store.models().items()}
+    for preset in models["zoo"]["presets"].values():
+        assert preset.pop("strength") == preset["interpolation"]
     assert models == READ["models"]
     store.announce("worker-1", store.models()["zoo"])
     assert list(store.live_models()) == ["zoo"]

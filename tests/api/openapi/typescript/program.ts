@@ -41,8 +41,8 @@ function outputLines(edit: Edit): string[] | null {
       console.error(edit.stage ?? `position ${edit.queue_position ?? "?"}`, edit.eta_seconds?.toFixed(1));
       return null;
     case "succeeded":
-      return edit.outputs.map(({ interpolation, url, width, height }) =>
-        [interpolation.toFixed(2), `${width}x${height}`, url].join(" "),
+      return edit.outputs.map(({ strength, url, width, height }) =>
+        [strength.toFixed(2), `${width}x${height}`, url].join(" "),
       );
     case "failed":
       throw new Refused(edit.error!);
@@ -59,7 +59,7 @@ export async function run(base: string, image: string): Promise<string[]> {
   const request: EditRequest = {
     prompt: "a cat that sits",
     image: { base64: image },
-    interpolation: [0.25, 0.5],
+    strength: [0.25, 0.5],
     output_format: "webp",
     params: { preset: "non_rigid", seed: 7 },
     metadata: { order: "1" },
