@@ -81,7 +81,7 @@ class EditOptions:
     strength: float | tuple[float, ...] | None = None  # η; one output for each value
     self_attention_until: float | None = None  # τ_s, share of the steps from the noisiest
     cross_attention_until: float | None = None  # τ_c, likewise
-    guidance_scale: float = 3.0  # w of the edit at the noisiest step
+    guidance_scale: float = 4.0  # w of the edit at the noisiest step
     guidance_end: float | None = 1.0  # and at the last one; None keeps w throughout
     # Shares of the largest difference between what the two texts predict: below the first the
     # photo is kept, above the second the edit is free. None keeps nothing.

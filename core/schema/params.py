@@ -99,7 +99,7 @@ class ParamsInput(Strict):
         description="τ_c: share of the steps in which the photo's cross-attention is used",
     )
     num_inference_steps: Annotated[int, Field(ge=10, le=100)] = 20
-    guidance_scale: Annotated[float, Field(ge=1, le=20)] = 3.0
+    guidance_scale: Annotated[float, Field(ge=1, le=20)] = 4.0
     inner_steps: Annotated[int, Field(ge=0, le=50)] = Field(
         8, description="steps in which the text is tuned to the photo (TTIS)"
     )

@@ -78,7 +78,7 @@ def test_an_edit_has_every_field_in_every_state(
     ended = complete(client.get(url).json())
     assert (ended["status"], ended["stage"], ended["progress"]) == ("succeeded", None, 1)
     assert ended["outputs"][0].keys() == {
-        *("strength", "url", "width", "height", "content_type", "sha256", "bytes")
+        *("strength", "interpolation", "url", "width", "height", "content_type", "sha256", "bytes")
     }
     metrics = ended["metrics"]
     assert metrics["queue_seconds"] >= 0

@@ -239,7 +239,7 @@ def test_the_image_is_that_of_the_strength_asked_for(
         return Image.open(io.BytesIO(answer.content)).height
 
     assert height("") == height("?strength=0.2") == 64
-    assert height("?strength=0.9") == 65
+    assert height("?strength=0.9") == height("?interpolation=0.9") == 65
     missing = client.get(f"/v1/edits/{edit_id}/image?strength=0.5")
     assert (missing.status_code, missing.json()["code"]) == (404, "not_found")
 

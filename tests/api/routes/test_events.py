@@ -89,7 +89,12 @@ def test_events_come_as_they_happen_and_end_with_the_edit(
         event = next(events)
         assert isinstance(event, ReceivedEvent)
         assert (event.type, event.data) == ("progress", {"stage": "editing", "progress": 0.5})
-        preview = {"strength": 0.3, "progress": 0.5, "image": "data:image/webp;base64,AA=="}
+        preview = {
+            "strength": 0.3,
+            "interpolation": 0.3,
+            "progress": 0.5,
+            "image": "data:image/webp;base64,AA==",
+        }
         store.preview(claim, preview)
         event = next(events)
         assert isinstance(event, ReceivedEvent)

@@ -44,6 +44,7 @@ def test_a_posted_edit_is_accepted_with_every_default_filled_in(
     assert edit["params"] == {
         "preset": "auto",
         "strength": 0.7,
+        "interpolation": 0.7,
         "self_attention_until": 0.4,
         "cross_attention_until": 0.6,
         "num_inference_steps": 20,
