@@ -85,7 +85,6 @@ SPELLINGS = [
     "gopher://127.0.0.1:6379/_FLUSHALL",
     "file:///etc/passwd",
     "unix:/var/run/docker.sock",
-    "data:image/png;base64,iVBORw0KGgo=",
 ]
 
 
@@ -102,7 +101,9 @@ def closed(redis_url: str, tmp_path: Path, store: EditStore, model: Model) -> It
 def test_no_spelling_of_an_address_inside_is_taken(
     closed: TestClient, tally: Tally, place: str
 ) -> None:
-    for url in SPELLINGS:
+    # As an image's address, a data URL is the image itself.
+    data_url = () if place == "picture" else ("data:image/png;base64,iVBORw0KGgo=",)
+    for url in (*SPELLINGS, *data_url):
         asked = {"image": {"url": url}}
         if place == "webhook":
             asked = {"image": {"base64": "aa"}, "webhook_url": url}

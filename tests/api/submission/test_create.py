@@ -48,7 +48,7 @@ def test_a_posted_edit_is_accepted_with_every_default_filled_in(
         "self_attention_until": 0.4,
         "cross_attention_until": 0.6,
         "num_inference_steps": 20,
-        "guidance_scale": 3.0,
+        "guidance_scale": 4.0,
         "inner_steps": 8,
         "seed": 0,
         "output_format": "png",

@@ -16,7 +16,7 @@ def test_edits_are_made_once_and_carry_what_they_are(tmp_path):
     assert np.array_equal(source.edits[1].photo(), expected[1].source)
     assert source.about["settings"]["ddim"]["steps"] == 2
 
-    stored = sorted(tmp_path.rglob("*.png"))
+    stored = [p for p in sorted(tmp_path.rglob("*.png")) if "rebuilt" not in p.name]
     stored[0].write_bytes(stored[1].read_bytes())  # a stored result is used, whatever it shows
     again = load_small_world(run).edits
     images = [np.asarray(load()) for edit in again for load in edit.edited.values()]
