@@ -213,7 +213,8 @@ class Pipeline:
         pixels = yield from self._decode(edit.latents)
         image = whole = images.to_image(pixels, inversion.size)
         if options.change_thresholds is not None:
-            composition = compose(pixels, photo)
+            mask = change_mask(inversion.departure, *options.change_thresholds)
+            composition = compose(pixels, photo, mask)
             image = images.to_image(composition.edited, inversion.size)
             image = images.composite(image, inversion.photo, composition.alpha)
         if (yield from self._is_refused(image)):

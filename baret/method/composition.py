@@ -12,11 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, conv2d, max_pool2d, pad
+from torch.nn.functional import avg_pool2d, conv2d, interpolate, max_pool2d, pad
 
 from baret.images import Alpha, Pixels
 
-MIN_DIFFERENCE = 0.1  # of the pixels' range; smaller ones are what decoding and guidance blur
+# Of the pixels' range. Smaller differences are what decoding and guidance blur; where the text
+# changes the photo, as a new place does its sky, smaller ones count too.
+MIN_DIFFERENCE, MIN_WHERE_CHANGED = 0.1, 0.04
 # Of the shorter side.
 MARGIN = 0.03  # by which the edit is shown beyond where it differs
 SOFTNESS = 0.025  # σ of the border between the two
@@ -32,16 +34,19 @@ class Composition:
     alpha: Alpha  # [H, W], 0 shows the photo, 1 the edit
 
 
-def compose(edited: Pixels, photo: Pixels) -> Composition:
+def compose(edited: Pixels, photo: Pixels, mask: Tensor | None = None) -> Composition:
     """Choose the pixels that show the edit, and match its colours to the photo around them.
 
     Args:
         edited: [H, W, 3], decoded.
         photo: [H, W, 3], through the same VAE, so that its losses do not count as a change.
+        mask: [h, w], 1 where the text changes the photo, 0 where it does not; None if unknown.
     """
     edit, source = _planes(edited), _planes(photo)
     side = min(edit.shape[-2:])
-    region = shown_region((edit - source).abs().amax(1, keepdim=True), side)
+    known = torch.zeros(1, 1) if mask is None else mask.float().cpu()
+    changed = interpolate(known[None, None], edit.shape[-2:], mode="bilinear")
+    region = shown_region((edit - source).abs().amax(1, keepdim=True), changed, side)
     alpha = ((_blur(region, SOFTNESS * side) - 0.15) / 0.7).clamp(0, 1)
     kept = 1 - region
     weight = _blur(kept, RING * side)
@@ -52,16 +57,18 @@ def compose(edited: Pixels, photo: Pixels) -> Composition:
     return Composition(pixels, shown)
 
 
-def shown_region(difference: Tensor, side: int) -> Tensor:
+def shown_region(difference: Tensor, changed: Tensor, side: int) -> Tensor:
     """Return 1 where the edit is shown, else 0, [1, 1, H, W].
 
     Gaps of a pixel are closed, and the region is grown by the margin.
 
     Args:
         difference: [1, 1, H, W], 0–1.
+        changed: [1, 1, H, W], 0–1, where the text changes the photo.
         side: the shorter side, in pixels.
     """
-    differs = (_mean(difference, 3) > MIN_DIFFERENCE).float()
+    enough = MIN_DIFFERENCE + (MIN_WHERE_CHANGED - MIN_DIFFERENCE) * changed
+    differs = (_mean(difference, 3) > enough).float()
     closed = -_local_max(-_local_max(differs, 1), 1)
     return _local_max(closed, max(1, round(MARGIN * side)))
 

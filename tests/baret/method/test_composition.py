@@ -84,5 +84,14 @@ def test_a_drift_of_the_edits_colours_is_taken_back_beside_what_is_kept():
 def test_the_margin_grows_with_the_picture(side):
     difference = torch.zeros(1, 1, side, side)
     difference[..., side // 2 :, :] = 1.0
-    first = int(shown_region(difference, side)[0, 0, :, 0].argmax())
+    first = int(shown_region(difference, torch.zeros_like(difference), side)[0, 0, :, 0].argmax())
     assert side // 2 - first == pytest.approx(MARGIN * side, abs=1.5)
+
+
+def test_where_the_text_changes_the_photo_a_smaller_difference_shows_the_edit():
+    photo, edited = scene(), scene(shift=16)  # .06 of the range, as a new place's sky may be
+    left = torch.zeros(16, 16)
+    left[:, :8] = 1
+    alpha = compose(edited, photo, left).alpha
+    assert (alpha[:, :26] == 1).all() and (alpha[:, 42:] == 0).all()
+    assert (compose(edited, photo).alpha == 0).all()
