@@ -83,7 +83,7 @@ def follower_name(
         str, Query(description="of the edit's `urls.events`; takes the place of a key")
     ] = "",
 ) -> str | None:
-    """Return the name of who follows an edit's events; None for whoever has a ticket for them.
+    """Return the caller that follows an edit's events; None for a client with a ticket.
 
     Raises:
         Unauthenticated: the ticket is not valid.

@@ -153,13 +153,17 @@ class Pipeline:
             record_attention=options.artifacts,
         )
         texts = yield from self._texts(inversion, eta)
-        mask = None
-        if options.change_thresholds is not None:
-            mask = change_mask(inversion.departure, *options.change_thresholds)
-            mask = mask.to(self.model.device)
+        mask = self._mask(inversion, options)
         on_preview = self._preview_hook(eta, tracker) if options.previews else None
         pivots = inversion.pivots.to(self.model.device)
         return (yield from denoise(pivots, texts, schedule, denoising, mask, on_preview))
+
+    def _mask(self, inversion: Inversion, options: EditOptions) -> Tensor | None:
+        """Return where the text changes the photo, [h, w]; None if nothing is kept."""
+        if options.change_thresholds is None:
+            return None
+        mask = change_mask(inversion.departure, *options.change_thresholds)
+        return mask.to(self.model.device)
 
     def _texts(self, inversion: Inversion, eta: float) -> Routine[Texts]:
         """Return the texts of the branches for one η."""
@@ -212,8 +216,8 @@ class Pipeline:
     ) -> Routine[EditedImage]:
         pixels = yield from self._decode(edit.latents)
         image = whole = images.to_image(pixels, inversion.size)
-        if options.change_thresholds is not None:
-            mask = change_mask(inversion.departure, *options.change_thresholds)
+        mask = self._mask(inversion, options)
+        if mask is not None:
             composition = compose(pixels, photo, mask)
             image = images.to_image(composition.edited, inversion.size)
             image = images.composite(image, inversion.photo, composition.alpha)

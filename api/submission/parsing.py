@@ -25,7 +25,7 @@ LIST_FIELDS = ("strength", "interpolation", "webhook_events")
 MAX_ERRORS = 32  # reported for one request
 MAX_TEXT_BYTES = 1024 * 1024  # of a form's field
 
-# `data:` is no address, and a drive's letter no scheme.
+# `data:` does not begin an address, and a drive letter is not a scheme.
 _ADDRESS = re.compile(r"(?!data:)[a-z][a-z0-9+.-]+:", re.IGNORECASE)
 _DATA_URL = re.compile(r"data:", re.IGNORECASE)
 

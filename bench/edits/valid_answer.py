@@ -1,6 +1,6 @@
 """The valid answer nearest to an edited image.
 
-The text leaves open where the animal stands and how large it is, so an edit that draws it anew has
+The text leaves open where the animal stands and how large it is, so an edit that redraws it has
 many valid answers: the exact one with the animal moved a little and rescaled. An edit that keeps
 animal and pose (another colour, place or style) must leave the animal where it is, up to what the
 eye does not notice.
@@ -22,8 +22,8 @@ from bench.edits.cases import Task
 from zoo.render import SIZE, Mask, Placement, Renderer
 from zoo.scene import Scene
 
-DRAWN_ANEW = ("animal", "pose")  # an edit that changes one of them draws the animal anew
-# How far an animal that is drawn anew may be moved, in 1/64 of the side. Two pictures of the same
+REDRAWN = ("animal", "pose")  # an edit that changes one of them redraws the animal
+# How far a redrawn animal may be moved, in 1/64 of the side. Two pictures of the same
 # text are at most 5 apart in x and 7 in y; in y less is allowed, since the photo shows its ground.
 MAX_X, MAX_Y = 6.4, 3.84
 TOLERANCE = 1.0  # how far an animal that must stay may be moved, likewise
@@ -52,7 +52,7 @@ class Bounds:
     @classmethod
     def of(cls, task: Task, own: Placement) -> "Bounds":
         """Return the placements that are valid for an edit whose exact answer has `own`."""
-        if drawn_anew(task):
+        if redraws_animal(task):
             by, sizes = (MAX_X, MAX_Y), SIZE
         else:
             by = (TOLERANCE, TOLERANCE)
@@ -72,9 +72,9 @@ class Bounds:
         )
 
 
-def drawn_anew(task: Task) -> bool:
-    """Return whether the edit draws its animal anew, so that it may stand elsewhere."""
-    return any(getattr(task.before, name) != getattr(task.after, name) for name in DRAWN_ANEW)
+def redraws_animal(task: Task) -> bool:
+    """Return whether the edit redraws its animal, so that it may stand elsewhere."""
+    return any(getattr(task.before, name) != getattr(task.after, name) for name in REDRAWN)
 
 
 def valid_answer(scene: Scene, size: int, at: Placement | None = None) -> ValidAnswer:
@@ -105,7 +105,7 @@ def nearest_placement(task: Task, image: Pixels) -> Placement:
     exact = _Error(task.after, image, len(image))
     fine = _Error(task.after, image, FINE_SIDE) if len(image) > FINE_SIDE else exact
     bounds, best = Bounds.of(task, exact.own), exact.own
-    if drawn_anew(task):
+    if redraws_animal(task):
         best = min(_grid(bounds), key=_Error(task.after, image, COARSE_SIDE))
         best = _descend(best, STEPS, bounds, fine)
     best = min(best, exact.own, key=exact)

@@ -59,10 +59,10 @@ def analyse(ratings: Sequence[Rating]) -> Analysis:
     """Compute all figures.
 
     Raises:
-        AnswerError: there are no ratings.
+        AnswerError: nobody has rated anything.
     """
     if not ratings:
-        raise AnswerError("There are no answers yet; collect them with `serve` or `enter`.")
+        raise AnswerError("The study has no answers yet; collect them with `serve` or `enter`.")
     sample = Sample.of(ratings)
     number = {method: i for i, method in enumerate(sample.methods)}
     groups = bradley_terry.groups(

@@ -193,7 +193,7 @@ def h_edit(model: BatchModel, batch: Batch, options: HEditOptions) -> Edited:
 
 
 def noised(clean: Tensor, schedule: Schedule, seeds: Sequence[int]) -> Tensor:
-    """Return x_0…x_T with noise drawn anew for each level, as edit-friendly inversion does.
+    """Return x_0…x_T with fresh noise for each level, as edit-friendly inversion does.
 
     Args:
         clean: x_0, [b, 4, h, w].

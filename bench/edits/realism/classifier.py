@@ -24,7 +24,7 @@ BATCH = 64
 
 
 class NoRealismError(Exception):
-    """There are no weights for this model."""
+    """The classifier has no weights for this model."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Realism:
         """
         again = "train them: python -m bench.edits.realism"
         if not path.is_file():
-            raise NoRealismError(f"There are no weights for realism; {again}.")
+            raise NoRealismError(f"Realism has no weights yet; {again}.")
         with safe_open(path, "pt") as file:
             provenance = Provenance(**json.loads(file.metadata()["provenance"]))
         if provenance.model != identity:
