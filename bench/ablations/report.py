@@ -13,16 +13,19 @@ from bench.ablations.convergence import INNER_STEPS, STARTS, Point
 from bench.ablations.studies import Study
 from bench.common.files import write_json
 from bench.common.statistics import bootstrap
-from bench.edits import tables
+from bench.edits import sheets, tables
 from bench.edits.evaluation import Row
 
 Measured = Mapping[str, Sequence[tuple[float | str, Sequence[Row]]]]  # series → points
 PLOTTED = (
-    ("joint", "joint success"),
+    ("right", "right edits"),
     ("changed", "changed as requested"),
-    ("psnr_outside", "PSNR outside, dB"),
+    ("drawn", "drawn like the answer"),
+    ("background", "background's loss, dB"),
     ("calls", "UNet rows"),
 )
+BY_KIND = PLOTTED[:3]
+CASES_OF_KIND = 2  # on a contact sheet
 FINDING = "*The finding has not been written yet.*"
 
 mpl.rcParams.update({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
@@ -41,7 +44,9 @@ def write(name: str, study: Study, measured: Measured, out: Path) -> None:
     write_json(out / f"{name}.json", {"question": study.question, "series": figures})
     _plot(study, measured, out / f"{name}.png")
     _plot_kinds(study, measured, out / f"{name}-kinds.png")
-    page(name, study.question, ["", "-kinds"], out)
+    if study.sheet:
+        _draw_sheet(measured, out / f"{name}-sheet.png")
+    page(name, study.question, ["", "-kinds", *(["-sheet"] if study.sheet else [])], out)
 
 
 def page(name: str, question: str, plots: Sequence[str], out: Path) -> None:
@@ -70,23 +75,43 @@ def _plot(study: Study, measured: Measured, path: Path) -> None:
 
 
 def _plot_kinds(study: Study, measured: Measured, path: Path) -> None:
-    """Plot joint success, a panel per kind of edit."""
-    first = next(iter(measured.values()))[0][1]
-    kinds = list(dict.fromkeys(row.task.kind for row in first))
-    figure = Figure(figsize=(2.6 * len(kinds), 2.8), layout="constrained")
-    panels = figure.subplots(1, len(kinds), sharey=True, squeeze=False)[0]
-    for axes, kind in zip(panels, kinds, strict=True):
-        for series, points in measured.items():
-            values = [
-                (x, [row.quality.joint for row in tables.of_kind(rows, kind)]) for x, rows in points
-            ]
-            _line(axes, series, values)
+    """Plot the shares, a column of panels per kind of edit."""
+    columns = {column.name: column for column in tables.COLUMNS}
+    kinds = _kinds(measured)
+    figure = Figure(figsize=(2.6 * len(kinds), 2.4 * len(BY_KIND)), layout="constrained")
+    panels = figure.subplots(len(BY_KIND), len(kinds), sharex=True, sharey=True, squeeze=False)
+    for line, (name, label) in zip(panels, BY_KIND, strict=True):
+        for axes, kind in zip(line, kinds, strict=True):
+            for series, points in measured.items():
+                values = [
+                    (x, [columns[name].value(row) for row in tables.of_kind(rows, kind)])
+                    for x, rows in points
+                ]
+                _line(axes, series, values)
+            axes.set_ylim(-0.05, 1.05)
+        line[0].set_ylabel(label)
+    for axes, kind in zip(panels[0], kinds, strict=True):
         axes.set_title(kind)
-        axes.set_ylim(-0.05, 1.05)
+    for axes in panels[-1]:
         axes.set_xlabel(study.axis)
-    panels[0].legend()
-    panels[0].set_ylabel("joint success")
+    panels[0][0].legend()
     figure.savefig(path, dpi=130)
+
+
+def _kinds(measured: Measured) -> list[str]:
+    first = next(iter(measured.values()))[0][1]
+    return list(dict.fromkeys(row.task.kind for row in first))
+
+
+def _draw_sheet(measured: Measured, path: Path) -> None:
+    """Draw the first edits of every kind, a setting per column."""
+    rows = {f"{series}: {x}": own for series, points in measured.items() for x, own in points}
+    cases = [
+        case
+        for kind in _kinds(measured)
+        for case in sheets.cases_of_kind(rows, kind)[:CASES_OF_KIND]
+    ]
+    sheets.draw(rows, {name: name for name in rows}, cases, path)
 
 
 def _line(axes: Any, label: str, points: Sequence[tuple[float | str, Sequence[Any]]]) -> None:

@@ -15,6 +15,7 @@ class Study:
     question: str
     axis: str
     series: Mapping[str, Sequence[tuple[float | str, Variant]]]
+    sheet: bool = False  # whether its page shows edits
 
 
 def _edit(**changes: Any) -> Variant:
@@ -29,6 +30,11 @@ def _inversion(**changes: Any) -> Variant:
 
 def _windows(self_until: float, cross_until: float) -> Variant:
     return _edit(self_attention_until=self_until, cross_attention_until=cross_until)
+
+
+def _contents(start: float) -> Variant:
+    """Return the edit that reads the photo's keys and values from a share of the steps on."""
+    return replace(_windows(1.0, 0.0), contents_from=start)
 
 
 def _paper(inner_steps: int) -> Variant:
@@ -89,6 +95,7 @@ STUDIES: dict[str, Study] = {
                 for eta in _STRENGTHS
             ],
         },
+        sheet=True,
     ),
     "windows": Study(
         "How long should self- and cross-attention be balanced?",
@@ -107,11 +114,15 @@ STUDIES: dict[str, Study] = {
                 ("self only", _windows(0.6, 0.0)),
                 ("cross only", _windows(0.0, 0.2)),
                 ("both", _windows(0.6, 0.2)),
-                ("both, λ .75", replace(_windows(0.6, 0.2), strength=0.75)),
-                ("both, λ .5", replace(_windows(0.6, 0.2), strength=0.5)),
-                ("both, λ .25", replace(_windows(0.6, 0.2), strength=0.25)),
+                ("both, λ .75", replace(_windows(0.6, 0.2), balance=0.75)),
+                ("both, λ .5", replace(_windows(0.6, 0.2), balance=0.5)),
+                ("both, λ .25", replace(_windows(0.6, 0.2), balance=0.25)),
+                ("contents from .4", _contents(0.4)),
+                ("contents from .4, late layers", replace(_contents(0.4), layers=(0.5, 1.0))),
+                ("contents throughout", _contents(0.0)),
             ]
         },
+        sheet=True,
     ),
     "layers": Study(
         "Which layers should be balanced?",

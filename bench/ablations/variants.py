@@ -23,7 +23,12 @@ from baret.progress import ProgressTracker
 from baret.result import Inversion
 from baret.unet.predictor import Predictor
 from baret.unet.requests import Conditioning, Prediction, Request, Routine
-from bench.edits.attention import AttentionProcessor, Layer, replaced_processors
+from bench.edits.attention import (
+    AttentionProcessor,
+    Layer,
+    RowInjection,
+    replaced_processors,
+)
 from bench.edits.batch import Batch, Edited
 from bench.edits.lockstep import run_together
 from bench.edits.model import BatchModel
@@ -39,8 +44,11 @@ class Variant:
     start: Text = "target"  # the text that tuning starts from
     pivots: Text | Literal["tuned"] = "tuned"  # the text of the DDIM inversion
     base: Literal["tuned", "empty"] = "tuned"  # the text that guidance leads away from
-    strength: float = 1.0  # λ of a soft balance: λ SDPA(q_r, k_r, v) + (1 − λ) SDPA(q, k, v)
+    balance: float = 1.0  # λ of a soft balance: λ SDPA(q_r, k_r, v) + (1 − λ) SDPA(q, k, v)
     layers: tuple[float, float] = (0.0, 1.0)  # the balanced range, as shares of each kind's
+    # From this share of the steps on, self-attention reads the photo's keys and values with the
+    # edit's queries, and takes no map before. It needs a τ_s of 1.
+    contents_from: float | None = None
 
 
 def edit_variant(model: BatchModel, batch: Batch, options: Variant) -> Edited:
@@ -98,14 +106,18 @@ class _Predictor(Predictor):
         self._unet, self._variant = model.unet, variant
 
     def answer(self, request: Request) -> Prediction:
-        injection, (low, high) = request.injection, self._variant.layers
+        injection, variant = request.injection, self._variant
         if injection is None:
             return super().answer(request)
+        (low, high), done = variant.layers, request.progress.done
 
-        def choose(layer: Layer) -> SoftInjection | None:
-            rows = injection.cross_from if layer.cross else injection.self_from
-            inside = low <= layer.depth < high or layer.depth == high == 1
-            return SoftInjection(list(rows), self._variant.strength) if inside else None
+        def choose(layer: Layer) -> AttentionProcessor | None:
+            rows = list(injection.cross_from if layer.cross else injection.self_from)
+            if not (low <= layer.depth < high or layer.depth == high == 1):
+                return None
+            if layer.cross or variant.contents_from is None:
+                return SoftInjection(rows, variant.balance)
+            return RowInjection(key=rows, value=rows) if done >= variant.contents_from else None
 
         with replaced_processors(self._unet, choose):
             return super().answer(replace(request, injection=None))
@@ -120,14 +132,14 @@ class SoftInjection(AttentionProcessor):
     """
 
     source: list[int]  # [b]
-    strength: float  # λ
+    balance: float  # λ
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
-        """Attend with the source rows' map and, below full strength, with the row's own."""
+        """Attend with the source rows' map and, if λ is below 1, with the row's own."""
         injected = scaled_dot_product_attention(
             query[self.source], key[self.source], value, scale=scale
         )
-        if self.strength == 1:
+        if self.balance == 1:
             return injected
         own = scaled_dot_product_attention(query, key, value, scale=scale)
-        return torch.lerp(own, injected, self.strength)
+        return torch.lerp(own, injected, self.balance)

@@ -88,7 +88,7 @@ def _tune(bench: Bench, methods: dict[str, Method[Any]], path: Path) -> None:
         tuned.write({name: result}, bench.model.model.identity, path)
         for i, score in enumerate(result["tries"]):
             mark = "→" if i == result["try"] else " "
-            figures = " ".join(f"{key} {score[key]:.2f}" for key in ("joint", "changed", "psnr"))
+            figures = " ".join(f"{key} {score[key]:.2f}" for key in ("right", "drawn", "changed"))
             print(f"  {mark} {figures}  {method.tries[i]}")
 
 

@@ -131,9 +131,9 @@ def _page(run: Run, by_kind: Any, ahead: Any, sheet_names: list[str]) -> str:
         "## Trade-off and cost",
         f"![trade-off]({images}/trade-off.png) ![cost]({images}/cost.png)",
         "## Contact sheets",
-        "A green frame marks an edit that is right. *Worst* and *median* are chosen by the PSNR of "
-        f"{METHODS[BARET].title} to the exact answer, *random* is drawn with a fixed seed; the "
-        "others show the first cases of their kind.",
+        "A green frame marks an edit that is right. For *worst* and *median* the edits of "
+        f"{METHODS[BARET].title} are ordered by *right*, then by *drawn*; *random* is drawn with a "
+        "fixed seed; the others show the first cases of their kind.",
         *[
             f"### {name.capitalize()}\n\n![{name}]({images}/sheet-{name}.png)"
             for name in sheet_names

@@ -75,9 +75,14 @@ def random_cases(rows: Rows) -> list[int]:
 
 
 def worst_cases(rows: Rows, name: str = BARET) -> list[int]:
-    """Return the cases in which a method is furthest from the exact answer, the worst first."""
+    """Return the cases in which a method is worst, the worst first."""
     own = rows.get(name) or next(iter(rows.values()))
-    return sorted(range(len(own)), key=lambda case: own[case].quality.psnr)[:MAX_CASES]
+    return sorted(range(len(own)), key=lambda case: _goodness(own[case]))[:MAX_CASES]
+
+
+def _goodness(row: Row) -> tuple[bool, float]:
+    """Return what cases are ordered by: edits that are right last, then the better drawn ones."""
+    return row.right, row.appearance.drawn
 
 
 def cases_of_kind(rows: Rows, kind: str) -> list[int]:
@@ -87,11 +92,11 @@ def cases_of_kind(rows: Rows, kind: str) -> list[int]:
 
 
 def median_cases(rows: Rows, name: str = BARET) -> list[int]:
-    """Return, of every kind, the case with the median PSNR of a method to the exact answer."""
+    """Return, of every kind, the median case of a method."""
     own = rows.get(name) or next(iter(rows.values()))
     medians = []
     for kind in dict.fromkeys(row.task.kind for row in own):
         cases = [case for case, row in enumerate(own) if row.task.kind == kind]
-        cases.sort(key=lambda case: own[case].quality.psnr)
+        cases.sort(key=lambda case: _goodness(own[case]))
         medians.append(cases[len(cases) // 2])
     return medians

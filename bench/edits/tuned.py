@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from bench.common.files import write_json
+from bench.edits import tables
 from bench.edits.batch import Method
 from bench.edits.evaluation import Bench, OnDone, Row, evaluate
 from bench.edits.model import BatchModel
 
 TUNED = Path(__file__).with_name("tuned.json")
+SHOWN = ("right", "joint", "changed", "kept", "drawn", "psnr")  # of every try
 
 
 class NotTunedError(Exception):
@@ -21,7 +23,7 @@ class NotTunedError(Exception):
 
 
 def tune(bench: Bench, name: str, method: Method[Any], on_done: OnDone) -> dict[str, Any]:
-    """Try every setting; the best has the highest joint success, then the highest PSNR.
+    """Try every setting; the best has the most right edits, then the best drawn animals.
 
     Returns:
         The entry for `tuned.json`: the index of the best one, and the figures of all.
@@ -31,14 +33,15 @@ def tune(bench: Bench, name: str, method: Method[Any], on_done: OnDone) -> dict[
         for options in method.tries:
             rows = evaluate(bench, name, method, options, on_done)
             tries.append({"options": _plain(options), **_means(rows)})
-    best = max(range(len(tries)), key=lambda i: (tries[i]["joint"], tries[i]["psnr"]))
+    best = max(range(len(tries)), key=lambda i: (tries[i]["right"], tries[i]["drawn"]))
     return {"try": best, "edits": len(bench.tasks), "tries": tries}
 
 
 def _means(rows: list[Row]) -> dict[str, float]:
+    columns = [column for column in tables.COLUMNS if column.name in SHOWN]
     return {
-        name: round(float(np.mean([getattr(row.quality, name) for row in rows])), 4)
-        for name in ("joint", "changed", "kept", "psnr")
+        column.name: round(float(np.mean([column.value(row) for row in rows])), 4)
+        for column in columns
     }
 
 

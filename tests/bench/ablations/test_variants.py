@@ -37,7 +37,8 @@ def test_a_variant_that_varies_nothing_is_the_shipped_edit(model, batch, shipped
         Variant(FAST, pivots="source"),
         Variant(FAST, start="empty"),
         Variant(FAST, base="empty"),
-        Variant(FAST, strength=0.3),
+        Variant(FAST, balance=0.3),
+        Variant(FAST, contents_from=0.0),
         Variant(FAST, layers=(0.5, 1.0)),
     ],
 )
@@ -48,7 +49,7 @@ def test_every_switch_makes_a_difference(model, batch, shipped, variant):
 def test_no_strength_and_no_layers_are_no_balance(model, batch):
     off = replace(FAST, self_attention_until=0.0, cross_attention_until=0.0)
     plain = edit_variant(model, batch, Variant(off))
-    soft = edit_variant(model, batch, Variant(FAST, strength=0.0))
+    soft = edit_variant(model, batch, Variant(FAST, balance=0.0))
     nowhere = edit_variant(model, batch, Variant(FAST, layers=(0.0, 0.0)))
     assert _difference(soft.images, plain.images) < 0.05
     assert _difference(nowhere.images, plain.images) < 0.05

@@ -151,10 +151,14 @@ def test_a_report_tells_everything(bench, method, tmp_path, monkeypatch):
 def test_the_median_case_of_each_kind_is_chosen_by_rule(bench, method):
     rows = {BARET: evaluate(bench, "brighten", method, Brightness(5))}
     own = rows[BARET]
-    middle = replace(own[0], quality=replace(own[0].quality, psnr=20.0))
-    low, high = (replace(middle, quality=replace(middle.quality, psnr=p)) for p in (10.0, 30.0))
-    assert sheets.median_cases({BARET: [high, middle, low]}) == [1]
-    assert sheets.worst_cases({BARET: [high, middle, low]}) == [2, 1, 0]
+    good = replace(own[0].quality, changed=True, kept=True)
+    look = replace(own[0].appearance, ghost=0.0, lost=0.0, background=0.0, seam=0.0)
+    drawn, well, wrong = (
+        replace(own[0], quality=quality, appearance=replace(look, drawn=similarity))
+        for quality, similarity in ((good, 0.7), (good, 0.9), (replace(good, kept=False), 0.95))
+    )
+    assert sheets.median_cases({BARET: [well, drawn, wrong]}) == [1]
+    assert sheets.worst_cases({BARET: [well, drawn, wrong]}) == [2, 1, 0]
 
 
 def test_a_field_added_since_leaves_stored_settings_valid_if_it_has_its_default() -> None:
