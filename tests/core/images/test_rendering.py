@@ -323,6 +323,27 @@ def test_heic_of_more_than_eight_bits(bits: int, mode: str, colors: Colors) -> N
     check(data, shares[..., :3], colors, tolerance=3, alpha=alpha)
 
 
+@pytest.mark.parametrize("bits", [8, 10])
+@pytest.mark.parametrize("colors", COLORS[2:], ids=lambda colors: colors.name)
+def test_the_colours_of_a_heic_may_stand_in_its_bitstream_alone(bits: int, colors: Colors) -> None:
+    assert colors.points is not None
+    samples = patches(3, bits, bits, low=0.15)
+    stated = {"color_primaries": colors.points[0], "transfer_characteristics": colors.points[1]}
+    size = samples.shape[1], samples.shape[0]
+    wide = (samples << 16 - bits).astype("<u2")
+    image = (
+        pillow_heif.from_bytes("RGB;16", size, wide.tobytes())
+        if bits > 8
+        else pillow_heif.from_bytes("RGB", size, samples.astype(np.uint8).tobytes())
+    )
+    file = io.BytesIO()
+    image.save(file, quality=-1, chroma=444, **stated)
+    data = heif_files.with_properties(file.getvalue(), without=[b"colr"])
+    assert b"colr" not in data
+    tolerance = 16 if colors.name == "PQ" else 8
+    check(data, samples / (2**bits - 1), colors, tolerance=tolerance)
+
+
 @pytest.mark.parametrize("bits", [10, 12])
 @pytest.mark.parametrize("colors", [COLORS[0], *COLORS[3:]], ids=lambda colors: colors.name)
 def test_no_step_of_a_ramp_in_a_deep_heic_is_lost(bits: int, colors: Colors) -> None:
