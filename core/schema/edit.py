@@ -100,6 +100,9 @@ class Edit(Strict):
     eta_seconds: Annotated[float, Field(ge=0)] | None = Field(
         None, description="until it ends, estimated from recent runs; null if unknown"
     )
+    user: str | None = Field(
+        None, description="whose token made it (POST /v1/tokens); null if a key did"
+    )
     prompt: str
     model: str
     params: Params
