@@ -25,6 +25,7 @@ COPIED = {
     Path("CHANGELOG.md"): Path("repository/CHANGELOG.md"),
     Path("SECURITY.md"): Path("repository/SECURITY.md"),
     Path("baret/models/zoo/README.md"): Path("repository/model-card.md"),
+    Path("client/js/README.md"): Path("repository/typescript.md"),
 }
 _LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
 _FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)

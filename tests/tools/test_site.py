@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from tools.site import HTML, PAGES, ROOT, find_faults, prepare
+from tools.site import COPIED, HTML, PAGES, ROOT, find_faults, prepare
 
 
 @pytest.fixture
@@ -47,11 +47,9 @@ def test_each_fault_is_named(site, body, fault):
 
 def test_links_out_of_the_docs_lead_to_copies_or_become_text(tmp_path):
     (tmp_path / "docs").mkdir()
-    (tmp_path / "baret/models/zoo").mkdir(parents=True)
-    for name in ("README", "CONTRIBUTING", "CHANGELOG", "SECURITY", "baret/models/zoo/README"):
-        (tmp_path / f"{name}.md").write_text(
-            "---\nlicense: x\n---\nSee [the API](docs/api.md#top)."
-        )
+    for source in COPIED:
+        (tmp_path / source).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / source).write_text("---\nlicense: x\n---\nSee [the API](docs/api.md#top).")
     (tmp_path / "docs/api.md").write_text(
         "[readme](../README.md#use-it) [code](../api/app.py) [web](https://example.org)\n"
         "```\n[kept](../api/app.py)\n```\n"
