@@ -8,6 +8,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from traceback import extract_tb
 from typing import Any
@@ -118,16 +119,22 @@ def _damaged(error: Exception) -> StoreDamaged:
 _REFUSED_WHEN_FULL = ("reserve_upload", "submit", "acquire_idempotency", "preview", "probe")
 
 
+@cache
+def _texts() -> dict[str, str]:
+    """Return the text of every script, by its name."""
+    prelude = keys.lua_definitions() + (_SCRIPTS / "prelude.lua").read_text()
+    return {
+        path.stem: _head(path.stem) + prelude + path.read_text()
+        for path in _SCRIPTS.glob("*.lua")
+        if path.stem != "prelude"
+    }
+
+
 class Scripts:
     """All scripts, each behind the prelude. Nothing is sent before one is run."""
 
     def __init__(self, client: redis.Redis):
-        prelude = keys.lua_definitions() + (_SCRIPTS / "prelude.lua").read_text()
-        self._scripts = {
-            path.stem: client.register_script(_head(path.stem) + prelude + path.read_text())
-            for path in _SCRIPTS.glob("*.lua")
-            if path.stem != "prelude"
-        }
+        self._scripts = {name: client.register_script(text) for name, text in _texts().items()}
 
     def run(self, script: str, *arguments: str | float) -> Any:
         """Run a script and return what it returns."""

@@ -30,10 +30,15 @@ MakeImage = Callable[..., bytes]
 
 @pytest.fixture
 def settings(redis_url: str, tmp_path: Path) -> Settings:
+    return settings_of(redis_url, tmp_path)
+
+
+def settings_of(redis_url: str, folder: Path) -> Settings:
+    """Return the settings of a service on loopback whose images lie in a folder."""
     return Settings(
         _env_file=None,
         REDIS_URL=redis_url,
-        data_dir=tmp_path,
+        data_dir=folder,
         store_url="",
         model="zoo",
         queue_limit=5,

@@ -47,7 +47,7 @@ def files(tmp_path: Path) -> ImageStorage:
     return ImageStorage((tmp_path / "pictures").as_uri())  # where the front end stores them too
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def sample() -> bytes:
     """Return a photo that the bundled model can edit."""
     first = json.loads((SAMPLES / "index.json").read_text())[0]

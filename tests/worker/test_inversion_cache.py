@@ -19,16 +19,17 @@ from worker.inversion_cache import InversionCache
 
 OPTIONS = InversionOptions(num_inference_steps=10, inner_steps=1)
 MAX_BYTES = 2**25
+PROMPT = "a cat that sits"  # of `submission`
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def photo(sample: bytes) -> Image.Image:
     return Image.open(io.BytesIO(sample))
 
 
-@pytest.fixture
-def inversion(diffusion: StableDiffusion, photo: Image.Image, submission: Any) -> Inversion:
-    return Editor(diffusion).invert(photo, submission().prompt, OPTIONS)
+@pytest.fixture(scope="module")
+def inversion(diffusion: StableDiffusion, photo: Image.Image) -> Inversion:
+    return Editor(diffusion).invert(photo, PROMPT, OPTIONS)
 
 
 @pytest.fixture
@@ -96,6 +97,7 @@ def test_another_caller_picture_or_text_finds_nothing(
     cache.save(mine, inversion)
     other_image = mine.input.model_copy(update={"sha256": "1" * 64})
     assert cache.find(changed(mine, caller="another"), photo, OPTIONS) is None
+    assert cache.find(changed(mine, user="ann"), photo, OPTIONS) is None
     assert cache.find(changed(mine, input=other_image), photo, OPTIONS) is None
     assert cache.find(changed(mine, prompt="a cat"), photo, OPTIONS) is None
 

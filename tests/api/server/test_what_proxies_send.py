@@ -8,6 +8,7 @@ import re
 import socket
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -16,15 +17,32 @@ from httpx import Response
 
 from api.server.limits import ConnectionLimits
 from core.settings import Settings
-from tests.support.api_app import serving
+from tests.support.api_app import serving, settings_of
+from tests.support.waiting import PATIENCE
 
 LIMITS = ConnectionLimits(head_seconds=1, idle_seconds=4)
 
 
-@pytest.fixture
-def base(client: TestClient, settings: Settings) -> Iterator[str]:
-    with serving(settings, connection_limits=LIMITS) as address:
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("pictures")
+
+
+@pytest.fixture(scope="module")
+def running(redis_server: str, folder: Path) -> Iterator[str]:
+    """Yield the address of one server for all tests; each begins with an empty database."""
+    with serving(settings_of(redis_server, folder), connection_limits=LIMITS) as address:
         yield address
+
+
+@pytest.fixture
+def settings(redis_url: str, folder: Path) -> Settings:
+    return settings_of(redis_url, folder)
+
+
+@pytest.fixture
+def base(running: str, client: TestClient) -> str:
+    return running
 
 
 @pytest.fixture
@@ -117,7 +135,7 @@ def test_the_scheme_is_the_first_hops(
 ) -> None:
     edit = post().json()["id"]
     headers = [("X-Forwarded-Proto", line) for line in lines]
-    with httpx.Client(trust_env=False) as http:
+    with httpx.Client(trust_env=False, timeout=PATIENCE) as http:
         answer = http.get(f"{base}/v1/edits/{edit}", headers=headers)
     assert answer.json()["urls"]["self"].startswith(f"{scheme}://")
 
@@ -139,7 +157,7 @@ def test_head_answers_as_get_without_a_body(
 ) -> None:
     edit_id = post().json()["id"]
     finish()
-    with httpx.Client(base_url=base, trust_env=False) as http:
+    with httpx.Client(base_url=base, trust_env=False, timeout=PATIENCE) as http:
         image = http.get(f"/v1/edits/{edit_id}").json()["outputs"][0]["url"]
         path = place.format(id=edit_id, image=image)
         got, head = http.get(path), http.head(path)
@@ -164,7 +182,7 @@ def test_head_of_events_does_not_wait_for_them(base: str, post: Callable[..., Re
     [("/v1/nothing", 404), ("/v1/edits/x", 404), ("/v1/edits?limit=0", 422)],
 )
 def test_head_of_what_get_refuses_is_refused(base: str, path: str, status: int) -> None:
-    answer = httpx.head(base + path, trust_env=False)
+    answer = httpx.head(base + path, trust_env=False, timeout=PATIENCE)
     assert (answer.status_code, answer.content) == (status, b"")
 
 
