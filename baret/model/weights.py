@@ -37,8 +37,7 @@ Weights = dict[str, Tensor]
 WEIGHT_SCALES = (".scale_weight", ".weight_scale")
 # What comes with them and is only for 8-bit arithmetic.
 _SCALE_EXTRAS = (".scale_input", ".input_scale", ".comfy_quant", "scaled_fp8")
-_FLOATS = {torch.float8_e4m3fn, torch.float8_e5m2, torch.float16, torch.bfloat16}
-_FLOATS |= {torch.float32, torch.float64}
+_QUANTISED = {torch.int8, torch.uint8}  # weights of other formats; buffers are wider
 MAX_NAMED = 3  # weights in a message
 
 
@@ -65,7 +64,7 @@ def _apply_scales(raw: Weights) -> Weights:
     for name, tensor in raw.items():
         if name.endswith((*WEIGHT_SCALES, *_SCALE_EXTRAS)):
             continue
-        if tensor.ndim > 1 and tensor.dtype not in _FLOATS:
+        if tensor.ndim > 1 and tensor.dtype in _QUANTISED:
             raise UnsupportedModel(
                 f"{name} is quantised to {str(tensor.dtype).removeprefix('torch.')}, which is not "
                 "supported; give the model in float16, bfloat16 or scaled float8."
