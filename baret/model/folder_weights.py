@@ -23,14 +23,15 @@ _VARIANTS: dict[torch.dtype, tuple[str | None, ...]] = {
 }
 
 
-def choose_variant(paths: Iterable[str], dtype: torch.dtype) -> str | None:
+def choose_variant(paths: Iterable[str], dtype: torch.dtype, *, part: str = "unet") -> str | None:
     """Return the variant of the weights' names that fits the dtype; None is no variant.
 
     Args:
         paths: of a folder's files, such as unet/diffusion_pytorch_model.fp16.safetensors.
         dtype: to load as.
+        part: whose names count.
     """
-    found = [re.fullmatch(rf"unet/{_WEIGHTS.pattern}", path) for path in paths]
+    found = [re.fullmatch(rf"{part}/{_WEIGHTS.pattern}", path) for path in paths]
     variants = {match["variant"] for match in found if match}
     preferred = [one for one in _VARIANTS[dtype] if one in variants]
     others = sorted(one for one in variants if one)

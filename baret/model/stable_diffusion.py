@@ -125,7 +125,11 @@ class StableDiffusion:
         checker = None
         if content_check:
             checker = load_safety_checker(
-                name_or_path, loaded.folder, device=torch_device, dtype=torch_dtype
+                name_or_path,
+                loaded.folder,
+                device=torch_device,
+                dtype=torch_dtype,
+                variant=loaded.description.variant,
             )
         model = cls(
             loaded.pipeline,
