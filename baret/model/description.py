@@ -1,5 +1,6 @@
 """What a model is, found before its weights are read; loading and refusals follow from it."""
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -148,7 +149,7 @@ def native_latent_size(sample_size: object, cross_width: int, prediction: str) -
     if isinstance(sample_size, int):
         return sample_size
     if isinstance(sample_size, list | tuple) and len(sample_size) == 2:
-        return round((sample_size[0] * sample_size[1]) ** 0.5)
+        return math.isqrt(int(sample_size[0]) * int(sample_size[1]))
     return 96 if cross_width == 1024 and prediction == "v_prediction" else 64
 
 
