@@ -165,7 +165,7 @@ def test_the_clip_tokenizer_splits_text_as_published():
     assert clip_tokenizer(pad="!").pad_token_id == 0
 
 
-@pytest.mark.parametrize("family", ["sd1", "sd2", "sd2-base"])
+@pytest.mark.parametrize("family", ["sd1", "sd2"])
 def test_every_single_file_configuration_describes_real_classes(family):
     config = CLIPTextConfig.from_pretrained(CONFIGS / family / "text_encoder")
     unet = json.loads((CONFIGS / family / "unet" / "config.json").read_text())

@@ -7,6 +7,7 @@ from safetensors.torch import save_file
 
 from baret.model.__main__ import main
 from baret.model.loading import inspect_model
+from tests.support.doc_tables import promises
 from tests.support.original_layout import original_weights
 from tests.support.tiny_models import tiny_pipeline
 
@@ -55,3 +56,9 @@ def test_the_memory_is_that_of_the_weights(tmp_path: Path) -> None:
     )
     assert description.memory(torch.float16) == 4 * vae + 2 * others
     assert description.memory(torch.float32) == 4 * (vae + others)
+
+
+def test_every_promise_about_models_has_its_tests() -> None:
+    found = promises("## Models")
+    assert len(found) > 10
+    assert [name for promise in found for name in promise.missing_tests] == []
