@@ -1,22 +1,23 @@
 """The library's façade: load a model, invert photos, edit them."""
 
 from collections.abc import Callable
-from typing import Self
+from typing import Self, TypeVar
 
 import torch
 from PIL import Image
 
 from baret.engine.budget import Budget, measure
 from baret.engine.engine import Call, Engine
-from baret.errors import InversionMismatch
+from baret.errors import InversionMismatch, NotFinite
 from baret.method.ttis import LEVELS_PER_STEP
 from baret.model.stable_diffusion import StableDiffusion
-from baret.options import EditOptions, InversionOptions
+from baret.options import EditOptions, InversionOptions, ModelOptions
 from baret.pipeline import Pipeline
 from baret.progress import OnProgress, ProgressTracker
 from baret.result import EditResult, Inversion
 from baret.unet.requests import Routine
 
+R = TypeVar("R")
 MAX_EDITS_AT_ONCE = 16  # more would only make each of them slower
 
 
@@ -55,14 +56,14 @@ class Editor:
         *,
         device: str = "auto",
         dtype: str | torch.dtype = "auto",
-        prediction_type: str | None = None,
+        options: ModelOptions | None = None,
         content_check: bool = True,
         on_call: Callable[[Call], None] = lambda call: None,
     ) -> Self:
         """Load a model and measure what fits into memory beside it.
 
         Args:
-            name_or_path, device, dtype, prediction_type, content_check: see
+            name_or_path, device, dtype, options, content_check: see
                 `StableDiffusion.from_pretrained`.
             on_call: called after every call of the UNet, on the engine's thread.
 
@@ -74,7 +75,7 @@ class Editor:
             name_or_path,
             device=device,
             dtype=dtype,
-            prediction_type=prediction_type,
+            options=options,
             content_check=content_check,
         )
         return cls(model, budget=measure(model), on_call=on_call)
@@ -96,6 +97,13 @@ class Editor:
         rows = self.engine.budget.gradient_latent_pixels // row
         return max(1, min(MAX_EDITS_AT_ONCE, rows // LEVELS_PER_STEP))
 
+    @property
+    def default_options(self) -> EditOptions:
+        """The options of an edit that is given none: a distilled model wants few steps."""
+        sampling = self.model.sampling
+        inversion = InversionOptions(num_inference_steps=sampling.num_inference_steps)
+        return EditOptions(guidance_scale=sampling.guidance_scale, inversion=inversion)
+
     def invert(
         self,
         source: Image.Image | Inversion,
@@ -110,18 +118,26 @@ class Editor:
             source: an image of any mode, at least 32 pixels a side, 1:4 to 4:1; or an inversion of
                 it, which is returned if it was made for the same prompt and options.
             prompt: what the edited photo should show.
-            options: None takes the defaults.
+            options: None takes the model's defaults.
             on_progress: see the class.
 
         Raises:
             ImageError: the method cannot work on this image.
             InversionMismatch: the inversion is of another model, or has another number of steps.
+            NotFinite: the model's numbers overflow, in bfloat16 too.
             OutOfMemory: the device has no room.
         """
-        options = options or InversionOptions()
-        tracker = self._tracker(source, prompt, options, 0, on_progress)
-        routine = self._pipeline.invert(source, prompt, options)
-        return self.engine.run(routine, tracker.before_call)
+        options = options or self.default_options.inversion
+
+        def run(source: Image.Image | Inversion) -> Inversion:
+            tracker = self._tracker(source, prompt, options, 0, on_progress)
+            routine = self._pipeline.invert(source, prompt, options)
+            inversion = self.engine.run(routine, tracker.before_call)
+            if not torch.isfinite(inversion.pivots).all():
+                raise NotFinite(self.model.explain_overflow())
+            return inversion
+
+        return self._run_again_in_bfloat16(run, source)
 
     def edit(
         self,
@@ -138,17 +154,36 @@ class Editor:
                 the same prompt and inversion options, only the edit is left to do. Otherwise the
                 photo need only not be encoded again.
             prompt: what the edited photo should show.
-            options: None takes the defaults.
+            options: None takes the model's defaults.
             on_progress: see the class.
 
         Raises:
             ImageError: the method cannot work on this image.
             InversionMismatch: the inversion is of another model, or has another number of steps.
             ContentRejected: the model's own safety checker refuses an output.
+            NotFinite: the model's numbers overflow, in bfloat16 too.
             OutOfMemory: the device has no room.
         """
-        routine, tracker = self._edit(source, prompt, options or EditOptions(), on_progress)
-        return self.engine.run(routine, tracker.before_call)
+        options = options or self.default_options
+
+        def run(source: Image.Image | Inversion) -> EditResult:
+            routine, tracker = self._edit(source, prompt, options, on_progress)
+            return self.engine.run(routine, tracker.before_call)
+
+        return self._run_again_in_bfloat16(run, source)
+
+    def _run_again_in_bfloat16(
+        self, run: Callable[[Image.Image | Inversion], R], source: Image.Image | Inversion
+    ) -> R:
+        """Run; if float16 overflowed, let the model run in bfloat16 from now on, and run again."""
+        dtype = self.model.dtype
+        try:
+            return run(source)
+        except NotFinite:
+            # Another thread may have changed the model meanwhile.
+            if self.model.dtype == dtype and not self.engine.change(self.model.widen):
+                raise
+        return run(Image.fromarray(source.photo) if isinstance(source, Inversion) else source)
 
     def editing(
         self, source: Image.Image | Inversion, prompt: str, options: EditOptions | None = None
@@ -157,7 +192,7 @@ class Editor:
 
         Its `seconds` stay empty: the time between requests is the caller's.
         """
-        routine, _ = self._edit(source, prompt, options or EditOptions(), None)
+        routine, _ = self._edit(source, prompt, options or self.default_options, None)
         return routine
 
     def _edit(

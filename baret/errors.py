@@ -8,6 +8,7 @@ BaretError
 │   └── UnsupportedModel not a Stable Diffusion 1.x or 2.x, or weights in a pickle
 ├── AttentionLayoutError the UNet's attention layers are not the ones that BAM expects
 ├── InversionMismatch    an inversion of another model, or with another number of steps
+├── NotFinite            an edit overflowed to infinity or NaN; the message says what to set
 ├── ContentRejected      the model's safety checker refuses an output
 └── OutOfMemory          the device has no room for the edit
 """
@@ -48,6 +49,10 @@ class AttentionLayoutError(BaretError):
 
 class InversionMismatch(BaretError):
     """The inversion is of another model, or has another number of steps."""
+
+
+class NotFinite(BaretError):
+    """An edit's numbers are not finite; the message says which setting helps."""
 
 
 class ContentRejected(BaretError):

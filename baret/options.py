@@ -6,7 +6,7 @@ the paper leaves open, or our own; docs/method.md has the reasons.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from baret.errors import OptionsError
 
@@ -34,6 +34,19 @@ PRESETS: Mapping[str, Preset] = {
 def _check_range(name: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:  # NaN fails too
         raise OptionsError(f"{name} must lie between {low} and {high}, not {value}.")
+
+
+PredictionSetting = Literal["auto", "epsilon", "v_prediction", "v_prediction_zero_snr"]
+SamplingSetting = Literal["auto", "full", "distilled"]
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """What to take a model for; "auto" finds out."""
+
+    prediction: PredictionSetting = "auto"  # what its UNet predicts
+    sampling: SamplingSetting = "auto"  # "distilled" wants few steps and no guidance (LCM, Turbo)
+    vae: str = ""  # file or folder of a VAE to use instead of the model's own
 
 
 @dataclass(frozen=True)

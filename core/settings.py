@@ -71,6 +71,21 @@ class Settings(BaseSettings):
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = Field(
         "auto", description="auto: float16 on CUDA, float32 on a CPU"
     )
+    prediction: Literal["auto", "epsilon", "v_prediction", "v_prediction_zero_snr"] = Field(
+        "auto",
+        description="what the model's UNet predicts; auto finds out, and refuses a model that "
+        "contradicts itself",
+    )
+    sampling: Literal["auto", "full", "distilled"] = Field(
+        "auto",
+        description="distilled: by default few steps and no guidance, for models of LCM, Turbo, "
+        "Lightning or Hyper whose files do not say so; full: the usual, whatever the model says",
+    )
+    vae: str = Field(
+        "",
+        description=".safetensors file or folder of a VAE to use instead of the model's own, or "
+        "where it has none",
+    )
     concurrency: str = Field(
         "auto",
         description="edits that a worker runs at once; auto: as many as fill the GPU's calls, by "

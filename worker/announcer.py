@@ -1,6 +1,7 @@
 """Announces to the front end that a live worker has loaded this model and consumes its queue."""
 
 import threading
+from dataclasses import asdict
 
 from baret import EditOptions, Editor
 from baret.options import PRESETS
@@ -19,7 +20,8 @@ def describe_model(editor: Editor, name: str) -> Model:
         name: PresetValues.model_validate(values._asdict()) for name, values in PRESETS.items()
     }
     size = editor.model.native_size
-    defaults = Params.resolve(ParamsInput(preset=EditOptions().preset), presets)
+    sampling = asdict(editor.model.sampling)
+    defaults = Params.resolve(ParamsInput(preset=EditOptions().preset), presets, sampling)
     return Model(
         id=name,
         native_size=Size(width=size, height=size),

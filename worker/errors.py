@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from baret.errors import ContentRejected, ImageError, OutOfMemory
+from baret.errors import ContentRejected, ImageError, NotFinite, OutOfMemory
 from core.errors import DecoderUnavailable, InputImageError, StoreUnavailable
 from core.problems import MODEL_ERROR, edit_problem
 
@@ -23,6 +23,8 @@ def problem_of(error: Exception) -> dict[str, Any]:
     detail = None
     if isinstance(error, (ImageError, InputImageError)):
         detail = f"The image: {error}"
+    elif isinstance(error, NotFinite):
+        detail = f"{error} Tell the operator of the service."
     elif isinstance(error, (StoreUnavailable, DecoderUnavailable)):
         detail = f"{error} The edit waited as long as allowed. Try again later."
     problem = edit_problem(_CODES.get(type(error), MODEL_ERROR), detail)

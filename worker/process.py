@@ -17,6 +17,7 @@ from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
 from prometheus_client import start_http_server
 
 from baret import Editor
+from baret.options import ModelOptions
 from core.broker.app import make_celery, signal_waiting
 from core.errors import StoreUnavailable
 from core.images.provenance import Marking
@@ -43,6 +44,7 @@ def load_editor(settings: Settings) -> Editor:
         settings.model,
         device=settings.device,
         dtype=settings.dtype,
+        options=ModelOptions(settings.prediction, settings.sampling, settings.vae),
         content_check=settings.content_check,
         on_call=CallMetrics(settings.model_name).record,
     )
@@ -123,9 +125,26 @@ def _load(settings: Settings, load: Callable[[Settings], Editor]) -> Editor:
         device=str(editor.model.device),
         dtype=str(editor.model.dtype),
         content_check=editor.model.safety_checker is not None,
+        **_findings(editor),
         seconds=round(time.perf_counter() - started, 2),
     )
     return editor
+
+
+def _findings(editor: Editor) -> dict[str, object]:
+    """Return what was found out about the model, for the log; log what is doubtful of it."""
+    description = editor.model.description
+    if description is None or description.prediction is None:
+        return {}
+    for note in description.notes:
+        log.warning("model note", note=note)
+    return {
+        "kind": description.kind,
+        "prediction": description.prediction.type,
+        "found_by": description.prediction.found_by,
+        "zero_snr": description.prediction.zero_snr,
+        "distilled_by": description.distilled_by,
+    }
 
 
 def _reserve_a_core() -> None:

@@ -77,7 +77,7 @@ async def accept_edit(
             check_url(fields.webhook_url, services.settings.allow_networks)
     model = await run_in_threadpool(_model, services, fields)
     with blame_field(parsed.pointer("preset"), UnknownPreset):
-        params = Params.resolve(fields.params, model.presets)
+        params = Params.resolve(fields.params, model.presets, model.default_parameters)
     data, image = await _image(parsed, services, caller)
     submission = Submission(
         id=new_edit_id(),

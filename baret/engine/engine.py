@@ -103,6 +103,21 @@ class Engine:
                 self._changed.notify()
             edit.close()
 
+    def change(self, change: Callable[[], bool]) -> bool:
+        """Change the model between two calls, and forget recorded ones if it did change.
+
+        Args:
+            change: changes the model, and returns whether it did.
+        """
+
+        def run() -> bool:
+            changed = change()
+            if changed:
+                self._predictor.forget_graphs()
+            return changed
+
+        return self._device.submit(run).result()
+
     def _wait_for(self, session: Session, request: Request | DeviceTask) -> Any:
         pending = PendingRequest(request)
         with self._changed:

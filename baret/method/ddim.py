@@ -23,6 +23,9 @@ class Schedule:
     def leading(cls, alphas_cumprod: Tensor, steps: int, *, offset: int, first: float) -> Self:
         """Space timesteps evenly, "leading" as in Stable Diffusion's DDIM configuration.
 
+        A schedule with zero terminal SNR (arXiv 2305.08891) ends in pure noise, which holds
+        nothing of a photo and cannot be inverted; the timesteps stop before it.
+
         Args:
             alphas_cumprod: [1000] float32, ᾱ of the training schedule.
             steps: T.
@@ -30,7 +33,8 @@ class Schedule:
             first: ᾱ of the clean level (ᾱ_0, or 1 if the model was trained for it).
         """
         stride = len(alphas_cumprod) // steps
-        timesteps = tuple(min(i * stride + offset, len(alphas_cumprod) - 1) for i in range(steps))
+        last = int((alphas_cumprod > 0).sum()) - 1
+        timesteps = tuple(min(i * stride + offset, last) for i in range(steps))
         alphas = torch.cat([torch.tensor([first]), alphas_cumprod[list(timesteps)].float().cpu()])
         return cls(timesteps, alphas)
 

@@ -11,6 +11,7 @@ from PIL import Image
 from transformers import CLIPImageProcessorPil
 
 from baret.errors import UnsupportedModel
+from baret.model.folder_weights import choose_variant
 from baret.model.trust import check_parts
 
 CHECKER, EXTRACTOR = "safety_checker", "feature_extractor"  # folders of a model
@@ -36,7 +37,12 @@ class SafetyChecker:
 
 
 def load_safety_checker(
-    name_or_path: str, folder: Path | None, *, device: torch.device, dtype: torch.dtype
+    name_or_path: str,
+    folder: Path | None,
+    *,
+    device: torch.device,
+    dtype: torch.dtype,
+    variant: str | None = None,
 ) -> SafetyChecker | None:
     """Load the safety checker that comes with a model; None if there is none.
 
@@ -45,6 +51,7 @@ def load_safety_checker(
         folder: the one that the model came from, if any.
         device: to run on.
         dtype: of the weights.
+        variant: of the model's weights, to download from a hub.
 
     Raises:
         UnsupportedModel: there is a checker that cannot be loaded.
@@ -53,11 +60,17 @@ def load_safety_checker(
         return None
     try:
         source = folder or Path(
-            StableDiffusionPipeline.download(name_or_path, use_safetensors=True)
+            StableDiffusionPipeline.download(name_or_path, variant=variant, use_safetensors=True)
         )
         check_parts(source)
+        paths = [path.relative_to(source).as_posix() for path in (source / CHECKER).iterdir()]
         checker = StableDiffusionSafetyChecker.from_pretrained(
-            source, subfolder=CHECKER, dtype=dtype, use_safetensors=True, local_files_only=True
+            source,
+            subfolder=CHECKER,
+            dtype=dtype,
+            variant=choose_variant(paths, dtype, part=CHECKER),
+            use_safetensors=True,
+            local_files_only=True,
         )
         extractor = CLIPImageProcessorPil.from_pretrained(
             source, subfolder=EXTRACTOR, local_files_only=True

@@ -5,6 +5,8 @@ b batch · n tokens · d text width · h, w latent height and width · H, W pixe
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,16 +14,28 @@ import torch
 from diffusers import DDIMScheduler
 from torch import Tensor
 
-from baret.errors import UnsupportedModel, memory_errors
+from baret.errors import ModelError, NotFinite, UnsupportedModel, memory_errors
 from baret.images import Pixels
 from baret.method.ddim import Schedule
+from baret.model.description import (
+    FULL,
+    LoadOptions,
+    ModelDescription,
+    Sampling,
+    native_latent_size,
+)
 from baret.model.loading import load_pipeline, read_known_words
+from baret.model.prediction import confirm
+from baret.model.probe import Verdict, probe
 from baret.model.prompts import Hint, PromptReader
 from baret.model.safety import SafetyChecker, load_safety_checker
 from baret.model.world import World
+from baret.options import ModelOptions
 from baret.unet.requests import Conditioning
 
 PREDICTIONS = ("epsilon", "v_prediction")
+# LCMs take guidance as an input, w − 1. This is the value that their pipeline takes by default.
+_GUIDANCE_INSIDE = 7.5
 
 
 class StableDiffusion:
@@ -33,8 +47,8 @@ class StableDiffusion:
         multiple: what both sides of an image must be divisible by.
         safety_checker: the one that came with the model, or None.
         world: of a small model; None for one that knows photographs.
-        identity: SHA-256 over all weights as loaded, and the prediction type.
         licence: as the model card says, or "unknown".
+        description: what it is and by what that was found; None if made of parts.
     """
 
     def __init__(
@@ -47,31 +61,31 @@ class StableDiffusion:
         known_words: frozenset[str] = frozenset(),
         world: World | None = None,
         safety_checker: SafetyChecker | None = None,
+        description: ModelDescription | None = None,
     ):
         """Take the parts of a loaded pipeline.
 
         Args:
             pipeline: diffusers' `StableDiffusionPipeline`.
-            device, dtype, licence, world, safety_checker: see the class.
+            device, dtype, licence, world, safety_checker, description: see the class.
             known_words: all words that the model was trained with; empty if they are not listed.
 
         Raises:
             UnsupportedModel: the latents do not have 4 channels, the prediction type is unknown,
-                the schedule ends in pure noise, or weights are missing or not finite.
+                or weights are missing or not finite.
         """
         self.device, self.dtype, self.licence = device, dtype, licence
-        self.world, self.safety_checker = world, safety_checker
+        self.world, self.safety_checker, self.description = world, safety_checker, description
         self.unet = pipeline.unet
         self._vae, self._text_encoder = pipeline.vae, pipeline.text_encoder
         self._tokenizer = pipeline.tokenizer
         self._scheduler = DDIMScheduler.from_config(pipeline.scheduler.config)
-        self._prediction = self._scheduler.config.prediction_type
+        self._prediction: str = self._scheduler.config.prediction_type
         self._check_config()
         self._reader = PromptReader(
             self._tokenizer.backend_tokenizer, length=self._length, known_words=known_words
         )
         _check_weights((self._vae, self._text_encoder, self.unet))
-        self.identity = _identity((self._vae, self._text_encoder, self.unet), self._prediction)
         for module in (self.unet, self._vae, self._text_encoder):
             module.requires_grad_(False).eval().to(device)
         # The VAE stays in float32: it bounds how exactly a photo can come back.
@@ -80,7 +94,8 @@ class StableDiffusion:
         self._vae.to(memory_format=torch.channels_last)
         self._alphas = self._scheduler.alphas_cumprod.to(device)
         self.multiple: int = 2 ** (len(self._vae.config.block_out_channels) - 1)
-        self.native_size: int = self.unet.config.sample_size * self.multiple
+        self.native_size = self._find_native_size()
+        self._guidance = self._embed_guidance(pipeline)
         self.gradient_scale = 4096.0 if dtype == torch.float16 else 1.0
 
     @classmethod
@@ -90,17 +105,17 @@ class StableDiffusion:
         *,
         device: str = "auto",
         dtype: str | torch.dtype = "auto",
-        prediction_type: str | None = None,
+        options: ModelOptions | None = None,
         content_check: bool = True,
     ) -> Self:
-        """Load a model.
+        """Load a model, and call its UNet once to see whether it is what it seems.
 
         Args:
             name_or_path: a bundled model ("zoo"), a diffusers folder, a `.safetensors` file or a
                 hub id.
             device: "auto" takes CUDA if there is one.
             dtype: of UNet and text encoder; "auto" is float16 on CUDA, else float32.
-            prediction_type: "epsilon" for a single file of the SD 2.x base model.
+            options: what to take it for; None finds out.
             content_check: use the safety checker that comes with a folder or hub id.
 
         Raises:
@@ -108,29 +123,114 @@ class StableDiffusion:
         """
         torch_device = torch.device(_auto_device() if device == "auto" else device)
         torch_dtype = _torch_dtype(dtype, torch_device)
-        pipeline, folder = load_pipeline(name_or_path, torch_dtype, prediction_type)
+        given = asdict(options or ModelOptions())
+        loaded = load_pipeline(name_or_path, LoadOptions(**given, dtype=torch_dtype))
         checker = None
         if content_check:
             checker = load_safety_checker(
-                name_or_path, folder, device=torch_device, dtype=torch_dtype
+                name_or_path,
+                loaded.folder,
+                device=torch_device,
+                dtype=torch_dtype,
+                variant=loaded.description.variant,
             )
-        return cls(
-            pipeline,
+        model = cls(
+            loaded.pipeline,
             device=torch_device,
             dtype=torch_dtype,
-            licence=_licence(folder),
-            known_words=read_known_words(folder) if folder else frozenset(),
-            world=World.read(folder) if folder else None,
+            licence=_licence(loaded.folder),
+            known_words=read_known_words(loaded.folder) if loaded.folder else frozenset(),
+            world=World.read(loaded.folder) if loaded.folder else None,
             safety_checker=checker,
+            description=loaded.description,
         )
+        model._try_out(loaded.description)
+        return model
+
+    def _try_out(self, description: ModelDescription) -> None:
+        """Call the UNet once; go on in bfloat16 if it overflows, and settle what it predicts.
+
+        Raises:
+            ModelError: its numbers are not finite, or contradict what the model claims.
+        """
+        verdict, notes = self._probe(), description.notes
+        if verdict == "not finite" and self.widen():
+            verdict = self._probe()
+            notes += (
+                "Its numbers overflow in float16, so it runs in bfloat16. Set BARET_DTYPE=bfloat16 "
+                "to load it so.",
+            )
+        if verdict == "not finite":
+            raise ModelError(
+                f"{description.name} answers with values that are not finite in {self.dtype_name}. "
+                "Set BARET_DTYPE=float32, or download the model again."
+            )
+        prediction = description.prediction
+        if prediction is not None:
+            prediction, doubts = confirm(prediction, verdict, description.name)
+            self._prediction, notes = prediction.type, notes + doubts
+            self.native_size = self._find_native_size()
+        self.description = replace(
+            description, prediction=prediction, notes=notes, native_size=self.native_size
+        )
+
+    def _probe(self) -> Verdict:
+        side = self.native_size // self.multiple
+        side = min(side, max(16, side // 2))  # smaller, for speed; as deep as UNets halve it
+        text = self.embed("").embedding[None]
+        return probe(
+            lambda latents, steps: self._call(latents, steps, text.expand(len(latents), -1, -1)),
+            self._alphas,
+            (4, side, side),
+        )
+
+    def widen(self) -> bool:
+        """Let a model that overflows in float16 run in bfloat16, which has float32's range.
+
+        Returns:
+            Whether that changed anything: not if it is in another dtype already.
+        """
+        if self.dtype != torch.float16:
+            return False
+        identity = self.identity  # stays that of the weights as they were loaded
+        self.dtype, self.gradient_scale = torch.bfloat16, 1.0
+        self.unet.to(torch.bfloat16)
+        self._text_encoder.to(torch.bfloat16)
+        self.__dict__["identity"] = identity
+        return True
+
+    @cached_property
+    def identity(self) -> str:
+        """SHA-256 over all weights as loaded, and the prediction type."""
+        parts = (self._vae, self._text_encoder, self.unet)
+        zero_snr = self._scheduler.config.rescale_betas_zero_snr
+        return _identity(parts, self._prediction + (" zero-snr" if zero_snr else ""))
+
+    def _find_native_size(self) -> int:
+        config = self.unet.config
+        width = config.cross_attention_dim
+        return self.multiple * native_latent_size(config.sample_size, width, self._prediction)
+
+    @property
+    def sampling(self) -> Sampling:
+        """The steps and the guidance of an edit whose caller gives none."""
+        return self.description.sampling if self.description else FULL
 
     def _check_config(self) -> None:
         if self.unet.config.in_channels != 4 or self.unet.config.get("addition_embed_type"):
             raise UnsupportedModel("Only text-to-image Stable Diffusion 1.x and 2.x are supported.")
         if self._prediction not in PREDICTIONS:
             raise UnsupportedModel(f"Prediction type {self._prediction!r} is not supported.")
-        if float(self._scheduler.alphas_cumprod[-1]) <= 0:
-            raise UnsupportedModel("DDIM cannot invert a schedule that ends in pure noise.")
+
+    def _embed_guidance(self, pipeline: Any) -> Tensor | None:
+        """Return the guidance that an LCM's UNet takes as an input, [1, d]; others take none."""
+        width = self.unet.config.get("time_cond_proj_dim")
+        if not width:
+            return None
+        embedded: Tensor = pipeline.get_guidance_scale_embedding(
+            torch.tensor([_GUIDANCE_INSIDE]), embedding_dim=width
+        )
+        return embedded.to(self.device)
 
     @property
     def dtype_name(self) -> str:
@@ -205,9 +305,21 @@ class StableDiffusion:
     def decode(self, latents: Tensor) -> Pixels:
         """Decode a latent [4, h, w] to pixels [H, W, 3]."""
         image = self._vae.decode(latents[None] / self._vae.config.scaling_factor).sample[0]
+        if not torch.isfinite(image).all():
+            if torch.isfinite(latents).all():
+                raise NotFinite("The VAE decodes to infinity or NaN. Set BARET_VAE to another VAE.")
+            raise NotFinite(self.explain_overflow())
         image = ((image.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
         pixels: Pixels = image.permute(1, 2, 0).cpu().numpy()
         return pixels
+
+    def explain_overflow(self) -> str:
+        """Say which setting helps against values that are not finite."""
+        wider = "bfloat16" if self.dtype == torch.float16 else "float32"
+        return (
+            f"The model's numbers are not finite in {self.dtype_name}. Set BARET_DTYPE={wider}, or "
+            "download the model again."
+        )
 
     def predict_noise(
         self, latents: Tensor, timesteps: Sequence[int] | Tensor, embeddings: Tensor
@@ -220,9 +332,7 @@ class StableDiffusion:
             embeddings: [b, n, d] float32.
         """
         steps = torch.as_tensor(timesteps, device=latents.device)
-        output = self.unet(
-            latents.to(self.dtype), steps, encoder_hidden_states=embeddings.to(self.dtype)
-        ).sample.float()
+        output = self._call(latents, steps, embeddings)
         if self._prediction == "epsilon":
             noise: Tensor = output
             return noise
@@ -230,6 +340,19 @@ class StableDiffusion:
         alpha = self._alphas[steps].view(-1, 1, 1, 1)
         converted: Tensor = alpha.sqrt() * output + (1 - alpha).sqrt() * latents
         return converted
+
+    def _call(self, latents: Tensor, timesteps: Tensor, embeddings: Tensor) -> Tensor:
+        """Return the UNet's raw output of rows, [b, 4, h, w] float32."""
+        guidance = self._guidance
+        output: Tensor = self.unet(
+            latents.to(self.dtype),
+            timesteps,
+            encoder_hidden_states=embeddings.to(self.dtype),
+            timestep_cond=None
+            if guidance is None
+            else guidance.to(self.dtype).expand(len(latents), -1),
+        ).sample
+        return output.float()
 
 
 def _auto_device() -> str:

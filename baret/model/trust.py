@@ -12,7 +12,30 @@ from baret.errors import UnsupportedModel
 
 # diffusers calls its own module with the safety checker "stable_diffusion".
 LIBRARIES = (None, "diffusers", "transformers", "stable_diffusion")
-CLASS = "StableDiffusionPipeline"
+# Pipelines of the same parts.
+CLASSES = (
+    "StableDiffusionPipeline",
+    "StableDiffusionImg2ImgPipeline",
+    "LatentConsistencyModelPipeline",
+    "LatentConsistencyModelImg2ImgPipeline",
+)
+_OTHERS = (
+    ("InstructPix2Pix", "an InstructPix2Pix model with 8 input channels"),
+    ("XLInpaint", "an inpainting model of Stable Diffusion XL"),
+    ("Inpaint", "an inpainting model with 9 input channels"),
+    ("UnCLIP", "an unCLIP model, which takes an image's embedding"),
+    ("Depth2Img", "a depth-to-image model with 5 input channels"),
+    ("Upscale", "an upscaler"),
+    ("ImageVariation", "an image variation model, which takes no text"),
+    ("ControlNet", "a model with a ControlNet"),
+    ("StableDiffusionXLImg2Img", "the refiner of Stable Diffusion XL, or a variant of it"),
+    ("StableDiffusionXL", "Stable Diffusion XL"),
+    ("StableDiffusion3", "Stable Diffusion 3"),
+    ("StableVideo", "a video model"),
+    ("Flux", "FLUX"),
+    ("PixArt", "PixArt"),
+    ("Cascade", "Stable Cascade"),
+)
 
 
 def check_parts(folder: Path) -> None:
@@ -21,9 +44,10 @@ def check_parts(folder: Path) -> None:
     Raises:
         UnsupportedModel: it is not a diffusers folder, or leads to code or pickles.
     """
-    index = _read(folder / "model_index.json")
-    if index.get("_class_name") != CLASS:
-        raise UnsupportedModel(f"{folder} is not a {CLASS} by its model_index.json.")
+    index = read_json(folder / "model_index.json")
+    name = index.get("_class_name")
+    if name not in CLASSES:
+        raise UnsupportedModel(_name_other(folder, str(name)))
     for part, value in index.items():
         if part.startswith("_") or isinstance(value, bool | int | float):
             continue
@@ -36,13 +60,21 @@ def check_parts(folder: Path) -> None:
         check_shards(shard_index)
 
 
+def _name_other(folder: Path, name: str) -> str:
+    kind = next((kind for part, kind in _OTHERS if part.lower() in name.lower()), None)
+    return (
+        f"{folder} is {kind or 'not a Stable Diffusion 1.x or 2.x'} by its model_index.json "
+        f"({name[:80]}). Give a text-to-image model of Stable Diffusion 1.x or 2.x."
+    )
+
+
 def check_shards(shard_index: Path) -> None:
     """Refuse a list of weight files that names anything but safetensors beside it.
 
     Raises:
         UnsupportedModel: the list names something else.
     """
-    names = _read(shard_index).get("weight_map", {})
+    names = read_json(shard_index).get("weight_map", {})
     files = set(map(str, names.values())) if isinstance(names, dict) else {str(names)}
     for name in sorted(files):
         if Path(name).name != name or Path(name).suffix != ".safetensors":
@@ -52,7 +84,12 @@ def check_shards(shard_index: Path) -> None:
             )
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object from a file.
+
+    Raises:
+        UnsupportedModel: there is none.
+    """
     try:
         content = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError, RecursionError) as error:

@@ -55,6 +55,12 @@ class Predictor:
         """
         self._model = model
         self._layers = attention_layers(model.unet)
+        self._recorder = recorder
+        self.forget_graphs()
+
+    def forget_graphs(self) -> None:
+        """Drop recorded calls, which hold the addresses of the model's weights."""
+        recorder = self._recorder
         self._graphs = None if recorder is None else GraphCache(self._call, recorder)
 
     @memory_errors()

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from baret.images import Pixels
 from baret.method.ddim import Schedule
+from baret.model.description import LoadOptions
 from baret.model.loading import load_pipeline
 from baret.model.stable_diffusion import StableDiffusion
 from baret.unet.predictor import Predictor
@@ -56,10 +57,10 @@ class BatchModel:
         Raises:
             ModelError: one of its kinds.
         """
-        pipeline, _ = load_pipeline(name_or_path, dtype, None)
+        loaded = load_pipeline(name_or_path, LoadOptions(dtype=dtype))
         where = torch.device(device)
-        model = StableDiffusion(pipeline, device=where, dtype=dtype, licence="unknown")
-        return cls(model, pipeline)
+        model = StableDiffusion(loaded.pipeline, device=where, dtype=dtype, licence="unknown")
+        return cls(model, loaded.pipeline)
 
     def schedule(self, steps: int) -> Schedule:
         """Return the levels that `steps` DDIM steps visit."""

@@ -9,7 +9,8 @@ import torch
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from baret.model.loading import CONFIGS, clip_tokenizer
+from baret.model.layout import CONFIGS
+from baret.model.tokenizers import clip_tokenizer
 
 SD15 = CONFIGS / "sd1"
 SEED = 0

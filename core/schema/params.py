@@ -3,7 +3,8 @@
 import unicodedata
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Self
+from types import MappingProxyType
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
@@ -74,12 +75,19 @@ Metadata = Annotated[
     Field(max_length=16),
 ]
 
+# What a model decides if neither the caller nor the preset does.
+OF_THE_MODEL = ("num_inference_steps", "guidance_scale")
+
 # One value for each output.
 Strength = Unit | Annotated[list[Unit], Field(min_length=1, max_length=8)]
 
 
+Steps = Annotated[int, Field(ge=1, le=100)]
+Guidance = Annotated[float, Field(ge=1, le=20)]
+
+
 class ParamsInput(Strict):
-    """Parameters as a caller gives them. The preset fills in those that are `None`."""
+    """Parameters as a caller gives them. The preset or the model fills in those that are `None`."""
 
     preset: PresetName = Field(
         "auto",
@@ -98,8 +106,12 @@ class ParamsInput(Strict):
         None,
         description="τ_c: share of the steps in which the photo's cross-attention is used",
     )
-    num_inference_steps: Annotated[int, Field(ge=10, le=100)] = 20
-    guidance_scale: Annotated[float, Field(ge=1, le=20)] = 4.0
+    num_inference_steps: Steps | None = Field(
+        None, description="denoising steps; the model's default is usually 20, and 8 if distilled"
+    )
+    guidance_scale: Guidance | None = Field(
+        None, description="the model's default is usually 4, and 1 if distilled"
+    )
     inner_steps: Annotated[int, Field(ge=0, le=50)] = Field(
         8, description="steps in which the text is tuned to the photo (TTIS)"
     )
@@ -134,12 +146,24 @@ class Params(ParamsInput):
     interpolation: FormerName[Strength]
     self_attention_until: Unit
     cross_attention_until: Unit
+    num_inference_steps: Steps = 20
+    guidance_scale: Guidance = 4.0
 
     _one_strength = model_validator(mode="before")(both_names)
 
     @classmethod
-    def resolve(cls, params: ParamsInput, presets: Mapping[str, PresetValues]) -> Self:
-        """Fill in what the preset decides; what the caller gave wins.
+    def resolve(
+        cls,
+        params: ParamsInput,
+        presets: Mapping[str, PresetValues],
+        defaults: Mapping[str, Any] = MappingProxyType({}),
+    ) -> Self:
+        """Fill in what the preset and the model decide; what the caller gave wins.
+
+        Args:
+            params: as given.
+            presets: the model's.
+            defaults: the model's, of which those of the steps and the guidance count.
 
         Raises:
             UnknownPreset: the model has not announced this preset.
@@ -148,7 +172,8 @@ class Params(ParamsInput):
         if preset is None:
             names = ", ".join(sorted(presets))
             raise UnknownPreset(f"The model does not know this preset. Known: {names}.")
-        values = preset.model_dump(exclude={"interpolation"})
+        values = {name: defaults[name] for name in OF_THE_MODEL if name in defaults}
+        values |= preset.model_dump(exclude={"interpolation"})
         return cls.model_validate(values | params.model_dump(exclude_none=True))
 
     @property

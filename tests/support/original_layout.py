@@ -22,6 +22,7 @@ _RESNET = {
 _UNET_ENDS = {
     "time_embedding.linear_1": "time_embed.0",
     "time_embedding.linear_2": "time_embed.2",
+    "time_embedding.cond_proj": "time_embed.cond_proj",
     "conv_in": "input_blocks.0.0",
     "conv_norm_out": "out.0",
     "conv_out": "out.2",
@@ -82,6 +83,11 @@ def vae_name(name: str) -> str:
 
 def save_original(pipeline: StableDiffusionPipeline, path: Path) -> None:
     """Write a pipeline's weights to one file in the original layout."""
+    save_file(original_weights(pipeline), path)
+
+
+def original_weights(pipeline: StableDiffusionPipeline) -> dict[str, torch.Tensor]:
+    """Return a pipeline's weights by their names in the original layout."""
     weights: dict[str, torch.Tensor] = {}
     for name, tensor in pipeline.unet.state_dict().items():
         weights[f"model.diffusion_model.{unet_name(name)}"] = tensor
@@ -89,7 +95,42 @@ def save_original(pipeline: StableDiffusionPipeline, path: Path) -> None:
         theirs = vae_name(name)
         convolution = re.search(r"attn_1\.(q|k|v|proj_out)\.weight", theirs)  # 1×1 in the original
         weights[f"first_stage_model.{theirs}"] = tensor[..., None, None] if convolution else tensor
-    for name, tensor in pipeline.text_encoder.state_dict().items():
-        bare = name.removeprefix("text_model.")
-        weights[f"cond_stage_model.transformer.text_model.{bare}"] = tensor
-    save_file({name: tensor.contiguous() for name, tensor in weights.items()}, path)
+    text = {n.removeprefix("text_model."): t for n, t in pipeline.text_encoder.state_dict().items()}
+    if pipeline.text_encoder.config.hidden_act == "quick_gelu":
+        weights |= {f"cond_stage_model.transformer.text_model.{n}": t for n, t in text.items()}
+    else:
+        weights |= {f"cond_stage_model.model.{n}": t for n, t in _open_clip_weights(text).items()}
+    return {name: tensor.contiguous() for name, tensor in weights.items()}
+
+
+_OPEN_CLIP = {
+    "embeddings.token_embedding.weight": "token_embedding.weight",
+    "embeddings.position_embedding.weight": "positional_embedding",
+    "final_layer_norm": "ln_final",
+    "encoder.layers": "transformer.resblocks",
+    "layer_norm1": "ln_1",
+    "layer_norm2": "ln_2",
+    "mlp.fc1": "mlp.c_fc",
+    "mlp.fc2": "mlp.c_proj",
+    "self_attn.out_proj": "attn.out_proj",
+}
+
+
+def _open_clip_weights(text: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return a text encoder's weights by OpenCLIP's names, queries, keys and values in one."""
+    weights: dict[str, torch.Tensor] = {}
+    for name, tensor in text.items():
+        if ".self_attn.q_proj" in name:
+            qkv = [text[name.replace("q_proj", f"{one}_proj")] for one in "qkv"]
+            joined = name.replace("self_attn.q_proj.", "attn.in_proj_")
+            weights[_open_clip_name(joined)] = torch.cat(qkv)
+        elif ".self_attn.k_proj" not in name and ".self_attn.v_proj" not in name:
+            weights[_open_clip_name(name)] = tensor
+    width = text["final_layer_norm.weight"].shape[0]
+    return weights | {"text_projection": torch.eye(width), "logit_scale": torch.tensor(4.6)}
+
+
+def _open_clip_name(name: str) -> str:
+    for ours, theirs in _OPEN_CLIP.items():
+        name = name.replace(ours, theirs)
+    return name

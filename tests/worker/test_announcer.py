@@ -31,8 +31,9 @@ def test_the_announced_defaults_are_those_that_requests_get(described: Model) ->
     sent = ParamsInput().model_dump(mode="json", exclude_none=True)
     announced = described.default_parameters
     assert {name: announced[name] for name in sent} == sent
-    # Only what the preset fills in is added; a webhook has no default.
+    # Only what the preset or the model fills in is added; a webhook has no default.
     on_top = {"strength", "self_attention_until", "cross_attention_until"}
+    on_top |= {"num_inference_steps", "guidance_scale"}
     assert set(announced) == set(sent) | on_top | {"interpolation"}  # strength's former name
     assert set(sent) | on_top | {"webhook_url"} == set(ParamsInput.model_fields)
 

@@ -1,6 +1,6 @@
 import pytest
 
-from baret.errors import ContentRejected, ImageError, InversionMismatch, OutOfMemory
+from baret.errors import ContentRejected, ImageError, InversionMismatch, NotFinite, OutOfMemory
 from core.schema import Problem
 from worker.errors import EditTimeout, problem_of
 
@@ -25,6 +25,12 @@ def test_an_error_is_told_by_its_code_and_without_its_words(
     assert problem.detail
     assert "inside" not in problem.model_dump_json()
     assert problem_of(error).keys() == {"type", "title", "status", "detail", "code"}
+
+
+def test_a_model_that_overflows_is_told_with_the_setting_that_helps() -> None:
+    problem = problem_of(NotFinite("Set BARET_DTYPE=bfloat16."))
+    assert problem["code"] == "model_error"
+    assert "Set BARET_DTYPE=bfloat16." in problem["detail"]
 
 
 def test_a_picture_that_cannot_be_worked_on_is_told_in_the_methods_words() -> None:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from baret.model.loading import BUNDLED, clip_tokenizer, read_known_words
+from baret.model.loading import BUNDLED, read_known_words
 from baret.model.prompts import PromptReader
+from baret.model.tokenizers import clip_tokenizer
 
 SAMPLES = Path(__file__).parents[3] / "zoo" / "samples"
 KNOWN = frozenset({"a", "cat", "dog", "on", "grass", "photo", "of", "café"})

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from baret.model.loading import CONFIGS
+from baret.model.layout import CONFIGS
 from bench.speed.machine import Machine
 from bench.speed.plan import Plan, Subject
 

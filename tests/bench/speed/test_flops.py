@@ -4,7 +4,7 @@ from diffusers import UNet2DConditionModel
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from baret.model.loading import CONFIGS
+from baret.model.layout import CONFIGS
 from bench.speed.flops import row_flops
 
 

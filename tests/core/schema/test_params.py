@@ -47,7 +47,7 @@ def test_each_strength_is_one_output_in_the_order_asked(model: Model) -> None:
         {"self_attention_until": -0.1},
         {"cross_attention_until": 1.1},
         {"cross_attention_until": -0.1},
-        {"num_inference_steps": 9},
+        {"num_inference_steps": 0},
         {"num_inference_steps": 101},
         {"num_inference_steps": 10.5},
         {"guidance_scale": 0.9},
@@ -79,7 +79,7 @@ ACCEPTED: dict[str, list[Any]] = {
     "strength": [0, 1, [0.5], [i / 7 for i in range(8)]],
     "self_attention_until": [0, 1],
     "cross_attention_until": [0, 1],
-    "num_inference_steps": [10, 100],
+    "num_inference_steps": [1, 100],
     "guidance_scale": [1, 20],
     "inner_steps": [0, 50],
     "seed": [0, 2**32 - 1],
@@ -110,3 +110,13 @@ def test_every_choice_that_takes_longer_is_more_work(model: Model) -> None:
     assert work(strength=[0.2, 0.9]) > usual
     # Without tuning: twelve rows to find what changes, 10 to invert, and 10 × 2 for one output.
     assert work(inner_steps=0, num_inference_steps=10) == 12 + 10 + 20
+
+
+def test_what_neither_caller_nor_preset_decides_is_the_models(model: Model) -> None:
+    defaults = {"num_inference_steps": 8, "guidance_scale": 1.0, "inner_steps": 3}
+    own = Params.resolve(ParamsInput(), model.presets, defaults)
+    assert (own.num_inference_steps, own.guidance_scale, own.inner_steps) == (8, 1.0, 8)
+    given = Params.resolve(ParamsInput(num_inference_steps=30), model.presets, defaults)
+    assert (given.num_inference_steps, given.guidance_scale) == (30, 1.0)
+    usual = Params.resolve(ParamsInput(), model.presets)
+    assert (usual.num_inference_steps, usual.guidance_scale) == (20, 4.0)

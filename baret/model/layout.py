@@ -1,0 +1,234 @@
+"""The original layout of single files: which parts a file has, and what their shapes are.
+
+A file holds weights alone. How many levels, layers and channels each part has follows from the
+names and shapes of its tensors, so that small variants (BK-SDM, Segmind) load like the whole ones.
+What no shape tells (activations, groups, widths of heads) is a family's, in `baret/configs`.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Literal
+
+from baret.errors import UnsupportedModel
+from baret.model.header import Header
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+UNET, VAE, EMA = "model.diffusion_model.", "first_stage_model.", "model_ema."
+CLIP, OPEN_CLIP = "cond_stage_model.transformer.", "cond_stage_model.model."
+# The text encoder of Stable Diffusion 2 reads the last but one of OpenCLIP's 24 layers. Some
+# files leave the last one out.
+OPEN_CLIP_LAYERS = 23
+HEAD_WIDTH = 64  # of Stable Diffusion 2's UNet, and of CLIP's text encoders
+
+FAMILY_NAMES = {"sd1": "Stable Diffusion 1.x", "sd2": "Stable Diffusion 2.x"}
+Family = Literal["sd1", "sd2"]
+Config = dict[str, Any]
+
+_CROSS = re.compile(r"attn2\.to_k\.weight$")
+_COND_PROJ = re.compile(r"^time_embed(ding)?\.cond_proj\.weight$")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts of a single file, each as a header without its prefix."""
+
+    unet: Header
+    vae: Header
+    clip: Header
+    open_clip: Header
+
+    @classmethod
+    def of(cls, header: Header) -> "Parts":
+        """Split a file's header."""
+        unet = header.part(UNET)
+        if not unet.tensors:
+            unet = header.renamed(ema_names(header)).part(UNET)
+        vae = header.part(VAE)
+        return cls(
+            unet,
+            vae if vae.tensors else header.part("vae."),
+            header.part(CLIP),
+            header.part(OPEN_CLIP),
+        )
+
+    @property
+    def cross_width(self) -> int | None:
+        """The width of the texts that the UNet attends to."""
+        return next((i.shape[1] for n, i in self.unet.tensors.items() if _CROSS.search(n)), None)
+
+    @property
+    def family(self) -> Family | None:
+        """The family, by the text encoder or, without one, by the width of its texts."""
+        if self.open_clip.tensors:
+            return "sd2"
+        if self.clip.tensors:
+            return "sd1"
+        widths: dict[int | None, Family] = {768: "sd1", 1024: "sd2"}
+        return widths.get(self.cross_width)
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The names of parts that the file does not have."""
+        texts = self.clip.tensors or self.open_clip.tensors
+        parts = {"UNet": self.unet.tensors, "VAE": self.vae.tensors, "text encoder": texts}
+        return tuple(name for name, tensors in parts.items() if not tensors)
+
+
+def unet_config(unet: Header, family: Family, *, sample_size: int | None) -> Config:
+    """Return diffusers' configuration of a UNet in the original layout.
+
+    Raises:
+        UnsupportedModel: its levels do not fit together.
+    """
+    levels = _unet_levels(unet)
+    channels = [level.channels for level in levels]
+    attends = [level.attends for level in levels]
+    layers = {level.layers for level in levels}
+    conv_in, conv_out = unet.shape("input_blocks.0.0.weight"), unet.shape("out.2.weight")
+    if len(layers) != 1 or conv_in is None or conv_out is None:
+        raise UnsupportedModel("The UNet lacks weights, or its levels have different layers.")
+    linear = any(
+        n.endswith("proj_in.weight") and len(i.shape) == 2 for n, i in unet.tensors.items()
+    )
+    width = next(i.shape[1] for n, i in unet.tensors.items() if _CROSS.search(n))
+    cond = next((i.shape[1] for n, i in unet.tensors.items() if _COND_PROJ.search(n)), None)
+    return family_config(family, "unet") | {
+        "in_channels": conv_in[1],
+        "out_channels": conv_out[0],
+        "block_out_channels": channels,
+        "layers_per_block": layers.pop(),
+        "down_block_types": ["CrossAttnDownBlock2D" if a else "DownBlock2D" for a in attends],
+        "up_block_types": ["CrossAttnUpBlock2D" if a else "UpBlock2D" for a in attends[::-1]],
+        "mid_block_type": "UNetMidBlock2DCrossAttn" if unet.part("middle_block.").tensors else None,
+        "cross_attention_dim": width,
+        # Stable Diffusion 1 has eight heads everywhere; the name is a mistake of diffusers'.
+        "attention_head_dim": [max(1, c // HEAD_WIDTH) for c in channels] if linear else 8,
+        "use_linear_projection": linear,
+        "time_cond_proj_dim": cond,
+        "sample_size": sample_size,
+    }
+
+
+@dataclass(frozen=True)
+class _Level:
+    channels: int
+    layers: int
+    attends: bool
+
+
+def _unet_levels(unet: Header) -> list[_Level]:
+    """Return the levels of the encoder, which end with a downsampler each."""
+    blocks = block_numbers(unet, "input_blocks")[1:]  # the first is the input convolution
+    level_of = [0] * len(blocks)
+    for i, block in enumerate(blocks[:-1]):
+        down = f"input_blocks.{block}.0.op.weight" in unet
+        level_of[i + 1] = level_of[i] + down
+    levels = []
+    for _, numbers in groupby(zip(level_of, blocks, strict=True), key=lambda pair: pair[0]):
+        found = [f"input_blocks.{block}." for _, block in numbers]
+        convolutions = [unet.shape(f"{block}0.in_layers.2.weight") for block in found]
+        sizes = [shape[0] for shape in convolutions if shape is not None]
+        if not sizes:
+            raise UnsupportedModel("The UNet has a level without layers.")
+        attends = any(f"{block}1.norm.weight" in unet for block in found)
+        levels.append(_Level(sizes[0], len(sizes), attends))
+    return levels
+
+
+def block_numbers(names: Header | Mapping[str, Any], side: str) -> list[int]:
+    """Return the numbers of the blocks named `side.N`, in order; some files leave gaps."""
+    found = (re.match(rf"{side}\.(\d+)\.", name) for name in names)
+    return sorted({int(match[1]) for match in found if match})
+
+
+def vae_config(vae: Header) -> Config:
+    """Return diffusers' configuration of a VAE in the original layout.
+
+    Raises:
+        UnsupportedModel: it lacks weights.
+    """
+    blocks = re.compile(r"^encoder\.down\.(\d+)\.block\.(\d+)\.conv1\.weight$")
+    found = {(int(m[1]), int(m[2])): i for n, i in vae.tensors.items() if (m := blocks.match(n))}
+    latent = vae.shape("decoder.conv_in.weight")
+    if not found or latent is None:
+        raise UnsupportedModel("The VAE lacks its encoder or its decoder.")
+    count = max(level for level, _ in found) + 1
+    return family_config("sd1", "vae") | {
+        "block_out_channels": [found[level, 0].shape[0] for level in range(count)],
+        "layers_per_block": sum(level == 0 for level, _ in found),
+        "down_block_types": ["DownEncoderBlock2D"] * count,
+        "up_block_types": ["UpDecoderBlock2D"] * count,
+        "latent_channels": latent[1],
+    }
+
+
+def text_config(parts: Parts, family: Family) -> Config:
+    """Return transformers' configuration of a text encoder in the original layout.
+
+    Raises:
+        UnsupportedModel: it lacks weights.
+    """
+    if family == "sd1":
+        texts = parts.clip.renamed(clip_names(parts.clip))
+        tokens = texts.shape("text_model.embeddings.token_embedding.weight")
+        inner = texts.shape("text_model.encoder.layers.0.mlp.fc1.weight")
+        layers = len(block_numbers(texts, r"text_model\.encoder\.layers"))
+    else:
+        tokens = parts.open_clip.shape("token_embedding.weight")
+        inner = parts.open_clip.shape("transformer.resblocks.0.mlp.c_fc.weight")
+        blocks = block_numbers(parts.open_clip, r"transformer\.resblocks")
+        layers = min(len(blocks), OPEN_CLIP_LAYERS)
+    if tokens is None or inner is None:
+        raise UnsupportedModel("The text encoder lacks weights.")
+    return family_config(family, "text_encoder") | {
+        "vocab_size": tokens[0],
+        "hidden_size": tokens[1],
+        "intermediate_size": inner[0],
+        "num_hidden_layers": layers,
+        "num_attention_heads": max(1, tokens[1] // HEAD_WIDTH),
+    }
+
+
+def clip_names(names: Header | Mapping[str, Any]) -> dict[str, str]:
+    """Return, for CLIP's weights without `text_model.`, their names with it."""
+    bare = ("embeddings.", "encoder.", "final_layer_norm.")
+    return {name: f"text_model.{name}" for name in names if name.startswith(bare)}
+
+
+_EMA_WORDS = re.compile(
+    r"input_blocks|middle_block|output_blocks|time_embed|in_layers|emb_layers|out_layers"
+    r"|skip_connection|cond_proj|transformer_blocks|proj_in|proj_out|to_[qkv]|to_out|attn|norm|label_emb"
+    r"|weight|bias|proj|conv|net|op|ff|out|\d+"
+)
+
+
+def ema_names(header: Header) -> dict[str, str]:
+    """Return, for averaged weights (EMA), the names that they are the average of.
+
+    They are stored as `model_ema.` and the name without its dots.
+    """
+    flat = header.part(f"{EMA}diffusion_model")
+    return {
+        f"{EMA}diffusion_model{name}": UNET + _with_dots(name)
+        for name in flat
+        if "".join(_EMA_WORDS.findall(name)) == name
+    }
+
+
+def _with_dots(name: str) -> str:
+    words = [w for word in _EMA_WORDS.findall(name) for w in (word if word.isdigit() else [word])]
+    if words[0] in ("input_blocks", "output_blocks"):
+        # Of the digits that follow, the last is a module's in the block, the others the block's.
+        end = next(i for i, word in enumerate(words) if i > 0 and not word.isdigit())
+        words[1:end] = ["".join(words[1 : end - 1]), words[end - 1]]
+    return re.sub(r"\b(attn|norm)\.(\d)\b", r"\1\2", ".".join(words))
+
+
+def family_config(family: Family, part: str) -> Config:
+    """Return the configuration of a family's part at its usual size."""
+    config: Config = json.loads((CONFIGS / family / part / "config.json").read_text("utf-8"))
+    return config

@@ -1,0 +1,34 @@
+"""`baret model check` as an operator runs it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+
+def check(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "cli", "model", "check", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | settings,
+    )
+
+
+def test_the_worker_s_own_model_is_checked_with_its_settings() -> None:
+    done = check(BARET_MODEL="zoo", BARET_SAMPLING="distilled")
+    assert done.returncode == 0, done.stderr
+    assert "a diffusers folder of Stable Diffusion 1.x" in done.stdout
+    assert "8 steps, guidance 1, by the setting BARET_SAMPLING" in done.stdout
+
+
+def test_a_model_that_a_worker_would_refuse_ends_with_1(tmp_path: Path) -> None:
+    path = tmp_path / "lora.safetensors"
+    save_file({"lora_unet_x.lora_down.weight": torch.zeros(1)}, path)
+    done = check(str(path))
+    assert done.returncode == 1
+    assert "lora.safetensors is a LoRA" in done.stdout
