@@ -119,7 +119,11 @@ class Settings(BaseSettings):
     worker_metrics_port: int = Field(
         0, ge=0, le=65535, description="port of the worker's Prometheus metrics; 0 turns them off"
     )
-    queue_limit: int = Field(1000, description="maximum edits waiting for one model")
+    queue_limit: int = Field(
+        1000,
+        description="maximum edits waiting for one model; a caller that has none in flight still "
+        "gets one place in a full queue; 0: no edits are accepted",
+    )
     requests_per_minute: int = Field(
         600,
         ge=1,

@@ -67,7 +67,7 @@ class Runner:
         self._stopping.set()
 
     def run_next(self) -> str | None:
-        """Claim the edit that has waited longest and run it to its end.
+        """Claim the edit whose turn it is and run it to its end.
 
         Returns:
             Its id; None if nothing waited.

@@ -32,6 +32,7 @@ OPEN_SECONDS = 1.0  # that the circuit breaker stays open after a timeout
 UNREADABLE = (ValueError, TypeError, LookupError, ArithmeticError)
 
 _SCRIPTS = Path(__file__).parent / "lua"
+_SHARED = ("turns", "prelude")  # put before every script, in this order
 _MOVES = json.dumps({a: dict.fromkeys(to, True) for a, to in LEGAL_MOVES.items()})
 
 
@@ -122,11 +123,12 @@ class Scripts:
     """All scripts, each behind the prelude. Nothing is sent before one is run."""
 
     def __init__(self, client: redis.Redis):
-        prelude = keys.lua_definitions() + (_SCRIPTS / "prelude.lua").read_text()
+        shared = [(_SCRIPTS / f"{name}.lua").read_text() for name in _SHARED]
+        prelude = keys.lua_definitions() + "".join(shared)
         self._scripts = {
             path.stem: client.register_script(_head(path.stem) + prelude + path.read_text())
             for path in _SCRIPTS.glob("*.lua")
-            if path.stem != "prelude"
+            if path.stem not in _SHARED
         }
 
     def run(self, script: str, *arguments: str | float) -> Any:

@@ -93,7 +93,8 @@ class EditStore(ClaimStore, HousekeepingStore, ModelRegistry):
 
         Args:
             submission: the request.
-            limit: how many edits may wait for a model.
+            limit: how many edits may wait for a model; one more of each caller that has none in
+                flight, unless it is 0.
             in_flight: how many edits of a caller may wait or run; 0: any number.
             lock: the idempotency key that the edit is noted under.
 
@@ -154,7 +155,7 @@ class EditStore(ClaimStore, HousekeepingStore, ModelRegistry):
         model = self._redis.hget(keys.edit(oldest), "model") if oldest else None
         if model is None:
             return None
-        before = self._redis.zrank(keys.waiting(model), oldest)
+        before = self._redis.zrank(keys.turns(model), oldest)
         return self._seconds_to_a_place(model, 1 if before is None else before + 2)
 
     @redis_errors()

@@ -1,5 +1,5 @@
--- Put before every script: the clock, and the one place where a status moves. The names of keys
--- (`edit_key(id)`, `running_key`, …) are put before it in turn, from core/store/keys.py.
+-- Put before every script: the clock, and the one place where a status moves. Before it come the names
+-- of keys (`edit_key(id)`, `running_key`, …), from core/store/keys.py, and turns.lua.
 -- ARGV[1] is the table of legal moves (core/schema/status.py), ARGV[2…] the script's arguments.
 
 local legal = cjson.decode(ARGV[1])
@@ -103,7 +103,8 @@ end
 -- not legal.
 local function move(id, to, fields)
   local key = edit_key(id)
-  local from, model, caller = unpack(redis.call('HMGET', key, 'status', 'model', 'caller'))
+  local from, model, caller, work =
+    unpack(redis.call('HMGET', key, 'status', 'model', 'caller', 'work'))
   if from and not (legal[from] and legal[from][to]) then return false end
   local now = now_ms()
   redis.call('HSET', key, 'status', to, unpack(fields))
@@ -112,9 +113,11 @@ local function move(id, to, fields)
     redis.call('ZREM', running_key, id)
     redis.call('HSET', key, 'stage', '', 'progress', 0)
     redis.call('ZADD', waiting_key(model), redis.call('HGET', key, 'queued_ms'), id)
+    if from then retake_turn(id, model) else take_turn(id, model, caller, work) end
     publish(id, 'status', { status = to })
   elseif to == 'running' then
     redis.call('ZREM', waiting_key(model), id)
+    use_turn(id, model)
     redis.call('HSET', key, 'stage', 'loading', 'progress', 0, 'started_ms', now)
     publish(id, 'status', { status = to, stage = 'loading' })
     enqueue_webhook(id, 'started', now)
@@ -122,6 +125,7 @@ local function move(id, to, fields)
     redis.call('ZREM', waiting_key(model), id)
     redis.call('ZREM', running_key, id)
     redis.call('SREM', in_flight_key(caller), id)
+    if from == 'queued' then give_turn_back(id, model, caller, work) end
     redis.call('HSET', key, 'stage', '', 'completed_ms', now)
     schedule_expiry(id, now)
     redis.call('HINCRBY', ended_key, model .. ' ' .. to, 1)
@@ -161,6 +165,7 @@ local function erase(id, due)
   local progress = redis.call('HGET', key, 'hook_waits')
   if progress then delete_delivery(progress) end
   redis.call('ZREM', waiting_key(model), id)
+  redis.call('ZREM', turns_key(model), id)
   redis.call('ZREM', running_key, id)
   redis.call('ZREM', expiring_key, id)
   redis.call('ZREM', listing_key(caller), id)

@@ -9,10 +9,12 @@ local id, model, caller, submission, url, events, max_waiting, max_in_flight, na
 if redis.call('EXISTS', edit_key(id)) == 1 then return 'ok' end
 if name ~= '' and redis.call('HGET', idempotency_key(name), 'token') ~= token then return 'not_held' end
 max_in_flight = tonumber(max_in_flight)
-if max_in_flight > 0 and redis.call('SCARD', in_flight_key(caller)) >= max_in_flight then
-  return 'in_flight'
-end
-if redis.call('ZCARD', waiting_key(model)) >= tonumber(max_waiting) then return 'full' end
+max_waiting = tonumber(max_waiting)
+local own = redis.call('SCARD', in_flight_key(caller))
+if max_in_flight > 0 and own >= max_in_flight then return 'in_flight' end
+-- A full queue still has a place for a caller without edits in flight: others must not keep it out.
+local full = redis.call('ZCARD', waiting_key(model)) >= max_waiting
+if full and (own > 0 or max_waiting == 0) then return 'full' end
 redis.call('HSET', edit_key(id), 'model', model, 'caller', caller, 'submission', submission,
   'queued_ms', now_ms(), 'attempt', 0, 'webhook_url', url, 'webhook_events', events,
   'work', work, 'keep_ms', keep_ms, 'inversions', inversions)
