@@ -134,6 +134,18 @@ class Settings(BaseSettings):
         ge=1,
         description="maximum edits of a key waiting or running; a key can have its own limit",
     )
+    image_mb_per_key: int = Field(
+        50_000,
+        ge=0,
+        description="maximum megabytes of photos and outputs that a key's edits hold in the image "
+        "storage, or all edits of a service without keys; 0: any number",
+    )
+    record_mb_per_key: int = Field(
+        500,
+        ge=0,
+        description="maximum megabytes of Redis that a key's edits take, or all edits of a service "
+        "without keys; 0: any number",
+    )
     edit_timeout: float = Field(1800, description="seconds after which a running edit fails")
     retention: float = Field(
         KEEP_SECONDS,

@@ -46,6 +46,14 @@ FORBIDDEN = ProblemType(
     "A service without keys answers only its own web pages, at its IP address or at the name in "
     "BARET_PUBLIC_URL. To call it from elsewhere, create a key and send it.",
 )
+QUOTA_EXCEEDED = ProblemType(
+    403,
+    "quota_exceeded",
+    "Your edits take too much space",
+    "The images or records of your edits take as many bytes as the operator allows for one key. "
+    "Delete edits that you no longer need, or wait until some expire. An image that is sent once "
+    "and named as `source` afterwards counts once.",
+)
 NOT_FOUND = ProblemType(
     404,
     "not_found",
@@ -185,6 +193,7 @@ PROBLEM_TYPES: dict[type[Exception], ProblemType] = {
     core_errors.NoWorker: NO_WORKER,
     core_errors.UnknownModel: VALIDATION_ERROR,
     core_errors.UnknownPreset: VALIDATION_ERROR,
+    core_errors.QuotaExceeded: QUOTA_EXCEEDED,
     core_errors.SourceNotFound: VALIDATION_ERROR,
     core_errors.InvalidImage: INVALID_IMAGE,
     core_errors.ImageTooLarge: IMAGE_TOO_LARGE,

@@ -126,7 +126,8 @@ def cancel_edit(
 )
 def delete_edit(edit_id: str, services: ServicesDep, caller: CallerNameDep) -> None:
     """Delete an edit with its images. One that has not ended is canceled first."""
-    services.store.delete(edit_id, caller=caller)
+    prefixes = services.store.delete(edit_id, caller=caller)
     with suppress(StoreUnavailable):  # the housekeeper retries until nothing is left
-        services.images.delete(edit_id)
+        for prefix in prefixes:
+            services.images.delete(prefix)
     log.info("deleted", edit=edit_id)

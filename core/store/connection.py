@@ -32,7 +32,7 @@ OPEN_SECONDS = 1.0  # that the circuit breaker stays open after a timeout
 UNREADABLE = (ValueError, TypeError, LookupError, ArithmeticError)
 
 _SCRIPTS = Path(__file__).parent / "lua"
-_SHARED = ("turns", "prelude")  # put before every script, in this order
+_SHARED = ("turns", "quotas", "prelude")  # put before every script, in this order
 _MOVES = json.dumps({a: dict.fromkeys(to, True) for a, to in LEGAL_MOVES.items()})
 
 

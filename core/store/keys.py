@@ -15,6 +15,9 @@ PREFIX = "baret:"  # of every key
 
 RUNNING = "baret:running"  # sorted set: id → end of its lease, ms
 EXPIRING = "baret:expiring"  # sorted set: ended edit → when it expires, ms
+IMAGE_BYTES = "baret:image_bytes"  # hash: caller → bytes of the images stored for its edits
+RECORD_BYTES = "baret:record_bytes"  # hash: caller → bytes that its edits take in Redis
+PREFIX_BYTES = "baret:prefix_bytes"  # hash: prefix of stored images → `<bytes> <caller>`
 TURN_CLOCKS = "baret:turn_clocks"  # hash: model → turn of the edit that was claimed last
 DELETIONS = "baret:erased"  # sorted set: prefix of stored images → when to delete them next, ms
 
@@ -67,9 +70,9 @@ def expired(edit_id: str) -> str:
     return f"baret:expired:{edit_id}"
 
 
-def sharing(inversions: str) -> str:
-    """Return the set of the edits that share an image's inversions: ids."""
-    return f"baret:sharing:{inversions}"
+def sharing(prefix: str) -> str:
+    """Return the set of the edits that share a photo, or an image's inversions: ids."""
+    return f"baret:sharing:{prefix}"
 
 
 def idempotency(name: str) -> str:
@@ -136,6 +139,9 @@ _FIXED = {
     "running": RUNNING,
     "expiring": EXPIRING,
     "turn_clocks": TURN_CLOCKS,
+    "image_bytes": IMAGE_BYTES,
+    "record_bytes": RECORD_BYTES,
+    "prefix_bytes": PREFIX_BYTES,
     "deletions": DELETIONS,
     "workers": WORKERS,
     "ended": ENDED,

@@ -1,5 +1,5 @@
 -- Put before every script: the clock, and the one place where a status moves. Before it come the names
--- of keys (`edit_key(id)`, `running_key`, …), from core/store/keys.py, and turns.lua.
+-- of keys (`edit_key(id)`, `running_key`, …), from core/store/keys.py, turns.lua and quotas.lua.
 -- ARGV[1] is the table of legal moves (core/schema/status.py), ARGV[2…] the script's arguments.
 
 local legal = cjson.decode(ARGV[1])
@@ -99,6 +99,25 @@ local function schedule_expiry(id, now)
   redis.call('ZADD', expiring_key, now + keep_ms, id)
 end
 
+-- Make stored images due for deletion if no edit shares them any more. Return whether it did.
+local function release(id, prefix, due)
+  redis.call('SREM', sharing_key(prefix), id)
+  if redis.call('EXISTS', sharing_key(prefix)) == 1 then return false end
+  redis.call('ZADD', deletions_key, due, prefix)
+  return true
+end
+
+-- Delete what an edit that ends without images no longer needs: the photo if it never ran, and images
+-- of attempts. The images of old records, from before their photos were apart, stay until they expire.
+local function drop_images(id, from, now)
+  local photo = redis.call('HGET', edit_key(id), 'photo')
+  if not photo then return end
+  if from == 'queued' then release(id, photo, now) end
+  if (tonumber(redis.call('HGET', edit_key(id), 'attempt')) or 1) > 0 then
+    redis.call('ZADD', deletions_key, now, id)
+  end
+end
+
 -- Move an edit to another status, with everything that follows from it. Return false if the move is
 -- not legal.
 local function move(id, to, fields)
@@ -132,6 +151,8 @@ local function move(id, to, fields)
     if to == 'succeeded' then
       redis.call('HSET', key, 'progress', 1)
       record_run(key, model, now)
+    else
+      drop_images(id, from, now)
     end
     publish(id, 'done', { status = to })
     enqueue_webhook(id, to, now)
@@ -154,11 +175,13 @@ local function holds(id, token)
   return status == 'running' and attempt == token
 end
 
--- Delete an edit with everything that belongs to it. Its images, and the inversions of its photo
--- unless another edit shares them, become due for deletion at a time when no worker can write them.
+-- Delete an edit with everything that belongs to it. Its images, and its photo and the photo's
+-- inversions unless another edit shares them, become due for deletion at a time when no worker can
+-- write them. Return their prefixes.
 local function erase(id, due)
   local key = edit_key(id)
-  local model, caller, inversions = unpack(redis.call('HMGET', key, 'model', 'caller', 'inversions'))
+  local model, caller, inversions, photo =
+    unpack(redis.call('HMGET', key, 'model', 'caller', 'inversions', 'photo'))
   for _, name in ipairs({ 'started', 'succeeded', 'failed', 'canceled' }) do
     delete_delivery(delivery_id(id, name))
   end
@@ -169,12 +192,13 @@ local function erase(id, due)
   redis.call('ZREM', running_key, id)
   redis.call('ZREM', expiring_key, id)
   redis.call('ZREM', listing_key(caller), id)
+  forget_record(id, caller)
   redis.call('DEL', key)
   redis.call('EXPIRE', events_key(id), event_ttl_seconds)
   redis.call('ZADD', deletions_key, due, id)
-  if not inversions then return end -- an old record, from before they were recorded
-  redis.call('SREM', sharing_key(inversions), id)
-  if redis.call('EXISTS', sharing_key(inversions)) == 0 then
-    redis.call('ZADD', deletions_key, due, inversions)
+  local prefixes = { id }
+  for _, shared in ipairs({ photo or '', inversions or '' }) do -- old records lack them
+    if shared ~= '' and release(id, shared, due) then table.insert(prefixes, shared) end
   end
+  return prefixes
 end

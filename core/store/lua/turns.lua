@@ -9,7 +9,7 @@ local page = 1000 -- arguments that one command gets; even
 
 -- Return a stored number; 0 if there is none, or one that this service did not write.
 local function number(value)
-  value = tonumber(value)
+  value = type(value) ~= 'table' and tonumber(value)
   return value and math.abs(value) < 2 ^ 53 and value or 0
 end
 
