@@ -25,6 +25,7 @@ CoreError
 ├── NoWorker                no worker has announced any model
 ├── UnknownModel            no worker has announced this model
 ├── UnknownPreset           the model has not announced this preset
+├── QuotaExceeded           the caller's edits hold as many bytes as they may
 ├── SourceNotFound          the edit given as `source` does not exist, or has no image any more
 ├── InputImageError
 │   ├── InvalidImage        unreadable, truncated or animated
@@ -142,6 +143,10 @@ class UnknownModel(CoreError):
 
 class UnknownPreset(CoreError):
     """The model has not announced this preset."""
+
+
+class QuotaExceeded(CoreError):
+    """The caller's edits hold as many bytes as they may."""
 
 
 class SourceNotFound(CoreError):

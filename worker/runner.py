@@ -9,7 +9,7 @@ from functools import partial
 
 from baret import Editor, EditResult
 from core.errors import EditUnavailable, StaleAttempt, StoreUnavailable
-from core.images.keys import INPUT
+from core.images.keys import INPUT, photo_prefix
 from core.images.sandbox import DecoderSandbox
 from core.images.storage import ImageStorage
 from core.schema import EditStatus, Metrics, Params, Record, Result, Stage
@@ -67,7 +67,7 @@ class Runner:
         self._stopping.set()
 
     def run_next(self) -> str | None:
-        """Claim the edit that has waited longest and run it to its end.
+        """Claim the edit whose turn it is and run it to its end.
 
         Returns:
             Its id; None if nothing waited.
@@ -151,7 +151,7 @@ class Runner:
     def _load(self, claim: Claim) -> tuple[Record, bytes]:
         """Read the edit and its image's bytes."""
         record = self._store.get(claim.id)
-        data = self._using.files.get(claim.id, INPUT)
+        data = self._using.files.get(photo_prefix(record.submission), INPUT)
         if data is None:
             raise FileNotFoundError("the image is not in the store")
         return record, data

@@ -55,6 +55,14 @@ TOKEN_SPENT = ProblemType(
     "The token has made all its edits",
     "It still shows the edits that it made. To make more, get a new token from whoever made it.",
 )
+QUOTA_EXCEEDED = ProblemType(
+    403,
+    "quota_exceeded",
+    "Your edits take too much space",
+    "The images or records of your edits take as many bytes as the operator allows for one key. "
+    "Delete edits that you no longer need, or wait until some expire. An image that is sent once "
+    "and named as `source` afterwards counts once.",
+)
 NOT_FOUND = ProblemType(
     404,
     "not_found",
@@ -195,6 +203,7 @@ PROBLEM_TYPES: dict[type[Exception], ProblemType] = {
     core_errors.NoWorker: NO_WORKER,
     core_errors.UnknownModel: VALIDATION_ERROR,
     core_errors.UnknownPreset: VALIDATION_ERROR,
+    core_errors.QuotaExceeded: QUOTA_EXCEEDED,
     core_errors.SourceNotFound: VALIDATION_ERROR,
     core_errors.InvalidImage: INVALID_IMAGE,
     core_errors.ImageTooLarge: IMAGE_TOO_LARGE,

@@ -99,6 +99,7 @@ _HEADERS = {
             "image_too_large",
             "unsupported_media_type",
             "validation_error",
+            "quota_exceeded",
             "url_not_allowed",
             "fetch_failed",
             "idempotency_in_progress",

@@ -129,7 +129,8 @@ def cancel_edit(request: Request, edit_id: str, services: ServicesDep, caller: O
 )
 def delete_edit(edit_id: str, services: ServicesDep, caller: OwnerDep) -> None:
     """Delete an edit with its images. One that has not ended is canceled first."""
-    services.store.delete(edit_id, caller=caller)
+    prefixes = services.store.delete(edit_id, caller=caller)
     with suppress(StoreUnavailable):  # the housekeeper retries until nothing is left
-        services.images.delete(edit_id)
+        for prefix in prefixes:
+            services.images.delete(prefix)
     log.info("deleted", edit=edit_id)

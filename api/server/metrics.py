@@ -74,7 +74,7 @@ def _families(stats: ServiceStats) -> Iterator[Metric]:
         ("baret_queue_edits", "Edits that wait.", [q.waiting for q in stats.queues]),
         (
             "baret_queue_oldest_seconds",
-            "Seconds that the edit next in line has waited.",
+            "Seconds that the edit queued first has waited.",
             [q.oldest_seconds for q in stats.queues],
         ),
         ("baret_running_edits", "Edits that run.", [q.running for q in stats.queues]),

@@ -4,7 +4,9 @@ import base64
 import binascii
 import re
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from urllib.parse import unquote_to_bytes
 
 from anyio import fail_after, to_thread
@@ -33,7 +35,7 @@ from core.errors import (
 )
 from core.ids import new_edit_id
 from core.images.inspection import MAX_BYTES
-from core.images.keys import INPUT
+from core.images.keys import INPUT, new_photo_prefix, photo_prefix
 from core.outbound.ip_policy import check_url
 from core.schema import InputImage, Model, Params, Submission
 from core.store.idempotency import IdempotencyLock
@@ -78,9 +80,10 @@ async def accept_edit(
     model = await run_in_threadpool(_model, services, fields)
     with blame_field(parsed.pointer("preset"), UnknownPreset):
         params = Params.resolve(fields.params, model.presets, model.default_parameters)
-    data, image = await _image(parsed, services, caller)
+    photo = await _photo(parsed, services, caller)
+    edit_id = new_edit_id()
     submission = Submission(
-        id=new_edit_id(),
+        id=edit_id,
         created_at=datetime.now(UTC),
         caller=caller.name,
         base_url=base_url(request, services.settings),
@@ -88,19 +91,22 @@ async def accept_edit(
         model=model.id,
         params=params,
         metadata=fields.metadata,
-        input=image,
+        input=photo.image,
+        photo=photo.stored_at or new_photo_prefix(edit_id),
         keep_seconds=services.settings.retention,
         traceparent=services.tracer.traceparent(),
         user=caller.user,
     )
     with edit_log_context(submission.id):
-        await run_in_threadpool(_submit, services, submission, data, caller=caller, lock=lock)
+        submit = partial(_submit, services, submission, photo.data, lock=lock)
+        with blame_field("/source", SourceNotFound):
+            await run_in_threadpool(submit, caller=caller)
         log.info(
             "accepted",
             caller=caller.name,
             model=model.id,
-            bytes=len(data),
-            **image.model_dump(),
+            bytes=len(photo.data or b""),
+            **photo.image.model_dump(),
         )
     return submission.id
 
@@ -127,9 +133,16 @@ def _model(services: Services, fields: CreateEditRequest) -> Model:
     return known[name]
 
 
-async def _image(
-    parsed: ParsedSubmission, services: Services, caller: Caller
-) -> tuple[bytes, InputImage]:
+@dataclass(frozen=True)
+class _Photo:
+    """The photo of a new edit: bytes to store, or where an earlier edit's are stored."""
+
+    image: InputImage
+    data: bytes | None = None
+    stored_at: str | None = None
+
+
+async def _photo(parsed: ParsedSubmission, services: Services, caller: Caller) -> _Photo:
     if parsed.fields.source is not None:
         with blame_field("/source", SourceNotFound):
             return await run_in_threadpool(_source, services, parsed.fields.source, caller.owner)
@@ -139,7 +152,7 @@ async def _image(
             image = parsed.fields.image
             with blame_field(parsed.image_pointer, FetchError):
                 data = await _referenced_image(image, services, caller.name)
-        return data, await _inspect(data, services)
+        return _Photo(await _inspect(data, services), data)
 
 
 async def _inspect(data: bytes, services: Services) -> InputImage:
@@ -155,17 +168,23 @@ async def _inspect(data: bytes, services: Services) -> InputImage:
         ) from error
 
 
-def _source(services: Services, edit_id: str, owner: str) -> tuple[bytes, InputImage]:
-    """Return the image of an earlier edit; it was inspected then."""
+def _source(services: Services, edit_id: str, owner: str) -> _Photo:
+    """Return the photo of an earlier edit, which was inspected then; the two share it.
+
+    A photo of an edit that an earlier version accepted is deleted with it, so it is copied.
+    """
     message = "You have no edit with this id and an image."
     try:
         record = services.store.get(edit_id, caller=owner)
     except EditUnavailable as error:
         raise SourceNotFound(message) from error
+    submission = record.submission
+    if submission.photo is not None:
+        return _Photo(submission.input, stored_at=submission.photo)
     data = services.images.get(edit_id, INPUT)
     if data is None:
         raise SourceNotFound(message)
-    return data, record.submission.input
+    return _Photo(submission.input, data)
 
 
 async def _referenced_image(image: ImageInput, services: Services, caller: str) -> bytes:
@@ -197,31 +216,45 @@ def _decoded(text: str) -> bytes:
         ) from error
 
 
+def _upload(services: Services, submission: Submission, data: bytes) -> None:
+    prefix = photo_prefix(submission)
+    limit = services.settings.image_mb_per_key * 10**6
+    services.store.reserve_upload(prefix, caller=submission.caller, size=len(data), limit=limit)
+    try:
+        services.images.put(prefix, INPUT, data)
+    except StoreUnavailable:
+        with suppress(StoreUnavailable):  # else it counts until its reservation is over
+            services.store.discard_upload(prefix)
+        raise
+
+
 def _submit(
     services: Services,
     submission: Submission,
-    data: bytes,
+    data: bytes | None,
     *,
     caller: Caller,
     lock: IdempotencyLock | None,
 ) -> None:
-    """Store the image first, so that a quick worker finds it; then queue the edit and signal."""
-    services.store.reserve_upload(submission.id)
-    services.images.put(submission.id, INPUT, data)
+    """Store the photo first, so that a quick worker finds it; then queue the edit and signal."""
+    if data is not None:
+        _upload(services, submission, data)
     try:
         services.store.submit(
             submission,
             limit=services.settings.queue_limit,
             in_flight=caller.max_in_flight,
+            record_bytes=services.settings.record_mb_per_key * 10**6,
             lock=lock,
             user_token=caller.token.id if caller.token else None,
         )
     except StoreUnavailable:
-        raise  # it may have been accepted: the image stays until that is known (`reserve_upload`)
+        raise  # it may have been accepted: the photo stays until that is known (`reserve_upload`)
     except CoreError:
-        with suppress(StoreUnavailable):
-            services.images.delete(submission.id)
-            services.store.confirm_deletion(submission.id)
+        if data is not None:
+            with suppress(StoreUnavailable):
+                services.images.delete(photo_prefix(submission))
+                services.store.confirm_deletion(photo_prefix(submission))
         raise
     try:
         signal_waiting(services.celery, submission.model, submission.id)

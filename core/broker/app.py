@@ -1,8 +1,8 @@
 """Celery: it carries ids to workers, one queue per model. The store keeps order and leases.
 
 A message says "one more edit waits for this model"; the worker that receives it claims the edit
-that has waited longest (docs/decisions/0002-order-lives-in-the-store.md). So a message that is lost
-or delivered twice costs nothing, and a stranger's is worth no more (core/broker/transport.py).
+whose turn it is (docs/decisions/0002-order-lives-in-the-store.md). So a message that is lost or
+delivered twice costs nothing, and a stranger's is worth no more (core/broker/transport.py).
 """
 
 from ssl import CERT_REQUIRED

@@ -1,6 +1,7 @@
 """The names of stored images: a contract between API, worker and housekeeper.
 
-    <edit id>/input                             the photo, as the caller sent it
+    _photos/<edit id>/input                     the photo that came with this edit, as it was sent
+    <edit id>/input                             the same, of edits accepted by an earlier version
     <edit id>/<attempt>-output-<i>.<format>     outputs, in the order of the request
     <edit id>/<attempt>-<kind>.png              artifacts: reconstruction, transition, attention
     _inversions/<caller>/<photo>/<inversion>    cached inversions; every part is a digest
@@ -19,6 +20,7 @@ from core.schema import Submission
 INPUT = "input"
 PROBE = ("_ready", "probe")  # prefix and name
 
+_PHOTOS = "_photos"
 _INVERSIONS = "_inversions"
 _INVERSIONS_OF_IMAGE = re.compile(_INVERSIONS + r"/[0-9a-f]{32}/[0-9a-f]{64}")
 
@@ -35,6 +37,19 @@ def output_stem(attempt: int, index: int) -> str:
 def artifact_stem(attempt: int, kind: str) -> str:
     """Return the name of an attempt's artifact, without its extension."""
     return f"{attempt}-{kind}"
+
+
+def new_photo_prefix(edit_id: str) -> str:
+    """Return the prefix for a photo that comes with an edit.
+
+    It is not the edit's own: later edits that name this one as their `source` share the photo.
+    """
+    return f"{_PHOTOS}/{edit_id}"
+
+
+def photo_prefix(submission: Submission) -> str:
+    """Return the prefix under which the submission's photo is stored."""
+    return submission.photo or submission.id
 
 
 def caller_inversions_prefix(submission: Submission) -> str:
@@ -54,8 +69,9 @@ def image_inversions_prefix(submission: Submission) -> str:
 
 
 def is_deletable_prefix(prefix: str) -> bool:
-    """Return whether a prefix covers one edit, or one photo's inversions, and nothing wider."""
-    return is_edit_id(prefix) or _INVERSIONS_OF_IMAGE.fullmatch(prefix) is not None
+    """Return whether a prefix covers one edit, one photo or its inversions, and nothing wider."""
+    is_photo = prefix.startswith(f"{_PHOTOS}/") and is_edit_id(prefix.removeprefix(f"{_PHOTOS}/"))
+    return is_edit_id(prefix) or is_photo or bool(_INVERSIONS_OF_IMAGE.fullmatch(prefix))
 
 
 def object_key(*texts: str) -> str:

@@ -95,7 +95,7 @@ class Edit(Strict):
     stage: Stage | None = None
     progress: Unit = 0.0
     queue_position: Annotated[int, Field(ge=0)] | None = Field(
-        None, description="while queued: how many edits of the same model are before it"
+        None, description="while queued: how many edits of the same model are claimed before it"
     )
     eta_seconds: Annotated[float, Field(ge=0)] | None = Field(
         None, description="until it ends, estimated from recent runs; null if unknown"

@@ -42,6 +42,9 @@ class Submission(Strict):
     params: Params
     metadata: dict[str, str]
     input: InputImage
+    photo: str | None = Field(
+        None, description="prefix of the stored photo; None: the edit's id, by an earlier version"
+    )
     keep_seconds: float = Field(KEEP_SECONDS, description="from its end until it expires")
     traceparent: str | None = Field(None, description="the request's span, if traces are on")
     user: str | None = Field(None, description="of the caller, if a user token made it")

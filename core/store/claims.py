@@ -26,7 +26,7 @@ class ClaimStore(RedisStore):
 
     @redis_errors()
     def claim(self, model: str) -> Claim | None:
-        """Claim the edit that has waited longest for this model, under a lease."""
+        """Claim the edit whose turn it is among those that wait for this model, under a lease."""
         claimed = self._run("claim", model, int(LEASE_SECONDS * 1000))
         return Claim(claimed[0], int(claimed[1])) if claimed else None
 

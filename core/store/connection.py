@@ -33,6 +33,7 @@ OPEN_SECONDS = 1.0  # that the circuit breaker stays open after a timeout
 UNREADABLE = (ValueError, TypeError, LookupError, ArithmeticError)
 
 _SCRIPTS = Path(__file__).parent / "lua"
+_SHARED = ("turns", "quotas", "prelude")  # put before every script, in this order
 _MOVES = json.dumps({a: dict.fromkeys(to, True) for a, to in LEGAL_MOVES.items()})
 
 
@@ -122,11 +123,12 @@ _REFUSED_WHEN_FULL = ("reserve_upload", "submit", "acquire_idempotency", "previe
 @cache
 def _texts() -> dict[str, str]:
     """Return the text of every script, by its name."""
-    prelude = keys.lua_definitions() + (_SCRIPTS / "prelude.lua").read_text()
+    shared = [(_SCRIPTS / f"{name}.lua").read_text() for name in _SHARED]
+    prelude = keys.lua_definitions() + "".join(shared)
     return {
         path.stem: _head(path.stem) + prelude + path.read_text()
         for path in _SCRIPTS.glob("*.lua")
-        if path.stem != "prelude"
+        if path.stem not in _SHARED
     }
 
 

@@ -20,12 +20,14 @@ from core.errors import (
     EditUnavailable,
     IdempotencyInProgress,
     QueueFull,
+    QuotaExceeded,
+    SourceNotFound,
     StoreDamaged,
     TokenSpent,
     TooManyInFlight,
 )
 from core.ids import is_edit_id
-from core.images.keys import image_inversions_prefix
+from core.images.keys import image_inversions_prefix, new_photo_prefix, photo_prefix
 from core.schema import EditStatus, Record, Submission, is_seen_by, owner_of
 from core.store import keys
 from core.store.claims import ClaimStore
@@ -74,12 +76,28 @@ class EditStore(ClaimStore, HousekeepingStore, ModelRegistry):
         return bytes.fromhex(self._redis.get(key))
 
     @redis_errors()
-    def reserve_upload(self, edit_id: str) -> None:
-        """Note that an image is stored for an edit which has not been accepted yet.
+    def reserve_upload(self, prefix: str, *, caller: str, size: int, limit: int = 0) -> None:
+        """Note that a photo is stored for an edit which has not been accepted yet.
 
-        If it never is, because the process was killed, the housekeeper deletes the image.
+        If it never is, because the process was killed, the housekeeper deletes the photo.
+
+        Args:
+            prefix: under which it will be stored.
+            caller: who holds its bytes until it is deleted.
+            size: its bytes.
+            limit: how many bytes the caller's images may take; 0: any number.
+
+        Raises:
+            QuotaExceeded: they would take more.
         """
-        self._run("reserve_upload", edit_id, int(UPLOAD_SECONDS * 1000))
+        ms = int(UPLOAD_SECONDS * 1000)
+        if self._run("reserve_upload", prefix, ms, caller, size, limit) == "over_quota":
+            raise _over_quota("images in the image storage", limit)
+
+    @redis_errors()
+    def discard_upload(self, prefix: str) -> None:
+        """Let the housekeeper delete a reserved photo as soon as it can."""
+        self._write("ZADD", keys.DELETIONS, 0, prefix)
 
     @redis_errors()
     def submit(
@@ -88,6 +106,7 @@ class EditStore(ClaimStore, HousekeepingStore, ModelRegistry):
         *,
         limit: int,
         in_flight: int = 0,
+        record_bytes: int = 0,
         lock: IdempotencyLock | None = None,
         user_token: str | None = None,
     ) -> None:
@@ -95,8 +114,10 @@ class EditStore(ClaimStore, HousekeepingStore, ModelRegistry):
 
         Args:
             submission: the request.
-            limit: how many edits may wait for a model.
+            limit: how many edits may wait for a model; one more of each caller that has none in
+                flight, unless it is 0.
             in_flight: how many edits of a caller may wait or run; 0: any number.
+            record_bytes: how many bytes the records of a caller may take; 0: any number.
             lock: the idempotency key that the edit is noted under.
             user_token: the id of the token that makes it; its edits are counted.
 
@@ -105,8 +126,10 @@ class EditStore(ClaimStore, HousekeepingStore, ModelRegistry):
             QueueFull: `limit` edits wait for this model already.
             TooManyInFlight: `in_flight` edits of this caller wait or run already.
             IdempotencyInProgress: another request holds the key now.
+            SourceNotFound: the photo is an earlier edit's, and was deleted with it.
+            QuotaExceeded: the caller's records would take more than `record_bytes`.
         """
-        params = submission.params
+        params, photo = submission.params, photo_prefix(submission)
         outcome = self._run(
             "submit",
             submission.id,
@@ -123,6 +146,9 @@ class EditStore(ClaimStore, HousekeepingStore, ModelRegistry):
             params.work,
             int(submission.keep_seconds * 1000),
             image_inversions_prefix(submission),
+            photo,
+            "" if photo == new_photo_prefix(submission.id) else "1",
+            record_bytes,
             submission.user or "",
             user_token or "",
         )
@@ -141,6 +167,10 @@ class EditStore(ClaimStore, HousekeepingStore, ModelRegistry):
             )
         if outcome == "not_held":
             raise IdempotencyInProgress("Another request took over this Idempotency-Key.")
+        if outcome == "no_source":
+            raise SourceNotFound("The source's image has been deleted.")
+        if outcome == "over_quota":
+            raise _over_quota("records", record_bytes)
 
     def _seconds_to_a_place(self, model: str, places: int = 1) -> int | None:
         """Estimate the seconds until this many edits have left the queue; None if unknown.
@@ -162,7 +192,7 @@ class EditStore(ClaimStore, HousekeepingStore, ModelRegistry):
         model = self._redis.hget(keys.edit(oldest), "model") if oldest else None
         if model is None:
             return None
-        before = self._redis.zrank(keys.waiting(model), oldest)
+        before = self._redis.zrank(keys.turns(model), oldest)
         return self._seconds_to_a_place(model, 1 if before is None else before + 2)
 
     @redis_errors()
@@ -247,16 +277,26 @@ class EditStore(ClaimStore, HousekeepingStore, ModelRegistry):
         return EditStatus(status)
 
     @redis_errors()
-    def delete(self, edit_id: str, *, caller: str) -> None:
+    def delete(self, edit_id: str, *, caller: str) -> list[str]:
         """Delete an edit's record; one that has not ended is canceled first.
 
-        The housekeeper deletes its images. Deleting them sooner does no harm.
+        Returns:
+            Prefixes of the image storage under which the housekeeper will delete everything.
+            Deleting it sooner does no harm.
 
         Raises:
             EditUnavailable: it does not exist any more, or is another caller's.
         """
         self.get(edit_id, caller=caller)
-        self._run("delete", edit_id, int(GRACE_SECONDS * 1000))
+        prefixes: list[str] = self._run("delete", edit_id, int(GRACE_SECONDS * 1000)) or []
+        return prefixes
+
+
+def _over_quota(what: str, limit: int) -> QuotaExceeded:
+    return QuotaExceeded(
+        f"Your edits would take more than {limit / 1e6:.0f} MB of {what}, the maximum. "
+        "Delete edits that you no longer need, or wait until some expire."
+    )
 
 
 def _owner(fields: dict[str, str]) -> str | None:

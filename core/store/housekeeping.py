@@ -62,13 +62,13 @@ class HousekeepingStore(RedisStore):
     def claim_deletion(self) -> str | None:
         """Claim a prefix of the object store under which everything must be deleted.
 
-        It is an edit's id or the prefix of an image's inversions. If its deletion is not confirmed
-        within a minute, it becomes due again.
+        It is an edit's id, or the prefix of a photo or of its inversions. If its deletion is not
+        confirmed within a minute, it becomes due again.
         """
         prefix: str | None = self._run("claim_deletion", int(DELETION_LEASE_SECONDS * 1000))
         return prefix
 
     @redis_errors()
     def confirm_deletion(self, prefix: str) -> None:
-        """Note that nothing is left under the prefix."""
-        self._redis.zrem(keys.DELETIONS, prefix)
+        """Note that nothing is left under the prefix: its caller holds these bytes no longer."""
+        self._run("confirm_deletion", prefix)

@@ -15,6 +15,10 @@ PREFIX = "baret:"  # of every key
 
 RUNNING = "baret:running"  # sorted set: id → end of its lease, ms
 EXPIRING = "baret:expiring"  # sorted set: ended edit → when it expires, ms
+IMAGE_BYTES = "baret:image_bytes"  # hash: caller → bytes of the images stored for its edits
+RECORD_BYTES = "baret:record_bytes"  # hash: caller → bytes that its edits take in Redis
+PREFIX_BYTES = "baret:prefix_bytes"  # hash: prefix of stored images → `<bytes> <caller>`
+TURN_CLOCKS = "baret:turn_clocks"  # hash: model → turn of the edit that was claimed last
 DELETIONS = "baret:erased"  # sorted set: prefix of stored images → when to delete them next, ms
 
 
@@ -29,8 +33,21 @@ def events(edit_id: str) -> str:
 
 
 def waiting(model: str) -> str:
-    """Return the sorted set that is a model's queue: id → when it was queued, ms."""
+    """Return the sorted set of all edits that wait for a model: id → when it was queued, ms."""
     return f"baret:waiting:{model}"
+
+
+def turns(model: str) -> str:
+    """Return the sorted set of the edits that wait for a model, in the order of their turns.
+
+    id → its turn, a virtual time in units of work (`lua/turns.lua`).
+    """
+    return f"baret:turns:{model}"
+
+
+def turn_ends(model: str) -> str:
+    """Return the sorted set of callers: caller → when its last turn ends, if that is to come."""
+    return f"baret:turn_ends:{model}"
 
 
 def runs(model: str) -> str:
@@ -56,9 +73,9 @@ def expired(edit_id: str) -> str:
     return f"baret:expired:{edit_id}"
 
 
-def sharing(inversions: str) -> str:
-    """Return the set of the edits that share an image's inversions: ids."""
-    return f"baret:sharing:{inversions}"
+def sharing(prefix: str) -> str:
+    """Return the set of the edits that share a photo, or an image's inversions: ids."""
+    return f"baret:sharing:{prefix}"
 
 
 def idempotency(name: str) -> str:
@@ -129,6 +146,10 @@ def secret(name: str) -> str:
 _FIXED = {
     "running": RUNNING,
     "expiring": EXPIRING,
+    "turn_clocks": TURN_CLOCKS,
+    "image_bytes": IMAGE_BYTES,
+    "record_bytes": RECORD_BYTES,
+    "prefix_bytes": PREFIX_BYTES,
     "deletions": DELETIONS,
     "workers": WORKERS,
     "ended": ENDED,
@@ -140,6 +161,8 @@ _NAMED: tuple[Callable[[str], str], ...] = (
     edit,
     events,
     waiting,
+    turns,
+    turn_ends,
     runs,
     listing,
     in_flight,

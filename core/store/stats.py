@@ -19,7 +19,7 @@ class QueueStats:
 
     model: str
     waiting: int
-    oldest_seconds: float  # that the next edit has waited; 0 if none waits
+    oldest_seconds: float  # that the first of them has waited; 0 if none waits
     running: int
     workers: int  # live ones
 

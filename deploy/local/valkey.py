@@ -25,7 +25,8 @@ logfile {log}
 # A crash of the machine loses the last second at most.
 appendonly yes
 appendfsync everysec
-# Full memory must be a visible error; edits must never vanish.
+# Full memory must be a visible error; edits must never vanish. New edits are refused with 503 then.
+maxmemory 1gb
 maxmemory-policy noeviction
 """
 

@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient
 from httpx import Response
 
 from api.app import create_app
+from core.images.keys import new_photo_prefix
 from core.images.storage import ImageStorage
 from core.settings import Settings
 from core.store import keys
@@ -132,11 +133,12 @@ def test_the_picture_store_being_away_does_not_keep_an_edit(
     post: Post, client: TestClient, settings: Settings, store: EditStore
 ) -> None:
     edit_id = post().json()["id"]
-    folder = settings.data_dir / "pictures" / edit_id
+    prefix = new_photo_prefix(edit_id)
+    folder = settings.data_dir / "pictures" / prefix
     (folder / "input").unlink()
     folder.rmdir()
     folder.write_text("a file where a folder was")
     assert client.delete(f"/v1/edits/{edit_id}").status_code == 204
-    assert edit_id in iter(store.claim_deletion, None)
+    assert prefix in iter(store.claim_deletion, None)
     folder.unlink()
-    ImageStorage(settings.images_url).delete(edit_id)
+    ImageStorage(settings.images_url).delete(prefix)

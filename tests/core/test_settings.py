@@ -18,6 +18,7 @@ def test_the_defaults_are_those_that_clients_are_told(
     assert settings.host == "127.0.0.1"
     assert settings.queue_limit == 1000
     assert (settings.requests_per_minute, settings.edits_per_key) == (600, 100)
+    assert (settings.image_mb_per_key, settings.record_mb_per_key) == (50_000, 500)
     assert settings.retention == 4 * DAY
     assert settings.allow_networks == ()
     assert settings.mark_outputs and settings.content_check

@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from core.images.keys import new_photo_prefix
 from core.store import keys
 from tests.faults.ledger import Ledger
 from tests.faults.report import Report
@@ -77,10 +78,12 @@ def test_clients_go_on_where_they_were_when_the_api_is_killed(
 
 def test_a_picture_without_an_edit_goes_by_itself(stack: Stack, photo: bytes) -> None:
     edit_id = "edit_" + "0" * 32
-    stack.store.reserve_upload(edit_id)
-    stack.files.put(edit_id, "input", photo)  # and then the process was killed
-    stack.redis.zadd(keys.DELETIONS, {edit_id: 1})  # an hour later
-    until(lambda: stack.files.get(edit_id, "input") is None, "the image to be deleted")
+    prefix = new_photo_prefix(edit_id)
+    stack.store.reserve_upload(prefix, caller="local", size=len(photo))
+    stack.files.put(prefix, "input", photo)  # and then the process was killed
+    stack.redis.zadd(keys.DELETIONS, {prefix: 1})  # an hour later
+    until(lambda: stack.files.get(prefix, "input") is None, "the image to be deleted")
+    until(lambda: not stack.redis.hlen(keys.IMAGE_BYTES), "its bytes to be free")
 
 
 @pytest.fixture
@@ -122,7 +125,7 @@ def test_edits_wait_for_a_full_disk_and_nothing_half_written_is_served(
         assert found.ended == {"succeeded": 1} and found.attempts == 1
         assert worker.lives
         names = {path.name for path in (small_disk / slow).iterdir()}
-        assert names == {"input", "1-output-0.png"}, json.dumps(sorted(names))
+        assert names == {"1-output-0.png"}, json.dumps(sorted(names))
 
 
 def test_edits_wait_for_a_picture_store_that_is_away(

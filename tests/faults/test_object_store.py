@@ -68,7 +68,7 @@ def test_edits_wait_for_an_object_store(
     assert found.ended == {"succeeded": 2} and found.attempts == 2
     for edit_id in ids:
         names = {path.name for path in (s3.folder / "baret" / edit_id).iterdir()}
-        assert names == {"input", "1-output-0.png"}
+        assert names == {"1-output-0.png"}
 
 
 def seconds_of(stack: Stack, path: str) -> float:

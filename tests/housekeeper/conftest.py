@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from core.images.keys import photo_prefix
 from core.images.storage import ImageStorage
 from core.schema import Submission
 from core.store.edits import EditStore
@@ -27,7 +28,7 @@ def submit(
 
     def accept(**params: Any) -> str:
         made = submission(**params)
-        files.put(made.id, "input", make_image())
+        files.put(photo_prefix(made), "input", make_image())
         store.submit(made, limit=10)
         return made.id
 

@@ -11,8 +11,9 @@ import redis
 
 from core.broker.app import make_celery, queue_name, signal_waiting
 from core.errors import EditExpired, StoreUnavailable
+from core.images.keys import new_photo_prefix
 from core.images.storage import ImageStorage
-from core.schema import EditStatus, Model
+from core.schema import EditStatus, Model, Result
 from core.store import keys
 from core.store.claims import Claim
 from core.store.edits import EditStore
@@ -134,7 +135,10 @@ def test_an_expired_edit_loses_its_pictures_and_its_record(
 ) -> None:
     old, young = submit(), submit()
     for edit_id in (old, young):
-        store.cancel(edit_id, caller="local")
+        claim = store.claim("zoo")
+        assert claim is not None
+        files.put(edit_id, "1-output-0.png", b"an output")
+        store.finish(claim, EditStatus.SUCCEEDED, result=Result())
     with redis.Redis.from_url(redis_url) as client:
         client.zadd(keys.EXPIRING, {old: 1})
     for _ in range(2):  # the second round finds nothing more to do
@@ -142,9 +146,12 @@ def test_an_expired_edit_loses_its_pictures_and_its_record(
         delete_images(store, files)
     with pytest.raises(EditExpired):
         store.get(old)
-    assert store.get(young).status is EditStatus.CANCELED
+    assert store.get(young).status is EditStatus.SUCCEEDED
     left = [path.relative_to(tmp_path / "images") for path in (tmp_path / "images").rglob("*")]
-    assert sorted(map(str, left)) == [young, f"{young}/input"]
+    assert sorted(map(str, left)) == [
+        *("_photos", f"_photos/{young}", f"_photos/{young}/input"),
+        *(young, f"{young}/1-output-0.png"),
+    ]
 
 
 def test_pictures_that_could_not_be_deleted_are_deleted_later(
@@ -159,9 +166,9 @@ def test_pictures_that_could_not_be_deleted_are_deleted_later(
     with pytest.raises(StoreUnavailable):
         delete_images(store, Away("file:///nowhere"))
     with redis.Redis.from_url(redis_url) as client:
-        client.zadd(keys.DELETIONS, {edit_id: 1})  # its lease has expired
+        client.zadd(keys.DELETIONS, dict.fromkeys(client.zrange(keys.DELETIONS, 0, -1), 1))
     delete_images(store, files)
-    assert files.get(edit_id, "input") is None
+    assert files.get(new_photo_prefix(edit_id), "input") is None
     assert store.claim_deletion() is None
 
 

@@ -143,7 +143,9 @@ def test_what_waits_and_is_no_edit_is_taken_out_once(
     assert told == [] and raw.zcard(keys.waiting("zoo")) == 0
 
 
-@pytest.mark.parametrize("prefix", ["", ".", "..", "/", "edit_", "_inversions", "_inversions/../"])
+@pytest.mark.parametrize(
+    "prefix", ["", ".", "..", "/", "edit_", "_inversions", "_inversions/../", "_photos/"]
+)
 def test_nothing_wider_than_an_edit_is_ever_erased(
     prefix: str,
     raw: "redis.Redis",

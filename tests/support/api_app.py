@@ -67,7 +67,7 @@ def post(client: TestClient, make_image: MakeImage) -> Callable[..., Response]:
 
 @pytest.fixture
 def finish(store: EditStore, settings: Settings, make_image: MakeImage) -> Callable[..., Claim]:
-    """Return a function that does a worker's part for the edit that has waited longest."""
+    """Return a function that does a worker's part for the edit whose turn it is."""
     files = ImageStorage(settings.images_url)
 
     def work(

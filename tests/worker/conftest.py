@@ -11,6 +11,7 @@ import torch
 
 from baret import Editor
 from baret.model.stable_diffusion import StableDiffusion
+from core.images.keys import photo_prefix
 from core.images.provenance import Marking
 from core.images.sandbox import DecoderSandbox
 from core.images.storage import ImageStorage
@@ -62,7 +63,7 @@ def submit(
 
     def accept(**params: Any) -> str:
         made = submission(**(QUICK | params))
-        files.put(made.id, "input", sample)
+        files.put(photo_prefix(made), "input", sample)
         store.submit(made, limit=10)
         return made.id
 

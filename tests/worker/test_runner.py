@@ -13,6 +13,7 @@ from PIL import ExifTags, Image, ImageChops, ImageStat
 from baret import Editor
 from baret.errors import ImageError, OutOfMemory
 from baret.model.loading import BUNDLED
+from core.images.keys import new_photo_prefix
 from core.images.sandbox import DecoderSandbox
 from core.images.storage import ImageStorage
 from core.schema import EditStatus, Record, Stage, Submission
@@ -74,7 +75,7 @@ def test_the_record_warns_of_unknown_words_and_of_a_prompt_that_was_cut(
             "prompt": "a photo of an astronaut riding a spaceship in the snow, looking to the left"
         }
     )
-    files.put(made.id, "input", sample)
+    files.put(new_photo_prefix(made.id), "input", sample)
     store.submit(made, limit=10)
     result = ended(made.id).result
     assert result is not None
@@ -93,7 +94,7 @@ def test_an_output_has_the_size_of_its_photo(
     edit_id = submit()
     photo = io.BytesIO()
     Image.open(io.BytesIO(sample)).convert("RGB").resize(size).save(photo, "PNG")
-    files.put(edit_id, "input", photo.getvalue())
+    files.put(new_photo_prefix(edit_id), "input", photo.getvalue())
     result = ended(edit_id).result
     assert result is not None
     (output,) = result.outputs
@@ -143,7 +144,7 @@ def test_an_output_has_the_format_asked_for_and_nothing_of_the_photos_metadata(
     )
     assert photo.getvalue().count(b"taken at home") == 4
     edit_id = submit(output_format=form)
-    files.put(edit_id, "input", photo.getvalue())
+    files.put(new_photo_prefix(edit_id), "input", photo.getvalue())
     result = ended(edit_id).result
     assert result is not None
     (output,) = result.outputs
@@ -210,7 +211,7 @@ def test_a_photo_that_cannot_be_decoded_fails_its_edit_alone(
 ) -> None:
     # The front end accepts no such file, but one may be changed afterwards.
     broken, whole = submit(), submit()
-    files.put(broken, "input", data)
+    files.put(new_photo_prefix(broken), "input", data)
     runner = make_runner(editor, sandbox=DecoderSandbox(cpu_seconds=1))
     assert [runner.run_next(), runner.run_next()] == [broken, whole]
     problem = store.get(broken).error
@@ -225,7 +226,7 @@ def test_a_photo_whose_exif_can_be_read_and_not_written_is_edited(
     photo = io.BytesIO()
     Image.open(io.BytesIO(sample)).save(photo, "JPEG", exif=crafted.unwritable_exif())
     edit_id = submit()
-    files.put(edit_id, "input", photo.getvalue())
+    files.put(new_photo_prefix(edit_id), "input", photo.getvalue())
     assert ended(edit_id).status is EditStatus.SUCCEEDED
 
 
@@ -233,7 +234,7 @@ def test_after_an_edit_without_its_picture_the_runner_takes_the_next(
     submit: Submit, runner: Runner, store: EditStore, files: ImageStorage
 ) -> None:
     broken, whole = submit(), submit()
-    files.delete(broken)
+    files.delete(new_photo_prefix(broken))
     assert [runner.run_next(), runner.run_next()] == [broken, whole]
     problem = store.get(broken).error
     assert problem is not None
@@ -246,7 +247,7 @@ def test_a_photo_in_another_colour_space_comes_back_in_srgb(
 ) -> None:
     def output_of(data: bytes) -> Image.Image:
         edit_id = submit()
-        files.put(edit_id, "input", data)
+        files.put(new_photo_prefix(edit_id), "input", data)
         result = ended(edit_id).result
         assert result is not None
         return opened(files, edit_id, result.outputs[0].name)

@@ -1,4 +1,4 @@
--- Give the edit that has waited longest to a worker, under a lease.
+-- Give the edit whose turn it is to a worker, under a lease.
 -- model, lease in ms → {id, attempt} | nil
 local model, lease = unpack(ARGV, 2)
 
@@ -8,11 +8,13 @@ local function start(id)
   return move(id, 'running', {})
 end
 
+repair_turns(model)
 while true do
-  local oldest = redis.call('ZPOPMIN', waiting_key(model))
-  if #oldest == 0 then return nil end
-  local id = oldest[1]
+  local id = redis.call('ZRANGE', turns_key(model), 0, 0)[1]
+  if not id then return nil end
   if read(edit_key(id), 'status')[1] == 'queued' and guarded(start, running_key, id) then
     return { id, tonumber(redis.call('HGET', edit_key(id), 'attempt')) }
   end
+  redis.call('ZREM', turns_key(model), id)
+  redis.call('ZREM', waiting_key(model), id)
 end

@@ -6,9 +6,14 @@ if status == to and attempt == token then return 'ok' end -- sent again: its ans
 if not holds(id, token) then return 'stale' end
 move(id, to, { 'result', result, 'error', problem })
 if result ~= '' then
-  local model = redis.call('HGET', edit_key(id), 'model')
-  for stage, seconds in pairs(cjson.decode(result).metrics.stage_seconds) do
+  local model, caller = unpack(redis.call('HMGET', edit_key(id), 'model', 'caller'))
+  local made, bytes = cjson.decode(result), 0
+  for stage, seconds in pairs(made.metrics.stage_seconds) do
     redis.call('HINCRBYFLOAT', stage_seconds_key, model .. ' ' .. stage, seconds)
   end
+  for _, images in ipairs({ made.outputs, made.artifacts }) do
+    for _, image in pairs(images) do bytes = bytes + image.bytes end
+  end
+  note_images(id, caller, bytes)
 end
 return 'ok'

@@ -1,5 +1,5 @@
--- Put before every script: the clock, and the one place where a status moves. The names of keys
--- (`edit_key(id)`, `running_key`, …) are put before it in turn, from core/store/keys.py.
+-- Put before every script: the clock, and the one place where a status moves. Before it come the names
+-- of keys (`edit_key(id)`, `running_key`, …), from core/store/keys.py, turns.lua and quotas.lua.
 -- ARGV[1] is the table of legal moves (core/schema/status.py), ARGV[2…] the script's arguments.
 
 local legal = cjson.decode(ARGV[1])
@@ -102,11 +102,31 @@ local function schedule_expiry(id, now)
   redis.call('ZADD', expiring_key, now + keep_ms, id)
 end
 
+-- Make stored images due for deletion if no edit shares them any more. Return whether it did.
+local function release(id, prefix, due)
+  redis.call('SREM', sharing_key(prefix), id)
+  if redis.call('EXISTS', sharing_key(prefix)) == 1 then return false end
+  redis.call('ZADD', deletions_key, due, prefix)
+  return true
+end
+
+-- Delete what an edit that ends without images no longer needs: the photo if it never ran, and images
+-- of attempts. The images of old records, from before their photos were apart, stay until they expire.
+local function drop_images(id, from, now)
+  local photo = redis.call('HGET', edit_key(id), 'photo')
+  if not photo then return end
+  if from == 'queued' then release(id, photo, now) end
+  if (tonumber(redis.call('HGET', edit_key(id), 'attempt')) or 1) > 0 then
+    redis.call('ZADD', deletions_key, now, id)
+  end
+end
+
 -- Move an edit to another status, with everything that follows from it. Return false if the move is
 -- not legal.
 local function move(id, to, fields)
   local key = edit_key(id)
-  local from, model, caller = unpack(redis.call('HMGET', key, 'status', 'model', 'caller'))
+  local from, model, caller, work =
+    unpack(redis.call('HMGET', key, 'status', 'model', 'caller', 'work'))
   if from and not (legal[from] and legal[from][to]) then return false end
   local now = now_ms()
   redis.call('HSET', key, 'status', to, unpack(fields))
@@ -115,9 +135,11 @@ local function move(id, to, fields)
     redis.call('ZREM', running_key, id)
     redis.call('HSET', key, 'stage', '', 'progress', 0)
     redis.call('ZADD', waiting_key(model), redis.call('HGET', key, 'queued_ms'), id)
+    if from then retake_turn(id, model) else take_turn(id, model, caller, work) end
     publish(id, 'status', { status = to })
   elseif to == 'running' then
     redis.call('ZREM', waiting_key(model), id)
+    use_turn(id, model)
     redis.call('HSET', key, 'stage', 'loading', 'progress', 0, 'started_ms', now)
     publish(id, 'status', { status = to, stage = 'loading' })
     enqueue_webhook(id, 'started', now)
@@ -125,12 +147,15 @@ local function move(id, to, fields)
     redis.call('ZREM', waiting_key(model), id)
     redis.call('ZREM', running_key, id)
     redis.call('SREM', in_flight_key(caller), id)
+    if from == 'queued' then give_turn_back(id, model, caller, work) end
     redis.call('HSET', key, 'stage', '', 'completed_ms', now)
     schedule_expiry(id, now)
     redis.call('HINCRBY', ended_key, model .. ' ' .. to, 1)
     if to == 'succeeded' then
       redis.call('HSET', key, 'progress', 1)
       record_run(key, model, now)
+    else
+      drop_images(id, from, now)
     end
     publish(id, 'done', { status = to })
     enqueue_webhook(id, to, now)
@@ -153,28 +178,31 @@ local function holds(id, token)
   return status == 'running' and attempt == token
 end
 
--- Delete an edit with everything that belongs to it. Its images, and the inversions of its photo
--- unless another edit shares them, become due for deletion at a time when no worker can write them.
+-- Delete an edit with everything that belongs to it. Its images, and its photo and the photo's
+-- inversions unless another edit shares them, become due for deletion at a time when no worker can
+-- write them. Return their prefixes.
 local function erase(id, due)
   local key = edit_key(id)
-  local model, caller, inversions, user =
-    unpack(redis.call('HMGET', key, 'model', 'caller', 'inversions', 'user'))
+  local model, caller, inversions, photo, user =
+    unpack(redis.call('HMGET', key, 'model', 'caller', 'inversions', 'photo', 'user'))
   for _, name in ipairs({ 'started', 'succeeded', 'failed', 'canceled' }) do
     delete_delivery(delivery_id(id, name))
   end
   local progress = redis.call('HGET', key, 'hook_waits')
   if progress then delete_delivery(progress) end
   redis.call('ZREM', waiting_key(model), id)
+  redis.call('ZREM', turns_key(model), id)
   redis.call('ZREM', running_key, id)
   redis.call('ZREM', expiring_key, id)
   redis.call('ZREM', listing_key(caller), id)
   if user then redis.call('ZREM', listing_key(owner_of(caller, user)), id) end
+  forget_record(id, caller)
   redis.call('DEL', key)
   redis.call('EXPIRE', events_key(id), event_ttl_seconds)
   redis.call('ZADD', deletions_key, due, id)
-  if not inversions then return end -- an old record, from before they were recorded
-  redis.call('SREM', sharing_key(inversions), id)
-  if redis.call('EXISTS', sharing_key(inversions)) == 0 then
-    redis.call('ZADD', deletions_key, due, inversions)
+  local prefixes = { id }
+  for _, shared in ipairs({ photo or '', inversions or '' }) do -- old records lack them
+    if shared ~= '' and release(id, shared, due) then table.insert(prefixes, shared) end
   end
+  return prefixes
 end

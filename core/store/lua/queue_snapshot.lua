@@ -15,5 +15,6 @@ for _, other in ipairs(redis.call('ZRANGE', running_key, 0, -1)) do
     unpack(redis.call('HMGET', edit_key(other), 'model', 'work', 'progress', 'started_ms'))
   if other_model == model and work then table.insert(running, { work, progress, started }) end
 end
-local place = redis.call('ZRANK', waiting_key(model), id) or -1
+repair_turns(model)
+local place = redis.call('ZRANK', turns_key(model), id) or -1
 return { now, place, workers, redis.call('LRANGE', runs_key(model), 0, -1), running }

@@ -1,11 +1,12 @@
 -- Accept an edit: record, place in the queue, listing and idempotency key in one move.
 -- id, model, caller, submission, webhook_url, webhook_events, how many may wait,
 -- how many of the caller may be in flight (0: any), idempotency name ('': none), its token, ms to
--- replay it, work, ms from its end until it expires, prefix of its image's inversions, the caller's
--- user ('': none), the user's token ('': none)
--- → 'ok' | 'full' | 'in_flight' | 'not_held' | 'spent'
+-- replay it, work, ms from its end until it expires, prefix of its image's inversions, prefix of its
+-- photo, whether an earlier edit brought that ('1' | ''), bytes that the caller's records may take (0: any),
+-- the caller's user ('': none), the user's token ('': none)
+-- → 'ok' | 'full' | 'in_flight' | 'not_held' | 'no_source' | 'over_quota' | 'spent'
 local id, model, caller, submission, url, events, max_waiting, max_in_flight, name, token, replay_ms,
-  work, keep_ms, inversions, user, user_token = unpack(ARGV, 2)
+  work, keep_ms, inversions, photo, is_shared, max_bytes, user, user_token = unpack(ARGV, 2)
 -- Sent again because the answer was lost: it must not undo what has happened since.
 if redis.call('EXISTS', edit_key(id)) == 1 then return 'ok' end
 if name ~= '' and redis.call('HGET', idempotency_key(name), 'token') ~= token then return 'not_held' end
@@ -13,14 +14,21 @@ if name ~= '' and redis.call('HGET', idempotency_key(name), 'token') ~= token th
 local edits_left = user_token ~= '' and redis.call('HGET', user_token_key(user_token), 'edits_left')
 if edits_left and tonumber(edits_left) <= 0 then return 'spent' end
 max_in_flight = tonumber(max_in_flight)
-if max_in_flight > 0 and redis.call('SCARD', in_flight_key(caller)) >= max_in_flight then
-  return 'in_flight'
-end
-if redis.call('ZCARD', waiting_key(model)) >= tonumber(max_waiting) then return 'full' end
+max_waiting = tonumber(max_waiting)
+local own = redis.call('SCARD', in_flight_key(caller))
+if max_in_flight > 0 and own >= max_in_flight then return 'in_flight' end
+-- A full queue still has a place for a caller without edits in flight: others must not keep it out.
+local full = redis.call('ZCARD', waiting_key(model)) >= max_waiting
+if full and (own > 0 or max_waiting == 0) then return 'full' end
+if is_shared ~= '' and redis.call('EXISTS', sharing_key(photo)) == 0 then return 'no_source' end
+local bytes = #submission + record_overhead
+if is_over(max_bytes, record_bytes_key, caller, bytes) then return 'over_quota' end
 redis.call('HSET', edit_key(id), 'model', model, 'caller', caller, 'submission', submission,
   'queued_ms', now_ms(), 'attempt', 0, 'webhook_url', url, 'webhook_events', events,
-  'work', work, 'keep_ms', keep_ms, 'inversions', inversions)
-redis.call('ZREM', deletions_key, id) -- its image belongs to an edit now
+  'work', work, 'keep_ms', keep_ms, 'inversions', inversions, 'photo', photo)
+grow_record(id, caller, bytes)
+redis.call('ZREM', deletions_key, photo) -- it belongs to an edit now
+redis.call('SADD', sharing_key(photo), id)
 redis.call('SADD', sharing_key(inversions), id)
 move(id, 'queued', {})
 redis.call('ZADD', listing_key(caller), 0, id)

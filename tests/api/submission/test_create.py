@@ -18,9 +18,11 @@ from httpx import Response
 from api.app import create_app
 from core.broker.app import queue_name
 from core.errors import StoreUnavailable
+from core.images.keys import new_photo_prefix
 from core.images.storage import ImageStorage
 from core.schema import EditStatus
 from core.settings import Settings
+from core.store import keys
 from core.store.connection import connect
 from core.store.edits import EditStore
 
@@ -155,14 +157,34 @@ def test_an_earlier_edit_can_be_the_source(
     assert answer.status_code == 202
     second = answer.json()
     assert second["input"] == first["input"]
-    assert ImageStorage(settings.images_url).get(second["id"], "input") == make_image()
+    stored = [path.read_bytes() for path in settings.data_dir.rglob("input")]
+    assert stored == [make_image()]  # both share it
+
+
+def test_an_edit_of_an_earlier_version_can_be_the_source(
+    post: Post, client: TestClient, settings: Settings, make_image: MakeImage, redis_url: str
+) -> None:
+    first, folder = post().json()["id"], settings.data_dir / "pictures"
+    with connect(redis_url) as redis:
+        submission = json.loads(redis.hget(keys.edit(first), "submission") or "")
+        del submission["photo"]
+        redis.hset(keys.edit(first), "submission", json.dumps(submission))
+    (folder / new_photo_prefix(first)).rename(folder / first)
+    answer = client.post("/v1/edits", json={"source": first, "prompt": "a dog"})
+    files = ImageStorage(settings.images_url)
+    assert files.get(new_photo_prefix(answer.json()["id"]), "input") == make_image()
+    (folder / first / "input").unlink()
+    answer = client.post("/v1/edits", json={"source": first, "prompt": "a dog"})
+    assert answer.json()["errors"][0]["pointer"] == "/source"
 
 
 def test_the_picture_is_stored_as_it_came_and_a_worker_is_told(
     post: Post, settings: Settings, store: EditStore, make_image: MakeImage
 ) -> None:
     edit = post().json()
-    assert ImageStorage(settings.images_url).get(edit["id"], "input") == make_image()
+    assert (
+        ImageStorage(settings.images_url).get(new_photo_prefix(edit["id"]), "input") == make_image()
+    )
     assert store.messages(queue_name("zoo")) == 1
 
 
@@ -267,7 +289,7 @@ def test_an_edit_whose_acceptance_could_not_be_learned_keeps_its_picture(
         assert post().status_code == 503
     claim = store.claim("zoo")  # it was accepted nevertheless
     assert claim is not None
-    assert ImageStorage(settings.images_url).get(claim.id, "input") is not None
+    assert ImageStorage(settings.images_url).get(new_photo_prefix(claim.id), "input") is not None
 
 
 def test_an_edit_that_is_refused_leaves_no_picture_and_nothing_to_delete(

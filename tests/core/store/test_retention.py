@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from core.errors import EditExpired, EditNotFound, EditUnavailable, StaleAttempt
-from core.images.keys import image_inversions_prefix
+from core.images.keys import image_inversions_prefix, new_photo_prefix
 from core.schema import KEEP_SECONDS, EditStatus, Model, Result, Stage, Submission
 from core.store import keys
 from core.store.claims import Claim
@@ -109,7 +109,7 @@ def test_several_housekeepers_expire_each_edit_once(
     erased.extend(iter(store.claim_deletion, None))
     inversions = image_inversions_prefix(submission())  # of the picture that all of them had
     assert sorted(expired) == sorted(ids)
-    assert sorted(erased) == sorted([*ids, inversions])
+    assert sorted(erased) == sorted([*ids, *map(new_photo_prefix, ids), inversions])
 
 
 def test_pictures_that_were_not_confirmed_gone_come_again(
@@ -137,7 +137,7 @@ def test_the_inversions_of_a_picture_go_with_the_last_edit_of_its_caller(
     ):
         store.delete(edit_id, caller=caller)
         erased = set(iter(store.claim_deletion, None))
-        assert erased == {edit_id, *inversions}
+        assert erased == {edit_id, new_photo_prefix(edit_id), *inversions}
     assert client.keys(keys.sharing("*")) == []
 
 
