@@ -12,12 +12,12 @@ from rich.console import Console
 
 def console() -> Console:
     """Return the console of standard error."""
-    return Console(stderr=True, highlight=False)
+    return Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 
 def say(text: str) -> None:
-    """Print a line for people, as it is: no markup is read in it."""
-    console().print(text, markup=False, soft_wrap=True)
+    """Print a line for people, as it is."""
+    console().print(text, soft_wrap=True)
 
 
 def print_result(text: str) -> None:

@@ -41,7 +41,8 @@ class Backend(Protocol):
     """Makes edits, from one or several threads. Used in a `with`."""
 
     at_once: int  # edits that it makes side by side
-    model: str  # for people and the manifest; empty: the server's default
+    model: str  # for the manifest; empty: the server's default
+    preparation: str  # what people read while it loads; empty if it takes no time
 
     def __enter__(self) -> Self:
         """Load or connect.
@@ -51,6 +52,13 @@ class Backend(Protocol):
         """
 
     def __exit__(self, *_: object) -> None: ...
+
+    def check(self, prompt: str, params: Mapping[str, Any]) -> None:
+        """Check as much of a request as can be checked before anything is loaded or sent.
+
+        Raises:
+            Refused: it cannot be made.
+        """
 
     def edit(self, job: EditJob, report: Report) -> EditImages:
         """Make an edit. What `report` raises cancels it and is passed on.

@@ -120,9 +120,9 @@ class BatchRun:
             outcome = self._next()
             if outcome.crash is not None:
                 raise outcome.crash
+            self._report(outcome)
             if outcome.error is not None and (total == 1 or outcome.error.ends_all):
                 raise outcome.error
-            self._report(outcome)
             self._display.count()
             made += outcome.made and outcome.error is None
             failed += outcome.error is not None
@@ -220,7 +220,8 @@ class BatchRun:
         """Print what became of a photo."""
         batch, name = self._batch, outcome.photo.name
         if outcome.error is not None:
-            self._display.say(f"{name}: {outcome.error}")
+            if len(batch.photos) > 1 and not outcome.error.ends_all:
+                self._display.say(f"{name}: {outcome.error}")
             if batch.as_json:
                 print_json(_report(outcome.photo, ()) | {"error": str(outcome.error)})
             return
@@ -252,6 +253,7 @@ def _report(photo: Photo, files: Sequence[Path]) -> dict[str, Any]:
 
 def run(batch: Batch, backend: Backend) -> ExitCode:
     """Edit all photos with a backend; see `BatchRun.run`."""
+    backend.check(batch.prompt, batch.params)
     with ExitStack() as stack:
         with _loading(backend, quiet=batch.quiet):
             stack.enter_context(backend)
@@ -265,8 +267,8 @@ def _loading(backend: Backend, *, quiet: bool) -> Iterator[None]:
     target = console()
     try:
         with ExitStack() as stack:
-            if target.is_terminal and not quiet:
-                stack.enter_context(target.status(f"Loading {backend.model}"))
+            if target.is_terminal and backend.preparation and not quiet:
+                stack.enter_context(target.status(backend.preparation))
             yield
     except KeyboardInterrupt as error:
         raise Stopped from error

@@ -5,6 +5,7 @@ Importing this module loads torch.
 
 import os
 import time
+from collections.abc import Mapping
 from typing import Any, Self
 
 from pydantic import TypeAdapter, ValidationError
@@ -43,6 +44,7 @@ class LocalBackend:
         """Take the settings: model, device, dtype and marks."""
         self._settings = settings
         self.model = settings.model_name
+        self.preparation = f"Loading the model {self.model}"
 
     def __enter__(self) -> Self:
         settings = self._settings
@@ -70,9 +72,24 @@ class LocalBackend:
     def __exit__(self, *_: object) -> None:
         pass
 
+    def check(self, prompt: str, params: Mapping[str, Any]) -> None:
+        """Check all that does not depend on the model; see `Backend`."""
+        for name in _SERVERS_OWN:
+            if name in params:
+                raise Refused(f"{name} needs a server: give --server.")
+        try:
+            _PROMPT.validate_python(prompt)
+            ParamsInput(**params)
+        except ValidationError as error:
+            raise Refused(_sentences(error)) from error
+
     def edit(self, job: EditJob, report: Report) -> EditImages:
         """Make an edit; see `Backend`."""
-        prompt, params = self._checked(job)
+        prompt = _PROMPT.validate_python(job.prompt)
+        try:
+            params = Params.resolve(ParamsInput(**job.params), self._presets)
+        except UnknownPreset as error:
+            raise Refused(str(error)) from error
         started = time.monotonic()
 
         def on_progress(progress: Progress) -> None:
@@ -95,19 +112,6 @@ class LocalBackend:
 
     def cancel_all(self) -> None:
         """Do nothing: what `report` raises ends the edit at its next step."""
-
-    def _checked(self, job: EditJob) -> tuple[str, Params]:
-        """Return the prompt and the parameters as the API would accept them."""
-        for name in _SERVERS_OWN:
-            if name in job.params:
-                raise Refused(f"{name} needs a server: give --server.")
-        try:
-            prompt = _PROMPT.validate_python(job.prompt)
-            return prompt, Params.resolve(ParamsInput(**job.params), self._presets)
-        except ValidationError as error:
-            raise Refused(_sentences(error)) from error
-        except UnknownPreset as error:
-            raise Refused(str(error)) from error
 
     def _images_of(
         self, prompt: str, params: Params, edited: EditResult, encoded: EncodedResult

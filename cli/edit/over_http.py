@@ -2,9 +2,9 @@
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Self
+from typing import Any, Self
 
 import httpx
 from baret_client import (
@@ -37,6 +37,8 @@ CANCEL_SECONDS = 5.0
 class ServerBackend:
     """Edits on a server, through the Python client."""
 
+    preparation = ""
+
     def __init__(self, server: str, *, model: str | None, at_once: int | None):
         """Take what the command's options say."""
         self.at_once = at_once or AT_ONCE
@@ -51,6 +53,9 @@ class ServerBackend:
 
     def __exit__(self, *_: object) -> None:
         self._client.close()
+
+    def check(self, prompt: str, params: Mapping[str, Any]) -> None:
+        """Leave it to the server."""
 
     def edit(self, job: EditJob, report: Report) -> EditImages:
         """Make an edit; see `Backend`."""

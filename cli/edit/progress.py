@@ -52,7 +52,7 @@ class Display:
     def say(self, text: str) -> None:
         """Print a line above the others."""
         target = console() if self._progress is None else self._progress.console
-        target.print(text, markup=False, soft_wrap=True)
+        target.print(text, soft_wrap=True)
 
 
 class Line:

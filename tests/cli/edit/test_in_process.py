@@ -30,7 +30,7 @@ def test_all_that_can_be_written_is_written(baret: Any, cat: Path) -> None:
     (one,) = done.objects
     assert one["files"] == ["new/cat-0.5.jpg", "new/cat-1.jpg"]
     assert one["compare"] == "new/cat-compare.png"
-    assert set(one["artifacts"]) == {"reconstruction", "attention"}
+    assert set(one["artifacts"]) == {"reconstruction", "transition", "attention"}
     images = [*one["files"], one["compare"], *one["artifacts"].values()]
     assert all(Image.open(name).size[0] >= 64 for name in images)
     edit = one["edit"]
@@ -69,7 +69,7 @@ def test_what_the_service_would_refuse_is_refused_here(
     assert (code, "words" in text) == (ExitCode.REFUSED, True)
     code, text = refused("cat.png", TEXT, "-p", "webhook_url=https://x.example")
     assert (code, "--server" in text) == (ExitCode.REFUSED, True)
-    Path("bad.png").write_bytes(make_image()[:200])
+    Path("bad.png").write_bytes(make_image()[:60])
     assert refused("bad.png", TEXT)[0] == ExitCode.BAD_PHOTO
 
 

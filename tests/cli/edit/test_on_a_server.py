@@ -90,8 +90,11 @@ def test_what_the_service_warns_of_is_passed_on(
 
 def test_an_edit_that_fails_says_why(baret: Any, server: str, worker: Worker, photo: Path) -> None:
     worker(FAILS)
-    done = baret("edit", "dog.png", TEXT, "--server", server)
+    done = baret("edit", "dog.png", TEXT, "--json", "--server", server)
     assert done.status == ExitCode.FAILED
+    assert done.objects == [
+        {"photo": "dog.png", "files": [], "error": "The edit failed. Try again."}
+    ]
     assert "The edit failed. Try again." in done.err
     assert not Path("dog-edited.png").exists()
 
