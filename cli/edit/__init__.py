@@ -1,6 +1,7 @@
 """`baret edit`, from the outside in.
 
-command      the options, and what they mean together
+command      the command: which photos, where to, made by what
+options      its options, and what they mean
 batch        edits photos side by side, reports on each, stops on Ctrl-C
 photos       which photos: paths, folders, patterns, standard input
 results      where the results of a photo go, and writing them

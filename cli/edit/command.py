@@ -1,113 +1,45 @@
-"""`baret edit`: the options, and what they mean together."""
+"""`baret edit`: the command."""
 
-import json
-from pathlib import Path
-from typing import Annotated, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import typer
 
 from cli.edit import batch
 from cli.edit.backend import Backend
 from cli.edit.manifest import Manifest
-from cli.edit.photos import STDIN, find_photos
-from cli.edit.results import choose_format, destinations, folder_of
+from cli.edit.options import (
+    Again,
+    ArtifactsFolder,
+    AsJson,
+    Compare,
+    Device,
+    Format,
+    Jobs,
+    Model,
+    Out,
+    Parameter,
+    Photos,
+    Preset,
+    Quality,
+    Quiet,
+    Seed,
+    Server,
+    Strength,
+    Text,
+    WrongOptions,
+    gather_params,
+    parse_format,
+    parse_strength,
+)
+from cli.edit.photos import STDIN, Photo, find_photos
+from cli.edit.results import Destination, choose_format, destinations, folder_of
 from cli.errors import MEANINGS, ModelUnusable
 from core.settings import Settings
 
 EXIT_CODES = "\n\n".join(
     ["Exit codes:", *(f"{code.value:>3}  {meaning}" for code, meaning in MEANINGS.items())]
 )
-
-
-class WrongOptions(typer.BadParameter):
-    """Options that cannot be understood, or not together."""
-
-
-Photos = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="PHOTO…", help="Files, folders, patterns; - is standard input.", show_default=False
-    ),
-]
-Text = Annotated[
-    str,
-    typer.Argument(
-        metavar="TEXT",
-        help="What the edited photo should show: 'a dog sitting', not 'make the dog sit'.",
-        show_default=False,
-    ),
-]
-Out = Annotated[
-    str | None,
-    typer.Option(
-        "--out",
-        "-o",
-        metavar="PATH",
-        help="A file, a folder, or - for standard output. Without it: PHOTO-edited.png, or the "
-        "folder edited/ for several photos.",
-    ),
-]
-Server = Annotated[
-    str | None,
-    typer.Option(
-        metavar="URL",
-        envvar="BARET_SERVER",
-        help="Edit on this server instead of here. Its key is read from BARET_API_KEY.",
-    ),
-]
-Model = Annotated[
-    str | None,
-    typer.Option(
-        help="Here: a bundled name, folder, file or Hub id (BARET_MODEL). On a server: one of its "
-        "models.",
-    ),
-]
-Device = Annotated[str | None, typer.Option(help="Here: cpu, cuda, cuda:1 … (BARET_DEVICE).")]
-Strength = Annotated[
-    str | None,
-    typer.Option(
-        metavar="S[,S…]",
-        help="0 keeps the photo, 1 follows the text; one output for each of several.",
-    ),
-]
-Preset = Annotated[str | None, typer.Option(help="A preset of the model: see `baret models`.")]
-Seed = Annotated[int | None, typer.Option(help="Another seed gives another edit.")]
-Parameter = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--param",
-        "-p",
-        metavar="NAME=VALUE",
-        help="Any other parameter of the API, such as num_inference_steps=30.",
-    ),
-]
-Format = Annotated[
-    str | None, typer.Option("--format", help="png, webp or jpeg; by default as PATH says.")
-]
-Quality = Annotated[int | None, typer.Option(help="1 to 100, of WebP and JPEG.")]
-Compare = Annotated[
-    bool, typer.Option("--compare", help="Also write a before/after strip, PATH-compare.png.")
-]
-ArtifactsFolder = Annotated[
-    Path | None,
-    typer.Option(
-        "--artifacts",
-        metavar="DIR",
-        help="Also write images that show how the edit was made: what each word acted on, …",
-    ),
-]
-AsJson = Annotated[
-    bool, typer.Option("--json", help="Print one JSON object per photo on standard output.")
-]
-Again = Annotated[
-    bool, typer.Option("--again", help="Also edit photos of a folder that are edited already.")
-]
-Jobs = Annotated[
-    int | None, typer.Option(min=1, help="Edits at the same time on a server; default 4.")
-]
-Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", help="No progress and no notes, only errors.")
-]
 
 
 def edit(  # noqa: PLR0913, PLR0917 - each option is an argument
@@ -142,32 +74,24 @@ def edit(  # noqa: PLR0913, PLR0917 - each option is an argument
       baret edit holiday/ "a beach at sunset" -o sunset/ --server http://gpu:8000
       cat dog.jpg | baret edit - "a dog sitting" > after.png
     """
-    strengths = parse_strength(strength)
-    chosen = {
-        "strength": strengths,
+    options = {
+        "strength": parse_strength(strength),
         "preset": preset,
         "seed": seed,
         "quality": quality,
         "artifacts": True if artifacts else None,
+        "output_format": choose_format(out, parse_format(form)),
     }
-    params: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
-    for name, value in map(parse_param, param or ()):
-        if name in params or name == "output_format":
-            raise WrongOptions(f"{name} is given twice, or has an option of its own.")
-        params[name] = value
-    found, several = find_photos(photos)
-    written = params["output_format"] = choose_format(out, _checked_format(form))
-    where = destinations(found, out, form=written, several=several)
-    to_stdout = any(one.out is None for one in where)
-    check_stdout(strengths, to_stdout=to_stdout, compare=compare, as_json=as_json)
-    if any(photo.name == STDIN for photo in found) and len(found) > 1:
-        raise WrongOptions("- is standard input, and can only be edited alone.")
+    params = gather_params(options, param or ())
+    found, where, manifest = find_work(photos, out, params)
+    if any(one.out is None for one in where):
+        check_stdout(params.get("strength"), compare=compare, as_json=as_json)
     job = batch.Batch(
         photos=found,
         destinations=where,
         prompt=text,
         params=params,
-        manifest=Manifest(folder_of(out)) if several else None,
+        manifest=manifest,
         again=again,
         compare=compare,
         artifacts=artifacts,
@@ -176,6 +100,33 @@ def edit(  # noqa: PLR0913, PLR0917 - each option is an argument
     )
     backend = choose_backend(server, model=model, device=device, jobs=jobs)
     raise typer.Exit(batch.run(job, backend))
+
+
+def find_work(
+    given: Sequence[str], out: str | None, params: Mapping[str, Any]
+) -> tuple[list[Photo], list[Destination], Manifest | None]:
+    """Return the photos, where the results of each go, and the manifest of a folder of results.
+
+    Raises:
+        BadPhoto: an argument leads to no photo.
+        WrongOutput: the results cannot go where the options say.
+        WrongOptions: standard input is given among other photos.
+    """
+    photos, several = find_photos(given)
+    if several and any(photo.name == STDIN for photo in photos):
+        raise WrongOptions("- is standard input, and can only be edited alone.")
+    where = destinations(photos, out, form=params["output_format"], several=several)
+    return photos, where, Manifest(folder_of(out)) if several else None
+
+
+def check_stdout(strength: float | list[float] | None, *, compare: bool, as_json: bool) -> None:
+    """Check that what goes to standard output is one image and nothing else."""
+    if isinstance(strength, list):
+        raise WrongOptions("Standard output takes one image: give one strength, or a file with -o.")
+    if compare:
+        raise WrongOptions("--compare needs the name of a file: give -o.")
+    if as_json:
+        raise WrongOptions("--json and the image would both go to standard output: give -o.")
 
 
 def choose_backend(
@@ -206,49 +157,3 @@ def choose_backend(
             "baret[worker], or edit on a server with --server."
         ) from error
     return LocalBackend(settings)
-
-
-def parse_strength(text: str | None) -> float | list[float] | None:
-    """Return one number, or several that are separated by commas."""
-    if text is None:
-        return None
-    try:
-        values = [float(part) for part in text.split(",")]
-    except ValueError:
-        raise WrongOptions(f"--strength takes numbers such as 0.4,0.7,1, not {text}.") from None
-    if len(set(values)) < len(values):
-        raise WrongOptions("--strength has the same number twice.")
-    return values[0] if len(values) == 1 else values
-
-
-def parse_param(text: str) -> tuple[str, Any]:
-    """Return the name and the value of `NAME=VALUE`; the value is JSON or plain text."""
-    name, sign, value = text.partition("=")
-    if not sign or not name:
-        raise WrongOptions(f"--param takes NAME=VALUE, not {text}.")
-    try:
-        return name, json.loads(value)
-    except ValueError:
-        return name, value
-
-
-def check_stdout(
-    strength: float | list[float] | None, *, to_stdout: bool, compare: bool, as_json: bool
-) -> None:
-    """Check that what goes to standard output is one image and nothing else."""
-    if not to_stdout:
-        return
-    if isinstance(strength, list):
-        raise WrongOptions("Standard output takes one image: give one strength, or a file with -o.")
-    if compare:
-        raise WrongOptions("--compare needs the name of a file: give -o.")
-    if as_json:
-        raise WrongOptions("--json and the image would both go to standard output: give -o.")
-
-
-def _checked_format(form: str | None) -> str | None:
-    if form in (None, "png", "webp", "jpeg"):
-        return form
-    if form == "jpg":
-        return "jpeg"
-    raise WrongOptions(f"--format is png, webp or jpeg, not {form}.")
