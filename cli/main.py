@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from cli import keys, models, processes
+from cli import keys, processes, served
 from cli.doctor import doctor
 from cli.edit.command import EXIT_CODES, edit
 from cli.errors import CliError, ExitCode, Stopped
@@ -23,7 +23,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command(epilog=EXIT_CODES)(edit)
-app.command("models")(models.list_models)
+app.command("models")(served.list_models)
 app.command("up")(processes.up)
 app.command("worker")(processes.worker)
 app.add_typer(keys.app, name="keys")

@@ -68,7 +68,7 @@ class Line:
             return
         stage = _WORDS.get(now.stage, now.stage)
         if now.ahead:
-            stage = f"{now.ahead} ahead of it"
+            stage = f"waits, {now.ahead} ahead of it"
         self._progress.update(
             self._task,
             completed=now.fraction,
