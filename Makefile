@@ -6,13 +6,15 @@ ARGS ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help install dev run test test-slow faults lint audit audited check requirements client clean
+.PHONY: help install dev run test test-slow faults docs lint audit audited check requirements client \
+  clean
 
 help:
 	@echo "make run           install, start everything on this machine, make a sample edit, serve"
 	@echo "make test          run all tests except slow ones and those that need a GPU"
 	@echo "make test-slow     run the tests that take minutes"
 	@echo "make faults        break the running service in every way and check each edit; 20 minutes"
+	@echo "make docs          build the documentation for the web and serve it on port 8001"
 	@echo "make check         check style, types, import directions and vulnerabilities; run the tests"
 	@echo "make lint          check style, types and import directions"
 	@echo "make audit         look for known vulnerabilities in pinned packages; needs the internet"
@@ -37,6 +39,10 @@ test-slow: dev
 faults: dev
 	mkdir -p build
 	BARET_FAULTS_REPORT=build/faults.md .venv/bin/python -m pytest -m "not gpu" tests/faults $(ARGS)
+
+docs: dev
+	.venv/bin/python -m tools.site
+	.venv/bin/python -m http.server --bind 127.0.0.1 --directory build/site/html 8001
 
 lint: dev
 	.venv/bin/ruff check

@@ -10,7 +10,18 @@ from api.openapi.describe import describe, operation_id
 from api.openapi.webhooks import webhooks
 from api.problems.handlers import install_problem_handlers
 from api.responses.sse import EVENTS
-from api.routes import create, deliveries, edits, events, files, health, images, models, pages
+from api.routes import (
+    create,
+    deliveries,
+    edits,
+    events,
+    files,
+    health,
+    images,
+    models,
+    pages,
+    tokens,
+)
 from api.routes import webhooks as webhook_secret
 from api.server.cors import KeyedCors
 from api.server.metrics import MetricsRegistry
@@ -63,7 +74,7 @@ def create_app(settings: Settings, *, tracer: Tracer | None = None) -> FastAPI:
     app.add_middleware(BelowRoot, root=settings.public_path)
     install_problem_handlers(app)
     for module in (
-        *(create, edits, images, events, deliveries, files, models, webhook_secret),
+        *(create, edits, images, events, deliveries, files, models, webhook_secret, tokens),
         *(health, pages),
     ):
         app.include_router(module.router)
@@ -72,6 +83,7 @@ def create_app(settings: Settings, *, tracer: Tracer | None = None) -> FastAPI:
         app,
         request=CreateEditRequest,
         params=ParamsInput,
+        bodies=(tokens.CreateTokenRequest,),
         events=EVENTS.values(),
         server=settings.public_url,
     )

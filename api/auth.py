@@ -1,7 +1,8 @@
 """Who calls, how often they may, and where a service without keys may listen.
 
 As long as no key exists, everyone is the same caller and the service listens on loopback only. Once
-there is a key, every caller needs one; a key that replaces another belongs to the same caller.
+there is a key, every caller needs one; a key that replaces another belongs to the same caller. A
+user token takes a key's place for one of the caller's users, and may do less.
 """
 
 from dataclasses import dataclass
@@ -11,14 +12,16 @@ from typing import Annotated
 from fastapi import Depends, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from api.problems.errors import RateLimited, Unauthenticated
+from api.problems.errors import Forbidden, RateLimited, Unauthenticated
 from api.server.headers import RATE_LIMIT, RATE_LIMIT_POLICY, add_headers
 from api.server.origins import check_origin
 from api.server.query import check_query
 from api.services import Services, ServicesDep
 from core.access.api_keys import ApiKey, Keyring
 from core.access.rate_limiter import WINDOW_SECONDS, Allowance
+from core.access.user_tokens import TOKEN_PREFIX, UserToken
 from core.errors import StoreFull, StoreUnavailable
+from core.schema import owner_of
 from core.settings import Settings
 
 ANONYMOUS = "local"  # the one caller of a service without keys
@@ -26,8 +29,9 @@ ANONYMOUS = "local"  # the one caller of a service without keys
 _bearer = HTTPBearer(
     scheme_name="key",
     bearerFormat="baret_sk_…",
-    description="Created by the operator with `baret keys create`. A service without keys listens "
-    "on loopback only and requires none.",
+    description="A key, created by the operator with `baret keys create`, or a token, created from "
+    "a key for one user with `POST /v1/tokens`. A service without keys listens on loopback only "
+    "and requires none.",
     auto_error=False,
 )
 Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
@@ -37,17 +41,29 @@ Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 class Caller:
     """The caller of an authenticated request."""
 
-    name: str  # whose edits the request sees
+    name: str  # of the key's caller, whose limits hold
     max_in_flight: int = 0  # edits; 0 for no limit
+    key: str | None = None  # its id
+    token: UserToken | None = None  # if the request came with one in the key's place
+
+    @property
+    def user(self) -> str | None:
+        """The one user of the caller that the request is limited to."""
+        return self.token.user if self.token else None
+
+    @property
+    def owner(self) -> str:
+        """Whose edits the request makes and sees."""
+        return owner_of(self.name, self.user)
 
 
 def authenticate(request: Request, services: ServicesDep, bearer: Bearer) -> Caller:
-    """Check a request's key and count the request.
+    """Check a request's key or user token, and count the request as one of the key's.
 
     Raises:
         Unauthenticated: a key is required, but was not sent.
         Forbidden: no key is required, and the request comes from a foreign web page.
-        KeyRefused: the key is not valid.
+        KeyRefused: the key, the token or the token's key is not valid.
         RateLimited: the key has made too many requests.
         ValidationFailed: the operation has no such query parameter.
     """
@@ -57,21 +73,41 @@ def authenticate(request: Request, services: ServicesDep, bearer: Bearer) -> Cal
         return Caller(ANONYMOUS)
     if bearer is None:
         raise Unauthenticated("Send a key: `Authorization: Bearer baret_sk_…`.")
-    key = services.keys.authenticate(bearer.credentials)
+    token = None
+    if bearer.credentials.startswith(TOKEN_PREFIX):
+        token = services.user_tokens.authenticate(bearer.credentials)
+        key = services.keys.use(token.key)
+    else:
+        key = services.keys.authenticate(bearer.credentials)
     _count(request, services, key)
     check_query(request)
-    return Caller(key.caller, key.edits_in_flight or services.settings.edits_per_key)
+    max_in_flight = key.edits_in_flight or services.settings.edits_per_key
+    return Caller(key.caller, max_in_flight, key.id, token)
 
 
 CallerDep = Annotated[Caller, Depends(authenticate)]
 
 
-async def caller_name(caller: CallerDep) -> str:
-    """Return the caller's name. Async: FastAPI runs plain functions in a thread."""
-    return caller.name
+async def owner_name(caller: CallerDep) -> str:
+    """Return whose edits the request sees. Async: FastAPI runs plain functions in a thread."""
+    return caller.owner
 
 
-CallerNameDep = Annotated[str, Depends(caller_name)]
+OwnerDep = Annotated[str, Depends(owner_name)]
+
+
+async def key_holder(caller: CallerDep) -> Caller:
+    """Return the caller of a request that user tokens may not make.
+
+    Raises:
+        Forbidden: it came with one.
+    """
+    if caller.token is not None:
+        raise Forbidden("A token makes edits and sees its user's alone. Send a key for this.")
+    return caller
+
+
+KeyHolderDep = Annotated[Caller, Depends(key_holder)]
 
 
 def follower_name(
@@ -83,14 +119,14 @@ def follower_name(
         str, Query(description="of the edit's `urls.events`; takes the place of a key")
     ] = "",
 ) -> str | None:
-    """Return the caller that follows an edit's events; None for a client with a ticket.
+    """Return whose edits the request sees that follows one's events; None: it has a ticket.
 
     Raises:
         Unauthenticated: the ticket is not valid.
         as `authenticate`, if there is a key, or no ticket.
     """
     if not ticket or bearer is not None or not services.keys.configured():
-        return authenticate(request, services, bearer).name
+        return authenticate(request, services, bearer).owner
     if not services.signer.accepts(ticket, edit_id):
         raise Unauthenticated(
             "The ticket is not valid or has expired. Get the edit for a fresh one, or send a key."

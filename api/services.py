@@ -15,6 +15,7 @@ from api.server.limits import BodyTimeouts
 from api.server.memory_limiter import MemoryLimiter
 from core.access.api_keys import Keyring
 from core.access.rate_limiter import RateLimiter
+from core.access.user_tokens import UserTokens
 from core.broker.app import make_celery
 from core.images.provenance import Marking
 from core.images.sandbox import DecoderSandbox
@@ -51,6 +52,7 @@ class Services:
     follower: Follower
     celery: Celery
     keys: Keyring
+    user_tokens: UserTokens
     rate_limiter: RateLimiter
     idempotency: Idempotency
     stats: StatsReader
@@ -112,6 +114,7 @@ def make_services(settings: Settings, tracer: Tracer | None = None) -> Services:
         follower=Follower(settings.broker_url),
         celery=make_celery(settings.broker_url),
         keys=Keyring(client),
+        user_tokens=UserTokens(client),
         rate_limiter=RateLimiter(client),
         idempotency=Idempotency(client),
         stats=StatsReader(client),

@@ -208,7 +208,10 @@ class Pipeline:
             inversion=inversion,
             inversion_reused=tracker.reused,
             seconds=tracker.seconds,
-            hints=self.model.hints(inversion.prompt),
+            hints=(
+                *self.model.photo_hints(images.psnr(photo, original)),
+                *self.model.hints(inversion.prompt),
+            ),
         )
 
     def _compose_one(

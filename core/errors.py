@@ -14,9 +14,10 @@ CoreError
 │   └── IdempotencyInProgress   the first request with this idempotency key is in progress
 ├── IdempotencyMismatch     the idempotency key was used with another body
 ├── KeyRefused
-│   ├── KeyMalformed        not an API key, by its form or checksum
-│   ├── KeyUnknown          no such API key
-│   └── KeyRevoked          the API key was revoked
+│   ├── KeyMalformed        not an API key or user token, by its form or checksum
+│   ├── KeyUnknown          no such API key or user token
+│   ├── KeyRevoked          the API key was revoked
+│   └── TokenSpent          the user token has made all its edits
 ├── StoreUnavailable        Redis or the image storage does not answer
 │   ├── StoreFull           Redis is out of memory for writes
 │   └── StoreDamaged        Redis holds data that this service did not write
@@ -96,19 +97,23 @@ class IdempotencyMismatch(CoreError):
 
 
 class KeyRefused(CoreError):
-    """Base of the reasons to refuse an API key. Messages never quote the key."""
+    """Base of the reasons to refuse an API key or a user token. Messages never quote it."""
 
 
 class KeyMalformed(KeyRefused):
-    """The text is not an API key, by its form or checksum."""
+    """The text is not an API key or a user token, by its form or checksum."""
 
 
 class KeyUnknown(KeyRefused):
-    """No such API key exists."""
+    """No such API key or user token exists."""
 
 
 class KeyRevoked(KeyRefused):
     """The API key was revoked."""
+
+
+class TokenSpent(KeyRefused):
+    """The user token has made all the edits that it may make."""
 
 
 class StoreUnavailable(CoreError):

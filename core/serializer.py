@@ -45,6 +45,7 @@ def edit_resource(
         progress=record.progress,
         queue_position=queue_position,
         eta_seconds=eta_seconds,
+        user=submission.user,
         prompt=submission.prompt,
         model=submission.model,
         params=submission.params,

@@ -81,6 +81,7 @@ def describe(
     *,
     request: type[BaseModel],
     params: type[BaseModel],
+    bodies: Sequence[type[BaseModel]],
     events: Iterable[type[BaseModel]],
     server: str = "",
 ) -> dict[str, Any]:
@@ -90,6 +91,7 @@ def describe(
         app: the application.
         request: the body of a POST, which its route reads itself.
         params: what the request's `params` holds.
+        bodies: of other operations that read theirs themselves.
         events: the data of server-sent events.
         server: the public address, if one is set.
     """
@@ -103,15 +105,17 @@ def describe(
             servers=[{"url": server}] if server else None,
         )
         schemas = document["components"]["schemas"]
-        for model in (request, params, Problem):
+        read_by_routes: list[type[BaseModel]] = [request, params, *bodies]
+        for model in read_by_routes:
             _add(schemas, model, "validation")
+        _add(schemas, Problem, "validation")
         for event in events:
             _add(schemas, event, "serialization")
         schemas[request.__name__]["properties"]["params"] = ref(params) | {
             "description": "parameters may be here or among the other fields, not in both places"
         }
-        _require_what_is_always_there(schemas, (request, params))
-        for model in (request, params):
+        _require_what_is_always_there(schemas, read_by_routes)
+        for model in read_by_routes:
             _allow_null(schemas[model.__name__])
         _complete_examples(document, schemas)
         for operations in document["paths"].values():

@@ -2,7 +2,7 @@
 
 ApiError
 ├── Unauthenticated       a key is required, but was not sent
-├── Forbidden             a web page that may not speak for the service's user
+├── Forbidden             a web page that may not speak for the service's user, or a token's limits
 ├── RateLimited           the key has made too many requests
 ├── InvalidRequest        the body, or the cursor, cannot be read
 ├── ValidationFailed      fields are missing, unknown or out of range
@@ -31,7 +31,7 @@ class Unauthenticated(ApiError):
 
 
 class Forbidden(ApiError):
-    """A foreign web page makes a browser call a service that requires no key."""
+    """The caller may not do this: a foreign web page without a key, or a user token."""
 
 
 class RateLimited(ApiError):

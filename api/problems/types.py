@@ -35,16 +35,25 @@ UNAUTHENTICATED = ProblemType(
     401,
     "unauthenticated",
     "A valid key is required",
-    "Send `Authorization: Bearer baret_sk_…` with a complete key that is not revoked. The "
-    "service's operator creates keys with `baret keys create`.",
+    "Send `Authorization: Bearer baret_sk_…` with a complete key that is not revoked, or a token "
+    "(`baret_tk_…`) that has not expired. The service's operator creates keys with "
+    "`baret keys create`.",
     headers={"WWW-Authenticate": "Bearer"},
 )
 FORBIDDEN = ProblemType(
     403,
     "forbidden",
-    "Not allowed from this origin",
-    "A service without keys answers only its own web pages, at its IP address or at the name in "
-    "BARET_PUBLIC_URL. To call it from elsewhere, create a key and send it.",
+    "Not allowed",
+    "A token (`baret_tk_…`) makes edits without webhooks and sees its user's alone; everything "
+    "else needs a key. A service without keys makes no tokens and answers only its own web pages, "
+    "at its IP address or at the name in BARET_PUBLIC_URL. To call it from elsewhere, create a key "
+    "and send it.",
+)
+TOKEN_SPENT = ProblemType(
+    403,
+    "token_spent",
+    "The token has made all its edits",
+    "It still shows the edits that it made. To make more, get a new token from whoever made it.",
 )
 NOT_FOUND = ProblemType(
     404,
@@ -170,6 +179,7 @@ PROBLEM_TYPES: dict[type[Exception], ProblemType] = {
     core_errors.KeyMalformed: UNAUTHENTICATED,
     core_errors.KeyUnknown: UNAUTHENTICATED,
     core_errors.KeyRevoked: UNAUTHENTICATED,
+    core_errors.TokenSpent: TOKEN_SPENT,
     core_errors.TooManyInFlight: RATE_LIMITED,
     core_errors.TooManyFetches: RATE_LIMITED,
     core_errors.FetchersBusy: UNAVAILABLE,

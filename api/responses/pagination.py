@@ -34,9 +34,10 @@ class EditFilter:
 
     status: EditStatus | None
     metadata: Mapping[str, str]
+    user: str | None = None
 
     @classmethod
-    def of(cls, request: Request, status: EditStatus | None) -> Self:
+    def of(cls, request: Request, status: EditStatus | None, user: str | None) -> Self:
         """Add the filters `?metadata[key]=value`; FastAPI cannot declare such names.
 
         Raises:
@@ -51,18 +52,20 @@ class EditFilter:
                     error = FieldError(pointer=pointer(["metadata", key]), detail=detail)
                     raise ValidationFailed([error])
                 metadata[key] = value
-        return cls(status, metadata)
+        return cls(status, metadata, user)
 
     def matches(self, record: Record) -> bool:
         """Return whether the filter selects the edit."""
-        metadata = record.submission.metadata
-        return self.status in (None, record.status) and all(
-            metadata.get(key) == value for key, value in self.metadata.items()
+        submission = record.submission
+        return (
+            self.status in (None, record.status)
+            and self.user in (None, submission.user)
+            and all(submission.metadata.get(key) == value for key, value in self.metadata.items())
         )
 
 
 def fetch_page(
-    store: EditStore, caller: str, *, edit_filter: EditFilter, limit: int, before: str | None
+    store: EditStore, owner: str, *, edit_filter: EditFilter, limit: int, before: str | None
 ) -> tuple[list[Record], str | None]:
     """Fetch at most `limit` edits older than the edit `before`.
 
@@ -71,7 +74,7 @@ def fetch_page(
     """
     page: list[Record] = []
     last = None
-    records = store.newest_first(caller, before=before)
+    records = store.newest_first(owner, before=before)
     for record in islice(records, MAX_SCANNED):
         last = record.submission.id
         if edit_filter.matches(record):

@@ -95,6 +95,7 @@ _HEADERS = {
         **problems(
             "invalid_request",
             "invalid_image",
+            "token_spent",
             "image_too_large",
             "unsupported_media_type",
             "validation_error",
@@ -115,23 +116,23 @@ async def create_edit(
     """Create an edit: send an image and the sentence that should describe it afterwards."""
     with services.memory_limiter.reservation() as reservation:
         parsed = await parse_submission(request, services.body_timeouts, reservation)
-        async with idempotent(services, caller=caller.name, key=key, parsed=parsed) as post:
+        async with idempotent(services, owner=caller.owner, key=key, parsed=parsed) as post:
             if post.answer is None:
                 edit_id = post.edit_id or await accept_edit(
                     parsed, request, services, caller=caller, lock=post.lock
                 )
                 parsed.drop_image()
                 reservation.release()
-                post.answer = await _answer(request, services, edit_id, caller.name)
+                post.answer = await _answer(request, services, edit_id, caller.owner)
         return post.answer.response(replayed=post.replayed)
 
 
-async def _answer(request: Request, services: Services, edit_id: str, caller: str) -> StoredAnswer:
+async def _answer(request: Request, services: Services, edit_id: str, owner: str) -> StoredAnswer:
     """Return the answer to a POST, after waiting as long as the client prefers."""
     wait = _preferred_wait(request)
     if wait:
         await services.follower.wait_until_final(edit_id, wait)
-    edit = await run_in_threadpool(load_edit, services, request, edit_id, caller)
+    edit = await run_in_threadpool(load_edit, services, request, edit_id, owner)
     return StoredAnswer(
         status=201 if wait and edit.status.final else 202,
         headers={"Location": edit.urls.self}

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from api.auth import CallerNameDep
+from api.auth import KeyHolderDep
 from api.openapi.describe import ONE_EDIT, example, problems
 from api.openapi.examples import EDIT
 from api.services import ServicesDep
@@ -40,9 +40,9 @@ class DeliveryList(BaseModel):
     response_model=DeliveryList,
     responses={200: example({"data": [EXAMPLE]}, "The deliveries"), **problems(*ONE_EDIT)},
 )
-def list_deliveries(edit_id: str, services: ServicesDep, caller: CallerNameDep) -> DeliveryList:
+def list_deliveries(edit_id: str, services: ServicesDep, caller: KeyHolderDep) -> DeliveryList:
     """List what was sent to the edit's webhook, when, with what answer, and what is still due."""
-    services.store.get(edit_id, caller=caller)
+    services.store.get(edit_id, caller=caller.name)
     return DeliveryList(data=services.deliveries.of(edit_id))
 
 
@@ -53,8 +53,8 @@ def list_deliveries(edit_id: str, services: ServicesDep, caller: CallerNameDep) 
     responses={202: example({**EXAMPLE, **_DUE}, "It is due now"), **problems(*ONE_EDIT)},
 )
 def replay_delivery(
-    edit_id: str, delivery_id: str, services: ServicesDep, caller: CallerNameDep
+    edit_id: str, delivery_id: str, services: ServicesDep, caller: KeyHolderDep
 ) -> WebhookDelivery:
     """Send a delivery again now, whatever its status. Its retry schedule starts over."""
-    services.store.get(edit_id, caller=caller)
+    services.store.get(edit_id, caller=caller.name)
     return services.deliveries.replay(delivery_id, edit_id)

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from api.auth import CallerNameDep
+from api.auth import CallerDep, OwnerDep
 from api.openapi.describe import ONE_EDIT, example, problems
 from api.openapi.examples import EDIT, QUEUED
 from api.responses.edit import etag_matches, etag_of, load_edit, render_edit
@@ -15,7 +15,7 @@ from api.responses.pagination import EditFilter, Page, fetch_page
 from api.server.limits import MAX_WAIT
 from api.services import ServicesDep
 from core.errors import StoreUnavailable
-from core.schema import Edit, EditStatus
+from core.schema import Edit, EditStatus, owner_of
 from core.telemetry.logs import get_logger
 
 log = get_logger("baret.api")
@@ -48,20 +48,25 @@ _ETAG_HEADERS = {
 def list_edits(
     request: Request,
     services: ServicesDep,
-    caller: CallerNameDep,
+    caller: CallerDep,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     cursor: str | None = None,
     status: EditStatus | None = None,
+    user: Annotated[
+        str | None, Query(description="only edits that tokens of this user made")
+    ] = None,
 ) -> Page:
     """List your edits, newest first."""
-    edit_filter = EditFilter.of(request, status)
-    before = services.cursors.read(caller, cursor) if cursor is not None else None
+    edit_filter = EditFilter.of(request, status, user)
+    before = services.cursors.read(caller.owner, cursor) if cursor is not None else None
+    # A user's edits have a listing of their own, so a key that wants them reads no others.
+    owner = owner_of(caller.name, caller.user or user)
     records, last = fetch_page(
-        services.store, caller, edit_filter=edit_filter, limit=limit, before=before
+        services.store, owner, edit_filter=edit_filter, limit=limit, before=before
     )
     return Page(
         data=[render_edit(services, request, record) for record in records],
-        next_cursor=services.cursors.make(caller, last) if last else None,
+        next_cursor=services.cursors.make(caller.owner, last) if last else None,
     )
 
 
@@ -79,7 +84,7 @@ async def get_edit(
     response: Response,
     edit_id: str,
     services: ServicesDep,
-    caller: CallerNameDep,
+    caller: OwnerDep,
     wait: Annotated[int, Query(ge=0, le=MAX_WAIT, description="seconds")] = 0,
     if_none_match: Annotated[str, Header(description="`ETag` of an earlier answer")] = "",
 ) -> Edit | Response:
@@ -105,9 +110,7 @@ async def get_edit(
         **problems(*ONE_EDIT),
     },
 )
-def cancel_edit(
-    request: Request, edit_id: str, services: ServicesDep, caller: CallerNameDep
-) -> Edit:
+def cancel_edit(request: Request, edit_id: str, services: ServicesDep, caller: OwnerDep) -> Edit:
     """Cancel an edit: at once if queued, within a denoising step if running.
 
     An edit that has ended does not change.
@@ -124,7 +127,7 @@ def cancel_edit(
         **problems(*ONE_EDIT),
     },
 )
-def delete_edit(edit_id: str, services: ServicesDep, caller: CallerNameDep) -> None:
+def delete_edit(edit_id: str, services: ServicesDep, caller: OwnerDep) -> None:
     """Delete an edit with its images. One that has not ended is canceled first."""
     services.store.delete(edit_id, caller=caller)
     with suppress(StoreUnavailable):  # the housekeeper retries until nothing is left

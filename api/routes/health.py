@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
-from api.auth import CallerNameDep
+from api.auth import KeyHolderDep
 from api.openapi.describe import example, problems
 from api.problems.errors import NotReady
 from api.services import Services, ServicesDep
@@ -58,7 +58,7 @@ def readyz(services: ServicesDep) -> Health:
     response_class=Response,
     responses={200: _METRICS, **problems("unavailable")},
 )
-def metrics(request: Request, _: CallerNameDep) -> Response:
+def metrics(request: Request, _: KeyHolderDep) -> Response:
     """Return Prometheus metrics: requests, queues, workers, edits by outcome, times by stage."""
     text = generate_latest(request.app.state.metrics.registry)
     return Response(text, media_type=CONTENT_TYPE_LATEST)

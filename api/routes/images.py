@@ -8,7 +8,7 @@ from anyio import to_thread
 from fastapi import APIRouter, Header, Query, Response
 from starlette.concurrency import run_in_threadpool
 
-from api.auth import CallerNameDep
+from api.auth import OwnerDep
 from api.openapi.describe import IMAGE_CONTENT, ONE_EDIT, problems
 from api.problems.errors import AddressUnknown, NotFinished
 from api.responses.negotiation import preferred_format, sent_type, transcode
@@ -29,7 +29,7 @@ router = APIRouter(prefix="/v1/edits", tags=["edits"])
 async def get_image(
     edit_id: str,
     services: ServicesDep,
-    caller: CallerNameDep,
+    caller: OwnerDep,
     strength: Annotated[float | None, Query(description="default: the first output")] = None,
     interpolation: Annotated[
         float | None, Query(description="the former name of `strength`", deprecated=True)

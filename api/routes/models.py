@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
-from api.auth import caller_name
+from api.auth import owner_name
 from api.openapi.describe import example, problems
 from api.services import ServicesDep
 from core.schema import Model
@@ -39,7 +39,7 @@ class ModelList(BaseModel):
 @router.get(
     "",
     response_model=ModelList,
-    dependencies=[Depends(caller_name)],
+    dependencies=[Depends(owner_name)],
     responses={200: example({"data": [EXAMPLE]}, "The models"), **problems("unavailable")},
 )
 def list_models(services: ServicesDep) -> ModelList:

@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from api.auth import CallerNameDep
+from api.auth import KeyHolderDep
 from api.openapi.describe import example, header, problems
 from api.services import ServicesDep
 from core.webhooks.schema import WebhookSecret
@@ -31,11 +31,11 @@ _DESCRIBED_HEADERS = {"Cache-Control": header("no cache may store it", "no-store
     },
 )
 def get_webhook_secret(
-    response: Response, services: ServicesDep, caller: CallerNameDep
+    response: Response, services: ServicesDep, caller: KeyHolderDep
 ) -> WebhookSecret:
     """Get your webhook secret. The first call creates it."""
     response.headers.update(_HEADERS)
-    return services.webhook_secrets.current(caller)
+    return services.webhook_secrets.current(caller.name)
 
 
 @router.post(
@@ -47,8 +47,8 @@ def get_webhook_secret(
     },
 )
 def rotate_webhook_secret(
-    response: Response, services: ServicesDep, caller: CallerNameDep
+    response: Response, services: ServicesDep, caller: KeyHolderDep
 ) -> WebhookSecret:
     """Rotate your webhook secret. For 24 hours the previous one signs webhooks as well."""
     response.headers.update(_HEADERS)
-    return services.webhook_secrets.rotate(caller)
+    return services.webhook_secrets.rotate(caller.name)

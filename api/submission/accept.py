@@ -12,7 +12,7 @@ from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
 from api.auth import ANONYMOUS, Caller
-from api.problems.errors import FieldProblem, blame_field
+from api.problems.errors import FieldProblem, Forbidden, blame_field
 from api.server.origins import base_url
 from api.services import Services
 from api.submission.parsing import CreateEditRequest, ImageInput, ParsedSubmission
@@ -70,13 +70,15 @@ async def accept_edit(
         ApiError, CoreError: why the edit cannot be accepted.
     """
     fields = parsed.fields
+    if fields.webhook_url is not None and caller.token is not None:
+        raise Forbidden("A token cannot choose a webhook. Leave `webhook_url` out, or send a key.")
     if fields.webhook_url is not None:
         with blame_field(parsed.pointer("webhook_url"), AddressNotAllowed):
             check_url(fields.webhook_url, services.settings.allow_networks)
     model = await run_in_threadpool(_model, services, fields)
     with blame_field(parsed.pointer("preset"), UnknownPreset):
         params = Params.resolve(fields.params, model.presets)
-    data, image = await _image(parsed, services, caller.name)
+    data, image = await _image(parsed, services, caller)
     submission = Submission(
         id=new_edit_id(),
         created_at=datetime.now(UTC),
@@ -89,10 +91,10 @@ async def accept_edit(
         input=image,
         keep_seconds=services.settings.retention,
         traceparent=services.tracer.traceparent(),
+        user=caller.user,
     )
     with edit_log_context(submission.id):
-        in_flight = caller.max_in_flight
-        await run_in_threadpool(_submit, services, submission, data, in_flight=in_flight, lock=lock)
+        await run_in_threadpool(_submit, services, submission, data, caller=caller, lock=lock)
         log.info(
             "accepted",
             caller=caller.name,
@@ -126,17 +128,17 @@ def _model(services: Services, fields: CreateEditRequest) -> Model:
 
 
 async def _image(
-    parsed: ParsedSubmission, services: Services, caller: str
+    parsed: ParsedSubmission, services: Services, caller: Caller
 ) -> tuple[bytes, InputImage]:
     if parsed.fields.source is not None:
         with blame_field("/source", SourceNotFound):
-            return await run_in_threadpool(_source, services, parsed.fields.source, caller)
+            return await run_in_threadpool(_source, services, parsed.fields.source, caller.owner)
     with blame_field("/image", InputImageError):
         data = parsed.upload or b""
         if parsed.fields.image is not None:
             image = parsed.fields.image
             with blame_field(parsed.image_pointer, FetchError):
-                data = await _referenced_image(image, services, caller)
+                data = await _referenced_image(image, services, caller.name)
         return data, await _inspect(data, services)
 
 
@@ -153,11 +155,11 @@ async def _inspect(data: bytes, services: Services) -> InputImage:
         ) from error
 
 
-def _source(services: Services, edit_id: str, caller: str) -> tuple[bytes, InputImage]:
+def _source(services: Services, edit_id: str, owner: str) -> tuple[bytes, InputImage]:
     """Return the image of an earlier edit; it was inspected then."""
     message = "You have no edit with this id and an image."
     try:
-        record = services.store.get(edit_id, caller=caller)
+        record = services.store.get(edit_id, caller=owner)
     except EditUnavailable as error:
         raise SourceNotFound(message) from error
     data = services.images.get(edit_id, INPUT)
@@ -200,7 +202,7 @@ def _submit(
     submission: Submission,
     data: bytes,
     *,
-    in_flight: int,
+    caller: Caller,
     lock: IdempotencyLock | None,
 ) -> None:
     """Store the image first, so that a quick worker finds it; then queue the edit and signal."""
@@ -208,7 +210,11 @@ def _submit(
     services.images.put(submission.id, INPUT, data)
     try:
         services.store.submit(
-            submission, limit=services.settings.queue_limit, in_flight=in_flight, lock=lock
+            submission,
+            limit=services.settings.queue_limit,
+            in_flight=caller.max_in_flight,
+            lock=lock,
+            user_token=caller.token.id if caller.token else None,
         )
     except StoreUnavailable:
         raise  # it may have been accepted: the image stays until that is known (`reserve_upload`)

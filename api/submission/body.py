@@ -4,7 +4,7 @@ import asyncio
 import codecs
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fastapi import Request
@@ -39,21 +39,31 @@ MAX_BODY_BYTES = {MULTIPART: MAX_BYTES + SLACK, JSON: MAX_BYTES * 4 // 3 + SLACK
 
 
 def bounded(
-    request: Request, body_timeouts: BodyTimeouts, reservation: Reservation
+    request: Request,
+    body_timeouts: BodyTimeouts,
+    reservation: Reservation,
+    *,
+    accepted: Mapping[str, int] = MAX_BODY_BYTES,
 ) -> tuple[str, Request]:
     """Return the body's media type, and the request with limits on reading its body.
 
+    Args:
+        request: with its body unread.
+        body_timeouts: how slowly it may arrive.
+        reservation: of memory for it.
+        accepted: the most bytes of a body, by the media types that are taken.
+
     Raises:
-        MediaTypeUnsupported: the body is neither multipart nor JSON, or it is compressed.
+        MediaTypeUnsupported: the body has another type, or it is compressed.
         BodyTooLarge: by its stated length; the returned request raises it while being read.
         InvalidRequest, Overloaded: only from the returned request, if its body arrives too slowly
             or there is no memory for it.
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type not in MAX_BODY_BYTES:
-        raise MediaTypeUnsupported(f"Send the edit as {MULTIPART} or as {JSON}.")
+    if media_type not in accepted:
+        raise MediaTypeUnsupported(f"Send the body as {' or as '.join(accepted)}.")
     _check_encoding(request)
-    max_bytes = MAX_BODY_BYTES[media_type]
+    max_bytes = accepted[media_type]
     stated = request.headers.get("content-length", "")
     if stated.isdecimal() and int(stated) > max_bytes:
         raise _too_large(max_bytes)

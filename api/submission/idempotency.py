@@ -68,7 +68,7 @@ class IdempotentPost:
 
 @asynccontextmanager
 async def idempotent(
-    services: Services, *, caller: str, key: str | None, parsed: ParsedSubmission
+    services: Services, *, owner: str, key: str | None, parsed: ParsedSubmission
 ) -> AsyncIterator[IdempotentPost]:
     """Hold the key inside; on leaving, store the answer that was set on the yielded object.
 
@@ -82,7 +82,7 @@ async def idempotent(
         yield IdempotentPost()
         return
     body = await run_in_threadpool(fingerprint, parsed)
-    outcome = await run_in_threadpool(services.idempotency.acquire, caller, key, body=body)
+    outcome = await run_in_threadpool(services.idempotency.acquire, owner, key, body=body)
     if isinstance(outcome, Replay):
         yield IdempotentPost(edit_id=outcome.edit_id, answer=_first_answer(outcome), replayed=True)
         return

@@ -20,9 +20,10 @@ _MAX_CHARACTERS = 40  # of a word, or of the quoted end of a text
 class Hint:
     """Why an edit may not show what its text says. The edit was made all the same."""
 
-    code: Literal["unknown_words", "prompt_truncated"]
-    detail: str  # one or two sentences for the author of the text
-    words: tuple[str, ...]  # in lower case, each once; at most 20, of at most 40 characters
+    code: Literal["unknown_words", "prompt_truncated", "outside_the_models_world"]
+    detail: str  # one or two sentences for the user
+    # Of the text, in lower case, each once; at most 20, of at most 40 characters.
+    words: tuple[str, ...]
 
 
 class _Word(NamedTuple):

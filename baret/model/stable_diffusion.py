@@ -18,6 +18,7 @@ from baret.method.ddim import Schedule
 from baret.model.loading import load_pipeline, read_known_words
 from baret.model.prompts import Hint, PromptReader
 from baret.model.safety import SafetyChecker, load_safety_checker
+from baret.model.world import World
 from baret.unet.requests import Conditioning
 
 PREDICTIONS = ("epsilon", "v_prediction")
@@ -31,6 +32,7 @@ class StableDiffusion:
         native_size: pixels on a side of the square it was trained on.
         multiple: what both sides of an image must be divisible by.
         safety_checker: the one that came with the model, or None.
+        world: of a small model; None for one that knows photographs.
         identity: SHA-256 over all weights as loaded, and the prediction type.
         licence: as the model card says, or "unknown".
     """
@@ -43,13 +45,14 @@ class StableDiffusion:
         dtype: torch.dtype,
         licence: str,
         known_words: frozenset[str] = frozenset(),
+        world: World | None = None,
         safety_checker: SafetyChecker | None = None,
     ):
         """Take the parts of a loaded pipeline.
 
         Args:
             pipeline: diffusers' `StableDiffusionPipeline`.
-            device, dtype, licence, safety_checker: see the class.
+            device, dtype, licence, world, safety_checker: see the class.
             known_words: all words that the model was trained with; empty if they are not listed.
 
         Raises:
@@ -57,7 +60,7 @@ class StableDiffusion:
                 the schedule ends in pure noise, or weights are missing or not finite.
         """
         self.device, self.dtype, self.licence = device, dtype, licence
-        self.safety_checker = safety_checker
+        self.world, self.safety_checker = world, safety_checker
         self.unet = pipeline.unet
         self._vae, self._text_encoder = pipeline.vae, pipeline.text_encoder
         self._tokenizer = pipeline.tokenizer
@@ -117,6 +120,7 @@ class StableDiffusion:
             dtype=torch_dtype,
             licence=_licence(folder),
             known_words=read_known_words(folder) if folder else frozenset(),
+            world=World.read(folder) if folder else None,
             safety_checker=checker,
         )
 
@@ -157,6 +161,10 @@ class StableDiffusion:
     def hints(self, prompt: str) -> tuple[Hint, ...]:
         """Return why the model may not show what a text says: unknown words, a truncated end."""
         return self._reader.hints(prompt)
+
+    def photo_hints(self, psnr: float) -> tuple[Hint, ...]:
+        """Return a hint if a photo, with this PSNR through the VAE, is not of a small world."""
+        return self.world.hints(psnr) if self.world else ()
 
     @property
     def _length(self) -> int:

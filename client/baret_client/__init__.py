@@ -44,6 +44,7 @@ from baret_client.errors import (
     ServiceError,
     ServiceUnavailable,
     ServiceUnreachable,
+    TokenSpent,
     Unauthenticated,
     UnsupportedImage,
     UrlNotAllowed,
@@ -61,6 +62,7 @@ from baret_client.schema import (
     Model,
     Output,
     Problem,
+    Token,
     WebhookSecret,
 )
 from baret_client.webhooks import WebhookEvent, verify_webhook
@@ -101,6 +103,8 @@ __all__ = [
     "ServiceError",
     "ServiceUnavailable",
     "ServiceUnreachable",
+    "Token",
+    "TokenSpent",
     "Unauthenticated",
     "UnsupportedImage",
     "UrlNotAllowed",

@@ -30,7 +30,10 @@ def creation(
     return flows.create(settings, upload, {**fields, **params}, idempotency_key)
 
 
-def page_query(status: Status | None, metadata: Mapping[str, str] | None) -> dict[str, Any]:
+def page_query(
+    status: Status | None, metadata: Mapping[str, str] | None, user: str | None
+) -> dict[str, Any]:
     """Return the query of the first page of a list."""
     chosen = {f"metadata[{name}]": value for name, value in (metadata or {}).items()}
-    return chosen | {"limit": 100} | ({"status": status} if status else {})
+    given = {"limit": 100, "status": status, "user": user}
+    return chosen | {name: value for name, value in given.items() if value is not None}

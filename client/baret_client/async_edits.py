@@ -92,12 +92,16 @@ class AsyncEdits:
         return self._edit(await self._run(flow))
 
     async def list(
-        self, *, status: Status | None = None, metadata: Mapping[str, str] | None = None
+        self,
+        *,
+        status: Status | None = None,
+        metadata: Mapping[str, str] | None = None,
+        user: str | None = None,
     ) -> AsyncIterator[AsyncEdit]:
         """Yield the caller's edits, newest first, all pages; see `Edits.list`."""
-        query = page_query(status, metadata)
+        query = page_query(status, metadata, user)
         while True:
-            page = await self._run(flows.call(self._settings, "GET", "/v1/edits", query))
+            page = await self._run(flows.call(self._settings, "GET", "/v1/edits", params=query))
             for data in page["data"]:
                 yield self._edit(data)
             if page["next_cursor"] is None:

@@ -10,7 +10,7 @@ from baret_client import flows
 from baret_client.async_edits import AsyncEdits
 from baret_client.edits import Edits
 from baret_client.flows import Flow, Settings, T
-from baret_client.schema import Model, WebhookSecret
+from baret_client.schema import Model, Token, WebhookSecret
 
 DEFAULT_SERVER = "http://127.0.0.1:8000"  # where the one-machine stack listens
 USER_AGENT = "baret-client/0.1"
@@ -42,6 +42,12 @@ def _settings(api_key: str | None, timeout: float, max_retries: int) -> Settings
 def _models(settings: Settings) -> Flow[list[Model]]:
     page = yield from flows.call(settings, "GET", "/v1/models")
     return [Model.from_json(one) for one in page["data"]]
+
+
+def _token(settings: Settings, ttl: int, edits: int | None, user: str | None) -> Flow[Token]:
+    given = {"ttl": ttl, "edits": edits, "user": user}
+    body = {name: value for name, value in given.items() if value is not None}
+    return Token.from_json((yield from flows.call(settings, "POST", "/v1/tokens", json=body)))
 
 
 def _webhook_secret(settings: Settings, method: str, path: str) -> Flow[WebhookSecret]:
@@ -76,6 +82,7 @@ class Client:
         self._http = httpx.Client(**_http_options(server, transport))
         self.edits = Edits(self._http, self._settings)
         self.models = Models(self._http, self._settings)
+        self.tokens = Tokens(self._http, self._settings)
         self.webhooks = Webhooks(self._http, self._settings)
 
     @property
@@ -110,6 +117,22 @@ class Models(_Resource):
         return self._run(_models(self._settings))
 
 
+class Tokens(_Resource):
+    """Tokens for the caller's users, whose apps may have them as they may not have the key."""
+
+    def create(
+        self, *, user: str | None = None, ttl: int = 3600, edits: int | None = None
+    ) -> Token:
+        """Make a token.
+
+        Args:
+            user: your own id of the user; tokens for the same user see the same edits.
+            ttl: seconds for which it is valid, at most a day.
+            edits: that it may make; None sets no limit.
+        """
+        return self._run(_token(self._settings, ttl, edits, user))
+
+
 class Webhooks(_Resource):
     """The secret that signs the caller's webhooks."""
 
@@ -139,6 +162,7 @@ class AsyncClient:
         self._http = httpx.AsyncClient(**_http_options(server, transport))
         self.edits = AsyncEdits(self._http, self._settings)
         self.models = AsyncModels(self._http, self._settings)
+        self.tokens = AsyncTokens(self._http, self._settings)
         self.webhooks = AsyncWebhooks(self._http, self._settings)
 
     @property
@@ -171,6 +195,16 @@ class AsyncModels(_AsyncResource):
     async def list(self) -> list[Model]:
         """Return all of them."""
         return await self._run(_models(self._settings))
+
+
+class AsyncTokens(_AsyncResource):
+    """Tokens for the caller's users, whose apps may have them as they may not have the key."""
+
+    async def create(
+        self, *, user: str | None = None, ttl: int = 3600, edits: int | None = None
+    ) -> Token:
+        """Make a token; see `Tokens.create`."""
+        return await self._run(_token(self._settings, ttl, edits, user))
 
 
 class AsyncWebhooks(_AsyncResource):

@@ -102,17 +102,22 @@ class Edits:
         return self._edit(self._run(flows.call(self._settings, "GET", f"/v1/edits/{id_of(edit)}")))
 
     def list(
-        self, *, status: Status | None = None, metadata: Mapping[str, str] | None = None
+        self,
+        *,
+        status: Status | None = None,
+        metadata: Mapping[str, str] | None = None,
+        user: str | None = None,
     ) -> Iterator[Edit]:
         """Yield the caller's edits, newest first, all pages.
 
         Args:
             status: only edits of this status.
             metadata: only edits with these notes.
+            user: only edits that tokens for this user made.
         """
-        query = page_query(status, metadata)
+        query = page_query(status, metadata, user)
         while True:
-            page = self._run(flows.call(self._settings, "GET", "/v1/edits", query))
+            page = self._run(flows.call(self._settings, "GET", "/v1/edits", params=query))
             yield from map(self._edit, page["data"])
             if page["next_cursor"] is None:
                 return

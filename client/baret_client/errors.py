@@ -11,6 +11,7 @@ ClientError
     │   └── InvalidImage          the image is broken, animated or empty
     ├── Unauthenticated       401: no key, or one that is malformed, unknown or revoked
     ├── Forbidden             403
+    │   └── TokenSpent            the token has made all the edits that it may
     ├── NotFound              404
     ├── Expired               410: the edit was kept until `expires_at`
     ├── Conflict              409
@@ -105,6 +106,10 @@ class Forbidden(ProblemError):
     """The service does not answer this caller."""
 
 
+class TokenSpent(Forbidden):
+    """The token has made all the edits that it may."""
+
+
 class NotFound(ProblemError):
     """There is no such edit, or it is another caller's."""
 
@@ -167,6 +172,7 @@ class NoWorker(ServiceUnavailable):
 
 BY_CODE: dict[str, type[ProblemError]] = {
     "invalid_image": InvalidImage,
+    "token_spent": TokenSpent,
     "not_finished": NotFinished,
     "idempotency_mismatch": IdempotencyMismatch,
     "url_not_allowed": UrlNotAllowed,

@@ -214,10 +214,15 @@ def _retry_after(response: httpx.Response) -> float | None:
 
 
 def call(
-    settings: Settings, method: str, path: str, params: Mapping[str, Any] | None = None
+    settings: Settings,
+    method: str,
+    path: str,
+    *,
+    params: Mapping[str, Any] | None = None,
+    json: Json | None = None,
 ) -> Flow[Json]:
-    """Send a request without a body; return the JSON of the answer, empty if it has none."""
-    send = Send(method, path, params or {}, settings.headers)
+    """Send a request; return the JSON of the answer, empty if it has none."""
+    send = Send(method, path, params or {}, settings.headers, json)
     response = yield from request(send, settings)
     data: Json = response.json() if response.content else {}
     return data

@@ -111,6 +111,7 @@ class EditData:
     id: str
     created_at: datetime
     status: Status
+    user: str | None = None  # whose token made it; None if a key did
     prompt: str
     model: str
     params: Mapping[str, Any]
@@ -187,6 +188,22 @@ class WebhookSecret:
     def from_json(cls, data: Json) -> Self:
         """Read a secret."""
         return cls(data["secret"], _time(data["previous_expires_at"]))
+
+
+@dataclass(frozen=True)
+class Token:
+    """A token with which one of the caller's users makes and sees edits of their own."""
+
+    id: str
+    token: str = field(repr=False)  # to send as a key
+    user: str
+    edits: int | None  # that it may make
+    expires_at: datetime
+
+    @classmethod
+    def from_json(cls, data: Json) -> Self:
+        """Read a token."""
+        return cls(**_known(cls, data) | {"expires_at": _time(data["expires_at"])})
 
 
 @dataclass(frozen=True)

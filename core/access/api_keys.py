@@ -1,19 +1,11 @@
-"""API keys: their form, and their records in Redis.
-
-A key is `baret_sk_`, 32 random characters of base 62 (190 bits) and 6 of a checksum, the CRC-32 of
-all before them. So scanners recognise a leaked key, and a mistyped one needs no look-up.
+"""API keys: their records in Redis. `core.access.credentials` has their form.
 
 Redis holds everything but the keys themselves. A record's id is the beginning of the key's SHA-256:
 the key leads to its record, and the record does not lead to the key. Revoked ones stay: a service
 whose last key is revoked is closed, not open.
 """
 
-import hashlib
 import hmac
-import re
-import secrets
-import string
-import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -21,41 +13,23 @@ from typing import Any
 import redis
 from pydantic import BaseModel, Field
 
+from core.access.credentials import hash_of, is_credential, new_credential
 from core.errors import KeyMalformed, KeyRevoked, KeyUnknown
 from core.store import keys
 from core.store.connection import Scripts, redis_errors
 
 PREFIX = "baret_sk_"
-RANDOM, CHECKSUM = 32, 6  # characters; 62 ** 6 > 2 ** 32
 USE_SECONDS = 60  # `last_used_at` is written at most this often
-
-_DIGITS = string.digits + string.ascii_letters
-_FORM = re.compile(rf"{PREFIX}[0-9A-Za-z]{{{RANDOM + CHECKSUM}}}", re.ASCII)
 
 
 def new_key() -> str:
     """Return a new random key."""
-    start = PREFIX + "".join(secrets.choice(_DIGITS) for _ in range(RANDOM))
-    return start + _checksum(start)
+    return new_credential(PREFIX)
 
 
 def is_key(text: str) -> bool:
     """Return whether the text has a key's form and the right checksum."""
-    return bool(_FORM.fullmatch(text)) and _checksum(text[:-CHECKSUM]) == text[-CHECKSUM:]
-
-
-def _checksum(start: str) -> str:
-    number = zlib.crc32(start.encode())
-    digits = ""
-    for _ in range(CHECKSUM):
-        number, digit = divmod(number, len(_DIGITS))
-        digits = _DIGITS[digit] + digits
-    return digits
-
-
-def hash_of(text: str) -> str:
-    """Return the SHA-256 of a key, all that is stored of it."""
-    return hashlib.sha256(text.encode()).hexdigest()
+    return is_credential(text, PREFIX)
 
 
 def id_of(text: str) -> str:
@@ -169,7 +143,18 @@ class Keyring:
         fields = self._fields(id_of(text))
         if not hmac.compare_digest(fields["sha256"], hash_of(text)):
             raise KeyUnknown("There is no such key.")
-        key = ApiKey.model_validate(fields)
+        return self._used(ApiKey.model_validate(fields))
+
+    @redis_errors()
+    def use(self, key_id: str) -> ApiKey:
+        """Return the record of the key that made a valid user token, and note its use.
+
+        Raises:
+            KeyUnknown, KeyRevoked: the key is not valid, so none of its tokens is.
+        """
+        return self._used(self.get(key_id))
+
+    def _used(self, key: ApiKey) -> ApiKey:
         if key.revoked_at:
             raise KeyRevoked("The key was revoked.")
         now = datetime.now(UTC)

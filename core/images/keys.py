@@ -44,8 +44,13 @@ def caller_inversions_prefix(submission: Submission) -> str:
 
 
 def image_inversions_prefix(submission: Submission) -> str:
-    """Return the prefix of the inversions cached for the submission's caller and photo."""
-    return f"{caller_inversions_prefix(submission)}/{submission.input.sha256}"
+    """Return the prefix of the inversions cached for the submission's owner and photo."""
+    photo = submission.input.sha256
+    if (
+        submission.user is not None
+    ):  # another user's edit must not be sped up, and so tell of this one
+        photo = hashlib.sha256(f"{photo} {submission.user}".encode()).hexdigest()
+    return f"{caller_inversions_prefix(submission)}/{photo}"
 
 
 def is_deletable_prefix(prefix: str) -> bool:

@@ -17,7 +17,7 @@ from core.errors import ImageTooLarge, InvalidImage
 from core.images.color.icc import color_space_of
 from core.images.color.profiles import SRGB
 from core.images.containers.still import BROKEN, UNREADABLE, StillImage, orientation_of
-from core.images.sixteen_bits import is_steep, reduce_to_eight_bits
+from core.images.sixteen_bits import decode_heic, is_steep, reduce_to_eight_bits
 
 # A little above the largest images of what phones call 50 megapixels, 8192 × 6144.
 MAX_PIXELS = 50_500_000
@@ -90,9 +90,8 @@ def render(still: StillImage) -> Image.Image:
         InputImageError: as `open_pixels` and `load`.
     """
     image = open_pixels(still)
-    load(image)
     orientation = _orientation(still, image)
-    samples = _samples(still, image, _low_bytes(still))
+    samples = _samples(still, *_decode(still, image))
     del image  # large
     rgb = _on_white(samples, still)
     if still.crop is not None:
@@ -104,6 +103,8 @@ def render(still: StillImage) -> Image.Image:
 def render_corner(still: StillImage, image: Image.Image) -> None:
     """Convert a corner of decoded pixels: a profile that crashes its reader is to do so here."""
     corner = image.crop((0, 0, 8, 8))
+    if corner.mode == "I;16":
+        corner = corner.convert("L")
     _on_white(_samples(still, corner, corner if still.depth == 16 else None), still)
 
 
@@ -118,6 +119,20 @@ class _Samples:
     color: Image.Image  # L, RGB or CMYK; the upper bytes of samples of 16 bits
     low: Image.Image | None  # their lower bytes
     alpha: Image.Image | None
+
+
+def _decode(still: StillImage, image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+    """Decode opened pixels, and the lower bytes of those of more than 8 bits if they are needed."""
+    if still.format == "HEIF" and image.info["bit_depth"] > 8:
+        try:
+            decoded = decode_heic(still.data)
+        except Exception as error:  # codecs may raise anything on broken data
+            raise InvalidImage(BROKEN) from error
+        if decoded is not None:
+            high, low = decoded
+            return high, low if any(map(is_steep, still.profiles)) else None
+    load(image)
+    return image, _low_bytes(still)
 
 
 def _samples(still: StillImage, image: Image.Image, low: Image.Image | None) -> _Samples:

@@ -1,10 +1,14 @@
-"""Samples of 16 bits, which Pillow has no mode for with colour or alpha: two images of bytes."""
+"""Samples of more than 8 bits, which Pillow has no mode for with colour or alpha.
+
+They are two images of bytes: the upper ones and the lower ones of 16 bits.
+"""
 
 import io
 import struct
 from functools import lru_cache
 
-from PIL import Image, ImageCms
+import pillow_heif
+from PIL import Image, ImageChops, ImageCms
 
 from core.images.color.icc import (
     color_space_of,
@@ -15,6 +19,38 @@ from core.images.color.icc import (
 )
 
 MAX_STEP = 1  # level of sRGB between neighbouring upper bytes
+STRIP_PIXELS = 4_000_000  # reduced at once: a sample takes up to 20 bytes meanwhile
+
+# By the mode of a decoded HEIC: Pillow's mode of bytes, and how it picks the upper and the lower.
+_HEIF_MODES = {
+    "I;16": ("L", "L;16", "L;16B"),
+    "RGB;16": ("RGB", "RGB;16L", "RGB;16B"),
+    "RGBA;16": ("RGBA", "RGBA;16L", "RGBA;16B"),
+}
+
+
+def decode_heic(data: bytes) -> tuple[Image.Image, Image.Image] | None:
+    """Decode a HEIC of 10 or 12 bits to its upper and lower bytes.
+
+    Returns:
+        L, RGB or RGBA twice; None if its samples are of another kind.
+
+    Raises:
+        Exception: of any kind, as codecs raise on broken data.
+    """
+    decoded = pillow_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=False)
+    if decoded.mode not in _HEIF_MODES:
+        return None
+    mode, *raw_modes = _HEIF_MODES[decoded.mode]
+    samples, stride = decoded.data, decoded.stride
+    high, low = (
+        Image.frombytes(mode, decoded.size, samples, "raw", raw, stride) for raw in raw_modes
+    )
+    # The decoder leaves the last bits 0. The first ones there make the brightest value white.
+    unused = decoded.info["bit_depth"] - 8
+    del decoded, samples  # large
+    first = high.point([value >> unused for value in range(256)] * len(mode))
+    return high, ImageChops.add(low, first)
 
 
 def is_steep(profile: bytes) -> bool:
@@ -38,14 +74,22 @@ def reduce_to_eight_bits(
     """
     if not is_steep(profile):
         return high, profile
-    bands = [
-        _join(*pair).convert("I").point(_levels(curve), "L")
-        for *pair, curve in zip(high.split(), low.split(), _curves(profile), strict=True)
-    ]
+    levels = [_levels(curve) for curve in _curves(profile)]
+    reduced = Image.new(high.mode, high.size)
+    rows = max(1, STRIP_PIXELS // high.width)
+    for top in range(0, high.height, rows):
+        box = (0, top, high.width, min(top + rows, high.height))
+        bands = [
+            _join(*pair).convert("I").point(level, "L")
+            for *pair, level in zip(
+                high.crop(box).split(), low.crop(box).split(), levels, strict=True
+            )
+        ]
+        reduced.paste(Image.merge(high.mode, bands), box)
     found = curves_and_colorants(profile)
     if found is None:
-        return bands[0], gray_profile(srgb_curve())
-    return Image.merge("RGB", bands), rgb_profile(found[1], srgb_curve())
+        return reduced, gray_profile(srgb_curve())
+    return reduced, rgb_profile(found[1], srgb_curve())
 
 
 def _curves(profile: bytes) -> list[bytes]:

@@ -27,7 +27,15 @@ from core.schema.params import (
     WebhookEvent,
 )
 from core.schema.problem import FieldError, Problem
-from core.schema.record import KEEP_SECONDS, Record, Result, StoredImage, Submission
+from core.schema.record import (
+    KEEP_SECONDS,
+    Record,
+    Result,
+    StoredImage,
+    Submission,
+    is_seen_by,
+    owner_of,
+)
 from core.schema.status import LEGAL_MOVES, EditStatus, Stage
 
 __all__ = [
@@ -65,4 +73,6 @@ __all__ = [
     "Urls",
     "WarningCode",
     "WebhookEvent",
+    "is_seen_by",
+    "owner_of",
 ]

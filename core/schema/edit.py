@@ -58,16 +58,17 @@ class WarningCode(StrEnum):
 
     UNKNOWN_WORDS = "unknown_words"
     PROMPT_TRUNCATED = "prompt_truncated"
+    OUTSIDE_THE_MODELS_WORLD = "outside_the_models_world"
 
 
 class EditWarning(Strict):
-    """A doubt about the prompt of an edit that succeeded nevertheless."""
+    """A doubt about the prompt or the photo of an edit that succeeded nevertheless."""
 
     code: WarningCode = Field(description="more codes may come")
     detail: str = Field(description="for people: what happened and what to do about it")
     words: list[str] = Field(
         description="words of the prompt, in lower case, each once, at most 20: "
-        "those unknown to the model, or those it did not read"
+        "those unknown to the model, or those it did not read; none if the photo is in doubt"
     )
 
 
@@ -98,6 +99,9 @@ class Edit(Strict):
     )
     eta_seconds: Annotated[float, Field(ge=0)] | None = Field(
         None, description="until it ends, estimated from recent runs; null if unknown"
+    )
+    user: str | None = Field(
+        None, description="whose token made it (POST /v1/tokens); null if a key did"
     )
     prompt: str
     model: str

@@ -10,6 +10,20 @@ from core.schema.edit import EditWarning, InputImage, Metrics
 from core.schema.params import Params
 from core.schema.status import EditStatus, Stage
 
+
+def owner_of(caller: str, user: str | None) -> str:
+    """Return the name of an edit's owner: the caller, or one of its users.
+
+    Neither name has a space, so no two owners have the same name.
+    """
+    return caller if user is None else f"{caller} {user}"
+
+
+def is_seen_by(viewer: str, owner: str) -> bool:
+    """Return whether one owner sees the edits of another: its own, and a caller its users'."""
+    return owner == viewer or owner.startswith(f"{viewer} ")
+
+
 # From an edit's end until it expires, unless the operator sets another time.
 KEEP_SECONDS = 4 * 24 * 3600.0
 
@@ -30,6 +44,12 @@ class Submission(Strict):
     input: InputImage
     keep_seconds: float = Field(KEEP_SECONDS, description="from its end until it expires")
     traceparent: str | None = Field(None, description="the request's span, if traces are on")
+    user: str | None = Field(None, description="of the caller, if a user token made it")
+
+    @property
+    def owner(self) -> str:
+        """Whose it is."""
+        return owner_of(self.caller, self.user)
 
 
 class StoredImage(Strict):

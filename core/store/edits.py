@@ -21,11 +21,12 @@ from core.errors import (
     IdempotencyInProgress,
     QueueFull,
     StoreDamaged,
+    TokenSpent,
     TooManyInFlight,
 )
 from core.ids import is_edit_id
 from core.images.keys import image_inversions_prefix
-from core.schema import EditStatus, Record, Submission
+from core.schema import EditStatus, Record, Submission, is_seen_by, owner_of
 from core.store import keys
 from core.store.claims import ClaimStore
 from core.store.connection import UNREADABLE, redis_errors
@@ -88,6 +89,7 @@ class EditStore(ClaimStore, HousekeepingStore, ModelRegistry):
         limit: int,
         in_flight: int = 0,
         lock: IdempotencyLock | None = None,
+        user_token: str | None = None,
     ) -> None:
         """Accept an edit: record and place in the queue in one move.
 
@@ -96,8 +98,10 @@ class EditStore(ClaimStore, HousekeepingStore, ModelRegistry):
             limit: how many edits may wait for a model.
             in_flight: how many edits of a caller may wait or run; 0: any number.
             lock: the idempotency key that the edit is noted under.
+            user_token: the id of the token that makes it; its edits are counted.
 
         Raises:
+            TokenSpent: the token has made all its edits.
             QueueFull: `limit` edits wait for this model already.
             TooManyInFlight: `in_flight` edits of this caller wait or run already.
             IdempotencyInProgress: another request holds the key now.
@@ -119,7 +123,11 @@ class EditStore(ClaimStore, HousekeepingStore, ModelRegistry):
             params.work,
             int(submission.keep_seconds * 1000),
             image_inversions_prefix(submission),
+            submission.user or "",
+            user_token or "",
         )
+        if outcome == "spent":
+            raise TokenSpent("This token has made all the edits that it may make. Get a new one.")
         if outcome == "full":
             raise QueueFull(
                 f"{limit} edits are waiting already; try again later.",
@@ -163,10 +171,11 @@ class EditStore(ClaimStore, HousekeepingStore, ModelRegistry):
 
         Args:
             edit_id: `edit_…`.
-            caller: whose it must be; None: anybody's (workers).
+            caller: whose it must be: a caller, or the `owner_of` a caller's user; None: anybody's
+                (workers).
 
         Raises:
-            EditNotFound: no such edit, or another caller's, or its record cannot be read.
+            EditNotFound: no such edit, or another owner's, or its record cannot be read.
             EditExpired: it existed.
         """
         if not is_edit_id(edit_id):
@@ -177,8 +186,8 @@ class EditStore(ClaimStore, HousekeepingStore, ModelRegistry):
             pipeline.get(keys.expired(edit_id))
             pipeline.time()  # Redis's clock, which `expires_at` goes by
             fields, expired, (now, _) = pipeline.execute()
-        owner = fields.get("caller") if fields else expired
-        if owner is None or caller not in (None, owner):
+        owner = _owner(fields) if fields else expired
+        if owner is None or not (caller is None or is_seen_by(caller, owner)):
             raise EditNotFound("No edit has this id.")
         try:
             record = _record(fields) if fields else None
@@ -197,7 +206,10 @@ class EditStore(ClaimStore, HousekeepingStore, ModelRegistry):
         return QueueSnapshot.read(values) if values else None
 
     def newest_first(self, caller: str, *, before: str | None) -> Iterator[Record]:
-        """Yield the caller's edits, the newest first; only those older than the id `before`."""
+        """Yield the edits of a caller or of one of its users, as `get` takes them.
+
+        The newest come first; only those older than the id `before`.
+        """
         while ids := self._ids_before(caller, before):
             for edit_id in ids:
                 with suppress(EditUnavailable, StoreDamaged):
@@ -245,6 +257,10 @@ class EditStore(ClaimStore, HousekeepingStore, ModelRegistry):
         """
         self.get(edit_id, caller=caller)
         self._run("delete", edit_id, int(GRACE_SECONDS * 1000))
+
+
+def _owner(fields: dict[str, str]) -> str | None:
+    return owner_of(fields["caller"], fields.get("user")) if "caller" in fields else None
 
 
 def _record(fields: dict[str, str]) -> Record:

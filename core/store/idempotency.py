@@ -49,19 +49,19 @@ class Idempotency:
         self._run = Scripts(client).run
 
     @redis_errors()
-    def acquire(self, caller: str, key: str, *, body: str) -> IdempotencyLock | Replay:
-        """Lock a caller's key for a request with this body, or return an earlier outcome.
+    def acquire(self, owner: str, key: str, *, body: str) -> IdempotencyLock | Replay:
+        """Lock an owner's key for a request with this body, or return an earlier outcome.
 
         Args:
-            caller: the same key of another caller is another key.
-            key: as the caller chose it.
+            owner: a caller, or one of its users; the same key of another one is another key.
+            key: as the client chose it.
             body: a hash of everything that the request asks for.
 
         Raises:
             IdempotencyMismatch: the key was used with another body.
             IdempotencyInProgress: the first request has not been accepted yet.
         """
-        name = hashlib.sha256(json.dumps([caller, key]).encode()).hexdigest()
+        name = hashlib.sha256(json.dumps([owner, key]).encode()).hexdigest()
         lock = IdempotencyLock(name, token=secrets.token_hex(16))
         state, *rest = self._run(
             "acquire_idempotency", lock.name, body, lock.token, LOCK_SECONDS * 1000

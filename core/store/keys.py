@@ -38,9 +38,12 @@ def runs(model: str) -> str:
     return f"baret:runs:{model}"
 
 
-def listing(caller: str) -> str:
-    """Return the sorted set of a caller's edits: ids, all with score 0, in order of their ids."""
-    return f"baret:edits:{caller}"
+def listing(owner: str) -> str:
+    """Return the sorted set of an owner's edits: ids, all with score 0, in order of their ids.
+
+    An owner is a caller, or `<caller> <user>`: one of the caller's users.
+    """
+    return f"baret:edits:{owner}"
 
 
 def in_flight(caller: str) -> str:
@@ -49,7 +52,7 @@ def in_flight(caller: str) -> str:
 
 
 def expired(edit_id: str) -> str:
-    """Return the string that says whose an expired edit was, for a while."""
+    """Return the string that says who was an expired edit's owner, for a while."""
     return f"baret:expired:{edit_id}"
 
 
@@ -59,7 +62,7 @@ def sharing(inversions: str) -> str:
 
 
 def idempotency(name: str) -> str:
-    """Return the hash of an idempotency key; `name` is a hash of the caller and its key."""
+    """Return the hash of an idempotency key; `name` is a hash of the owner and its key."""
     return f"baret:idempotency:{name}"
 
 
@@ -113,6 +116,11 @@ def api_key(key_id: str) -> str:
     return f"baret:key:{key_id}"
 
 
+def user_token(token_id: str) -> str:
+    """Return the hash that holds a user token's record, for as long as it is valid."""
+    return f"baret:token:{token_id}"
+
+
 def secret(name: str) -> str:
     """Return the string that holds a secret shared by all processes."""
     return f"baret:secret:{name}"
@@ -142,6 +150,7 @@ _NAMED: tuple[Callable[[str], str], ...] = (
     delivery,
     delivery_attempts,
     webhook_secrets,
+    user_token,
 )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 # Percent-encoded or not: URLs are logged as they were sent.
 _UNDERSCORE = "(?:_|%5[Ff])"
 _SECRETS = (
-    (re.compile(rf"(baret{_UNDERSCORE}sk{_UNDERSCORE})[\w%]+", re.IGNORECASE), r"\1…"),
+    (re.compile(rf"(baret{_UNDERSCORE}[st]k{_UNDERSCORE})[\w%]+", re.IGNORECASE), r"\1…"),
     (re.compile(rf"(whsec{_UNDERSCORE})[\w+/=%-]+", re.IGNORECASE), r"\1…"),
     # The authority's user information, with or without a user (RFC 3986, 3.2.1).
     (re.compile(r"(\b[a-z][a-z0-9+.-]{1,20}://)[^\s/?#\"'<>]*@", re.IGNORECASE), r"\1…@"),

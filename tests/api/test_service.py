@@ -101,6 +101,7 @@ def test_every_operation_has_an_example_and_its_problems(client: TestClient) -> 
         "/v1/webhooks/secret",
         "/v1/webhooks/secret/rotate",
         "/v1/files/{edit_id}/{name}",
+        "/v1/tokens",
         "/v1/models",
         "/healthz",
         "/readyz",
@@ -128,7 +129,7 @@ def test_operations_on_edits_and_models_tell_what_keys_bring(client: TestClient)
     assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
     for path, operations in document["paths"].items():
         for operation in operations.values():
-            keyed = ("/v1/edits", "/v1/models", "/v1/webhooks", "/metrics")
+            keyed = ("/v1/edits", "/v1/models", "/v1/webhooks", "/v1/tokens", "/metrics")
             if not path.startswith(keyed):
                 assert "security" not in operation
                 continue

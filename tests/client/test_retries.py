@@ -15,6 +15,7 @@ from baret_client import (
     ProblemError,
     RateLimited,
     ServiceUnreachable,
+    TokenSpent,
     Unauthenticated,
     ValidationFailed,
 )
@@ -188,3 +189,19 @@ def test_every_problem_of_the_service_has_a_class_of_its_own_kind() -> None:
         assert problem_class(code, kind.status) is not Base, code
     assert problem_class("forbidden", 403) is Forbidden
     assert problem_class("a_new_code", 422) is ValidationFailed
+
+
+def test_a_key_makes_tokens_for_its_users(
+    server: str, make_key: Callable[..., Any], make_image: Callable[..., bytes]
+) -> None:
+    headers, _ = make_key()
+    key = headers["Authorization"].removeprefix("Bearer ")
+    with Client(server, api_key=key) as client:
+        token = client.tokens.create(user="ann", ttl=60, edits=1)
+        assert (token.user, token.edits) == ("ann", 1)
+        with Client(server, api_key=token.token) as app:
+            edit = app.edits.create(make_image(), prompt=PROMPT)
+            assert edit.user == "ann"
+            with pytest.raises(TokenSpent):
+                app.edits.create(make_image(), prompt=PROMPT)
+        assert [one.id for one in client.edits.list(user="ann")] == [edit.id]

@@ -21,6 +21,7 @@ REDIS_PASSWORD = "hunter2-of-redis"
         "baret_sk_{secret}",
         "GET /v1/baret%5Fsk%5f{secret}",
         "BARET_SK_{secret}",
+        "baret_tk_{secret}",
         "whsec_{secret}",
         "/v1/files/edit_1/a.png?expires=1&signature={secret}",
         "Authorization: Bearer {secret}",

@@ -16,5 +16,6 @@ KEYED_OPERATIONS = [
     ("POST", f"/v1/edits/{UNKNOWN_EDIT}/deliveries/msg_x/replay"),
     ("GET", "/v1/webhooks/secret"),
     ("POST", "/v1/webhooks/secret/rotate"),
+    ("POST", "/v1/tokens"),
     ("GET", "/v1/models"),
 ]

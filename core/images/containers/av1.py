@@ -1,5 +1,7 @@
 """The colours that an AV1 bitstream states itself (AV1 specification, 5.5)."""
 
+from core.images.containers.bits import Bits
+
 _SEQUENCE_HEADER = 1
 _MAX_UNITS = 16
 
@@ -17,7 +19,7 @@ def code_points(data: bytes) -> tuple[int, int] | None:
             at += 2 if header & 4 else 1  # with or without an extension
             size, at = _leb128(data, at) if header & 2 else (len(data) - at, at)
             if header >> 3 & 15 == _SEQUENCE_HEADER:
-                return _code_points(_Bits(data[at : at + size]))
+                return _code_points(Bits(data[at : at + size]))
             at += size
     except IndexError:
         pass  # cut off; the decoder will say so
@@ -34,20 +36,7 @@ def _leb128(data: bytes, at: int) -> tuple[int, int]:
     raise IndexError("a length has no end")
 
 
-class _Bits:
-    def __init__(self, data: bytes):
-        self._data, self._at = data, 0
-
-    def take(self, count: int = 1) -> int:
-        value = 0
-        for _ in range(count):
-            byte = self._data[self._at >> 3]
-            value = value << 1 | byte >> (7 - (self._at & 7)) & 1
-            self._at += 1
-        return value
-
-
-def _code_points(bits: _Bits) -> tuple[int, int] | None:
+def _code_points(bits: Bits) -> tuple[int, int] | None:
     """Read `sequence_header_obu` (5.5.1) up to the colours."""
     profile, _still, reduced = bits.take(3), bits.take(), bits.take()
     if reduced:
@@ -70,7 +59,7 @@ def _code_points(bits: _Bits) -> tuple[int, int] | None:
     return (bits.take(8), bits.take(8)) if bits.take() else None
 
 
-def _skip_operating_points(bits: _Bits) -> None:
+def _skip_operating_points(bits: Bits) -> None:
     delay = 0
     if bits.take():  # timing
         bits.take(64)
@@ -93,7 +82,7 @@ def _skip_operating_points(bits: _Bits) -> None:
             bits.take(4)
 
 
-def _skip_tools(bits: _Bits) -> None:
+def _skip_tools(bits: Bits) -> None:
     bits.take(4)
     order = bits.take()
     if order:

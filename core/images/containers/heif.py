@@ -6,8 +6,7 @@ from math import floor
 
 from core.errors import InvalidImage, UnsupportedImage
 from core.images.color.profiles import Cicp, cicp_profile
-from core.images.containers import bmff
-from core.images.containers.av1 import code_points
+from core.images.containers import av1, bmff, hevc
 from core.images.containers.still import ANIMATED, BROKEN, Box, StillImage
 
 # Kinds of coded images: Pillow's name of the decoder, and the major brand by which Pillow knows it.
@@ -72,8 +71,12 @@ def read_heif(data: bytes) -> StillImage:
     form, brand = _CODECS[coded.kind]
     colors = meta.properties(b"colr")
     profiles = (*_icc(colors), *_nclx(colors))
-    if not profiles and form == "AVIF":
-        stated = code_points(data[coded.start : coded.end])
+    if not profiles:
+        stated = (
+            av1.code_points(data[coded.start : coded.end])
+            if form == "AVIF"
+            else hevc.code_points(b"".join(meta.properties(b"hvcC")[:1]))
+        )
         profiles = _from_code_points([stated] if stated else [])
     return StillImage(
         form,

@@ -5,8 +5,10 @@ local limit, known_seconds = unpack(ARGV, 2)
 local now = now_ms()
 local ids = redis.call('ZRANGE', expiring_key, '-inf', now, 'BYSCORE', 'LIMIT', 0, limit)
 for _, id in ipairs(ids) do
-  local caller = read(edit_key(id), 'caller')[1]
-  if caller then redis.call('SET', expired_key(id), caller, 'EX', known_seconds) end
+  local caller, user = unpack(read(edit_key(id), 'caller', 'user'))
+  if caller then
+    redis.call('SET', expired_key(id), owner_of(caller, user), 'EX', known_seconds)
+  end
   if not guarded(erase, expiring_key, id, now) then
     redis.call('DEL', edit_key(id))
     redis.call('ZADD', deletions_key, now, id)

@@ -19,6 +19,9 @@ local function read(key, ...)
   return fields.err and {} or fields
 end
 
+-- Return the owner of an edit, as `owner_of` of core/schema/record.py.
+local function owner_of(caller, user) return user and caller .. ' ' .. user or caller end
+
 local function publish(id, kind, fields)
   redis.call('XADD', events_key(id), 'MAXLEN', '~', 1000, '*', 'type', kind, 'data', cjson.encode(fields))
 end
@@ -154,7 +157,8 @@ end
 -- unless another edit shares them, become due for deletion at a time when no worker can write them.
 local function erase(id, due)
   local key = edit_key(id)
-  local model, caller, inversions = unpack(redis.call('HMGET', key, 'model', 'caller', 'inversions'))
+  local model, caller, inversions, user =
+    unpack(redis.call('HMGET', key, 'model', 'caller', 'inversions', 'user'))
   for _, name in ipairs({ 'started', 'succeeded', 'failed', 'canceled' }) do
     delete_delivery(delivery_id(id, name))
   end
@@ -164,6 +168,7 @@ local function erase(id, due)
   redis.call('ZREM', running_key, id)
   redis.call('ZREM', expiring_key, id)
   redis.call('ZREM', listing_key(caller), id)
+  if user then redis.call('ZREM', listing_key(owner_of(caller, user)), id) end
   redis.call('DEL', key)
   redis.call('EXPIRE', events_key(id), event_ttl_seconds)
   redis.call('ZADD', deletions_key, due, id)

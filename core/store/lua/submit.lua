@@ -1,13 +1,17 @@
 -- Accept an edit: record, place in the queue, listing and idempotency key in one move.
 -- id, model, caller, submission, webhook_url, webhook_events, how many may wait,
 -- how many of the caller may be in flight (0: any), idempotency name ('': none), its token, ms to
--- replay it, work, ms from its end until it expires, prefix of its image's inversions
--- → 'ok' | 'full' | 'in_flight' | 'not_held'
+-- replay it, work, ms from its end until it expires, prefix of its image's inversions, the caller's
+-- user ('': none), the user's token ('': none)
+-- → 'ok' | 'full' | 'in_flight' | 'not_held' | 'spent'
 local id, model, caller, submission, url, events, max_waiting, max_in_flight, name, token, replay_ms,
-  work, keep_ms, inversions = unpack(ARGV, 2)
+  work, keep_ms, inversions, user, user_token = unpack(ARGV, 2)
 -- Sent again because the answer was lost: it must not undo what has happened since.
 if redis.call('EXISTS', edit_key(id)) == 1 then return 'ok' end
 if name ~= '' and redis.call('HGET', idempotency_key(name), 'token') ~= token then return 'not_held' end
+-- A token that has expired since its request began has no record any more, and no limit.
+local edits_left = user_token ~= '' and redis.call('HGET', user_token_key(user_token), 'edits_left')
+if edits_left and tonumber(edits_left) <= 0 then return 'spent' end
 max_in_flight = tonumber(max_in_flight)
 if max_in_flight > 0 and redis.call('SCARD', in_flight_key(caller)) >= max_in_flight then
   return 'in_flight'
@@ -20,6 +24,11 @@ redis.call('ZREM', deletions_key, id) -- its image belongs to an edit now
 redis.call('SADD', sharing_key(inversions), id)
 move(id, 'queued', {})
 redis.call('ZADD', listing_key(caller), 0, id)
+if user ~= '' then
+  redis.call('HSET', edit_key(id), 'user', user)
+  redis.call('ZADD', listing_key(owner_of(caller, user)), 0, id)
+end
+if edits_left then redis.call('HINCRBY', user_token_key(user_token), 'edits_left', -1) end
 redis.call('SADD', in_flight_key(caller), id)
 if name ~= '' then
   redis.call('HSET', idempotency_key(name), 'edit', id)

@@ -293,19 +293,63 @@ def test_heic_and_avif(form: str, mode: str, colors: Colors) -> None:
         check(data, color / 255, colors, tolerance=tolerance, orientation=orientation, alpha=alpha)
 
 
-@pytest.mark.parametrize("bits", [10, 12])
-@pytest.mark.parametrize("colors", [COLORS[0], *COLORS[2:]], ids=lambda colors: colors.name)
-def test_heic_of_more_than_eight_bits(
-    bits: int, colors: Colors, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pillow_heif.options, "SAVE_HDR_TO_12_BIT", bits == 12)
-    samples = patches(3, 16, bits, low=0.15)
+def deep_heic(bits: int, mode: str, samples: Samples, colors: Colors) -> bytes:
+    """Encode samples of 16 bits [h, w, channels] without loss, but for the bits left out."""
     size = samples.shape[1], samples.shape[0]
-    image = pillow_heif.from_bytes("RGB;16", size, samples.astype("<u2").tobytes())
+    image = pillow_heif.from_bytes(mode, size, samples.astype("<u2").tobytes())
     file = io.BytesIO()
-    image.save(file, quality=-1, chroma=444)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(pillow_heif.options, "SAVE_HDR_TO_12_BIT", bits == 12)
+        image.save(file, quality=-1, chroma=444)
     data = file.getvalue()
     if colors.points:
         nclx = (b"colr", heif_files.nclx(*colors.points))
         data = heif_files.with_properties(data, nclx, without=[b"colr"])
-    check(data, samples / 65535, colors, tolerance=8)
+    return data
+
+
+@pytest.mark.parametrize("bits", [10, 12])
+@pytest.mark.parametrize("mode", ["I;16", "RGB;16", "RGBA;16"])
+@pytest.mark.parametrize("colors", [COLORS[0], *COLORS[2:]], ids=lambda colors: colors.name)
+def test_heic_of_more_than_eight_bits(bits: int, mode: str, colors: Colors) -> None:
+    channels = {"I;16": 1, "RGB;16": 3, "RGBA;16": 4}[mode]
+    samples = patches(channels, 16, bits)
+    shares = samples / 65535
+    alpha = None
+    if mode == "RGBA;16":
+        samples[..., 3] = np.where(samples[..., 3] > 32767, 65535, 0)
+        alpha = samples[..., 3] / 65535
+    data = deep_heic(bits, mode, samples, colors)
+    check(data, shares[..., :3], colors, tolerance=3, alpha=alpha)
+
+
+@pytest.mark.parametrize("bits", [8, 10])
+@pytest.mark.parametrize("colors", COLORS[2:], ids=lambda colors: colors.name)
+def test_the_colours_of_a_heic_may_stand_in_its_bitstream_alone(bits: int, colors: Colors) -> None:
+    assert colors.points is not None
+    samples = patches(3, bits, bits, low=0.15)
+    stated = {"color_primaries": colors.points[0], "transfer_characteristics": colors.points[1]}
+    size = samples.shape[1], samples.shape[0]
+    wide = (samples << 16 - bits).astype("<u2")
+    image = (
+        pillow_heif.from_bytes("RGB;16", size, wide.tobytes())
+        if bits > 8
+        else pillow_heif.from_bytes("RGB", size, samples.astype(np.uint8).tobytes())
+    )
+    file = io.BytesIO()
+    image.save(file, quality=-1, chroma=444, **stated)
+    data = heif_files.with_properties(file.getvalue(), without=[b"colr"])
+    assert b"colr" not in data
+    tolerance = 16 if colors.name == "PQ" else 8
+    check(data, samples / (2**bits - 1), colors, tolerance=tolerance)
+
+
+@pytest.mark.parametrize("bits", [10, 12])
+@pytest.mark.parametrize("colors", [COLORS[0], *COLORS[3:]], ids=lambda colors: colors.name)
+def test_no_step_of_a_ramp_in_a_deep_heic_is_lost(bits: int, colors: Colors) -> None:
+    ramp = np.linspace(0, 1, 1024).reshape(32, 32, 1).repeat(3, 2)
+    samples = np.round(ramp * 65535).astype(int).repeat(8, 0).repeat(8, 1)
+    shown = np.asarray(load_upright(deep_heic(bits, "RGB;16", samples, colors)))[4::8, 4::8]
+    wanted = reference.render(ramp, to_xyz=colors.to_xyz, decode=colors.decode)
+    assert len(np.unique(shown)) == len(np.unique(wanted))
+    assert np.abs(shown.astype(int) - wanted).max() <= 1

@@ -36,6 +36,7 @@ NAMED = {
     "delivery_attempts": "baret:delivery:a:attempts",
     "webhook_secrets": "baret:webhook-secrets:a",
     "api_key": "baret:key:a",
+    "user_token": "baret:token:a",
     "secret": "baret:secret:a",
 }
 

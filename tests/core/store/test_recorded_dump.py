@@ -73,9 +73,10 @@ def store(client: redis.Redis) -> EditStore:
 
 
 def test_the_dump_holds_a_key_of_every_kind() -> None:
-    functions = [value for value in vars(keys).values() if inspect.isfunction(value)]
+    functions = {value for value in vars(keys).values() if inspect.isfunction(value)}
+    came_since = {keys.user_token}
     beginnings = [
-        name("\0").split("\0")[0] for name in functions if name is not keys.lua_definitions
+        name("\0").split("\0")[0] for name in functions - came_since - {keys.lua_definitions}
     ]
     constants = [
         value for name, value in vars(keys).items() if name.isupper() and isinstance(value, str)
@@ -87,6 +88,7 @@ def test_the_dump_holds_a_key_of_every_kind() -> None:
 @pytest.mark.parametrize("name", READ["records"])
 def test_a_record_is_read_as_it_was(store: EditStore, name: str) -> None:
     found = store.get(IDS[name], caller=CALLER).model_dump(mode="json")
+    assert found["submission"].pop("user") is None  # there were no tokens
     found = without_new_params(with_former_names(found), READ["records"][name])
     assert found == READ["records"][name]
 
