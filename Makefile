@@ -6,7 +6,8 @@ ARGS ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help install dev run test test-slow faults docs lint audit audited check requirements clean
+.PHONY: help install dev run test test-slow faults docs lint audit audited check requirements client \
+  clean
 
 help:
 	@echo "make run           install, start everything on this machine, make a sample edit, serve"
@@ -19,6 +20,7 @@ help:
 	@echo "make audit         look for known vulnerabilities in pinned packages; needs the internet"
 	@echo "make requirements  write the container images' pins and hashes from constraints.txt"
 	@echo "make install       create the environment in .venv, nothing more"
+	@echo "make client        build the Python client's wheel in dist/"
 	@echo "make clean         remove the environment and caches; images in data/ stay"
 
 run: install
@@ -57,11 +59,13 @@ audited: dev
 
 check: lint audited test
 
-# The hashes are those of PyPI's own files, whatever index this machine uses.
+# The hashes are those of PyPI's own files, whatever index this machine uses. The client is installed
+# from this tree.
 # Extras for the images, such as: make requirements EXTRAS="--extra c2pa --extra tracing"
 EXTRAS ?=
 PINS = .venv/bin/uv pip compile --no-config --default-index https://pypi.org/simple \
-  --no-emit-index-url --no-emit-find-links --generate-hashes --no-annotate --quiet \
+  --no-emit-index-url --no-emit-find-links --no-emit-package baret-client \
+  --generate-hashes --no-annotate --quiet \
   --custom-compile-command "make requirements" --python-version 3.11 \
   --python-platform x86_64-manylinux_2_28 -c constraints.txt pyproject.toml deploy/build.in $(EXTRAS)
 
@@ -69,18 +73,21 @@ requirements: dev
 	$(PINS) -o deploy/requirements-api.txt
 	$(PINS) --extra worker -o deploy/requirements-worker.txt
 
+client: dev
+	.venv/bin/python -m pip wheel --no-deps --quiet --wheel-dir dist ./client
+
 # --no-compile halves the installation time: most modules of torch and transformers are never
 # imported, and the others compile at first use.
 install: .venv/.installed
 dev: .venv/.installed-dev
 
-.venv/.installed: .venv/.made pyproject.toml constraints.txt
+.venv/.installed: .venv/.made pyproject.toml client/pyproject.toml constraints.txt
 	@echo "Installing; this takes a minute if the packages are cached."
-	@.venv/bin/python -m pip install --no-compile --quiet -c constraints.txt -e '.[worker,local]'
+	@.venv/bin/python -m pip install --no-compile --quiet -c constraints.txt -e client -e '.[worker,local]'
 	@touch $@
 
-.venv/.installed-dev: .venv/.made pyproject.toml constraints.txt
-	.venv/bin/python -m pip install --no-compile --quiet -c constraints.txt -e '.[worker,local,dev]'
+.venv/.installed-dev: .venv/.made pyproject.toml client/pyproject.toml constraints.txt
+	.venv/bin/python -m pip install --no-compile --quiet -c constraints.txt -e client -e '.[worker,local,dev]'
 	@touch .venv/.installed $@
 
 # Debian packages `venv` and pip separately. Without them, create a bare environment and fetch pip.
@@ -97,5 +104,5 @@ dev: .venv/.installed-dev
 	@touch $@
 
 clean:
-	rm -rf .venv build dist *.egg-info .coverage .pytest_cache .mypy_cache .ruff_cache \
+	rm -rf .venv build dist *.egg-info client/*.egg-info client/build .coverage .pytest_cache .mypy_cache .ruff_cache \
 	  .import_linter_cache .hypothesis

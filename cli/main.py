@@ -1,32 +1,69 @@
 """`baret`: the console script (`python -m cli`)."""
 
 import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 from pydantic import ValidationError
 
-from cli import keys, models
+from cli import keys, models, processes, served
+from cli.doctor import doctor
+from cli.edit.command import EXIT_CODES, edit
+from cli.errors import CliError, ExitCode, Stopped
+from cli.speed import bench
+from cli.terminal import say
 from core.errors import CoreError
 
 app = typer.Typer(
-    help="Operate a BARET service.",
+    help="Edit photos by a sentence, here or on a server, and run the service that does.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command(epilog=EXIT_CODES)(edit)
+app.command("models")(served.list_models)
+app.command("up")(processes.up)
+app.command("worker")(processes.worker)
 app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="model")
+app.command("doctor")(doctor)
+app.command("bench")(bench)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"baret {version('baret')}")
+        raise typer.Exit
 
 
 @app.callback()
-def _root() -> None:
-    """Keep the group's name: Typer drops it if there is only one group."""
+def _root(
+    _: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    pass
 
 
-def main() -> None:
-    """Run the command. Print expected errors in one sentence and exit with status 1."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command. Print expected errors in a sentence and exit with their status.
+
+    Args:
+        arguments: None takes those of the process.
+    """
     try:
-        app(prog_name="baret")
+        app(arguments, prog_name="baret")
+    except Stopped:
+        say("baret: stopped")
+        sys.exit(ExitCode.STOPPED)
+    except CliError as error:
+        say(f"baret: {error}")
+        sys.exit(error.exit_code)
     except ValidationError as error:
         sys.exit(f"baret: a setting is not valid: {error}")
     except (CoreError, RuntimeError) as error:

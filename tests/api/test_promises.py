@@ -12,9 +12,12 @@ from tests.support.doc_tables import promises
 SECTION = "## The HTTP contract"
 
 
-def test_every_promise_is_held_by_tests_that_exist() -> None:
-    found = promises(SECTION)
-    assert len(found) >= 108
+@pytest.mark.parametrize(
+    ("section", "count"), [(SECTION, 108), ("## The command line and the client", 9)]
+)
+def test_every_promise_is_held_by_tests_that_exist(section: str, count: int) -> None:
+    found = promises(section)
+    assert len(found) >= count
     assert [name for promise in found for name in promise.missing_tests] == []
 
 

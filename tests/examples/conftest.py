@@ -1,0 +1,39 @@
+"""One service with a worker for all examples, and a folder to run them in."""
+
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.commands import ROOT
+from tests.support.process_tests import add_logs, give_time
+from tests.support.service import Service, running_service
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with running_service(tmp_path_factory.mktemp("service")) as service:
+        service.have_workers(1)
+        yield service
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the samples where a checkout has them."""
+    folder = tmp_path_factory.mktemp("examples")
+    (folder / "zoo").symlink_to(ROOT / "zoo")
+    return folder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give these tests more time than others: they make real edits."""
+    give_time(items, Path(__file__).parent)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, Any, Any]:
+    """Show the end of every process's log beside a failure."""
+    return add_logs(item, (yield))

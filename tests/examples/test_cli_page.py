@@ -1,0 +1,66 @@
+"""Every command in docs/cli.md runs, against a service with the bundled model."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from cli.errors import MEANINGS
+from tests.support.commands import ROOT
+from tests.support.doc_code import Block, blocks
+from tests.support.doc_tables import rows
+from tests.support.service import Service
+from tests.support.waiting import PATIENCE
+
+PAGE = "cli.md"
+BLOCKS = blocks(PAGE, "sh")
+
+
+@pytest.fixture(scope="module")
+def environment(service: Service, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Return the variables of a shell in which `baret` is this checkout's."""
+    programs = tmp_path_factory.mktemp("bin")
+    for name, what in (("baret", f"{sys.executable} -m cli"), ("python", sys.executable)):
+        program = programs / name
+        program.write_text(f'#!/bin/sh\nexec {what} "$@"\n')
+        program.chmod(0o755)
+    return {
+        "PATH": f"{programs}:{os.environ['PATH']}",
+        "HOME": str(programs),
+        "PYTHONPATH": f"{ROOT}:{ROOT / 'client'}",
+        "BARET_SERVER": str(service.http.base_url),
+        "BARET_DATA_DIR": str(programs / "data"),
+    }
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=[block.heading for block in BLOCKS])
+def test_an_example_runs(block: Block, folder: Path, environment: dict[str, str]) -> None:
+    done = subprocess.run(
+        ["/bin/bash", "-euo", "pipefail", "-c", block.code],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    if block.heading == "Folders":
+        assert sorted(done.stdout.split()) == ["new/00-posture.png", "new/02-posture.png"]
+        assert "2 edited before" in done.stderr
+
+
+def test_the_examples_left_what_the_page_says(folder: Path) -> None:
+    for name in ("after.png", "cat-compare.png", "piped.png", "small.webp"):
+        assert Image.open(folder / name).size[0] >= 64
+
+
+def test_the_page_has_every_exit_code() -> None:
+    listed = {int(code): meaning for code, meaning in rows(PAGE, "## For programs")}
+    assert listed.keys() == {code.value for code in MEANINGS}
+    for code, meaning in MEANINGS.items():
+        assert listed[code].startswith(meaning)

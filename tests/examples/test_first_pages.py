@@ -1,0 +1,26 @@
+"""The Python of the pages that are read first: it runs as it stands."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.support.doc_code import Block, blocks
+from tests.support.service import Service
+
+ADDRESS = "http://127.0.0.1:8000"  # of the service, on the pages
+BLOCKS = [(page, one) for page in ("../README.md", "start.md") for one in blocks(page, "python")]
+
+
+@pytest.mark.parametrize(
+    ("page", "block"), BLOCKS, ids=[f"{page} {block.heading}" for page, block in BLOCKS]
+)
+def test_an_example_runs(
+    page: str, block: Block, service: Service, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("BARET_DEVICE", "cpu")
+    code = block.code.replace(ADDRESS, str(service.http.base_url))
+    exec(compile(code, page, "exec"), {"__name__": "example"})  # noqa: S102
+    assert Image.open("after.png").size == (64, 64)
+    Path("after.png").unlink()
