@@ -2,7 +2,7 @@
 
     <edit id>/input                             the photo, as the caller sent it
     <edit id>/<attempt>-output-<i>.<format>     outputs, in the order of the request
-    <edit id>/<attempt>-<kind>.png              artifacts: reconstruction, transition, attention
+    <edit id>/<attempt>-<kind>.png              artifacts, by the fields of `Artifacts`
     _inversions/<caller>/<photo>/<inversion>    cached inversions; every part is a digest
     _ready/probe                                written to see whether the storage takes writes
 
