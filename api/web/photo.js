@@ -32,6 +32,7 @@ export function setUpPhoto(onPhoto) {
       $(input).value = ""; // so that the same file can be chosen again
     });
   }
+  $("shoot").hidden = !navigator.maxTouchPoints; // elsewhere it would open the same dialog
   pixelateIfSmall($("thumb"));
   // Not every browser shows HEIC. The name is there, and the service can read it.
   $("thumb").addEventListener("error", () => ($("thumb").hidden = true));

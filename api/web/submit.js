@@ -21,7 +21,6 @@ function setRunning(now) {
   const focused = document.activeElement;
   $("edit").hidden = Boolean(now);
   $("cancel").hidden = !now;
-  $("cancel").disabled = !now?.edit;
   $("more-strengths").disabled = Boolean(now);
   if (focused === $("edit") || focused === $("cancel")) (now ? $("cancel") : $("edit")).focus();
 }
@@ -54,6 +53,7 @@ async function submit(fields) {
     if (running.controller.signal.aborted) return;
     session.photo.source = edit.id;
     setAddress(edit.id);
+    if (running.canceled) await call(`v1/edits/${edit.id}/cancel`, { method: "POST" });
     await watch(edit, running.controller);
   };
   await guarded(send, () => submit(fields));
@@ -93,9 +93,10 @@ export function finish(edit) {
 }
 
 async function cancel() {
-  $("cancel").disabled = true;
-  await guarded(() => call(`v1/edits/${session.running.edit.id}/cancel`, { method: "POST" }));
-  $("cancel").disabled = false;
+  const { running } = session;
+  running.canceled = true; // one that is being sent is canceled once it has an id
+  if (!running.edit) return;
+  await guarded(() => call(`v1/edits/${running.edit.id}/cancel`, { method: "POST" }));
 }
 
 export function setUpSubmit() {
