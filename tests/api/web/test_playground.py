@@ -25,8 +25,9 @@ Hold = Callable[[], Any]
 
 @pytest.fixture
 def edit(stack: Stack, photo: bytes) -> dict[str, Any]:
-    """Return an edit that was made by another client, with artifacts and an inversion of its own."""
-    form = {"prompt": SENTENCE, "artifacts": "true", "strength": "0.5", "seed": next(SEEDS), **QUICK}
+    """Return an edit that another client made, with artifacts and an inversion of its own."""
+    form = {"prompt": SENTENCE, "artifacts": "true", "strength": "0.5", "seed": next(SEEDS)}
+    form |= QUICK
     made = stack.http.post("/v1/edits", data=form, files={"image": photo}).json()
     return stack.ended(made["id"])
 
