@@ -36,6 +36,9 @@ export function clearProblem() {
   $("problem").replaceChildren();
 }
 
+// Returns whether the same request may succeed later: not if something about it is wrong.
+const mayPass = ({ status = 0 }) => status < 400 || status === 429 || status >= 500;
+
 // Does what may fail and resolves to whether it did not; `retry` is what “Try again” does.
 export async function guarded(work, retry) {
   try {
@@ -43,7 +46,7 @@ export async function guarded(work, retry) {
     return true;
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
-    showProblem(error.body, retry);
+    showProblem(error.body, mayPass(error.body) ? retry : null);
     return false;
   }
 }
