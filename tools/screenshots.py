@@ -64,7 +64,7 @@ def _running(page: Page) -> None:
 
 def _save(page: Page, name: str, reach: Callable[[Page], None]) -> None:
     reach(page)
-    page.evaluate("document.activeElement.blur()")
+    page.evaluate("document.activeElement.blur(); scrollTo({ top: 0, behavior: 'instant' })")
     page.mouse.move(0, 0)
     FOLDER.mkdir(exist_ok=True)
     page.screenshot(path=FOLDER / name, animations="disabled")

@@ -19,8 +19,7 @@ const PHOTO_GONE = {
 function setRunning(now) {
   session.running = now;
   const focused = document.activeElement;
-  $("edit").hidden = Boolean(now);
-  $("cancel").hidden = !now;
+  $("edit").disabled = Boolean(now);
   $("more-strengths").disabled = Boolean(now);
   if (focused === $("edit") || focused === $("cancel")) (now ? $("cancel") : $("edit")).focus();
 }
@@ -45,10 +44,10 @@ async function submit(fields) {
   const running = { edit: null, controller: new AbortController() };
   clearProblem();
   $("warnings").hidden = true;
+  showProgress("Sending the photo");
   setRunning(running);
-  $("stage").scrollIntoView({ block: "start" });
+  if ($("stage").getBoundingClientRect().top < 0) $("stage").scrollIntoView({ block: "start" });
   const send = async () => {
-    showProgress("Sending the photo");
     const edit = await createEdit(formOf(fields));
     if (running.controller.signal.aborted) return;
     session.photo.source = edit.id;

@@ -351,5 +351,5 @@ def test_a_phone_in_the_dark_with_less_motion(
 def test_the_other_pages(playground: Playground, address: str) -> None:
     playground.open(address)
     expect(playground.page.get_by_role("heading").first).to_be_visible()
-    expect(playground.page.get_by_text("Loading")).to_have_count(0)
+    expect(playground.page.get_by_text("Loading openapi.json")).to_have_count(0)
     playground.check()
