@@ -7,7 +7,7 @@ ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .PHONY: help install dev run test test-slow faults docs lint audit audited check requirements client \
-  clean
+  screenshots clean
 
 help:
 	@echo "make run           install, start everything on this machine, make a sample edit, serve"
@@ -19,6 +19,7 @@ help:
 	@echo "make lint          check style, types and import directions"
 	@echo "make audit         look for known vulnerabilities in pinned packages; needs the internet"
 	@echo "make requirements  write the container images' pins and hashes from constraints.txt"
+	@echo "make screenshots   make the README's pictures of the page at /; needs a running service"
 	@echo "make install       create the environment in .venv, nothing more"
 	@echo "make client        build the Python client's wheel in dist/"
 	@echo "make clean         remove the environment and caches; images in data/ stay"
@@ -102,6 +103,10 @@ dev: .venv/.installed-dev
 	       echo "'$(PYTHON)' cannot create a virtual environment. On Debian and Ubuntu, run as root:"; \
 	       echo "  apt-get install python3-venv"; exit 1; }
 	@touch $@
+
+# Such as: make screenshots ARGS="--url http://127.0.0.1:8001 --sample 2"
+screenshots: dev
+	.venv/bin/python -m tools.screenshots $(ARGS)
 
 clean:
 	rm -rf .venv build dist *.egg-info client/*.egg-info client/build .coverage .pytest_cache .mypy_cache .ruff_cache \

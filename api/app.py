@@ -79,6 +79,7 @@ def create_app(settings: Settings, *, tracer: Tracer | None = None) -> FastAPI:
     ):
         app.include_router(module.router)
     app.mount("/web", pages.web_files)
+    app.mount("/samples", pages.sample_files)
     app.openapi = lambda: describe(  # type: ignore[method-assign]  # FastAPI's documented way
         app,
         request=CreateEditRequest,

@@ -147,9 +147,13 @@ def composite(edited: Image.Image, photo: Pixels, alpha: Alpha) -> Image.Image:
         photo: [H, W, 3].
         alpha: [h, w], 0 takes the photo, 1 the edit.
     """
+    return Image.composite(edited, Image.fromarray(photo), to_mask(alpha, edited.size))
+
+
+def to_mask(alpha: Alpha, size: tuple[int, int]) -> Image.Image:
+    """Return alpha [h, w] as a gray image of the photo's size (width, height), white where 1."""
     gray = Image.fromarray((alpha * 255).round().astype(np.uint8))
-    mask = gray.resize(edited.size, Image.Resampling.BILINEAR)
-    return Image.composite(edited, Image.fromarray(photo), mask)
+    return gray.resize(size, Image.Resampling.BILINEAR)
 
 
 def psnr(a: Pixels, b: Pixels) -> float:

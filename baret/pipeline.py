@@ -219,11 +219,13 @@ class Pipeline:
     ) -> Routine[EditedImage]:
         pixels = yield from self._decode(edit.latents)
         image = whole = images.to_image(pixels, inversion.size)
+        shown = None
         mask = self._mask(inversion, options)
         if mask is not None:
             composition = compose(pixels, photo, mask)
             image = images.to_image(composition.edited, inversion.size)
             image = images.composite(image, inversion.photo, composition.alpha)
+            shown = images.to_mask(composition.alpha, inversion.size)
         if (yield from self._is_refused(image)):
             raise ContentRejected("The model's safety checker refuses what this edit shows.")
         attention = None
@@ -231,7 +233,9 @@ class Pipeline:
             tokens = self.model.tokens(inversion.prompt)
             height, width = edit.latents.shape[-2:]
             attention = heatmaps(edit.attention, tokens, inversion.photo, (height, width))
-        return EditedImage(eta, image, whole if options.artifacts else None, attention or ())
+        if not options.artifacts:
+            return EditedImage(eta, image)
+        return EditedImage(eta, image, whole, attention or (), shown)
 
     def _embed(self, prompt: str, stage: str) -> Routine[tuple[Conditioning, Conditioning]]:
         """Return c and ∅."""

@@ -133,6 +133,7 @@ class EditedImage:
     image: Image.Image
     transition: Image.Image | None = None  # as decoded, before composition; with artifacts
     attention: tuple[WordAttention, ...] = ()  # with artifacts, in the text's order
+    mask: Image.Image | None = None  # L, white where the edit shows; with artifacts, if kept by one
 
 
 @dataclass(frozen=True)

@@ -91,11 +91,16 @@ class ImageEncoder:
 
     def _encode_artifacts(self, edited: EditResult, attempt: int) -> dict[str, EncodedImage]:
         first = edited.outputs[0]
-        images = {"reconstruction": edited.reconstruction}
+        images = {
+            "photo": Image.fromarray(edited.inversion.photo),
+            "reconstruction": edited.reconstruction,
+        }
         if first.transition is not None:
             images["transition"] = first.transition
         if first.attention:
             images["attention"] = attention_sheet(first.attention)
+        if first.mask is not None:
+            images["mask"] = first.mask.convert("RGB")
         return {
             kind: self.encode(image, artifact_stem(attempt, kind), OutputFormat.PNG, quality=100)
             for kind, image in images.items()

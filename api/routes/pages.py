@@ -1,4 +1,4 @@
-"""Pages for people: the editor at /, the reference at /docs, and one page for each problem."""
+"""Pages for people: the playground at /, the reference at /docs, and one page for each problem."""
 
 from html import escape
 from pathlib import Path
@@ -12,6 +12,7 @@ from api.problems.types import BY_CODE
 from core.problems import EDIT_PROBLEMS
 
 _WEB = Path(__file__).parents[1] / "web"
+_SAMPLES = Path(__file__).parents[2] / "zoo" / "samples"
 
 # The pages load everything from this service; a chosen photo that is not sent yet is a blob.
 _HEADERS = {
@@ -25,11 +26,12 @@ _HEADERS = {
 router = APIRouter(include_in_schema=False)
 
 web_files = StaticFiles(directory=_WEB)
+sample_files = StaticFiles(directory=_SAMPLES)  # photos for the bundled model, and their sentences
 
 
 @router.get("/")
 def home(request: Request) -> Response:
-    """Serve the page with a photo, a sentence and the result."""
+    """Serve the playground: a photo, a sentence and the result."""
     return _page(request, "index.html")
 
 

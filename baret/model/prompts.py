@@ -9,6 +9,16 @@ from tokenizers import Tokenizer
 
 _APOSTROPHES = "'’"
 _WORD = re.compile(rf"[^\s{_APOSTROPHES}](\S*[^\s{_APOSTROPHES}])?")
+# "make the dog sit", "turn it into a cat", "please add a hat": says what to do, not what to show.
+# A verb alone does not count: "turn of the century house", "change purse on a table".
+_INSTRUCTION = re.compile(
+    r"\W*(?:(?:please|can you|could you|i want|i would like|i'd like)\b"
+    r"|(?:add|change|convert|delete|edit|erase|give|let|make|paint|put|remove|replace|swap"
+    r"|transform|turn)"
+    r"\s+(?:a|all|an|another|every|everything|her|him|his|it|its|me|more|my|one|out|some|that"
+    r"|the|their|them|these|this|those|two|your)\b)",
+    re.IGNORECASE,
+)
 _SPECIAL_TOKENS = 2  # of the model's length: the start and the end token
 
 # A text may be long and full of unknown words; a hint stays short.
@@ -20,7 +30,9 @@ _MAX_CHARACTERS = 40  # of a word, or of the quoted end of a text
 class Hint:
     """Why an edit may not show what its text says. The edit was made all the same."""
 
-    code: Literal["unknown_words", "prompt_truncated", "outside_the_models_world"]
+    code: Literal[
+        "looks_like_instruction", "unknown_words", "prompt_truncated", "outside_the_models_world"
+    ]
     detail: str  # one or two sentences for the user
     # Of the text, in lower case, each once; at most 20, of at most 40 characters.
     words: tuple[str, ...]
@@ -69,6 +81,12 @@ class PromptReader:
     def hints(self, prompt: str) -> tuple[Hint, ...]:
         """Return the hints for a text; most texts have none."""
         hints = []
+        if looks_like_instruction(prompt):
+            detail = (
+                "The text reads like an instruction. Describe what the edited photo should show "
+                "instead: “a dog sitting”, not “make the dog sit”."
+            )
+            hints.append(Hint("looks_like_instruction", detail, _first_word(prompt)))
         if unknown := self.unknown_words(prompt):
             detail = (
                 f"Unknown to the model: {_quote(unknown)}. The image shows the nearest thing "
@@ -90,6 +108,18 @@ class PromptReader:
         """Return how many characters the model reads of a text in NFC, as tokenizers count them."""
         ends = [end for _, end in self._tokenizer.encode(text, add_special_tokens=False).offsets]
         return ends[self._max_tokens - 1] if len(ends) > self._max_tokens else len(text)
+
+
+def looks_like_instruction(prompt: str) -> bool:
+    """Return whether a text begins by saying what to do, and not what to show.
+
+    `api/web/sentence.js` has the same pattern; a test compares the two.
+    """
+    return _INSTRUCTION.match(prompt.replace("’", "'")) is not None
+
+
+def _first_word(prompt: str) -> tuple[str, ...]:
+    return tuple(word.text for word in _words(unicodedata.normalize("NFC", prompt))[:1])
 
 
 def _words(text: str) -> list[_Word]:

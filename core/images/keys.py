@@ -3,7 +3,7 @@
     _photos/<edit id>/input                     the photo that came with this edit, as it was sent
     <edit id>/input                             the same, of edits accepted by an earlier version
     <edit id>/<attempt>-output-<i>.<format>     outputs, in the order of the request
-    <edit id>/<attempt>-<kind>.png              artifacts: reconstruction, transition, attention
+    <edit id>/<attempt>-<kind>.png              artifacts, by the fields of `Artifacts`
     _inversions/<caller>/<photo>/<inversion>    cached inversions; every part is a digest
     _ready/probe                                written to see whether the storage takes writes
 

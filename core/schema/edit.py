@@ -36,9 +36,11 @@ class Output(ShowsStrength):
 class Artifacts(Strict):
     """Addresses of images that show how the edit came about."""
 
+    photo: str | None = Field(None, description="the photo as it was read: upright, in sRGB")
     reconstruction: str | None = Field(None, description="the photo, rebuilt from its inversion")
     transition: str | None = Field(None, description="the branch between the photo and the edit")
     attention: str | None = Field(None, description="where each word of the prompt acted")
+    mask: str | None = Field(None, description="white where the first output shows the edit")
 
 
 class Metrics(Strict):
@@ -56,6 +58,7 @@ class Metrics(Strict):
 class WarningCode(StrEnum):
     """Reasons why a succeeded edit may not show what its prompt says."""
 
+    LOOKS_LIKE_INSTRUCTION = "looks_like_instruction"
     UNKNOWN_WORDS = "unknown_words"
     PROMPT_TRUNCATED = "prompt_truncated"
     OUTSIDE_THE_MODELS_WORLD = "outside_the_models_world"
@@ -68,7 +71,8 @@ class EditWarning(Strict):
     detail: str = Field(description="for people: what happened and what to do about it")
     words: list[str] = Field(
         description="words of the prompt, in lower case, each once, at most 20: "
-        "those unknown to the model, or those it did not read; none if the photo is in doubt"
+        "those unknown to the model, those it did not read, or the one that begins an "
+        "instruction; none if the photo is in doubt"
     )
 
 

@@ -28,6 +28,10 @@ def test_an_edit_gives_all_that_it_promises(editor, sample):
         assert output.image.size == output.transition.size == sample.image.size
         words = " ".join(word.word for word in output.attention)
         assert words.replace(" ,", ",") == sample.prompt
+        # Where the mask is black, the output is the photo, to the pixel.
+        kept = np.array(output.mask) == 0
+        assert 0 < kept.mean() < 1
+        assert (np.array(output.image)[kept] == np.array(sample.image)[kept]).all()
     assert result.reconstruction.size == sample.image.size
     assert result.reconstruction_psnr > 20  # dB; what the VAE alone gives
     assert set(result.seconds) == {"inverting", "tuning", "editing", "decoding"}

@@ -16,7 +16,7 @@ from baret.model.loading import BUNDLED
 from core.images.keys import new_photo_prefix
 from core.images.sandbox import DecoderSandbox
 from core.images.storage import ImageStorage
-from core.schema import EditStatus, Record, Stage, Submission
+from core.schema import Artifacts, EditStatus, Record, Stage, Submission
 from core.store.edits import EditStore
 from tests.support import crafted_images as crafted
 from tests.support.color_profiles import BLUE, GREEN, RED, colour_profile
@@ -114,15 +114,17 @@ def test_each_strength_is_a_picture_in_the_order_asked(
 
 
 def test_artifacts_are_there_when_asked_for_only(
-    submit: Submit, ended: Ended, files: ImageStorage
+    submit: Submit, ended: Ended, files: ImageStorage, sample: bytes
 ) -> None:
     with_artifacts = submit(artifacts=True)
     result = ended(with_artifacts).result
     assert result is not None
-    assert set(result.artifacts) == {"reconstruction", "transition", "attention"}
+    assert set(result.artifacts) == set(Artifacts.model_fields)
     for stored in result.artifacts.values():
         image = opened(files, with_artifacts, stored.name)
         assert (image.format, image.size) == ("PNG", (stored.width, stored.height))
+    photo = opened(files, with_artifacts, result.artifacts["photo"].name)
+    assert photo.tobytes() == Image.open(io.BytesIO(sample)).convert("RGB").tobytes()
 
     without = submit()
     result = ended(without).result

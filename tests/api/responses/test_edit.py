@@ -14,7 +14,16 @@ from httpx import Response
 
 from core.access.api_keys import ApiKey
 from core.images.storage import ImageStorage
-from core.schema import EditStatus, Metrics, Params, Result, Stage, StoredImage, Submission
+from core.schema import (
+    Artifacts,
+    EditStatus,
+    Metrics,
+    Params,
+    Result,
+    Stage,
+    StoredImage,
+    Submission,
+)
 from core.settings import Settings
 from core.store.edits import EditStore
 
@@ -112,7 +121,7 @@ def test_artifacts_are_addresses_that_need_no_key(
     assert edit["artifacts"] is None
     claim = store.claim("zoo")
     assert claim is not None
-    names = ("reconstruction", "transition", "attention")
+    names = tuple(Artifacts.model_fields)
     data = {name: make_image(size=(64, 64 + number)) for number, name in enumerate(names)}
     for name in names:
         ImageStorage(settings.images_url).put(claim.id, f"{name}.png", data[name])

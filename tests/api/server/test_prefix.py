@@ -15,6 +15,7 @@ from core.schema import EditStatus, Model
 from core.settings import Settings
 from core.store.edits import EditStore
 from tests.support.api_app import serving
+from tests.support.commands import ROOT
 
 PUBLIC = "https://photos.example/baret"
 # Some proxies drop the path of the public address, others leave it.
@@ -51,10 +52,13 @@ def test_a_page_and_what_it_loads_are_below_the_path(
         assert client.get(inside(address, way)).status_code == 200, link
 
 
-@pytest.mark.parametrize("name", ["page.js", "docs.js"])
+SCRIPTS = sorted(path.name for path in (ROOT / "api" / "web").glob("*.js"))
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
 def test_no_script_asks_at_the_root(client: TestClient, name: str) -> None:
     script = client.get(f"/web/{name}").text
-    assert not re.search(r"""(?:fetch|EventSource|call)\(\s*[`"']/""", script)
+    assert not re.search(r"""(?:fetch|request|call|address)\(\s*[`"']/""", script)
 
 
 @pytest.mark.parametrize("way", [LEFT, DROPPED])

@@ -8,6 +8,7 @@ import pytest
 from baret.model.loading import BUNDLED, read_known_words
 from baret.model.prompts import PromptReader
 from baret.model.tokenizers import clip_tokenizer
+from tests.support.sentences import DESCRIPTIONS, INSTRUCTIONS
 
 SAMPLES = Path(__file__).parents[3] / "zoo" / "samples"
 KNOWN = frozenset({"a", "cat", "dog", "on", "grass", "photo", "of", "café"})
@@ -54,6 +55,18 @@ def test_a_model_of_an_open_vocabulary_knows_every_word():
 
 def test_a_text_that_is_read_whole_and_known_has_no_hints(reader):
     assert reader.hints("a photo of a cat on grass.") == ()
+
+
+@pytest.mark.parametrize("prompt", INSTRUCTIONS)
+def test_an_instruction_is_told_apart_from_a_description(prompt):
+    (hint,) = clip_reader(known_words=frozenset()).hints(prompt)
+    assert hint.code == "looks_like_instruction"
+    assert len(hint.words) == 1 and hint.words[0] in prompt.lower().replace("’", "'")
+
+
+@pytest.mark.parametrize("prompt", DESCRIPTIONS)
+def test_a_description_is_not_taken_for_an_instruction(prompt):
+    assert clip_reader(known_words=frozenset()).hints(prompt) == ()
 
 
 def test_the_hint_names_the_unknown_words(reader):

@@ -11,6 +11,9 @@ An edit's metadata say what happens to its worker:
     pace: the minimum seconds of each step.
     hold: a file; the edit stays in its editing stage while that file exists.
     max_rows: rows for which the device has room.
+
+The page at / gives no metadata: while the file exists that STUB_HOLD names, edits stay at their
+previews.
 """
 
 import os
@@ -109,6 +112,12 @@ class HarmfulStore(EditStore):
                 time.sleep(0.02)
             harm.strike(stage.value, claim.token)
         return canceled
+
+    def preview(self, claim: Claim, data: dict[str, Any]) -> None:
+        """Publish a preview, and stay there while edits are held."""
+        super().preview(claim, data)
+        while Path(os.environ.get("STUB_HOLD") or "/nowhere").exists():
+            time.sleep(0.02)
 
     def finish(self, claim: Claim, status: EditStatus, **what: Any) -> None:
         """Publish the end."""

@@ -1,0 +1,71 @@
+// The model, the kind of edit, the strength and the seed, as the service announces them.
+
+import { $, element } from "./dom.js";
+
+let models = [];
+
+const title = (name) => name.charAt(0).toUpperCase() + name.slice(1).replaceAll("_", "-");
+const chosen = () => models.find((model) => model.id === $("model").value);
+
+export function showModels(announced) {
+  models = announced;
+  const options = models.map((model) =>
+    element("option", { value: model.id, textContent: model.id, selected: model.default }),
+  );
+  $("model").replaceChildren(...options);
+  $("model-field").hidden = models.length < 2;
+  $("no-model").hidden = models.length > 0;
+  showPresets();
+}
+
+function showPresets() {
+  const before = $("preset").value;
+  // "auto" is what the service takes if nothing is chosen, so it comes first.
+  const names = Object.keys(chosen()?.presets ?? {});
+  names.sort((a, b) => (b === "auto") - (a === "auto"));
+  const options = names.map((name) =>
+    element("option", { value: name, textContent: title(name), selected: name === before }),
+  );
+  $("preset").replaceChildren(...options);
+  $("preset-field").hidden = !options.length;
+  showStrength();
+}
+
+function showStrength() {
+  $("strength").disabled = !$("manual").checked;
+  const preset = chosen()?.presets[$("preset").value];
+  if (!$("manual").checked && preset) $("strength").value = preset.strength;
+  $("strength-value").textContent = Number($("strength").value).toFixed(2);
+}
+
+export const isDefaultModel = (id) => models.some((model) => model.id === id && model.default);
+
+// The parameters of the edit, as fields of a form; what the service decides itself is left out.
+export function parameters() {
+  return {
+    ...(models.length > 1 && { model: $("model").value }),
+    ...($("preset").value && { preset: $("preset").value }),
+    ...($("manual").checked && { strength: $("strength").value }),
+    ...(Number($("seed").value) > 0 && { seed: $("seed").value }),
+  };
+}
+
+export function chooseModel(id) {
+  if (!models.some((model) => model.id === id)) return;
+  $("model").value = id;
+  showPresets();
+}
+
+// Shows the parameters of an edit, so that the next one begins with them.
+export function setParameters(edit) {
+  chooseModel(edit.model);
+  if (chosen()?.presets[edit.params.preset]) $("preset").value = edit.params.preset;
+  $("seed").value = edit.params.seed;
+  showStrength();
+}
+
+export function setUpOptions() {
+  $("model").addEventListener("change", showPresets);
+  for (const id of ["preset", "manual"]) $(id).addEventListener("change", showStrength);
+  $("strength").addEventListener("input", showStrength);
+}

@@ -1,0 +1,32 @@
+// The sample pictures on the first screen, each with a sentence that works with the bundled model.
+
+import { address, request } from "./api.js";
+import { $, element, pixelateIfSmall } from "./dom.js";
+import { photoOf } from "./photo.js";
+
+const MODEL = "zoo"; // the one that the samples are made for
+
+// Shows the samples if the service has their model. `onSample` gets a photo and a sentence.
+export async function showSamples(models, onSample) {
+  if (!models.some((model) => model.id === MODEL)) return;
+  const samples = await (await fetch(address("samples/index.json"))).json();
+  $("sample-list").replaceChildren(...samples.map((sample) => card(sample, onSample)));
+  $("samples").hidden = false;
+}
+
+function card(sample, onSample) {
+  const image = pixelateIfSmall(element("img", { alt: sample.caption, loading: "lazy" }));
+  image.src = address(`samples/${sample.file}`);
+  const button = element(
+    "button",
+    { type: "button" },
+    image,
+    element("span", { textContent: sample.prompt }),
+  );
+  button.addEventListener("click", async () => {
+    const blob = await (await request(`samples/${sample.file}`)).blob();
+    const photo = photoOf(new File([blob], sample.file, { type: blob.type }));
+    onSample(photo, sample.prompt, MODEL);
+  });
+  return element("li", {}, button);
+}

@@ -1,0 +1,72 @@
+// All edits of this photo in a row; each can be looked at again, and made at other strengths.
+
+import { $, element, pixelateIfSmall, samePage } from "./dom.js";
+
+const STRENGTHS = [0.25, 0.5, 0.75, 1];
+const KEPT = [
+  ...["preset", "self_attention_until", "cross_attention_until", "num_inference_steps"],
+  ...["guidance_scale", "inner_steps", "seed"],
+];
+
+// One look at a photo: an output of an edit.
+export const triesOf = (edit) => edit.outputs.map((output) => ({ edit, output }));
+
+const same = (a, b) => a && b && a.edit.id === b.edit.id && a.output.strength === b.output.strength;
+
+// Returns whether another strength of `b` comes from the inversion of `a`.
+function sharesInversion(a, b) {
+  const values = ({ prompt, model, params }) => JSON.stringify([prompt, model, KEPT.map((k) => params[k])]);
+  return values(a) === values(b);
+}
+
+// Keeps what one inversion made together, by strength; the oldest first.
+export function inOrder(tries) {
+  const groups = [];
+  for (const one of tries) {
+    const group = groups.find(([first]) => sharesInversion(first.edit, one.edit));
+    if (group) group.push(one);
+    else groups.push([one]);
+  }
+  return groups.flatMap((group) => group.sort((a, b) => a.output.strength - b.output.strength));
+}
+
+function tile(one, shown, onChoose) {
+  const strength = one.output.strength.toFixed(2);
+  const image = pixelateIfSmall(element("img", { alt: "", loading: "lazy" }));
+  image.src = samePage(one.output.url);
+  const button = element(
+    "button",
+    { type: "button", title: one.edit.prompt },
+    image,
+    element("span", { className: "visually-hidden", textContent: `${one.edit.prompt}, strength ` }),
+    element("span", { textContent: strength }),
+  );
+  button.setAttribute("aria-pressed", String(same(one, shown)));
+  button.addEventListener("click", () => onChoose(one));
+  return element("li", {}, button);
+}
+
+export function showTries(tries, shown, onChoose) {
+  const focused = [...$("strip").children].findIndex((li) => li.contains(document.activeElement));
+  $("strip").replaceChildren(...tries.map((one) => tile(one, shown, onChoose)));
+  if (focused >= 0) $("strip").children[focused]?.firstChild.focus();
+  $("tries").hidden = !tries.length;
+  $("more-strengths").hidden = !shown || !missing(tries, shown.edit).length;
+  $("strip").querySelector('[aria-pressed="true"]')?.scrollIntoView({ block: "nearest", inline: "nearest" });
+}
+
+function missing(tries, edit) {
+  const made = tries.filter((one) => sharesInversion(one.edit, edit)).map((one) => one.output.strength);
+  return STRENGTHS.filter((value) => made.every((strength) => Math.abs(strength - value) > 0.04));
+}
+
+// The form of an edit like this one, at the strengths that it has not been made at.
+export function otherStrengths(tries, edit) {
+  const params = Object.fromEntries(KEPT.map((name) => [name, edit.params[name]]));
+  return {
+    source: edit.id,
+    prompt: edit.prompt,
+    model: edit.model,
+    params: JSON.stringify({ ...params, strength: missing(tries, edit) }),
+  };
+}
