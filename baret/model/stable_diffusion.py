@@ -24,7 +24,7 @@ from baret.model.description import (
     Sampling,
     native_latent_size,
 )
-from baret.model.loading import load_pipeline, read_known_words
+from baret.model.loading import load_pipeline
 from baret.model.prediction import confirm
 from baret.model.probe import Verdict, probe
 from baret.model.prompts import Hint, PromptReader
@@ -46,7 +46,7 @@ class StableDiffusion:
         native_size: pixels on a side of the square it was trained on.
         multiple: what both sides of an image must be divisible by.
         safety_checker: the one that came with the model, or None.
-        world: of a small model; None for one that knows photographs.
+        world: what it was trained on, as far as its folder says.
         licence: as the model card says, or "unknown".
         description: what it is and by what that was found; None if made of parts.
     """
@@ -58,8 +58,7 @@ class StableDiffusion:
         device: torch.device,
         dtype: torch.dtype,
         licence: str,
-        known_words: frozenset[str] = frozenset(),
-        world: World | None = None,
+        world: World = World(),  # noqa: B008 - frozen
         safety_checker: SafetyChecker | None = None,
         description: ModelDescription | None = None,
     ):
@@ -68,7 +67,6 @@ class StableDiffusion:
         Args:
             pipeline: diffusers' `StableDiffusionPipeline`.
             device, dtype, licence, world, safety_checker, description: see the class.
-            known_words: all words that the model was trained with; empty if they are not listed.
 
         Raises:
             UnsupportedModel: the latents do not have 4 channels, the prediction type is unknown,
@@ -83,7 +81,7 @@ class StableDiffusion:
         self._prediction: str = self._scheduler.config.prediction_type
         self._check_config()
         self._reader = PromptReader(
-            self._tokenizer.backend_tokenizer, length=self._length, known_words=known_words
+            self._tokenizer.backend_tokenizer, length=self._length, known_words=world.known_words
         )
         _check_weights((self._vae, self._text_encoder, self.unet))
         for module in (self.unet, self._vae, self._text_encoder):
@@ -139,8 +137,7 @@ class StableDiffusion:
             device=torch_device,
             dtype=torch_dtype,
             licence=_licence(loaded.folder),
-            known_words=read_known_words(loaded.folder) if loaded.folder else frozenset(),
-            world=World.read(loaded.folder) if loaded.folder else None,
+            world=World.read(loaded.folder),
             safety_checker=checker,
             description=loaded.description,
         )
@@ -264,7 +261,7 @@ class StableDiffusion:
 
     def photo_hints(self, psnr: float) -> tuple[Hint, ...]:
         """Return a hint if a photo, with this PSNR through the VAE, is not of a small world."""
-        return self.world.hints(psnr) if self.world else ()
+        return self.world.hints(psnr)
 
     @property
     def _length(self) -> int:

@@ -1,10 +1,11 @@
-"""The world of a small model: how it notices a photo that it cannot redraw."""
+"""The world that a model knows: its words, and how a small one notices a foreign photo."""
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from baret.errors import UnsupportedModel
+from baret.model.loading import read_known_words
 from baret.model.prompts import Hint
 
 FILE = "world.json"  # beside model_index.json; models for photographs have none
@@ -12,33 +13,27 @@ FILE = "world.json"  # beside model_index.json; models for photographs have none
 
 @dataclass(frozen=True)
 class World:
-    """What the pictures that a small model was trained on have in common."""
+    """What a model was trained on. The default is that of a model for photographs."""
 
-    min_psnr: float  # dB that nearly all of them keep through the VAE
+    known_words: frozenset[str] = frozenset()  # all of them; empty if they are not listed
+    min_psnr: float | None = None  # dB that nearly all of its pictures keep through the VAE
 
     @classmethod
-    def read(cls, folder: Path) -> "World | None":
-        """Read the world of a model's folder; None if it has no such file.
+    def read(cls, folder: Path | None) -> "World":
+        """Read the world of a model's folder, if it has one.
 
         Raises:
-            UnsupportedModel: the file is damaged.
+            UnsupportedModel: a file that describes it is damaged.
         """
-        try:
-            return cls(float(json.loads((folder / FILE).read_text("utf-8"))["min_psnr"]))
-        except FileNotFoundError:
-            return None
-        except (ValueError, TypeError, LookupError) as error:
-            raise UnsupportedModel(
-                f"{FILE} of the model is damaged. Download the model again, or delete the file."
-            ) from error
+        return cls() if folder is None else cls(read_known_words(folder), _read_min_psnr(folder))
 
     def hints(self, psnr: float) -> tuple[Hint, ...]:
-        """Return a hint if a photo is not of this world.
+        """Return a hint if a photo is not of a small model's world.
 
         Args:
             psnr: of the photo through the VAE, in dB.
         """
-        if psnr >= self.min_psnr:
+        if self.min_psnr is None or psnr >= self.min_psnr:
             return ()
         detail = (
             f"The photo is outside the model's world: the model can redraw it to {psnr:.1f} dB, "
@@ -46,3 +41,14 @@ class World:
             "pictures, or a model that was trained on photographs."
         )
         return (Hint("outside_the_models_world", detail, ()),)
+
+
+def _read_min_psnr(folder: Path) -> float | None:
+    try:
+        return float(json.loads((folder / FILE).read_text("utf-8"))["min_psnr"])
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError, LookupError) as error:
+        raise UnsupportedModel(
+            f"{FILE} of the model is damaged. Download the model again, or delete the file."
+        ) from error

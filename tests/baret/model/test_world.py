@@ -49,7 +49,8 @@ def test_the_bundled_models_limit_is_a_measured_one():
 
 
 def test_a_model_for_photographs_has_no_world(tmp_path):
-    assert World.read(tmp_path) is None
+    assert World.read(tmp_path) == World() == World.read(None)
+    assert World().hints(5.0) == ()
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"min_psnr": "high"}'])
