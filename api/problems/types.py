@@ -58,6 +58,13 @@ EXPIRED = ProblemType(
     "The edit has expired",
     "Edits are deleted at their `expires_at`. Download images sooner, or create the edit again.",
 )
+DELETED = ProblemType(
+    410,
+    "deleted",
+    "The edit was deleted",
+    "The edit that was made with this Idempotency-Key has been deleted. Use a new key to make "
+    "another edit.",
+)
 METHOD_NOT_ALLOWED = ProblemType(
     405,
     "method_not_allowed",
@@ -176,6 +183,7 @@ PROBLEM_TYPES: dict[type[Exception], ProblemType] = {
     core_errors.IdempotencyInProgress: IDEMPOTENCY_IN_PROGRESS,
     core_errors.IdempotencyMismatch: IDEMPOTENCY_MISMATCH,
     core_errors.EditExpired: EXPIRED,
+    core_errors.EditDeleted: DELETED,
     core_errors.DeliveryNotFound: NOT_FOUND,
     core_errors.QueueFull: QUEUE_FULL,
     core_errors.StoreUnavailable: UNAVAILABLE,

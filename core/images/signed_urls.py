@@ -21,9 +21,11 @@ class LinkSigner:
     def __init__(self, secret: bytes):
         self._secret = secret
 
-    def path(self, edit_id: str, name: str, *, seconds: int = LINK_SECONDS) -> str:
-        """Return an image's path and query, valid for `seconds` from now."""
-        expires = int(time.time()) + seconds
+    def path(
+        self, edit_id: str, name: str, *, seconds: int = LINK_SECONDS, now: float | None = None
+    ) -> str:
+        """Return an image's path and query, valid for `seconds` from `now` (Unix time)."""
+        expires = int(time.time() if now is None else now) + seconds
         signature = self._signature(edit_id, name, expires)
         return f"/v1/files/{edit_id}/{name}?expires={expires}&signature={signature}"
 
@@ -40,9 +42,9 @@ class LinkSigner:
         valid = hmac.compare_digest(expected.encode(), signature.encode(errors="replace"))
         return expiry if valid and time.time() < expiry else None
 
-    def ticket(self, edit_id: str, *, seconds: int = LINK_SECONDS) -> str:
-        """Return a ticket for an edit's events, valid for `seconds` from now."""
-        expires = int(time.time()) + seconds
+    def ticket(self, edit_id: str, *, seconds: int = LINK_SECONDS, now: float | None = None) -> str:
+        """Return a ticket for an edit's events, valid for `seconds` from `now` (Unix time)."""
+        expires = int(time.time() if now is None else now) + seconds
         return f"{expires}.{self._signature('events', edit_id, expires)}"
 
     def accepts(self, ticket: str, edit_id: str) -> bool:

@@ -7,7 +7,7 @@ local ids = redis.call('ZRANGE', expiring_key, '-inf', now, 'BYSCORE', 'LIMIT', 
 for _, id in ipairs(ids) do
   local caller = read(edit_key(id), 'caller')[1]
   if caller then redis.call('SET', expired_key(id), caller, 'EX', known_seconds) end
-  if not guarded(erase, expiring_key, id, now) then
+  if not guarded(erase, expiring_key, id, now, 'expired') then
     redis.call('DEL', edit_key(id))
     redis.call('ZADD', deletions_key, now, id)
   end

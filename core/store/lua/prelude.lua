@@ -5,7 +5,7 @@
 local legal = cjson.decode(ARGV[1])
 
 local max_runs = 32 -- remembered per model
-local event_ttl_seconds = 60 -- that an edit's events outlive it, for its followers
+local event_ttl_seconds = 60 -- that an edit's last event outlives it, for its followers
 
 -- Redis's own clock, so that leases do not depend on the workers' clocks.
 local function now_ms()
@@ -150,11 +150,23 @@ local function holds(id, token)
   return status == 'running' and attempt == token
 end
 
+-- Leave nothing of a request under its idempotency key but that its edit is gone: what a repetition
+-- needs to know, until the key's own time is over.
+local function bury(name, gone)
+  local key = idempotency_key(name)
+  if redis.call('EXISTS', key) == 0 then return end
+  redis.call('HSET', key, 'gone', gone) -- first: an empty hash would lose its end
+  redis.call('HDEL', key, 'body', 'token', 'edit', 'reply', 'answer')
+end
+
 -- Delete an edit with everything that belongs to it. Its images, and the inversions of its photo
 -- unless another edit shares them, become due for deletion at a time when no worker can write them.
-local function erase(id, due)
+-- Of its events the last one stays for a while, so that followers learn of the end.
+local function erase(id, due, gone)
   local key = edit_key(id)
-  local model, caller, inversions = unpack(redis.call('HMGET', key, 'model', 'caller', 'inversions'))
+  local model, caller, inversions, name =
+    unpack(redis.call('HMGET', key, 'model', 'caller', 'inversions', 'idempotency'))
+  if name then bury(name, gone) end
   for _, name in ipairs({ 'started', 'succeeded', 'failed', 'canceled' }) do
     delete_delivery(delivery_id(id, name))
   end
@@ -165,6 +177,7 @@ local function erase(id, due)
   redis.call('ZREM', expiring_key, id)
   redis.call('ZREM', listing_key(caller), id)
   redis.call('DEL', key)
+  redis.call('XTRIM', events_key(id), 'MAXLEN', 1)
   redis.call('EXPIRE', events_key(id), event_ttl_seconds)
   redis.call('ZADD', deletions_key, due, id)
   if not inversions then return end -- an old record, from before they were recorded

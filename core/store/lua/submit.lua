@@ -23,6 +23,7 @@ redis.call('ZADD', listing_key(caller), 0, id)
 redis.call('SADD', in_flight_key(caller), id)
 if name ~= '' then
   redis.call('HSET', idempotency_key(name), 'edit', id)
+  redis.call('HSET', edit_key(id), 'idempotency', name)
   redis.call('PEXPIRE', idempotency_key(name), replay_ms)
 end
 return 'ok'
