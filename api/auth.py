@@ -14,7 +14,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from api.problems.errors import RateLimited, Unauthenticated
 from api.server.headers import RATE_LIMIT, RATE_LIMIT_POLICY, add_headers
 from api.server.origins import check_origin
-from api.server.query import check_query
+from api.server.query import check_query, is_spelled
 from api.services import Services, ServicesDep
 from core.access.api_keys import ApiKey, Keyring
 from core.access.rate_limiter import WINDOW_SECONDS, Allowance
@@ -39,6 +39,7 @@ class Caller:
 
     name: str  # whose edits the request sees
     max_in_flight: int = 0  # edits; 0 for no limit
+    key_id: str = ""  # of the key; empty for a service without keys
 
 
 def authenticate(request: Request, services: ServicesDep, bearer: Bearer) -> Caller:
@@ -54,13 +55,15 @@ def authenticate(request: Request, services: ServicesDep, bearer: Bearer) -> Cal
     if not services.keys.configured() and may_be_open(services.settings):
         check_origin(request, services.settings)
         check_query(request)
+        request.state.key_id = ""
         return Caller(ANONYMOUS)
     if bearer is None:
         raise Unauthenticated("Send a key: `Authorization: Bearer baret_sk_…`.")
     key = services.keys.authenticate(bearer.credentials)
     _count(request, services, key)
     check_query(request)
-    return Caller(key.caller, key.edits_in_flight or services.settings.edits_per_key)
+    request.state.key_id = key.id  # what is signed for this answer is signed for this key
+    return Caller(key.caller, key.edits_in_flight or services.settings.edits_per_key, key.id)
 
 
 CallerDep = Annotated[Caller, Depends(authenticate)]
@@ -74,7 +77,16 @@ async def caller_name(caller: CallerDep) -> str:
 CallerNameDep = Annotated[str, Depends(caller_name)]
 
 
-def follower_name(
+@dataclass(frozen=True)
+class EventReader:
+    """Who follows an edit's events."""
+
+    caller: str | None  # whose edit it must be; None: the ticket names the edit
+    key_id: str  # of the key, or of the one that the ticket was issued to; empty for none
+    ticket: str = ""
+
+
+def event_reader(
     request: Request,
     edit_id: str,
     services: ServicesDep,
@@ -82,24 +94,28 @@ def follower_name(
     ticket: Annotated[
         str, Query(description="of the edit's `urls.events`; takes the place of a key")
     ] = "",
-) -> str | None:
-    """Return the caller that follows an edit's events; None for a client with a ticket.
+) -> EventReader:
+    """Return who follows an edit's events, by a key or by a ticket.
 
     Raises:
         Unauthenticated: the ticket is not valid.
+        KeyRevoked: the ticket was issued to a key that has been revoked.
         as `authenticate`, if there is a key, or no ticket.
     """
     if not ticket or bearer is not None or not services.keys.configured():
-        return authenticate(request, services, bearer).name
-    if not services.signer.accepts(ticket, edit_id):
+        caller = authenticate(request, services, bearer)
+        return EventReader(caller.name, caller.key_id)
+    key_id = services.signer.key_of(ticket, edit_id)
+    if key_id is None or not is_spelled(request, f"/v1/edits/{edit_id}/events?ticket={ticket}"):
         raise Unauthenticated(
             "The ticket is not valid or has expired. Get the edit for a fresh one, or send a key."
         )
-    check_query(request)
-    return None
+    services.keys.check(key_id)
+    request.state.key_id = key_id
+    return EventReader(None, key_id, ticket)
 
 
-FollowerNameDep = Annotated[str | None, Depends(follower_name)]
+EventReaderDep = Annotated[EventReader, Depends(event_reader)]
 
 
 def _count(request: Request, services: Services, key: ApiKey) -> None:

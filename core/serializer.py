@@ -15,6 +15,7 @@ def edit_resource(
     base_url: str,
     queue_position: int | None = None,
     eta_seconds: float | None = None,
+    key_id: str = "",
     now: datetime | None = None,
 ) -> Edit:
     """Return the resource described in docs/api.md, with freshly signed URLs.
@@ -25,6 +26,7 @@ def edit_resource(
         base_url: scheme, authority and prefix that the reader can reach, without a trailing slash.
         queue_position: number of edits ahead; None unless the edit is queued.
         eta_seconds: estimated seconds until the end; None if the edit has ended or none is known.
+        key_id: of the API key that the answer is for, if there is one.
         now: from when URLs are valid; None: the present.
     """
     now = now or datetime.now(UTC)
@@ -36,7 +38,7 @@ def edit_resource(
     def signed_url(image: StoredImage) -> str:
         return base_url + signer.path(submission.id, image.name, seconds=seconds, now=at)
 
-    ticket = signer.ticket(submission.id, seconds=seconds, now=at)
+    ticket = signer.ticket(submission.id, key_id=key_id, seconds=seconds, now=at)
     artifacts = {kind: signed_url(image) for kind, image in result.artifacts.items()}
     return Edit(
         id=submission.id,

@@ -29,6 +29,7 @@ def render_edit(
         base_url=base_url(request, services.settings),
         queue_position=queue_snapshot.position if queue_snapshot else None,
         eta_seconds=eta_seconds(record, queue_snapshot) if queue_snapshot else None,
+        key_id=request.state.key_id,
         now=now,
     )
 

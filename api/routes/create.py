@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from api.auth import CallerDep
+from api.auth import Caller, CallerDep
 from api.openapi.describe import BINARY, REF, example, header, problems, ref, without_null
 from api.openapi.examples import EDIT, QUEUED
 from api.responses.edit import render_edit
@@ -126,19 +126,19 @@ async def create_edit(
                 )
                 parsed.drop_image()
                 reservation.release()
-                post.answer = await _answer(request, services, edit_id, caller.name)
+                post.answer = await _answer(request, services, edit_id, caller)
         return post.answer.response(replayed=post.replayed)
 
 
-async def _answer(request: Request, services: Services, edit_id: str, caller: str) -> PostAnswer:
+async def _answer(request: Request, services: Services, edit_id: str, caller: Caller) -> PostAnswer:
     """Return the answer to a POST, after waiting as long as the client prefers."""
     wait = _preferred_wait(request)
     if wait:
-        await services.follower.wait_until_final(edit_id, wait)
-    record = await run_in_threadpool(services.store.get, edit_id, caller=caller)
+        await services.follower.wait_until_final(edit_id, wait, key_id=caller.key_id)
+    record = await run_in_threadpool(services.store.get, edit_id, caller=caller.name)
     now = datetime.now(UTC)
     edit = await run_in_threadpool(render_edit, services, request, record, now=now)
-    return PostAnswer(edit, now, wait)
+    return PostAnswer(edit, now, wait, caller.key_id)
 
 
 def _preferred_wait(request: Request) -> int:

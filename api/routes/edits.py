@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from api.auth import CallerNameDep
+from api.auth import CallerDep, CallerNameDep
 from api.openapi.describe import ONE_EDIT, example, problems
 from api.openapi.examples import EDIT, QUEUED
 from api.responses.edit import etag_matches, etag_of, load_edit, render_edit
@@ -79,15 +79,15 @@ async def get_edit(
     response: Response,
     edit_id: str,
     services: ServicesDep,
-    caller: CallerNameDep,
+    caller: CallerDep,
     wait: Annotated[int, Query(ge=0, le=MAX_WAIT, description="seconds")] = 0,
     if_none_match: Annotated[str, Header(description="`ETag` of an earlier answer")] = "",
 ) -> Edit | Response:
     """Get an edit. With `wait`, the answer comes when it ends, or after that many seconds."""
-    record = await run_in_threadpool(services.store.get, edit_id, caller=caller)
+    record = await run_in_threadpool(services.store.get, edit_id, caller=caller.name)
     if wait and not record.status.final:
-        await services.follower.wait_until_final(edit_id, wait)
-        record = await run_in_threadpool(services.store.get, edit_id, caller=caller)
+        await services.follower.wait_until_final(edit_id, wait, key_id=caller.key_id)
+        record = await run_in_threadpool(services.store.get, edit_id, caller=caller.name)
     edit = await run_in_threadpool(render_edit, services, request, record)
     etag = etag_of(record, edit.queue_position, now=time.time())
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}

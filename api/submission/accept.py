@@ -98,7 +98,7 @@ async def accept_edit(
             caller=caller.name,
             model=model.id,
             bytes=len(data),
-            **image.model_dump(),
+            **image.model_dump(exclude={"sha256"}),
         )
     return submission.id
 

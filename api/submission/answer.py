@@ -23,6 +23,7 @@ class FirstAnswer(Strict):
 
     at: datetime  # from when its signed URLs were valid
     wait: int
+    key_id: str = ""
     status: EditStatus
     stage: Stage | None = None
     progress: float = 0.0
@@ -47,6 +48,7 @@ class PostAnswer:
     edit: Edit
     at: datetime  # from when its signed URLs are valid
     wait: int  # seconds that it could wait for the edit's end; 0: none
+    key_id: str  # of the key that it is for; empty for none
 
     @classmethod
     def again(cls, services: Services, record: Record, text: str) -> Self:
@@ -66,9 +68,10 @@ class PostAnswer:
             base_url=record.submission.base_url,
             queue_position=first.queue_position,
             eta_seconds=first.eta_seconds,
+            key_id=first.key_id,
             now=first.at,
         )
-        return cls(edit, first.at, first.wait)
+        return cls(edit, first.at, first.wait, first.key_id)
 
     def stored(self) -> str:
         """Return what must be stored to give the answer again."""
@@ -76,6 +79,7 @@ class PostAnswer:
         first = FirstAnswer(
             at=self.at,
             wait=self.wait,
+            key_id=self.key_id,
             attempt=self.edit.metrics.attempts,
             **self.edit.model_dump(include=set(names)),
         )

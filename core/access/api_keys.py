@@ -177,6 +177,16 @@ class Keyring:
             self._write("HSET", keys.api_key(key.id), "last_used_at", now.isoformat())
         return key
 
+    @redis_errors()
+    def check(self, key_id: str) -> None:
+        """Check that a key which was valid has not been revoked; an empty id is no key.
+
+        Raises:
+            KeyRevoked: it has.
+        """
+        if key_id and self._redis.hexists(keys.api_key(key_id), "revoked_at"):
+            raise KeyRevoked("The key was revoked.")
+
     def _fields(self, key_id: str) -> dict[str, str]:
         fields: dict[str, str] = self._redis.hgetall(keys.api_key(key_id))
         if not fields:
