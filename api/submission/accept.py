@@ -72,7 +72,7 @@ async def accept_edit(
     fields = parsed.fields
     if fields.webhook_url is not None:
         with blame_field(parsed.pointer("webhook_url"), AddressNotAllowed):
-            check_url(fields.webhook_url, services.settings.allow_networks)
+            check_url(fields.webhook_url, services.ip_policy)
     model = await run_in_threadpool(_model, services, fields)
     with blame_field(parsed.pointer("preset"), UnknownPreset):
         params = Params.resolve(fields.params, model.presets)
