@@ -5,15 +5,14 @@ there is a key, every caller needs one; a key that replaces another belongs to t
 """
 
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Annotated
 
 from fastapi import Depends, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from api.problems.errors import RateLimited, Unauthenticated
+from api.problems.errors import Forbidden, RateLimited, Unauthenticated
 from api.server.headers import RATE_LIMIT, RATE_LIMIT_POLICY, add_headers
-from api.server.origins import check_origin
+from api.server.origins import check_origin, is_loopback
 from api.server.query import check_query, is_spelled
 from api.services import Services, ServicesDep
 from core.access.api_keys import ApiKey, Keyring
@@ -40,6 +39,7 @@ class Caller:
     name: str  # whose edits the request sees
     max_in_flight: int = 0  # edits; 0 for no limit
     key_id: str = ""  # of the key; empty for a service without keys
+    reads_metrics: bool = False  # whether it may see figures of the whole service
 
 
 def authenticate(request: Request, services: ServicesDep, bearer: Bearer) -> Caller:
@@ -56,14 +56,15 @@ def authenticate(request: Request, services: ServicesDep, bearer: Bearer) -> Cal
         check_origin(request, services.settings)
         check_query(request)
         request.state.key_id = ""
-        return Caller(ANONYMOUS)
+        return Caller(ANONYMOUS, reads_metrics=True)
     if bearer is None:
         raise Unauthenticated("Send a key: `Authorization: Bearer baret_sk_…`.")
     key = services.keys.authenticate(bearer.credentials)
     _count(request, services, key)
     check_query(request)
     request.state.key_id = key.id  # what is signed for this answer is signed for this key
-    return Caller(key.caller, key.edits_in_flight or services.settings.edits_per_key, key.id)
+    in_flight = key.edits_in_flight or services.settings.edits_per_key
+    return Caller(key.caller, in_flight, key.id, key.metrics)
 
 
 CallerDep = Annotated[Caller, Depends(authenticate)]
@@ -72,6 +73,19 @@ CallerDep = Annotated[Caller, Depends(authenticate)]
 async def caller_name(caller: CallerDep) -> str:
     """Return the caller's name. Async: FastAPI runs plain functions in a thread."""
     return caller.name
+
+
+async def check_metrics(caller: CallerDep) -> None:
+    """Check that a caller may see figures of the whole service, all callers' together.
+
+    Raises:
+        Forbidden: its key was not created for this.
+    """
+    if not caller.reads_metrics:
+        raise Forbidden(
+            "This key does not read figures of the whole service. The operator creates one that "
+            "does with `baret keys create NAME --metrics`."
+        )
 
 
 CallerNameDep = Annotated[str, Depends(caller_name)]
@@ -164,11 +178,4 @@ def check_exposure(settings: Settings, keys: Keyring) -> None:
 
 def may_be_open(settings: Settings) -> bool:
     """Return whether strangers cannot reach the port, so that the service may have no keys."""
-    return settings.trusted_network or _is_loopback(settings.host)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    return settings.trusted_network or is_loopback(settings.host)

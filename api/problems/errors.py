@@ -2,7 +2,7 @@
 
 ApiError
 ├── Unauthenticated       a key is required, but was not sent
-├── Forbidden             a web page that may not speak for the service's user
+├── Forbidden             a web page, or a key, that may not ask for this
 ├── RateLimited           the key has made too many requests
 ├── InvalidRequest        the body, or the cursor, cannot be read
 ├── ValidationFailed      fields are missing, unknown or out of range
@@ -31,7 +31,7 @@ class Unauthenticated(ApiError):
 
 
 class Forbidden(ApiError):
-    """A foreign web page makes a browser call a service that requires no key."""
+    """A foreign web page calls a service that requires no key, or a key may not see this."""
 
 
 class RateLimited(ApiError):

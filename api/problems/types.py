@@ -42,9 +42,10 @@ UNAUTHENTICATED = ProblemType(
 FORBIDDEN = ProblemType(
     403,
     "forbidden",
-    "Not allowed from this origin",
-    "A service without keys answers only its own web pages, at its IP address or at the name in "
-    "BARET_PUBLIC_URL. To call it from elsewhere, create a key and send it.",
+    "Not allowed",
+    "A service without keys answers only its own web pages, under loopback's names and those in "
+    "BARET_ALLOWED_HOSTS and BARET_PUBLIC_URL. To call it from elsewhere, create a key and send "
+    "it. With keys, only those created with `--metrics` read /metrics.",
 )
 NOT_FOUND = ProblemType(
     404,

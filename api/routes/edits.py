@@ -90,7 +90,7 @@ async def get_edit(
         record = await run_in_threadpool(services.store.get, edit_id, caller=caller.name)
     edit = await run_in_threadpool(render_edit, services, request, record)
     etag = etag_of(record, edit.queue_position, now=time.time())
-    headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
+    headers = {"ETag": etag}
     if etag_matches(if_none_match, etag):
         return Response(status_code=304, headers=headers)
     response.headers.update(headers)

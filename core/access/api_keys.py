@@ -74,6 +74,7 @@ class ApiKey(BaseModel):
     revoked_at: datetime | None = None
     requests_per_minute: int | None = Field(None, description="None: as the settings say")
     edits_in_flight: int | None = Field(None, description="None: as the settings say")
+    metrics: bool = Field(False, description="whether it may read the whole service's figures")
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ class NewApiKey:
     replaces: str | None = None  # id of a key whose edits it sees
     requests_per_minute: int | None = None
     edits_in_flight: int | None = None
+    metrics: bool = False  # whether it may read the whole service's figures
 
 
 class Keyring:
@@ -122,8 +124,11 @@ class Keyring:
             created_at=datetime.now(UTC),
             requests_per_minute=new.requests_per_minute,
             edits_in_flight=new.edits_in_flight,
+            metrics=new.metrics,
         )
-        fields = key.model_dump(mode="json", exclude_none=True)
+        fields = key.model_dump(mode="json", exclude_defaults=True)
+        if key.metrics:
+            fields["metrics"] = "true"  # Redis has no booleans
         with self._redis.pipeline(transaction=True) as both:
             both.hset(keys.api_key(key_id), mapping={**fields, "sha256": hash_of(text)})
             both.sadd(keys.API_KEYS, key_id)

@@ -39,6 +39,7 @@ def settings(redis_url: str, tmp_path: Path) -> Settings:
         queue_limit=5,
         allow_networks="127.0.0.0/8",
         log_level="INFO",
+        allowed_hosts="testserver,api",
     )
 
 
