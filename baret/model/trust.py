@@ -13,6 +13,7 @@ from baret.errors import UnsupportedModel
 # diffusers calls its own module with the safety checker "stable_diffusion".
 LIBRARIES = (None, "diffusers", "transformers", "stable_diffusion")
 CLASS = "StableDiffusionPipeline"
+ATTENTION = (None, "eager", "sdpa")  # PyTorch's own
 
 
 def check_parts(folder: Path) -> None:
@@ -34,6 +35,22 @@ def check_parts(folder: Path) -> None:
             )
     for shard_index in folder.glob("*/*.index.json"):
         check_shards(shard_index)
+    for config in folder.glob("*/config.json"):
+        check_attention(config)
+
+
+def check_attention(config: Path) -> None:
+    """Refuse a part that names attention code to fetch: transformers takes kernels from a hub.
+
+    Raises:
+        UnsupportedModel: it does.
+    """
+    named = _read(config).get("attn_implementation")
+    if named not in ATTENTION:
+        raise UnsupportedModel(
+            f"{config} names {named!r} for its attention. Code is never fetched for a model; "
+            f"remove `attn_implementation` from it."
+        )
 
 
 def check_shards(shard_index: Path) -> None:
