@@ -155,8 +155,9 @@ end
 local function bury(name, gone)
   local key = idempotency_key(name)
   if redis.call('EXISTS', key) == 0 then return end
-  redis.call('HSET', key, 'gone', gone) -- first: an empty hash would lose its end
-  redis.call('HDEL', key, 'body', 'token', 'edit', 'reply', 'answer')
+  -- First: an empty hash would lose its end. A damaged key does not keep the edit.
+  redis.pcall('HSET', key, 'gone', gone)
+  redis.pcall('HDEL', key, 'body', 'token', 'edit', 'reply', 'answer')
 end
 
 -- Delete an edit with everything that belongs to it. Its images, and the inversions of its photo

@@ -107,6 +107,14 @@ def test_what_is_stored_of_an_answer_is_small_and_holds_nothing_of_the_request(
     assert not [text for text in ("k" * 9, "😀", "a dog", "order-1") if text in str(stored)]
 
 
+def test_a_first_answer_that_cannot_be_read_is_a_problem(post: Post, redis_url: str) -> None:
+    post(headers=KEY)
+    with connect(redis_url) as raw:
+        (key,) = raw.keys(keys.idempotency("*"))
+        raw.hset(key, "reply", '{"status": "x"}')
+    assert_problem(post(headers=KEY), 503, "unavailable")
+
+
 def test_after_the_edit_was_deleted_its_key_says_so_whatever_is_sent(
     post: Post, client: TestClient
 ) -> None:

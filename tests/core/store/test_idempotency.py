@@ -125,6 +125,18 @@ def test_deleting_an_edit_after_its_keys_day_leaves_no_key(
     assert not client.exists(keys.idempotency(lock.name))
 
 
+def test_a_damaged_key_does_not_keep_its_edit(
+    idempotency: Idempotency, store: EditStore, submission: Make, client: redis.Redis
+) -> None:
+    lock = lock_key(idempotency)
+    made = submission(caller="ann")
+    store.submit(made, limit=5, lock=lock)
+    client.set(keys.idempotency(lock.name), "no hash")
+    store.delete(made.id, caller="ann")
+    with pytest.raises(EditNotFound):
+        store.get(made.id)
+
+
 def test_a_refused_edit_leaves_the_key_to_be_freed(
     idempotency: Idempotency, store: EditStore, submission: Make
 ) -> None:
