@@ -6,7 +6,6 @@ user token takes a key's place for one of the caller's users, and may do less.
 """
 
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Annotated
 
 from fastapi import Depends, Query, Request
@@ -14,8 +13,8 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.problems.errors import Forbidden, RateLimited, Unauthenticated
 from api.server.headers import RATE_LIMIT, RATE_LIMIT_POLICY, add_headers
-from api.server.origins import check_origin
-from api.server.query import check_query
+from api.server.origins import check_origin, is_loopback
+from api.server.query import check_query, is_spelled
 from api.services import Services, ServicesDep
 from core.access.api_keys import ApiKey, Keyring
 from core.access.rate_limiter import WINDOW_SECONDS, Allowance
@@ -43,8 +42,9 @@ class Caller:
 
     name: str  # of the key's caller, whose limits hold
     max_in_flight: int = 0  # edits; 0 for no limit
-    key: str | None = None  # its id
+    key_id: str = ""  # of the key; empty for a service without keys
     token: UserToken | None = None  # if the request came with one in the key's place
+    reads_metrics: bool = False  # whether it may see figures of the whole service
 
     @property
     def user(self) -> str | None:
@@ -70,7 +70,8 @@ def authenticate(request: Request, services: ServicesDep, bearer: Bearer) -> Cal
     if not services.keys.configured() and may_be_open(services.settings):
         check_origin(request, services.settings)
         check_query(request)
-        return Caller(ANONYMOUS)
+        request.state.key_id = ""
+        return Caller(ANONYMOUS, reads_metrics=True)
     if bearer is None:
         raise Unauthenticated("Send a key: `Authorization: Bearer baret_sk_…`.")
     token = None
@@ -81,8 +82,9 @@ def authenticate(request: Request, services: ServicesDep, bearer: Bearer) -> Cal
         key = services.keys.authenticate(bearer.credentials)
     _count(request, services, key)
     check_query(request)
+    request.state.key_id = key.id  # what is signed for this answer is signed for this key
     max_in_flight = key.edits_in_flight or services.settings.edits_per_key
-    return Caller(key.caller, max_in_flight, key.id, token)
+    return Caller(key.caller, max_in_flight, key.id, token, key.metrics and token is None)
 
 
 CallerDep = Annotated[Caller, Depends(authenticate)]
@@ -110,7 +112,29 @@ async def key_holder(caller: CallerDep) -> Caller:
 KeyHolderDep = Annotated[Caller, Depends(key_holder)]
 
 
-def follower_name(
+async def check_metrics(caller: KeyHolderDep) -> None:
+    """Check that a caller may see figures of the whole service, all callers' together.
+
+    Raises:
+        Forbidden: its key was not created for this, or it came with a token.
+    """
+    if not caller.reads_metrics:
+        raise Forbidden(
+            "This key does not read figures of the whole service. The operator creates one that "
+            "does with `baret keys create NAME --metrics`."
+        )
+
+
+@dataclass(frozen=True)
+class EventReader:
+    """Who follows an edit's events."""
+
+    caller: str | None  # whose edit it must be; None: the ticket names the edit
+    key_id: str  # of the key, or of the one that the ticket was issued to; empty for none
+    ticket: str = ""
+
+
+def event_reader(
     request: Request,
     edit_id: str,
     services: ServicesDep,
@@ -118,24 +142,28 @@ def follower_name(
     ticket: Annotated[
         str, Query(description="of the edit's `urls.events`; takes the place of a key")
     ] = "",
-) -> str | None:
-    """Return whose edits the request sees that follows one's events; None: it has a ticket.
+) -> EventReader:
+    """Return who follows an edit's events, by a key or by a ticket.
 
     Raises:
         Unauthenticated: the ticket is not valid.
+        KeyRevoked: the ticket was issued to a key that has been revoked.
         as `authenticate`, if there is a key, or no ticket.
     """
     if not ticket or bearer is not None or not services.keys.configured():
-        return authenticate(request, services, bearer).owner
-    if not services.signer.accepts(ticket, edit_id):
+        caller = authenticate(request, services, bearer)
+        return EventReader(caller.owner, caller.key_id)
+    key_id = services.signer.key_of(ticket, edit_id)
+    if key_id is None or not is_spelled(request, f"/v1/edits/{edit_id}/events?ticket={ticket}"):
         raise Unauthenticated(
             "The ticket is not valid or has expired. Get the edit for a fresh one, or send a key."
         )
-    check_query(request)
-    return None
+    services.keys.check(key_id)
+    request.state.key_id = key_id
+    return EventReader(None, key_id, ticket)
 
 
-FollowerNameDep = Annotated[str | None, Depends(follower_name)]
+EventReaderDep = Annotated[EventReader, Depends(event_reader)]
 
 
 def _count(request: Request, services: Services, key: ApiKey) -> None:
@@ -184,11 +212,4 @@ def check_exposure(settings: Settings, keys: Keyring) -> None:
 
 def may_be_open(settings: Settings) -> bool:
     """Return whether strangers cannot reach the port, so that the service may have no keys."""
-    return settings.trusted_network or _is_loopback(settings.host)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    return settings.trusted_network or is_loopback(settings.host)

@@ -22,6 +22,7 @@ from core.images.sandbox import DecoderSandbox
 from core.images.signed_urls import LinkSigner
 from core.images.storage import ImageStorage
 from core.outbound.fetcher import Fetcher
+from core.outbound.ip_policy import IpPolicy
 from core.settings import Settings
 from core.store.connection import connect
 from core.store.edits import EditStore
@@ -47,6 +48,7 @@ class Services:
     deliveries: Deliveries
     webhook_secrets: HookSecrets
     images: ImageStorage
+    ip_policy: IpPolicy
     fetcher: Fetcher
     marking: Marking
     follower: Follower
@@ -98,13 +100,15 @@ def make_services(settings: Settings, tracer: Tracer | None = None) -> Services:
             for traces are not installed.
     """
     client = connect(settings.broker_url)
+    ip_policy = IpPolicy(settings.allow_networks, settings.deny_networks)
     return Services(
         settings=settings,
         store=EditStore(client),
         deliveries=Deliveries(client),
         webhook_secrets=HookSecrets(client),
         images=ImageStorage(settings.images_url),
-        fetcher=Fetcher(settings.allow_networks),
+        ip_policy=ip_policy,
+        fetcher=Fetcher(ip_policy),
         marking=Marking.make(
             enabled=settings.mark_outputs,
             certificate=settings.c2pa_certificate,

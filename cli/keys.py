@@ -15,7 +15,17 @@ from core.store.connection import connect
 
 app = typer.Typer(help="Create, list and revoke API keys.", no_args_is_help=True)
 
-_COLUMNS = ("id", "name", "state", "created", "last used", "requests/min", "in flight", "edits of")
+_COLUMNS = (
+    "id",
+    "name",
+    "state",
+    "created",
+    "last used",
+    "requests/min",
+    "in flight",
+    "metrics",
+    "edits of",
+)
 
 
 def _keyring() -> Keyring:
@@ -35,9 +45,12 @@ def create(
     edits_in_flight: Annotated[
         int | None, typer.Option(min=1, help="Override BARET_EDITS_PER_KEY.")
     ] = None,
+    metrics: Annotated[
+        bool, typer.Option("--metrics", help="Let the key read /metrics, for Prometheus.")
+    ] = False,
 ) -> None:
     """Create a key and print it. It cannot be shown again."""
-    new_key = NewApiKey(name, replaces, requests_per_minute, edits_in_flight)
+    new_key = NewApiKey(name, replaces, requests_per_minute, edits_in_flight, metrics)
     text, key = _keyring().create(new_key)
     # The key goes to stdout alone, so that it can be piped.
     typer.echo(text)
@@ -81,6 +94,7 @@ def _row(key: ApiKey) -> tuple[str, ...]:
         _minute(key.last_used_at),
         str(key.requests_per_minute or "-"),
         str(key.edits_in_flight or "-"),
+        "yes" if key.metrics else "-",
         "its own" if key.caller == key.id else key.caller,
     )
 

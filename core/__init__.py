@@ -12,6 +12,7 @@ settings         the configuration of a process, read once
 problems         problem objects (RFC 9457) and their texts
 serializer       a stored edit as its public resource
 circuit_breaker  a guard before servers that may hang
+private_files    modes of what is stored: for the service's own user alone
 ids              ids of edits
 errors           the error tree
 """

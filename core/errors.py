@@ -3,7 +3,8 @@
 CoreError
 ├── EditUnavailable
 │   ├── EditNotFound        no such edit, or another caller's
-│   └── EditExpired         its retention time has passed; it was deleted
+│   ├── EditExpired         its retention time has passed; it was deleted
+│   └── EditDeleted         its caller deleted it, and sends the request that made it again
 ├── DeliveryNotFound        the edit has no such webhook delivery
 ├── StaleAttempt            the attempt's lease has passed to another one
 ├── RetryLater              temporary; may say in how many seconds to try again
@@ -52,6 +53,10 @@ class EditNotFound(EditUnavailable):
 
 class EditExpired(EditUnavailable):
     """The edit's retention time has passed."""
+
+
+class EditDeleted(EditUnavailable):
+    """The edit was deleted by its caller, who sends the request that made it again."""
 
 
 class DeliveryNotFound(CoreError):

@@ -15,6 +15,8 @@ def edit_resource(
     base_url: str,
     queue_position: int | None = None,
     eta_seconds: float | None = None,
+    key_id: str = "",
+    now: datetime | None = None,
 ) -> Edit:
     """Return the resource described in docs/api.md, with freshly signed URLs.
 
@@ -24,15 +26,19 @@ def edit_resource(
         base_url: scheme, authority and prefix that the reader can reach, without a trailing slash.
         queue_position: number of edits ahead; None unless the edit is queued.
         eta_seconds: estimated seconds until the end; None if the edit has ended or none is known.
+        key_id: of the API key that the answer is for, if there is one.
+        now: from when URLs are valid; None: the present.
     """
+    now = now or datetime.now(UTC)
     submission = record.submission
     result = record.result or Result()
     edit_url = f"{base_url}/v1/edits/{submission.id}"
-    seconds = _url_lifetime(record)
+    seconds, at = _url_lifetime(record, now), now.timestamp()
 
     def signed_url(image: StoredImage) -> str:
-        return base_url + signer.path(submission.id, image.name, seconds=seconds)
+        return base_url + signer.path(submission.id, image.name, seconds=seconds, now=at)
 
+    ticket = signer.ticket(submission.id, key_id=key_id, seconds=seconds, now=at)
     artifacts = {kind: signed_url(image) for kind, image in result.artifacts.items()}
     return Edit(
         id=submission.id,
@@ -62,7 +68,7 @@ def edit_resource(
         urls=Urls(
             self=edit_url,
             cancel=f"{edit_url}/cancel",
-            events=f"{edit_url}/events?ticket={signer.ticket(submission.id, seconds=seconds)}",
+            events=f"{edit_url}/events?ticket={ticket}",
         ),
     )
 
@@ -74,11 +80,11 @@ def _error(record: Record, base_url: str) -> dict[str, Any] | None:
     return {**record.error, "type": f"{urlsplit(base_url).path}{record.error['type']}"}
 
 
-def _url_lifetime(record: Record) -> int:
+def _url_lifetime(record: Record, now: datetime) -> int:
     """Return the seconds for which image URLs are valid: never longer than the images exist."""
     if record.expires_at is None:
         return LINK_SECONDS
-    left = (record.expires_at - datetime.now(UTC)).total_seconds()
+    left = (record.expires_at - now).total_seconds()
     return max(0, min(LINK_SECONDS, int(left)))
 
 

@@ -19,7 +19,12 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from core.private_files import keep_private
 from core.schema import KEEP_SECONDS
+
+# Where the code lies. `.env` and the default data folder are there, not in the working directory: a
+# stranger's folder that somebody works in must not lead a command to a stranger's Redis.
+HOME = Path(__file__).parents[1]
 
 # Where Docker and Kubernetes put secrets: one file each, named like the variable.
 SECRETS_DIR = Path("/run/secrets")
@@ -32,18 +37,20 @@ Network = IPv4Network | IPv6Network
 # without an origin.
 _ORIGIN = r"[a-z][a-z0-9+.-]*://[^\s/?#@,*]+|null"
 
+_HOST = r"[a-z0-9_.-]+|[0-9a-f:.]+"  # a name, or an IP address
+
 
 class Settings(BaseSettings):
     """Settings from the environment, a `.env` file or files of secrets; the first source wins.
 
-    Variables are named `BARET_…` (and `REDIS_URL`). `.env` is read from the working directory, and
+    Variables are named `BARET_…` (and `REDIS_URL`). `.env` is read from the code's folder, and
     secrets from /run/secrets (`BARET_SECRETS_DIR`), one file per variable, with the same names.
     Neither `repr` nor an error message about a wrong value shows a secret.
     """
 
     model_config = SettingsConfigDict(
         env_prefix="BARET_",
-        env_file=".env",
+        env_file=HOME / ".env",
         extra="ignore",
         hide_input_in_errors=True,  # a password may have been put into the wrong variable
     )
@@ -61,7 +68,10 @@ class Settings(BaseSettings):
         "firewall or a container network protects the port; once a key has been created, "
         "every request needs one",
     )
-    data_dir: Path = Field(Path("data"), description="folder for images, Valkey's data and logs")
+    data_dir: Path = Field(
+        HOME / "data",
+        description="folder for images, Valkey's data and logs; unset: data, in the code's folder",
+    )
     model: str = Field(
         "zoo",
         description="bundled name, diffusers folder, .safetensors file or Hub id; also the API's "
@@ -103,7 +113,17 @@ class Settings(BaseSettings):
     allow_networks: Annotated[tuple[Network, ...], NoDecode] = Field(
         (),
         description="private networks that image and webhook URLs may reach, separated by commas, "
-        "such as 127.0.0.0/8",
+        "such as 127.0.0.0/8; also for public addresses of this host itself",
+    )
+    deny_networks: Annotated[tuple[Network, ...], NoDecode] = Field(
+        (),
+        description="networks that image and webhook URLs may not reach although they are public, "
+        "separated by commas, such as those of your own servers; wins over allowed ones",
+    )
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="names, separated by commas, under which a service without keys answers, "
+        "besides loopback's and that of BARET_PUBLIC_URL; such as api,192.168.1.5",
     )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
@@ -176,7 +196,7 @@ class Settings(BaseSettings):
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING, ERROR")
     log_format: Literal["console", "json"] = Field("console", description="format of log lines")
 
-    @field_validator("allow_networks", mode="before")
+    @field_validator("allow_networks", "deny_networks", mode="before")
     @classmethod
     def _split_networks(cls, value: object) -> object:
         if not isinstance(value, str):
@@ -185,6 +205,16 @@ class Settings(BaseSettings):
             return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
         except ValueError:
             raise ValueError("Give networks such as 10.1.0.0/16, separated by commas.") from None
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _split_hosts(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        hosts = tuple(part.strip().lower().strip("[]") for part in value.split(","))
+        if not all(re.fullmatch(_HOST, host) for host in hosts if host):
+            raise ValueError("Give names or IP addresses without ports, separated by commas.")
+        return tuple(host for host in hosts if host)
 
     @field_validator("cors_origins", mode="before")
     @classmethod
@@ -284,9 +314,11 @@ class Settings(BaseSettings):
 def read_settings(module: str, about: str) -> Settings:
     """Read a process' settings. It takes no arguments but `--help`, which prints them.
 
+    What the process writes from then on, and the data folder, are for its own user alone.
+
     Exits:
         with 0 after printing help; with 2 for any argument; with 1 and a line on standard error if
-        a setting is not valid.
+        a setting is not valid, or others can read the data folder and this user cannot change it.
 
     Args:
         module: as in `python -m module`.
@@ -303,6 +335,14 @@ def read_settings(module: str, about: str) -> Settings:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     ).parse_args()
     try:
-        return Settings()
+        settings = Settings()
     except ValidationError as error:
         sys.exit(f"A setting is not valid: {error}")
+    try:
+        keep_private(settings.data_dir)
+    except PermissionError:
+        sys.exit(
+            f"The data folder {settings.data_dir} can be read by others and is not this user's to "
+            "close. Change its owner or its mode (0700), or set BARET_DATA_DIR to another one."
+        )
+    return settings

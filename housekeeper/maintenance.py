@@ -21,6 +21,7 @@ from core.ids import is_edit_id
 from core.images.keys import is_deletable_prefix
 from core.images.storage import ImageStorage
 from core.outbound.client import safe_client
+from core.outbound.ip_policy import IpPolicy
 from core.problems import WORKER_LOST, edit_problem
 from core.settings import Settings
 from core.store.claims import LEASE_SECONDS
@@ -164,10 +165,11 @@ async def main(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     log.info("started")
-    redis, networks = connect(settings.broker_url), settings.allow_networks
+    redis = connect(settings.broker_url)
+    policy = IpPolicy(settings.allow_networks, settings.deny_networks)
     store, files = EditStore(redis), ImageStorage(settings.images_url)
-    async with safe_client(networks, timeout=TIMEOUT) as client:
-        sender = WebhookSender(store, HookSecrets(redis), client, networks)
+    async with safe_client(policy, timeout=TIMEOUT) as client:
+        sender = WebhookSender(store, HookSecrets(redis), client, policy)
         await asyncio.gather(
             maintain_edits(make_celery(settings.broker_url), store, stop),
             maintain_images(store, files, stop),

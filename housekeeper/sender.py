@@ -10,9 +10,8 @@ from standardwebhooks import Webhook
 
 from core.errors import AddressNotAllowed, EditUnavailable, StoreDamaged
 from core.images.signed_urls import LinkSigner
-from core.outbound.ip_policy import check_url
+from core.outbound.ip_policy import IpPolicy, check_url
 from core.schema import WebhookEvent
-from core.settings import Network
 from core.store.edits import EditStore
 from core.webhooks.queue import Delivery, Outcome
 from core.webhooks.schema import DeliveryAttempt, DeliveryError, DeliveryStatus
@@ -44,7 +43,7 @@ class WebhookSender:
         store: EditStore,
         secrets: HookSecrets,
         client: httpx.AsyncClient,
-        networks: tuple[Network, ...],
+        policy: IpPolicy,
         *,
         timeout: float = TIMEOUT,
     ):
@@ -54,11 +53,11 @@ class WebhookSender:
             store: of the edits.
             secrets: the callers' signing secrets.
             client: connects to allowed addresses only.
-            networks: allowed although they are not public.
+            policy: which addresses are allowed.
             timeout: seconds for a whole attempt, however slowly the receiver's bytes arrive.
         """
         self._store, self._secrets = store, secrets
-        self._client, self._networks, self._timeout = client, networks, timeout
+        self._client, self._policy, self._timeout = client, policy, timeout
 
     async def send(self, delivery: Delivery) -> Outcome:
         """Send a delivery once.
@@ -88,7 +87,7 @@ class WebhookSender:
     async def _post(self, delivery: Delivery) -> httpx.Response | DeliveryError:
         """Return the receiver's response, its body unread, or why there is none."""
         try:
-            check_url(delivery.url, self._networks)
+            check_url(delivery.url, self._policy)
             body, headers = await asyncio.to_thread(self._signed, delivery)
             async with (
                 asyncio.timeout(self._timeout),

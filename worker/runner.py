@@ -141,7 +141,7 @@ class Runner:
             on_progress=lambda progress: attempt.on_progress(progress, size),
         )
         for hint in edited.hints:
-            log.info("edit warning", code=hint.code, words=hint.words)
+            log.info("edit warning", code=hint.code, words=len(hint.words))  # which: the caller's
         attempt.report(Stage.DECODING, EDITED_SHARE)
         result = self._store_result(attempt, submission.params, edited, loading)
         if not edited.inversion_reused:

@@ -2,7 +2,7 @@
 
 ApiError
 ├── Unauthenticated       a key is required, but was not sent
-├── Forbidden             a web page that may not speak for the service's user, or a token's limits
+├── Forbidden             a web page, a key or a token that may not ask for this
 ├── RateLimited           the key has made too many requests
 ├── InvalidRequest        the body, or the cursor, cannot be read
 ├── ValidationFailed      fields are missing, unknown or out of range
@@ -31,7 +31,7 @@ class Unauthenticated(ApiError):
 
 
 class Forbidden(ApiError):
-    """The caller may not do this: a foreign web page without a key, or a user token."""
+    """A foreign web page calls a service without keys, or a key or token may not see this."""
 
 
 class RateLimited(ApiError):

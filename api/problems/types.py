@@ -45,9 +45,10 @@ FORBIDDEN = ProblemType(
     "forbidden",
     "Not allowed",
     "A token (`baret_tk_…`) makes edits without webhooks and sees its user's alone; everything "
-    "else needs a key. A service without keys makes no tokens and answers only its own web pages, "
-    "at its IP address or at the name in BARET_PUBLIC_URL. To call it from elsewhere, create a key "
-    "and send it.",
+    "else needs a key, and /metrics one that was created with `--metrics`. A service without keys "
+    "makes no tokens and answers only its own web pages, under loopback's names and those in "
+    "BARET_ALLOWED_HOSTS and BARET_PUBLIC_URL. To call it from elsewhere, create a key and send "
+    "it.",
 )
 TOKEN_SPENT = ProblemType(
     403,
@@ -74,6 +75,13 @@ EXPIRED = ProblemType(
     "expired",
     "The edit has expired",
     "Edits are deleted at their `expires_at`. Download images sooner, or create the edit again.",
+)
+DELETED = ProblemType(
+    410,
+    "deleted",
+    "The edit was deleted",
+    "The edit that was made with this Idempotency-Key has been deleted. Use a new key to make "
+    "another edit.",
 )
 METHOD_NOT_ALLOWED = ProblemType(
     405,
@@ -194,6 +202,7 @@ PROBLEM_TYPES: dict[type[Exception], ProblemType] = {
     core_errors.IdempotencyInProgress: IDEMPOTENCY_IN_PROGRESS,
     core_errors.IdempotencyMismatch: IDEMPOTENCY_MISMATCH,
     core_errors.EditExpired: EXPIRED,
+    core_errors.EditDeleted: DELETED,
     core_errors.DeliveryNotFound: NOT_FOUND,
     core_errors.QueueFull: QUEUE_FULL,
     core_errors.StoreUnavailable: UNAVAILABLE,

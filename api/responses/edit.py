@@ -1,6 +1,7 @@
 """An edit as its caller sees it now: its place in the queue, the time left, its entity tag."""
 
 import re
+from datetime import datetime
 
 from fastapi import Request
 
@@ -14,8 +15,13 @@ from core.store.estimates import eta_seconds
 _TAG = re.compile(r'(?:W/)?("[^"]*")')
 
 
-def render_edit(services: Services, request: Request, record: Record) -> Edit:
-    """Return the resource of a record. Blocks to ask Redis unless the edit has ended."""
+def render_edit(
+    services: Services, request: Request, record: Record, *, now: datetime | None = None
+) -> Edit:
+    """Return the resource of a record. Blocks to ask Redis unless the edit has ended.
+
+    Its signed URLs are valid from `now`; None: the present.
+    """
     queue_snapshot = None if record.status.final else services.store.queue_snapshot(record)
     return edit_resource(
         record,
@@ -23,6 +29,8 @@ def render_edit(services: Services, request: Request, record: Record) -> Edit:
         base_url=base_url(request, services.settings),
         queue_position=queue_snapshot.position if queue_snapshot else None,
         eta_seconds=eta_seconds(record, queue_snapshot) if queue_snapshot else None,
+        key_id=request.state.key_id,
+        now=now,
     )
 
 

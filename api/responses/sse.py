@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from pydantic import BaseModel, Field
 
-from core.errors import StoreUnavailable
+from core.errors import KeyRevoked, StoreUnavailable
 from core.schema import Edit, EditStatus, FormerName, Stage, Unit
 from core.store.events import Event
 from core.telemetry.logs import get_logger
@@ -75,6 +75,7 @@ async def as_lines(
             else:
                 data = EVENTS[event.type].model_validate(event.data)
             yield format_sse_event(event=event.type, id=event.id, data_str=data.model_dump_json())
-    except StoreUnavailable as error:
-        # The answer has begun, so it can only end; the client reconnects with its last id.
+    except (StoreUnavailable, KeyRevoked) as error:
+        # The answer has begun, so it can only end; the client reconnects with its last id, and is
+        # refused then if its key was revoked.
         log.warning("event stream ended early", reason=str(error))

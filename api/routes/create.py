@@ -1,20 +1,22 @@
 """Creating an edit: the steps of a POST, and its description."""
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from api.auth import CallerDep
+from api.auth import Caller, CallerDep
 from api.openapi.describe import BINARY, REF, example, header, problems, ref, without_null
 from api.openapi.examples import EDIT, QUEUED
-from api.responses.edit import load_edit
+from api.responses.edit import render_edit
 from api.server.headers import IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED
 from api.server.limits import MAX_WAIT
 from api.services import Services, ServicesDep
 from api.submission.accept import accept_edit
-from api.submission.idempotency import KEY_PATTERN, IdempotencyKeyDep, StoredAnswer, idempotent
+from api.submission.answer import PostAnswer
+from api.submission.idempotency import KEY_PATTERN, IdempotencyKeyDep, idempotent
 from api.submission.parsing import JSON_FIELDS, CreateEditRequest, parse_submission
 from core.schema import Edit
 
@@ -104,6 +106,8 @@ _HEADERS = {
             "fetch_failed",
             "idempotency_in_progress",
             "idempotency_mismatch",
+            "deleted",
+            "expired",
             "queue_full",
             "no_worker",
             "unavailable",
@@ -124,22 +128,19 @@ async def create_edit(
                 )
                 parsed.drop_image()
                 reservation.release()
-                post.answer = await _answer(request, services, edit_id, caller.owner)
+                post.answer = await _answer(request, services, edit_id, caller)
         return post.answer.response(replayed=post.replayed)
 
 
-async def _answer(request: Request, services: Services, edit_id: str, owner: str) -> StoredAnswer:
+async def _answer(request: Request, services: Services, edit_id: str, caller: Caller) -> PostAnswer:
     """Return the answer to a POST, after waiting as long as the client prefers."""
     wait = _preferred_wait(request)
     if wait:
-        await services.follower.wait_until_final(edit_id, wait)
-    edit = await run_in_threadpool(load_edit, services, request, edit_id, owner)
-    return StoredAnswer(
-        status=201 if wait and edit.status.final else 202,
-        headers={"Location": edit.urls.self}
-        | ({"Preference-Applied": f"wait={wait}"} if wait else {}),
-        body=edit.model_dump(mode="json"),
-    )
+        await services.follower.wait_until_final(edit_id, wait, key_id=caller.key_id)
+    record = await run_in_threadpool(services.store.get, edit_id, caller=caller.owner)
+    now = datetime.now(UTC)
+    edit = await run_in_threadpool(render_edit, services, request, record, now=now)
+    return PostAnswer(edit, now, wait, caller.key_id)
 
 
 def _preferred_wait(request: Request) -> int:

@@ -84,18 +84,18 @@ async def get_edit(
     response: Response,
     edit_id: str,
     services: ServicesDep,
-    caller: OwnerDep,
+    caller: CallerDep,
     wait: Annotated[int, Query(ge=0, le=MAX_WAIT, description="seconds")] = 0,
     if_none_match: Annotated[str, Header(description="`ETag` of an earlier answer")] = "",
 ) -> Edit | Response:
     """Get an edit. With `wait`, the answer comes when it ends, or after that many seconds."""
-    record = await run_in_threadpool(services.store.get, edit_id, caller=caller)
+    record = await run_in_threadpool(services.store.get, edit_id, caller=caller.owner)
     if wait and not record.status.final:
-        await services.follower.wait_until_final(edit_id, wait)
-        record = await run_in_threadpool(services.store.get, edit_id, caller=caller)
+        await services.follower.wait_until_final(edit_id, wait, key_id=caller.key_id)
+        record = await run_in_threadpool(services.store.get, edit_id, caller=caller.owner)
     edit = await run_in_threadpool(render_edit, services, request, record)
     etag = etag_of(record, edit.queue_position, now=time.time())
-    headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
+    headers = {"ETag": etag}
     if etag_matches(if_none_match, etag):
         return Response(status_code=304, headers=headers)
     response.headers.update(headers)

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
-from api.auth import FollowerNameDep
+from api.auth import EventReaderDep
 from api.openapi.describe import ONE_EDIT, problems, ref
 from api.openapi.examples import EDIT
 from api.responses.edit import load_edit
@@ -68,23 +68,26 @@ async def follow_edit(
     request: Request,
     edit_id: str,
     services: ServicesDep,
-    caller: FollowerNameDep,
+    reader: EventReaderDep,
     last_event_id: Annotated[
         str, Header(description="id of the last event received: only later ones are sent")
     ] = "",
 ) -> Response:
     """Follow an edit's events from its acceptance to its end, as they happen."""
-    await run_in_threadpool(services.store.get, edit_id, caller=caller)
+    await run_in_threadpool(services.store.get, edit_id, caller=reader.caller)
     if last_event_id and last_event_id == await services.follower.final_event_id(edit_id):
         return Response(status_code=204)  # makes an EventSource stop reconnecting
 
     async def load_final() -> Edit | None:
         try:
-            return await run_in_threadpool(load_edit, services, request, edit_id, caller)
+            edit = await run_in_threadpool(load_edit, services, request, edit_id, reader.caller)
         except EditUnavailable:
             return None
+        if reader.ticket:  # a ticket does not prolong itself
+            edit.urls.events = f"{edit.urls.self}/events?ticket={reader.ticket}"
+        return edit
 
-    events = services.follower.events(edit_id, after=last_event_id)
+    events = services.follower.events(edit_id, after=last_event_id, key_id=reader.key_id)
     # Proxies must pass each event on at once.
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Header, Request, Response
 from api.openapi.describe import IMAGE_CONTENT, problems
 from api.problems.errors import AddressUnknown
 from api.responses.negotiation import content_type_of, sent_type
+from api.server.query import is_spelled
 from api.services import ServicesDep
 
 router = APIRouter(prefix="/v1/files", tags=["files"])
@@ -34,10 +35,8 @@ def get_file(
     # The same answer for a bad signature, an expired URL and a deleted image.
     unknown = AddressUnknown("This URL is not valid or has expired. Get the edit for a fresh one.")
     until = services.signer.verify(edit_id, name, expires=expires, signature=signature)
-    query = request.query_params
-    # If one is repeated, another reader of the URL, such as a cache, may use the other value.
-    once = all(len(query.getlist(part)) == 1 for part in ("expires", "signature"))
-    if until is None or not once:
+    target = f"/v1/files/{edit_id}/{name}?expires={expires}&signature={signature}"
+    if until is None or not is_spelled(request, target):
         raise unknown
     data = services.images.get(edit_id, name)
     if data is None:

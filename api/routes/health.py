@@ -1,10 +1,10 @@
 """Probes and metrics: whether the process lives, and whether the service can run an edit now."""
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
-from api.auth import KeyHolderDep
+from api.auth import check_metrics
 from api.openapi.describe import example, problems
 from api.problems.errors import NotReady
 from api.services import Services, ServicesDep
@@ -56,9 +56,10 @@ def readyz(services: ServicesDep) -> Health:
 @router.get(
     "/metrics",
     response_class=Response,
+    dependencies=[Depends(check_metrics)],
     responses={200: _METRICS, **problems("unavailable")},
 )
-def metrics(request: Request, _: KeyHolderDep) -> Response:
+def metrics(request: Request) -> Response:
     """Return Prometheus metrics: requests, queues, workers, edits by outcome, times by stage."""
     text = generate_latest(request.app.state.metrics.registry)
     return Response(text, media_type=CONTENT_TYPE_LATEST)

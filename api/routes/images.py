@@ -56,7 +56,6 @@ async def get_image(
         )
         data = await to_thread.run_sync(encode, data, form, limiter=services.decoders)
     headers = {
-        "Cache-Control": "private, max-age=3600",
         "Vary": "Accept",
         "X-Content-Type-Options": "nosniff",
     }

@@ -69,12 +69,12 @@ async def key_id(caller: KeyHolderDep) -> str:
     Raises:
         Forbidden: the service has no keys.
     """
-    if caller.key is None:
+    if not caller.key_id:
         raise Forbidden(
             "Tokens are made from a key, and this service has none. The operator makes one with "
             "`baret keys create NAME`; from then on every request needs a key or a token."
         )
-    return caller.key
+    return caller.key_id
 
 
 async def token_request(request: Request, services: ServicesDep) -> CreateTokenRequest:

@@ -24,6 +24,8 @@ _ACCEPTED_ID = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)
 # Probes and images are requested often, and their log lines would say little.
 _PROBES = ("/healthz", "/readyz", "/metrics")
 _SILENT = (*_PROBES, "/v1/files/")
+_KEYED = ("/v1/", "/metrics")  # answers depend on the key
+_SIGNED = "/v1/files/"  # answers depend on the address alone, and say themselves how long they hold
 
 MAX_DROPPED = 100_000_000  # bytes of a body that may still arrive after its answer
 MAX_LOGGED = 500  # characters of a method or path; callers can make them very long
@@ -73,6 +75,7 @@ class RequestMiddleware:
                 headers = MutableHeaders(scope=message)
                 headers[REQUEST_ID] = request_id
                 headers.update(extra)
+                _keep_private(scope, headers)
                 if body.may_never_end:
                     headers["Connection"] = "close"
             await send(message)
@@ -96,6 +99,14 @@ class RequestMiddleware:
             scope["app"].state.metrics.count(scope, status, seconds)
             answered(route_of(scope), status)
             _log_line(scope, status, seconds)
+
+
+def _keep_private(scope: Scope, headers: MutableHeaders) -> None:
+    """Let no cache give an answer to another caller, or after it has been deleted."""
+    path = route_path(scope)
+    if path.startswith(_KEYED) and not path.startswith(_SIGNED):
+        headers.setdefault("Cache-Control", "private, no-cache")
+        headers.add_vary_header("Authorization")
 
 
 def _bodiless(send: Send) -> Send:

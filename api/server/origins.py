@@ -3,7 +3,8 @@
 A service without keys trusts everyone who can reach its port. On a personal computer that includes
 every web page the person opens: a page can post forms to 127.0.0.1, and once it has made its own
 name resolve there (DNS rebinding) it can read the answers too. Without keys, therefore, only the
-service's own pages are answered, at addresses that no foreign page can have.
+service's own pages are answered, and only under names that are listed: those of loopback, and those
+that the operator configures.
 """
 
 from ipaddress import ip_address
@@ -30,10 +31,12 @@ def check_origin(request: Request, settings: Settings) -> None:
         Forbidden: the request comes from such a page, or could.
     """
     url, public_url = request.base_url, urlsplit(settings.public_url)
-    if not (_is_local(url.hostname or "") or url.hostname == public_url.hostname):
+    host = url.hostname or ""
+    known = host in (*settings.allowed_hosts, public_url.hostname)
+    if not (known or is_loopback(host) or _is_where_it_arrived(host, request)):
         raise Forbidden(
-            "A service without keys does not answer under this name. Set BARET_PUBLIC_URL to it, "
-            "create a key, or call the service by its IP address."
+            "A service without keys does not answer under this name. Add it to "
+            "BARET_ALLOWED_HOSTS, or create a key."
         )
     origin = request.headers.get("origin")
     if origin is not None and _authority(origin) not in (url.netloc, public_url.netloc):
@@ -42,13 +45,21 @@ def check_origin(request: Request, settings: Settings) -> None:
         )
 
 
-def _is_local(host: str) -> bool:
-    """Return whether no web page can have this host: an IP address, or a name without a dot."""
+def is_loopback(host: str) -> bool:
+    """Return whether a host is a name or an address of loopback."""
     try:
-        ip_address(host)
+        return ip_address(host).is_loopback
     except ValueError:
-        return "." not in host
-    return True
+        return host == "localhost"
+
+
+def _is_where_it_arrived(host: str, request: Request) -> bool:
+    """Return whether the host is the IP address, in numbers, that the connection came to."""
+    server = request.scope.get("server")
+    try:
+        return server is not None and ip_address(host) == ip_address(server[0])
+    except ValueError:
+        return False
 
 
 def _authority(origin: str) -> str | None:

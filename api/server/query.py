@@ -1,4 +1,4 @@
-"""Query parameters that an operation does not have, or has once."""
+"""Query parameters that an operation does not have, or has once; addresses with one spelling."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -32,6 +32,18 @@ def check_query(request: Request) -> None:
     if details:
         errors = [FieldError(pointer=pointer([one]), detail=text) for one, text in details.items()]
         raise ValidationFailed(errors)
+
+
+def is_spelled(request: Request, target: str) -> bool:
+    """Return whether a request's path below the root, and its query, are exactly these characters.
+
+    A signed address has one spelling: with others, percent-encoded or in another order, a cache or
+    a log would take one address for several.
+    """
+    scope = request.scope
+    sent = scope["raw_path"] + b"?" + scope["query_string"]
+    expected = f"{scope['root_path']}{target}"
+    return bool(sent == expected.encode(errors="replace"))
 
 
 def _names(dependant: Any) -> Iterator[str]:

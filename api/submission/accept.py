@@ -76,7 +76,7 @@ async def accept_edit(
         raise Forbidden("A token cannot choose a webhook. Leave `webhook_url` out, or send a key.")
     if fields.webhook_url is not None:
         with blame_field(parsed.pointer("webhook_url"), AddressNotAllowed):
-            check_url(fields.webhook_url, services.settings.allow_networks)
+            check_url(fields.webhook_url, services.ip_policy)
     model = await run_in_threadpool(_model, services, fields)
     with blame_field(parsed.pointer("preset"), UnknownPreset):
         params = Params.resolve(fields.params, model.presets, model.default_parameters)
@@ -106,7 +106,7 @@ async def accept_edit(
             caller=caller.name,
             model=model.id,
             bytes=len(photo.data or b""),
-            **photo.image.model_dump(),
+            **photo.image.model_dump(exclude={"sha256"}),
         )
     return submission.id
 

@@ -7,18 +7,17 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Depends, Request
-from fastapi.responses import JSONResponse
-from pydantic import TypeAdapter, ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from api.problems.errors import InvalidRequest
-from api.server.headers import IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED
+from api.server.headers import IDEMPOTENCY_KEY
 from api.services import Services
+from api.submission.answer import PostAnswer
 from api.submission.parsing import ParsedSubmission
-from core.errors import StoreDamaged, StoreUnavailable
+from core.errors import StoreUnavailable
 from core.store.idempotency import LOCK_SECONDS, IdempotencyLock, Replay
 
 KEY_PATTERN = r"[\x20-\x7e]{1,255}"
@@ -39,30 +38,13 @@ async def idempotency_key(request: Request) -> str | None:
 IdempotencyKeyDep = Annotated[str | None, Depends(idempotency_key)]
 
 
-@dataclass(frozen=True)
-class StoredAnswer:
-    """The answer to a POST, in a form that can be stored."""
-
-    status: int
-    headers: dict[str, str]
-    body: dict[str, Any]
-
-    def response(self, *, replayed: bool) -> JSONResponse:
-        """Return the answer as it is sent."""
-        extra = {IDEMPOTENT_REPLAYED: "true"} if replayed else {}
-        return JSONResponse(self.body, self.status, {**self.headers, **extra})
-
-
-_ANSWER = TypeAdapter(StoredAnswer)
-
-
 @dataclass
 class IdempotentPost:
     """A POST in progress: one without a key, the first with its key, or a repetition."""
 
     lock: IdempotencyLock | None = None  # held by the first request with a key
     edit_id: str | None = None  # of a repetition: the edit that the first request created
-    answer: StoredAnswer | None = None  # of a repetition: the first answer, if there is one yet
+    answer: PostAnswer | None = None  # of a repetition: the first answer, if there is one yet
     replayed: bool = False
 
 
@@ -76,6 +58,7 @@ async def idempotent(
 
     Raises:
         IdempotencyMismatch, IdempotencyInProgress: the key belongs to another request.
+        EditDeleted, EditExpired: the edit that was made under the key is gone.
         StoreDamaged: the first answer cannot be read.
     """
     if key is None:
@@ -84,7 +67,8 @@ async def idempotent(
     body = await run_in_threadpool(fingerprint, parsed)
     outcome = await run_in_threadpool(services.idempotency.acquire, owner, key, body=body)
     if isinstance(outcome, Replay):
-        yield IdempotentPost(edit_id=outcome.edit_id, answer=_first_answer(outcome), replayed=True)
+        answer = await run_in_threadpool(_first_answer, services, owner, outcome)
+        yield IdempotentPost(edit_id=outcome.edit_id, answer=answer, replayed=True)
         return
     post = IdempotentPost(lock=outcome)
     renewal = asyncio.create_task(_renew(services, outcome))
@@ -96,17 +80,17 @@ async def idempotent(
         raise
     finally:
         renewal.cancel()
-    with suppress(StoreUnavailable):  # then repetitions are answered with the edit as it is
-        await run_in_threadpool(services.idempotency.store_response, outcome, vars(post.answer))
+    if post.answer is not None:
+        with suppress(StoreUnavailable):  # then repetitions are answered with the edit as it is
+            reply = post.answer.stored()
+            await run_in_threadpool(services.idempotency.store_reply, outcome, reply)
 
 
-def _first_answer(replay: Replay) -> StoredAnswer | None:
-    if replay.response is None:
+def _first_answer(services: Services, owner: str, replay: Replay) -> PostAnswer | None:
+    if replay.reply is None:
         return None
-    try:
-        return _ANSWER.validate_python(replay.response)
-    except ValidationError as error:
-        raise StoreDamaged("The first answer is damaged; use a new Idempotency-Key.") from error
+    record = services.store.get(replay.edit_id, caller=owner)
+    return PostAnswer.again(services, record, replay.reply)
 
 
 async def _renew(services: Services, lock: IdempotencyLock) -> None:

@@ -36,6 +36,7 @@ _OTHERS = (
     ("PixArt", "PixArt"),
     ("Cascade", "Stable Cascade"),
 )
+ATTENTION = (None, "eager", "sdpa")  # PyTorch's own
 
 
 def check_parts(folder: Path) -> None:
@@ -58,6 +59,22 @@ def check_parts(folder: Path) -> None:
             )
     for shard_index in folder.glob("*/*.index.json"):
         check_shards(shard_index)
+    for config in folder.glob("*/config.json"):
+        check_attention(config)
+
+
+def check_attention(config: Path) -> None:
+    """Refuse a part that names attention code to fetch: transformers takes kernels from a hub.
+
+    Raises:
+        UnsupportedModel: it does.
+    """
+    named = read_json(config).get("attn_implementation")
+    if named not in ATTENTION:
+        raise UnsupportedModel(
+            f"{config} names {named!r} for its attention. Code is never fetched for a model; "
+            f"remove `attn_implementation` from it."
+        )
 
 
 def _name_other(folder: Path, name: str) -> str:

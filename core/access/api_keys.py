@@ -48,6 +48,7 @@ class ApiKey(BaseModel):
     revoked_at: datetime | None = None
     requests_per_minute: int | None = Field(None, description="None: as the settings say")
     edits_in_flight: int | None = Field(None, description="None: as the settings say")
+    metrics: bool = Field(False, description="whether it may read the whole service's figures")
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class NewApiKey:
     replaces: str | None = None  # id of a key whose edits it sees
     requests_per_minute: int | None = None
     edits_in_flight: int | None = None
+    metrics: bool = False  # whether it may read the whole service's figures
 
 
 class Keyring:
@@ -96,8 +98,11 @@ class Keyring:
             created_at=datetime.now(UTC),
             requests_per_minute=new.requests_per_minute,
             edits_in_flight=new.edits_in_flight,
+            metrics=new.metrics,
         )
-        fields = key.model_dump(mode="json", exclude_none=True)
+        fields = key.model_dump(mode="json", exclude_defaults=True)
+        if key.metrics:
+            fields["metrics"] = "true"  # Redis has no booleans
         with self._redis.pipeline(transaction=True) as both:
             both.hset(keys.api_key(key_id), mapping={**fields, "sha256": hash_of(text)})
             both.sadd(keys.API_KEYS, key_id)
@@ -161,6 +166,16 @@ class Keyring:
         if key.last_used_at is None or (now - key.last_used_at).total_seconds() >= USE_SECONDS:
             self._write("HSET", keys.api_key(key.id), "last_used_at", now.isoformat())
         return key
+
+    @redis_errors()
+    def check(self, key_id: str) -> None:
+        """Check that a key which was valid has not been revoked; an empty id is no key.
+
+        Raises:
+            KeyRevoked: it has.
+        """
+        if key_id and self._redis.hexists(keys.api_key(key_id), "revoked_at"):
+            raise KeyRevoked("The key was revoked.")
 
     def _fields(self, key_id: str) -> dict[str, str]:
         fields: dict[str, str] = self._redis.hgetall(keys.api_key(key_id))

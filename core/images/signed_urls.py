@@ -21,9 +21,11 @@ class LinkSigner:
     def __init__(self, secret: bytes):
         self._secret = secret
 
-    def path(self, edit_id: str, name: str, *, seconds: int = LINK_SECONDS) -> str:
-        """Return an image's path and query, valid for `seconds` from now."""
-        expires = int(time.time()) + seconds
+    def path(
+        self, edit_id: str, name: str, *, seconds: int = LINK_SECONDS, now: float | None = None
+    ) -> str:
+        """Return an image's path and query, valid for `seconds` from `now` (Unix time)."""
+        expires = int(time.time() if now is None else now) + seconds
         signature = self._signature(edit_id, name, expires)
         return f"/v1/files/{edit_id}/{name}?expires={expires}&signature={signature}"
 
@@ -40,15 +42,32 @@ class LinkSigner:
         valid = hmac.compare_digest(expected.encode(), signature.encode(errors="replace"))
         return expiry if valid and time.time() < expiry else None
 
-    def ticket(self, edit_id: str, *, seconds: int = LINK_SECONDS) -> str:
-        """Return a ticket for an edit's events, valid for `seconds` from now."""
-        expires = int(time.time()) + seconds
-        return f"{expires}.{self._signature('events', edit_id, expires)}"
+    def ticket(
+        self,
+        edit_id: str,
+        *,
+        key_id: str = "",
+        seconds: int = LINK_SECONDS,
+        now: float | None = None,
+    ) -> str:
+        """Return a ticket for an edit's events, valid for `seconds` from `now` (Unix time).
 
-    def accepts(self, ticket: str, edit_id: str) -> bool:
-        """Return whether a ticket is one for this edit's events and has not expired."""
-        expires, _, signature = ticket.partition(".")
-        return self.verify("events", edit_id, expires=expires, signature=signature) is not None
+        `key_id` is that of the API key whose answer carries the ticket, if there is one.
+        """
+        expires = int(time.time() if now is None else now) + seconds
+        signature = self._signature("events", f"{edit_id} {key_id}", expires)
+        return f"{expires}.{key_id}.{signature}"
+
+    def key_of(self, ticket: str, edit_id: str) -> str | None:
+        """Return the id of the API key that a ticket for this edit's events was issued to.
+
+        It is empty if there was none. None: the ticket is not valid, or has expired.
+        """
+        expires, _, rest = ticket.partition(".")
+        key_id, _, signature = rest.rpartition(".")
+        name = f"{edit_id} {key_id}"
+        until = self.verify("events", name, expires=expires, signature=signature)
+        return None if until is None else key_id
 
     def _signature(self, edit_id: str, name: str, expires: int) -> str:
         # JSON keeps the three parts apart, whatever an id or a name contains. A ticket has the word

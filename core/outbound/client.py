@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
@@ -11,9 +11,8 @@ import httpx
 from anyio import CancelScope
 
 from core.errors import AddressNotAllowed
-from core.outbound.ip_policy import Address, is_allowed
+from core.outbound.ip_policy import Address, IpPolicy, is_allowed
 from core.outbound.resolver import ThreadedResolver
-from core.settings import Network
 
 MAX_HEAD_BYTES = 128 * 1024  # received from a request to the end of the response's headers
 MAX_ADDRESSES = 8  # tried per name
@@ -83,8 +82,8 @@ class LimitedStream(httpcore.AsyncNetworkStream):
 class _Connector(httpcore.AsyncNetworkBackend):
     """Resolves a name once, checks the addresses, and connects to an allowed one only."""
 
-    def __init__(self, networks: Sequence[Network], resolver: ThreadedResolver):
-        self._networks, self._resolver = networks, resolver
+    def __init__(self, policy: IpPolicy, resolver: ThreadedResolver):
+        self._policy, self._resolver = policy, resolver
         self._backend = httpcore.AnyIOBackend()
 
     async def connect_tcp(
@@ -104,7 +103,7 @@ class _Connector(httpcore.AsyncNetworkBackend):
         try:
             async with asyncio.timeout(timeout):
                 addresses = await self._resolver.resolve(host)
-                allowed = [one for one in addresses if is_allowed(one, self._networks)]
+                allowed = [one for one in addresses if is_allowed(one, self._policy)]
                 if not allowed:
                     raise AddressNotAllowed("The URL leads to an address that is not public.")
                 return LimitedStream(await self._connect_first(allowed[:MAX_ADDRESSES], port))
@@ -151,7 +150,7 @@ class _Transport(httpx.AsyncHTTPTransport):
 
 
 def safe_client(
-    networks: Sequence[Network],
+    policy: IpPolicy,
     *,
     timeout: float,
     keep_alive: bool = True,
@@ -163,7 +162,7 @@ def safe_client(
     requests raise AddressNotAllowed if a URL leads to an address that is not allowed.
 
     Args:
-        networks: private networks that are allowed.
+        policy: which addresses are allowed.
         timeout: seconds for each phase of a request.
         keep_alive: whether a connection may serve a second request.
         max_lookups: names resolved at once.
@@ -175,6 +174,6 @@ def safe_client(
         headers={"accept-encoding": "identity"},
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
         transport=_Transport(
-            _Connector(networks, ThreadedResolver(max_lookups)), keep_alive=keep_alive
+            _Connector(policy, ThreadedResolver(max_lookups)), keep_alive=keep_alive
         ),
     )

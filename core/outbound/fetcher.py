@@ -2,15 +2,14 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import httpx
 
 from core.errors import FetchersBusy, FetchFailed, TooManyFetches
 from core.outbound.client import LimitedStream, safe_client
-from core.outbound.ip_policy import check_url
-from core.settings import Network
+from core.outbound.ip_policy import IpPolicy, check_url
 
 FETCH_SECONDS = 30.0  # for a whole image, however slowly it arrives
 PHASE_SECONDS = 10.0  # for a lookup, a connection, a handshake, or between two chunks
@@ -38,7 +37,7 @@ class Fetcher:
 
     def __init__(
         self,
-        networks: Sequence[Network],
+        policy: IpPolicy,
         *,
         seconds: float = FETCH_SECONDS,
         slot_seconds: float = SLOT_SECONDS,
@@ -46,13 +45,13 @@ class Fetcher:
         """Set the limits.
 
         Args:
-            networks: private networks that are allowed.
+            policy: which addresses are allowed.
             seconds: for a whole fetch.
             slot_seconds: how long a fetch waits for a free slot.
         """
-        self._networks, self._seconds, self._slot_seconds = networks, seconds, slot_seconds
+        self._policy, self._seconds, self._slot_seconds = policy, seconds, slot_seconds
         self._client = safe_client(
-            networks,
+            policy,
             timeout=min(PHASE_SECONDS, seconds),
             keep_alive=False,
             max_lookups=MAX_LOOKUPS,
@@ -79,7 +78,7 @@ class Fetcher:
             TooManyFetches: the key has its maximum of fetches in progress.
             FetchersBusy: the process has its maximum of fetches in progress.
         """
-        check_url(url, self._networks)
+        check_url(url, self._policy)
         async with self._slot(key):
             try:
                 async with asyncio.timeout(self._seconds):

@@ -1,12 +1,16 @@
 """Which addresses the service may connect to for a caller: public and explicitly allowed ones.
 
+A host's own addresses are inside even if they are public by number: what listens there for its
+neighbours alone often trusts whoever comes from the machine itself.
+
 The tables are IANA's special-purpose registries, written out: Python's `is_global` differs between
 versions, and does not know the services that clouds run at addresses that look public.
 """
 
 import re
 import socket
-from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 import httpx
@@ -60,12 +64,39 @@ _ISATAP = (b"\x00\x00\x5e\xfe", b"\x02\x00\x5e\xfe")
 _NAME = re.compile(r"[a-z0-9_.-]{1,253}")
 
 
-def is_allowed(address: Address, networks: Sequence[Network]) -> bool:
-    """Return whether an address is public, or lies in an allowed network."""
+@dataclass(frozen=True)
+class IpPolicy:
+    """What an operator adds to the rules."""
+
+    allow: tuple[Network, ...] = ()  # although they are not public, or are the host's own
+    deny: tuple[Network, ...] = ()  # whatever else is said of them
+
+
+def is_allowed(address: Address, policy: IpPolicy) -> bool:
+    """Return whether an address is public and not the host's own, or lies in an allowed network."""
     target = _ipv4_target(address)
-    if any(one in network for one in (address, target) for network in networks):
-        return True
-    return _is_public(target)
+
+    def is_in(networks: tuple[Network, ...]) -> bool:
+        return any(one in network for one in (address, target) for network in networks)
+
+    if is_in(policy.deny):
+        return False
+    return is_in(policy.allow) or (_is_public(target) and not _is_own(target))
+
+
+def _is_own(address: Address) -> bool:
+    """Return whether an interface of this host has the address, at this moment.
+
+    The system itself is asked: to its own addresses it talks from the same address. Connecting a
+    UDP socket only looks that up and sends nothing.
+    """
+    family = socket.AF_INET if isinstance(address, IPv4Address) else socket.AF_INET6
+    try:
+        with closing(socket.socket(family, socket.SOCK_DGRAM)) as probe:
+            probe.connect((str(address), 9))
+            return ip_address(probe.getsockname()[0]) == address
+    except OSError:  # no route leads there, so nothing can be connected to either
+        return False
 
 
 def _ipv4_target(address: Address) -> Address:
@@ -85,7 +116,7 @@ def _is_public(address: Address) -> bool:
     return not any(address in network for network in _NOT_PUBLIC_6)
 
 
-def check_url(url: str, networks: Sequence[Network]) -> None:
+def check_url(url: str, policy: IpPolicy) -> None:
     """Check what can be checked without connecting: scheme, credentials, literal addresses.
 
     Names are checked when connecting, by the address really used (`core.outbound.client`). The URL
@@ -108,7 +139,7 @@ def check_url(url: str, networks: Sequence[Network]) -> None:
         raise AddressNotAllowed("The URL cannot be read.")
     if parts.port is not None and not 0 < parts.port <= 65535:
         raise AddressNotAllowed("The URL cannot be read.")
-    if literal is not None and not is_allowed(literal, networks):
+    if literal is not None and not is_allowed(literal, policy):
         raise AddressNotAllowed(
             "The URL leads to an address that is not public. "
             "The operator can allow private networks with BARET_ALLOW_NETWORKS."

@@ -14,7 +14,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import RedisError
 
-from core.errors import StoreDamaged, StoreUnavailable
+from core.errors import KeyRevoked, StoreDamaged, StoreUnavailable
 from core.schema import EditStatus
 from core.store import keys
 from core.store.connection import TIMEOUT_SECONDS, UNREADABLE
@@ -74,8 +74,12 @@ class Follower:
         """End all waiting within `BLOCK_SECONDS`, because the process is shutting down."""
         self._stopping = True
 
-    async def wait_until_final(self, edit_id: str, seconds: float) -> None:
-        """Wait until the edit has ended, for at most `seconds`, or until stopped."""
+    async def wait_until_final(self, edit_id: str, seconds: float, *, key_id: str = "") -> None:
+        """Wait until the edit has ended, for at most `seconds`, or until stopped.
+
+        Raises:
+            KeyRevoked: the API key `key_id`, if there is one, was revoked meanwhile.
+        """
         deadline = time.monotonic() + seconds
         with _redis_errors():
             last_id = await self._last_id(edit_id)
@@ -84,7 +88,9 @@ class Follower:
             if status is None or EditStatus(status).final:
                 return
             while (left := deadline - time.monotonic()) > 0 and not self._stopping:
-                for event in await self._read(edit_id, last_id, min(left, BLOCK_SECONDS)):
+                events = await self._read(edit_id, last_id, min(left, BLOCK_SECONDS))
+                await self._check(key_id)
+                for event in events:
                     last_id = event.id
                     if event.type == "done":
                         return
@@ -95,13 +101,20 @@ class Follower:
             last = await self._last(edit_id)
             return last.id if last and last.type == "done" else None
 
-    async def events(self, edit_id: str, *, after: str) -> AsyncIterator[Event | None]:
+    async def events(
+        self, edit_id: str, *, after: str, key_id: str = ""
+    ) -> AsyncIterator[Event | None]:
         """Yield the events since `after`, and all that follow until the edit's end.
 
         If some of them have been trimmed, the first is the edit's current state. An id that is not
         one of this edit's is ignored, and every event is yielded. None means that nothing has
         happened for `BLOCK_SECONDS`.
+
+        Raises:
+            KeyRevoked: the API key `key_id`, if there is one, was revoked meanwhile; at most
+                `BLOCK_SECONDS` later, and before the last event.
         """
+        checked_at = time.monotonic()
         with _redis_errors():
             last_id = await self._known(edit_id, after)
             if await self._has_gap(edit_id, last_id):
@@ -114,6 +127,10 @@ class Follower:
                 last_id = state.id
             while not self._stopping:
                 events = await self._read(edit_id, last_id, BLOCK_SECONDS)
+                ends = any(event.type == "done" for event in events)
+                if ends or time.monotonic() >= checked_at + BLOCK_SECONDS:
+                    await self._check(key_id)
+                    checked_at = time.monotonic()
                 for event in events:
                     yield event
                     if event.type == "done":
@@ -127,6 +144,11 @@ class Follower:
     async def close(self) -> None:
         """Close the connections."""
         await self._redis.aclose()
+
+    async def _check(self, key_id: str) -> None:
+        """Check that an API key was not revoked, for a request that is still being answered."""
+        if key_id and await self._redis.hexists(keys.api_key(key_id), "revoked_at"):
+            raise KeyRevoked("The key was revoked.")
 
     async def _read(self, edit_id: str, after: str, seconds: float) -> list[Event]:
         """Return the next events, after waiting for them for at most `seconds`."""

@@ -1,19 +1,19 @@
 """One edit, however often a request is sent (`Idempotency-Key`).
 
 A key's hash holds a hash of the body, the token of the request that holds the key, then the edit,
-then the response. `submit.lua` notes the edit in the same move that accepts it, and only for the
-token that still holds the key: two requests never both succeed.
+then the reply: how the request was answered, without what its edit holds already. `submit.lua`
+notes the edit in the same move that accepts it, and only for the token that still holds the key:
+two requests never both succeed. Once the edit is deleted, the hash says only that it was.
 """
 
 import hashlib
 import json
 import secrets
 from dataclasses import dataclass
-from typing import Any
 
 import redis
 
-from core.errors import IdempotencyInProgress, IdempotencyMismatch
+from core.errors import EditDeleted, EditExpired, IdempotencyInProgress, IdempotencyMismatch
 from core.store.connection import Scripts, redis_errors
 
 REPLAY_SECONDS = 24 * 3600
@@ -35,7 +35,7 @@ class Replay:
     """The outcome of the first request."""
 
     edit_id: str
-    response: dict[str, Any] | None  # as given to `store_response`; None: not written yet
+    reply: str | None  # as given to `store_reply`; None: not written yet
 
 
 class Idempotency:
@@ -60,6 +60,7 @@ class Idempotency:
         Raises:
             IdempotencyMismatch: the key was used with another body.
             IdempotencyInProgress: the first request has not been accepted yet.
+            EditDeleted, EditExpired: the edit that was made under the key is gone.
         """
         name = hashlib.sha256(json.dumps([owner, key]).encode()).hexdigest()
         lock = IdempotencyLock(name, token=secrets.token_hex(16))
@@ -72,8 +73,10 @@ class Idempotency:
             raise IdempotencyInProgress(
                 "The first request with this Idempotency-Key is still running."
             )
+        if state == "gone":
+            raise _gone(rest[0])
         if state == "accepted":
-            return Replay(rest[0], json.loads(rest[1]) if rest[1] else None)
+            return Replay(rest[0], rest[1] or None)
         return lock
 
     @redis_errors()
@@ -82,11 +85,20 @@ class Idempotency:
         self._run("renew_idempotency", lock.name, lock.token, LOCK_SECONDS * 1000)
 
     @redis_errors()
-    def store_response(self, lock: IdempotencyLock, response: dict[str, Any]) -> None:
-        """Store the response of an accepted request, for those that repeat it."""
-        self._run("store_response", lock.name, json.dumps(response), REPLAY_SECONDS * 1000)
+    def store_reply(self, lock: IdempotencyLock, reply: str) -> None:
+        """Store how an accepted request was answered, for those that repeat it.
+
+        Nothing happens if its edit has been deleted meanwhile.
+        """
+        self._run("store_reply", lock.name, reply, REPLAY_SECONDS * 1000)
 
     @redis_errors()
     def release(self, lock: IdempotencyLock) -> None:
         """Free the key of a failed request; nothing happens if its edit was accepted."""
         self._run("release_idempotency", lock.name, lock.token)
+
+
+def _gone(reason: str) -> EditDeleted | EditExpired:
+    if reason == "deleted":
+        return EditDeleted("The edit that this Idempotency-Key made was deleted; use a new key.")
+    return EditExpired("The edit that this Idempotency-Key made has expired; use a new key.")

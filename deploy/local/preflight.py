@@ -1,4 +1,4 @@
-"""Checks before anything starts: the data folder and the port must be free."""
+"""Checks before anything starts: the data folder and the port must be free, the folder private."""
 
 import fcntl
 import os
@@ -8,7 +8,24 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from core.private_files import keep_private
 from deploy.local.errors import CannotStart
+
+
+def close_data_folder(data: Path) -> None:
+    """Let no other user read the data folder, nor anything that the stack will write.
+
+    Raises:
+        CannotStart: the folder is another user's, who could read it.
+    """
+    try:
+        keep_private(data)
+        data.mkdir(parents=True, exist_ok=True)
+    except PermissionError as error:
+        raise CannotStart(
+            f"The data folder {data} can be read by others and is not yours to close. Change its "
+            "owner, or set BARET_DATA_DIR to another one."
+        ) from error
 
 
 @contextmanager
@@ -18,7 +35,6 @@ def lock_data_folder(data: Path) -> Iterator[TextIO]:
     Raises:
         CannotStart: another stack holds the lock.
     """
-    data.mkdir(parents=True, exist_ok=True)
     with (data / "stack.lock").open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

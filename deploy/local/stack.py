@@ -58,10 +58,11 @@ def run(stack: Stack, *, exit_after_sample: bool = False) -> None:
     """Run the stack until a signal, or with `exit_after_sample` until the sample edit is made.
 
     Raises:
-        CannotStart: the port or the data folder is in use.
+        CannotStart: the port or the data folder is in use, or the folder is another user's.
         StartupFailed: a process did not stay up.
         SampleFailed: the sample edit failed, and `exit_after_sample` is set.
     """
+    preflight.close_data_folder(stack.data)
     with preflight.lock_data_folder(stack.data) as lock:
         preflight.check_port(stack.host, stack.port)
         # Every process inherits the lock, so the folder stays locked until the last process that

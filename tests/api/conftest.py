@@ -16,7 +16,12 @@ __all__ = ["bare_client", "finish", "keys", "make_key", "post", "settings"]
 @pytest.fixture
 def settings_without_redis(tmp_path: Path) -> Settings:
     """Return settings with a Redis address where nothing listens."""
-    return Settings(_env_file=None, REDIS_URL="redis://127.0.0.1:1/0", data_dir=tmp_path)
+    return Settings(
+        _env_file=None,
+        REDIS_URL="redis://127.0.0.1:1/0",
+        data_dir=tmp_path,
+        allowed_hosts="testserver",
+    )
 
 
 @pytest.fixture

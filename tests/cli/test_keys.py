@@ -50,6 +50,16 @@ def keys(redis_url: str) -> Iterator[Keyring]:
         yield Keyring(client)
 
 
+def test_a_key_for_metrics_is_made_and_listed_as_one(baret: Run, keys: Keyring) -> None:
+    text = baret("keys", "create", "prometheus", "--metrics").stdout.strip()
+    baret("keys", "create", "web")
+    assert keys.authenticate(text).metrics
+    assert [key.metrics for key in keys.all()] == [True, False]
+    header, prometheus, web = baret("keys", "list").stdout.splitlines()
+    column = header.index("metrics")
+    assert (prometheus[column:][:3], web[column:][:3].strip()) == ("yes", "-")
+
+
 def test_a_key_is_shown_once_alone_on_standard_output(baret: Run, keys: Keyring) -> None:
     done = baret("keys", "create", "web", "--requests-per-minute", "5", "--edits-in-flight", "2")
     text = done.stdout.removesuffix("\n")

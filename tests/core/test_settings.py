@@ -1,10 +1,15 @@
-"""The defaults are those in the contract."""
+"""The defaults are those in the contract, and settings come from known places only."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from core.settings import Settings
+from core.settings import REDIS_URL_FILE, Settings
+from tests.support.commands import ROOT
+from tests.support.waiting import PATIENCE
 
 DAY = 24 * 3600
 
@@ -22,3 +27,33 @@ def test_the_defaults_are_those_that_clients_are_told(
     assert settings.retention == 4 * DAY
     assert settings.allow_networks == ()
     assert settings.mark_outputs and settings.content_check
+
+
+@pytest.mark.parametrize("kind", ["text", "bytes", "pipe"])
+def test_nothing_of_a_strange_folder_is_read(tmp_path: Path, kind: str) -> None:
+    """Work in a folder that a stranger has filled, as after unpacking an archive."""
+    env = tmp_path / ".env"
+    if kind == "text":
+        env.write_text("REDIS_URL=redis://evil.example\nBARET_MODEL=evil\n")
+    elif kind == "bytes":
+        env.write_bytes(bytes(range(256)))
+    else:
+        os.mkfifo(env)  # nobody ever writes to it: reading would wait forever
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / REDIS_URL_FILE).write_text("redis://evil.example/0")
+    code = (
+        "from core.settings import Settings; s = Settings()\n"
+        "print(s.model, s.data_dir, s.images_url, s.redis_url.get_secret_value())\n"
+        "try: print(s.broker_url)\nexcept RuntimeError: pass\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=True,
+    )
+    assert "evil" not in done.stdout and str(tmp_path) not in done.stdout
+    assert Settings.model_config["env_file"] == ROOT / ".env"

@@ -43,6 +43,7 @@ def test_images_run_as_the_same_user_without_rights(name: str) -> None:
 
     assert parse(ROOT / name).user == "baret"
     assert "useradd --uid 10001" in text  # both write to the same volume
+    assert "--owner=baret --mode=0700 /data" in text  # which nobody else may read
 
 
 @pytest.mark.parametrize("name", ["Dockerfile.api", "Dockerfile.gpu"])

@@ -10,6 +10,7 @@ import pytest
 import redis
 
 from core.outbound.client import safe_client
+from core.outbound.ip_policy import IpPolicy
 from core.store import keys
 from core.store.connection import connect
 from core.store.edits import EditStore
@@ -20,7 +21,7 @@ from housekeeper.sender import WebhookSender
 from tests.support.receiver import Receiver, running_receiver
 from tests.support.waiting import PATIENCE
 
-LOOPBACK = (ip_network("127.0.0.0/8"),)
+LOOPBACK = IpPolicy(allow=(ip_network("127.0.0.0/8"),))
 HOUR = 3600
 
 Scene = Callable[[WebhookDispatcher], Coroutine[Any, Any, None]]

@@ -13,8 +13,8 @@ import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from core.outbound.client import safe_client
+from core.outbound.ip_policy import IpPolicy
 from core.schema import EditStatus, Metrics, Result, WebhookEvent
-from core.settings import Network
 from core.store.edits import EditStore
 from core.webhooks.queue import Deliveries, Delivery, Outcome
 from core.webhooks.schema import DeliveryError, DeliveryStatus
@@ -23,7 +23,7 @@ from housekeeper.sender import TIMEOUT, WebhookSender
 from tests.support.receiver import Received, Receiver
 from tests.support.waiting import PATIENCE
 
-OPEN = (ip_network("127.0.0.0/8"),)
+OPEN = IpPolicy(allow=(ip_network("127.0.0.0/8"),))
 REFUSED = (DeliveryError.URL_NOT_ALLOWED, DeliveryStatus.FAILED)
 
 
@@ -56,12 +56,10 @@ Send = Callable[..., Outcome]
 def send(store: EditStore, hook_secrets: HookSecrets) -> Send:
     """Return a function that makes one attempt."""
 
-    def once(
-        delivery: Delivery, *, networks: tuple[Network, ...] = OPEN, timeout: float = PATIENCE
-    ) -> Outcome:
+    def once(delivery: Delivery, *, policy: IpPolicy = OPEN, timeout: float = PATIENCE) -> Outcome:
         async def attempt() -> Outcome:
-            async with safe_client(networks, timeout=timeout) as client:
-                sender = WebhookSender(store, hook_secrets, client, networks, timeout=timeout)
+            async with safe_client(policy, timeout=timeout) as client:
+                sender = WebhookSender(store, hook_secrets, client, policy, timeout=timeout)
                 return await sender.send(delivery)
 
         return asyncio.run(attempt())
@@ -189,7 +187,7 @@ def test_an_edit_that_is_gone_is_not_told(
 def test_an_address_inside_is_refused_where_it_was_not_opened(
     delivery: Callable[..., Delivery], send: Send, receiver: Receiver
 ) -> None:
-    assert summary(send(delivery(), networks=())) == REFUSED
+    assert summary(send(delivery(), policy=IpPolicy())) == REFUSED
     assert receiver.received == []
 
 
@@ -206,7 +204,7 @@ def test_a_name_that_leads_inside_is_refused_too(
     due = delivery(f"http://hooks.example:{port}/hook")
     inside = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: inside)
-    assert summary(send(due, networks=())) == REFUSED
+    assert summary(send(due, policy=IpPolicy())) == REFUSED
     assert receiver.received == []
 
 

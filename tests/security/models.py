@@ -103,8 +103,10 @@ def header(body: bytes = bytes(24), **told: tuple[list[int], list[int]]) -> byte
     return struct.pack("<Q", len(text)) + text + body
 
 
+CONFIG = "text_encoder/config.json"
 DEEP = b"[" * 100_000 + b"]" * 100_000
 CUSTOM = [MODULE, "Evil"]
+ADAPTER = b'{"peft_type": "LORA", "base_model_name_or_path": "evil/model"}'
 AUTO_MAP = {"AutoModel": f"{MODULE}.Evil", "AutoTokenizer": [f"{MODULE}.Evil", f"{MODULE}.Evil"]}
 
 REFUSED: dict[str, dict[str, Spoil]] = {
@@ -128,10 +130,21 @@ REFUSED: dict[str, dict[str, Spoil]] = {
         "a class of Python's": configured(INDEX, scheduler=["subprocess", "Popen"]),
         "a module of Python's": configured(INDEX, scheduler=["antigravity", "x"]),
         "parts that are none": configured(INDEX, unet="unet"),
+        "a function of a known library": configured(INDEX, scheduler=["transformers", "pipeline"]),
+        "a module of a known library": configured(INDEX, scheduler=["diffusers", "logging"]),
+        "a class of a known library": configured(INDEX, tokenizer=["transformers", "Trainer"]),
+        "attention from a hub": configured(CONFIG, attn_implementation="evil/kernel"),
+        "attention from a hub, by part": configured(CONFIG, attn_implementation={"": "evil/k"}),
+        "attention from a hub, for a UNet": configured(
+            "unet/config.json", attn_implementation="evil/kernel:evil"
+        ),
     },
     "models with damaged weights": {
         "no bytes": written(UNET, b""),
         "an endless header": written(UNET, struct.pack("<Q", 2**63) + b"{}"),
+        "a shape below zero": written(UNET, header(a=([-4], [0, 16]))),
+        "a hole": written(UNET, header(a=([4], [8, 24]))),
+        "an unknown type": written(UNET, header(a=([4], [0, 16])).replace(b"F32", b"F3_")),
         "a nested header": written(UNET, struct.pack("<Q", len(DEEP)) + DEEP),
         "tensors that overlap": written(UNET, header(a=([4], [0, 16]), b=([4], [8, 24]))),
         "a tensor beyond the end": written(UNET, header(a=([4], [0, 2**60]))),
@@ -160,6 +173,8 @@ REFUSED: dict[str, dict[str, Spoil]] = {
 # The libraries ignore these: the model loads with its own classes, and no foreign code runs.
 PASSED_OVER: dict[str, Spoil] = {
     "a pickle beside its safetensors": pickled("unet/diffusion_pytorch_model.bin"),
+    "a part's former home": configured("unet/config.json", _name_or_path="https://evil.example/x"),
+    "an adapter beside it": written("text_encoder/adapter_config.json", ADAPTER),
     "a tokenizer's auto_map": configured("tokenizer/tokenizer_config.json", auto_map=AUTO_MAP),
     "a tokenizer's class": configured("tokenizer/tokenizer_config.json", tokenizer_class="Evil"),
     "a text encoder's auto_map": configured("text_encoder/config.json", auto_map=AUTO_MAP),

@@ -35,7 +35,9 @@ PACE = BodyTimeouts(
 
 @pytest.fixture
 def settings(redis_url: str, tmp_path: Path) -> Settings:
-    return Settings(_env_file=None, REDIS_URL=redis_url, data_dir=tmp_path)
+    return Settings(
+        _env_file=None, REDIS_URL=redis_url, data_dir=tmp_path, allowed_hosts="testserver,x"
+    )
 
 
 @pytest.fixture

@@ -12,10 +12,11 @@ from fastapi import FastAPI
 
 from api.app import create_app
 from core.outbound.fetcher import Fetcher
+from core.outbound.ip_policy import IpPolicy
 from core.settings import Settings
 from tests.security.hostile import Script, answering
 
-LOOPBACK = (ip_network("127.0.0.0/8"),)
+LOOPBACK = IpPolicy(allow=(ip_network("127.0.0.0/8"),))
 MB = 1024 * 1024
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -95,7 +96,11 @@ SERVERS: dict[str, Script] = {
 def settings(redis_url: str, tmp_path: Path) -> Settings:
     """Return settings that allow fetches from loopback."""
     return Settings(
-        _env_file=None, REDIS_URL=redis_url, data_dir=tmp_path, allow_networks="127.0.0.0/8"
+        _env_file=None,
+        REDIS_URL=redis_url,
+        data_dir=tmp_path,
+        allow_networks="127.0.0.0/8",
+        allowed_hosts="testserver",
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api.app import create_app
-from core.outbound.ip_policy import is_allowed
+from core.outbound.ip_policy import IpPolicy, is_allowed
 from core.schema import Model
 from core.settings import Settings
 from core.store.edits import EditStore
@@ -92,7 +92,9 @@ SPELLINGS = [
 def closed(redis_url: str, tmp_path: Path, store: EditStore, model: Model) -> Iterator[TestClient]:
     """Run a service that allows no internal network, with a live worker."""
     store.announce("worker-1", model)
-    settings = Settings(_env_file=None, REDIS_URL=redis_url, data_dir=tmp_path)
+    settings = Settings(
+        _env_file=None, REDIS_URL=redis_url, data_dir=tmp_path, allowed_hosts="testserver"
+    )
     with TestClient(create_app(settings)) as running:
         yield running
 
@@ -138,17 +140,18 @@ PUBLIC_ONES = """
 
 def test_no_kind_of_address_that_is_not_public_is_allowed(tally: Tally) -> None:
     for text in NOT_PUBLIC.split():
-        refused = not is_allowed(ip_address(text), ())
+        refused = not is_allowed(ip_address(text), IpPolicy())
         tally.count("addresses that are not public", "refused" if refused else "served")
         assert refused, text
 
 
 @pytest.mark.parametrize("text", PUBLIC_ONES.split())
 def test_a_public_neighbour_of_each_is_allowed(text: str) -> None:
-    assert is_allowed(ip_address(text), ())
+    assert is_allowed(ip_address(text), IpPolicy())
 
 
 @pytest.mark.parametrize("text", ["10.0.0.1", "::ffff:10.0.0.1", "64:ff9b::10.0.0.1"])
 def test_opening_a_network_opens_no_other(text: str) -> None:
-    assert is_allowed(ip_address(text), (ip_network("10.0.0.0/24"),))
-    assert not is_allowed(ip_address(text), (ip_network("10.0.1.0/24"), ip_network("fd00::/8")))
+    assert is_allowed(ip_address(text), IpPolicy(allow=(ip_network("10.0.0.0/24"),)))
+    others = IpPolicy(allow=(ip_network("10.0.1.0/24"), ip_network("fd00::/8")))
+    assert not is_allowed(ip_address(text), others)

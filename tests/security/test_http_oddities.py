@@ -9,9 +9,12 @@ from contextlib import suppress
 from urllib.parse import quote
 
 import pytest
+from fastapi import Request
 from fastapi.testclient import TestClient
 
 from api.app import create_app
+from api.problems.errors import Forbidden
+from api.server.origins import check_origin
 from core.access.api_keys import ApiKey
 from core.schema import Model
 from core.settings import Settings
@@ -156,12 +159,32 @@ def test_methods_made_up_leave_nothing_behind(service: Service, ask: Ask) -> Non
 # --- Host headers, and requests from web pages
 
 
-LOCAL = ["127.0.0.1:8000", "localhost", "[::1]:8000", "api", "api:8000", "192.168.1.5"]
+LISTED = [
+    "127.0.0.1:8000",
+    "127.9.9.9",
+    "localhost",
+    "LOCALHOST:1",
+    "[::1]:8000",
+    "api",
+    "API:8000",
+]
+UNLISTED = [
+    *(
+        "evil.example",
+        "127.0.0.1.evil.example:8000",
+        "a.local",
+        "intranet",
+        "apis",
+        "api.",
+        "localhost.",
+    ),
+    *("192.168.1.5", "[fe80::1]", "169.254.169.254", "[::]", "localhost.evil.example"),
+]
 HOSTS = ["", "a b", "evil.example/x", "a@b", "a:99999999", "[::1", "[zz]", "a#b", "a\\b"]
 
 
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example:8000", "a.local"])
-def test_without_keys_a_name_that_pages_can_have_is_not_answered(
+@pytest.mark.parametrize("host", UNLISTED)
+def test_without_keys_a_name_that_is_not_listed_is_not_answered(
     client: TestClient,
     make_key: MakeKey,
     tally: Tally,
@@ -175,10 +198,31 @@ def test_without_keys_a_name_that_pages_can_have_is_not_answered(
     assert client.get("/v1/edits", headers={"Host": host, **headers}).status_code == 200
 
 
-@pytest.mark.parametrize("host", LOCAL)
-def test_without_keys_addresses_and_local_names_are_answered(client: TestClient, host: str) -> None:
+@pytest.mark.parametrize("host", LISTED)
+def test_without_keys_the_names_of_loopback_and_configured_ones_are_answered(
+    client: TestClient, host: str
+) -> None:
     origin = {"Host": host, "Origin": f"http://{host}"}
     assert client.get("/v1/edits", headers=origin).status_code == 200
+
+
+def test_without_keys_the_address_that_a_connection_came_to_is_answered(settings: Settings) -> None:
+    # As in a container's network: nobody need configure the address that listens.
+    def request(host: str, server: tuple[str, int]) -> Request:
+        headers = [(b"host", host.encode())]
+        scope = {
+            "type": "http",
+            "headers": headers,
+            "server": server,
+            "path": "/",
+            "query_string": b"",
+        }
+        return Request({**scope, "scheme": "http", "method": "GET"})
+
+    check_origin(request("192.168.1.5:8000", ("192.168.1.5", 8000)), settings)
+    check_origin(request("[fd00::5]", ("fd00:0::5", 8000)), settings)
+    with pytest.raises(Forbidden):
+        check_origin(request("192.168.1.6", ("192.168.1.5", 8000)), settings)
 
 
 @pytest.mark.parametrize(

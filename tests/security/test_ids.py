@@ -148,12 +148,21 @@ def test_a_signed_address_can_neither_be_forged_nor_stretched(
         f"{one.query}&{one.query}",
         f"expires[]={until}&signature[]={signature}",
         other.query.replace("expires", "x"),
+        # The same values, spelled in another way.
+        f"signature={signature}&expires={until}",
+        f"expires=%3{until[0]}{until[1:]}&signature={signature}",
+        f"expires={until}&signature=%{ord(signature[0]):02x}{signature[1:]}",
+        f"%65xpires={until}&signature={signature}",
+        f"Expires={until}&Signature={signature}",
+        *(f"{one.query}&", f"&{one.query}", f"{one.query}&x=1", f"{one.query};"),
+        f"expires={until}&&signature={signature}",
     ]
     edit_id, name = edits[0]["id"], one.path.rpartition("/")[2]
     paths = [f"/v1/files/{edit_id}/{other_name}" for other_name in ("input", f"{name}%0A{until}")]
     paths += [f"/v1/files/{edit_id}%0A{name}/{until}", f"/v1/files/{edit_id.upper()}/{name}"]
     paths += [f"/v1/files/{edit_id}/%2e%2e/{name}", f"/v1/files/{edit_id}%2F{name}/{name}"]
     paths += [f"/v1/files/{edit_id}/{name}%00", f"/v1/files/{edit_id}/.%2F{name}"]
+    paths += [f"/v1/files/{edit_id}/%6F{name[1:]}", f"/v1/%66iles/{edit_id}/{name}"]
     attempts = [f"{one.path}?{text}" for text in queries] + [f"{p}?{one.query}" for p in paths]
     attempts.append(f"{other.path.replace(edits[1]['id'], edit_id)}?{other.query}")
     for attempt in attempts:

@@ -31,6 +31,7 @@ def app(redis_url: str, tmp_path: Path) -> FastAPI:
     return create_app(
         Settings(
             _env_file=None,
+            allowed_hosts="testserver",
             REDIS_URL=redis_url,
             data_dir=tmp_path,
             store_url="",

@@ -11,6 +11,7 @@ import pytest
 from core.errors import AddressNotAllowed, FetchError, FetchFailed
 from core.outbound.client import safe_client
 from core.outbound.fetcher import Fetcher
+from core.outbound.ip_policy import IpPolicy
 from core.schema import Submission
 from core.store.edits import EditStore
 from core.webhooks.queue import Deliveries
@@ -23,7 +24,7 @@ from tests.support.certificates import make_certificate
 
 # 127.0.0.2 plays the public address and is allowed; 127.0.0.1 plays the inside.
 PUBLIC, INSIDE = "127.0.0.2", "127.0.0.1"
-OPEN = (ip_network(f"{PUBLIC}/32"),)
+OPEN = IpPolicy(allow=(ip_network(f"{PUBLIC}/32"),))
 
 BINDINGS = {
     "inside": [[INSIDE]],
@@ -178,7 +179,7 @@ def test_open_and_closed_ports_inside_are_answered_alike(
 
     async def told(port: int) -> str:
         with pytest.raises(FetchError) as refusal:
-            await Fetcher(()).fetch(f"http://{NAME}:{port}/", max_bytes=100)
+            await Fetcher(IpPolicy()).fetch(f"http://{NAME}:{port}/", max_bytes=100)
         return f"{refusal.type.__name__}: {refusal.value}"
 
     assert asyncio.run(told(inside.port)) == asyncio.run(told(1))

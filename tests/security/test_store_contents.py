@@ -242,7 +242,7 @@ def test_whatever_lies_in_any_key_is_a_clear_problem(
         was = raw.dump(key)
         raw.delete(key)
         if key.startswith(keys.idempotency("").encode()):
-            raw.hset(key, mapping={"body": "x", "edit": "x", "answer": '{"status": "x"}'})
+            raw.hset(key, mapping={"body": "x", "edit": "x", "reply": '{"status": "x"}'})
         else:
             raw.xadd(key, {"x": "y"})
         for path in ("/v1/edits", "/v1/models", "/v1/webhooks/secret", "/metrics", "/readyz"):

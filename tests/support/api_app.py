@@ -44,6 +44,7 @@ def settings_of(redis_url: str, folder: Path) -> Settings:
         queue_limit=5,
         allow_networks="127.0.0.0/8",
         log_level="INFO",
+        allowed_hosts="testserver,api",
     )
 
 

@@ -4,4 +4,4 @@ local id, grace_ms = unpack(ARGV, 2)
 local status = redis.call('HGET', edit_key(id), 'status')
 if not status then return nil end
 move(id, 'canceled', {})
-return erase(id, now_ms() + (status == 'running' and grace_ms or 0))
+return erase(id, now_ms() + (status == 'running' and grace_ms or 0), 'deleted')

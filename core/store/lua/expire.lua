@@ -9,7 +9,7 @@ for _, id in ipairs(ids) do
   if caller then
     redis.call('SET', expired_key(id), owner_of(caller, user), 'EX', known_seconds)
   end
-  if not guarded(erase, expiring_key, id, now) then
+  if not guarded(erase, expiring_key, id, now, 'expired') then
     redis.call('DEL', edit_key(id))
     redis.call('ZADD', deletions_key, now, id)
   end

@@ -5,7 +5,7 @@
 local legal = cjson.decode(ARGV[1])
 
 local max_runs = 32 -- remembered per model
-local event_ttl_seconds = 60 -- that an edit's events outlive it, for its followers
+local event_ttl_seconds = 60 -- that an edit's last event outlives it, for its followers
 
 -- Redis's own clock, so that leases do not depend on the workers' clocks.
 local function now_ms()
@@ -178,13 +178,25 @@ local function holds(id, token)
   return status == 'running' and attempt == token
 end
 
+-- Leave nothing of a request under its idempotency key but that its edit is gone: what a repetition
+-- needs to know, until the key's own time is over.
+local function bury(name, gone)
+  local key = idempotency_key(name)
+  if redis.call('EXISTS', key) == 0 then return end
+  -- First: an empty hash would lose its end. A damaged key does not keep the edit.
+  redis.pcall('HSET', key, 'gone', gone)
+  redis.pcall('HDEL', key, 'body', 'token', 'edit', 'reply', 'answer')
+end
+
 -- Delete an edit with everything that belongs to it. Its images, and its photo and the photo's
 -- inversions unless another edit shares them, become due for deletion at a time when no worker can
--- write them. Return their prefixes.
-local function erase(id, due)
+-- write them. Of its events the last one stays for a while, so that followers learn of the end.
+-- Return the prefixes of what is to be deleted.
+local function erase(id, due, gone)
   local key = edit_key(id)
-  local model, caller, inversions, photo, user =
-    unpack(redis.call('HMGET', key, 'model', 'caller', 'inversions', 'photo', 'user'))
+  local model, caller, inversions, photo, user, name =
+    unpack(redis.call('HMGET', key, 'model', 'caller', 'inversions', 'photo', 'user', 'idempotency'))
+  if name then bury(name, gone) end
   for _, name in ipairs({ 'started', 'succeeded', 'failed', 'canceled' }) do
     delete_delivery(delivery_id(id, name))
   end
@@ -198,6 +210,7 @@ local function erase(id, due)
   if user then redis.call('ZREM', listing_key(owner_of(caller, user)), id) end
   forget_record(id, caller)
   redis.call('DEL', key)
+  redis.call('XTRIM', events_key(id), 'MAXLEN', 1)
   redis.call('EXPIRE', events_key(id), event_ttl_seconds)
   redis.call('ZADD', deletions_key, due, id)
   local prefixes = { id }

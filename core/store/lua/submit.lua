@@ -40,6 +40,7 @@ if edits_left then redis.call('HINCRBY', user_token_key(user_token), 'edits_left
 redis.call('SADD', in_flight_key(caller), id)
 if name ~= '' then
   redis.call('HSET', idempotency_key(name), 'edit', id)
+  redis.call('HSET', edit_key(id), 'idempotency', name)
   redis.call('PEXPIRE', idempotency_key(name), replay_ms)
 end
 return 'ok'

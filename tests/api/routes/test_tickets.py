@@ -1,5 +1,6 @@
 """Events at a signed address: without a key, for one edit, for an hour."""
 
+import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -8,6 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from fastapi.testclient import TestClient
 
+from core.access.api_keys import Keyring
 from core.images.signed_urls import LINK_SECONDS, LinkSigner
 from core.store.edits import EditStore
 from core.telemetry.redaction import redact
@@ -58,26 +60,49 @@ def test_a_ticket_that_is_none_is_refused(
 ) -> None:
     events, _, ticket = edit["urls"]["events"].partition("?ticket=")
     signer = LinkSigner(store.secret("links"))
-    expires, _, signature = ticket.partition(".")
+    expires, key_id, signature = ticket.split(".")
     image = urlsplit(edit["outputs"][0]["url"]).query.partition("signature=")[2]
     for wrong in (
         *("x", ".", f"{expires}.", f".{signature}", ticket[:-1], ticket + "0", f"0{ticket}"),
         f"{int(expires) + 1}.{signature}",
-        f"{expires}.{image}",
+        f"{int(expires) + 1}.{key_id}.{signature}",
+        *(f"{expires}.{signature}", f"{expires}..{signature}", f"{expires}.key_0.{signature}"),
+        *(f"{expires}.{image}", f"{expires}.{key_id}.{image}"),
+        *(f"%3{ticket[0]}{ticket[1:]}", f"{ticket}&", f"{ticket}&ticket={ticket}", f"{ticket}%00"),
         signer.ticket(edit["id"], seconds=-1),
         signer.ticket("edit_" + "0" * 32),
     ):
         answer = client.get(f"{events}?ticket={wrong}")
         assert_problem(answer, 401, "unauthenticated")
+        if "&" in wrong:
+            continue
         # A key is enough, whatever the ticket.
         assert client.get(f"{events}?ticket={wrong}", headers=keyed).status_code == 200
     assert_problem(client.get(events), 401, "unauthenticated")
     assert_problem(client.get(f"{events}?ticket="), 401, "unauthenticated")
 
 
+def test_a_ticket_does_not_prolong_itself(client: TestClient, edit: dict[str, Any]) -> None:
+    done = client.get(edit["urls"]["events"]).text
+    assert json.loads(done.split("data: ")[-1].split("\n")[0])["edit"]["urls"] == edit["urls"]
+
+
+def test_a_ticket_is_as_good_as_the_key_that_it_was_issued_to(
+    client: TestClient, edit: dict[str, Any], keys: Keyring, make_key: MakeKey
+) -> None:
+    (first,) = keys.all()
+    after, _ = make_key(replaces=first.id)
+    later = client.get(f"/v1/edits/{edit['id']}", headers=after).json()["urls"]["events"]
+    keys.revoke(first.id)
+    answer = client.get(edit["urls"]["events"])
+    assert_problem(answer, 401, "unauthenticated")
+    assert "revoked" in answer.json()["detail"]
+    assert client.get(later).status_code == 200
+
+
 def test_a_ticket_opens_nothing_else(client: TestClient, edit: dict[str, Any]) -> None:
     _, _, ticket = edit["urls"]["events"].partition("?ticket=")
-    expires, _, signature = ticket.partition(".")
+    expires, _, signature = ticket.split(".")
     home = f"/v1/edits/{edit['id']}"
     for path in (home, f"{home}/image", f"{home}/deliveries", "/v1/edits"):
         assert client.get(f"{path}?ticket={ticket}").status_code == 401

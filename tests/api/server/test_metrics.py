@@ -8,6 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from api.app import create_app
 from core.schema import EditStatus
 from core.settings import Settings
+from tests.support.problems import assert_problem
 
 Post = Callable[..., Response]
 
@@ -67,12 +68,18 @@ def test_requests_are_timed_by_route_and_status_never_by_path(client: TestClient
     assert not any("made_up" in label for key in metrics for label in key)
 
 
-def test_a_service_with_keys_tells_its_figures_to_those_who_have_one(
+def test_a_service_with_keys_shows_figures_of_all_callers_to_keys_made_for_it_only(
     client: TestClient, make_key: Callable[..., Any]
 ) -> None:
     headers, _ = make_key()
+    prometheus, key = make_key("prometheus", metrics=True)
     assert client.get("/metrics").status_code == 401
-    assert samples(client, **headers)["baret_workers", "zoo"] == 1
+    refused = client.get("/metrics", headers=headers)
+    assert_problem(refused, 403, "forbidden")
+    assert "baret_" not in refused.text
+    assert samples(client, **prometheus)["baret_workers", "zoo"] == 1
+    after, _ = make_key("a key that replaces it does not inherit this", replaces=key.id)
+    assert_problem(client.get("/metrics", headers=after), 403, "forbidden")
 
 
 def test_without_redis_it_is_a_problem_like_any_other(settings_without_redis: Settings) -> None:

@@ -73,10 +73,11 @@ def test_the_key_comes_before_the_query(
     assert_problem(client.get("/v1/edits?page=2", headers=headers), 422, "validation_error")
 
 
-def test_signed_addresses_take_what_caches_and_mailers_add(
+def test_a_signed_address_with_anything_added_is_another_address(
     client: TestClient, post: Callable[..., Response], finish: Callable[..., object]
 ) -> None:
     edit_id = post().json()["id"]
     finish()
     url = client.get(f"/v1/edits/{edit_id}").json()["outputs"][0]["url"]
-    assert client.get(f"{url}&utm_source=mail").status_code == 200
+    assert_problem(client.get(f"{url}&utm_source=mail"), 404, "not_found")
+    assert client.get(url).status_code == 200

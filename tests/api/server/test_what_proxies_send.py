@@ -106,7 +106,7 @@ def test_the_host_of_an_absolute_target_is_that_of_the_answers_addresses(
     ask: Callable[..., bytes], post: Callable[..., Response]
 ) -> None:
     edit = post().json()["id"]
-    target = f"http://10.1.2.3:81/v1/edits/{edit}"
+    target = f"http://api:81/v1/edits/{edit}"
     answer = ask(f"GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
     assert json.loads(body_of(answer))["urls"]["self"] == target
 
@@ -300,7 +300,7 @@ def test_events_are_streamed_to_a_proxy_of_http_1_0(
 ) -> None:
     edit_id = post().json()["id"]
     finish()
-    answer = ask(f"GET /v1/edits/{edit_id}/events HTTP/1.0\r\nHost: x\r\n\r\n".encode())
+    answer = ask(f"GET /v1/edits/{edit_id}/events HTTP/1.0\r\nHost: api\r\n\r\n".encode())
     assert status_of(answer) == 200
     assert b"event: done" in answer
     assert b"transfer-encoding" not in answer.lower()

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import json
 import socket
 import threading
 import time
@@ -16,14 +17,16 @@ from httpx import Response
 
 from api.app import create_app
 from core.access.api_keys import ApiKey
-from core.schema import Model
+from core.schema import EditStatus, Model
 from core.settings import Settings
+from core.store import keys
 from core.store.connection import connect
 from core.store.edits import EditStore
 from core.store.idempotency import Idempotency, IdempotencyLock
 from tests.support.problems import assert_problem
 
 Post = Callable[..., Response]
+Finish = Callable[..., object]
 MakeImage = Callable[..., bytes]
 MakeKey = Callable[..., tuple[dict[str, str], ApiKey]]
 
@@ -65,6 +68,75 @@ def test_an_answer_that_waited_is_given_again_without_waiting(
     assert (first.status_code, again.status_code) == (201, 201)
     assert again.content == first.content
     assert again.headers["preference-applied"] == "wait=20"
+
+
+@pytest.mark.parametrize("status", [EditStatus.FAILED, EditStatus.CANCELED, EditStatus.SUCCEEDED])
+def test_the_first_answer_is_given_again_whatever_the_edit_has_become(
+    post: Post, client: TestClient, store: EditStore, finish: Finish, status: EditStatus
+) -> None:
+    post()  # so that the other one has a place in the queue
+    first = post(headers=KEY, metadata='{"order": "ä🐕"}', strength="[0.5, 1]", artifacts="true")
+    assert first.json()["queue_position"] == 1
+    finish()
+    again = post(headers=KEY, metadata='{"order": "ä🐕"}', strength="[0.5, 1]", artifacts="true")
+    assert again.content == first.content
+    url = f"/v1/edits/{first.json()['id']}"
+    if status is EditStatus.CANCELED:
+        client.post(f"{url}/cancel")
+    else:
+        error = {"code": "timeout"} if status is EditStatus.FAILED else None
+        finish(status, error=error)
+    assert client.get(url).json()["status"] == status
+    again = post(headers=KEY, metadata='{"order": "ä🐕"}', strength="[0.5, 1]", artifacts="true")
+    assert again.content == first.content
+    assert again.headers["location"] == first.headers["location"]
+
+
+def test_what_is_stored_of_an_answer_is_small_and_holds_nothing_of_the_request(
+    post: Post, client: TestClient, redis_url: str
+) -> None:
+    metadata = {f"{number}{'k' * 500}": "😀" * 512 for number in range(16)}
+    body = {"metadata": json.dumps(metadata), "prompt": "a dog " + "é" * 900}
+    first = post(headers=KEY, **body)
+    assert post(headers=KEY, **body).content == first.content
+    with connect(redis_url) as raw:
+        (key,) = raw.keys(keys.idempotency("*"))
+        stored = raw.hgetall(key)
+    assert stored.keys() == {"body", "token", "edit", "reply"}
+    assert len(str(stored)) < 600
+    assert not [text for text in ("k" * 9, "😀", "a dog", "order-1") if text in str(stored)]
+
+
+def test_a_first_answer_that_cannot_be_read_is_a_problem(post: Post, redis_url: str) -> None:
+    post(headers=KEY)
+    with connect(redis_url) as raw:
+        (key,) = raw.keys(keys.idempotency("*"))
+        raw.hset(key, "reply", '{"status": "x"}')
+    assert_problem(post(headers=KEY), 503, "unavailable")
+
+
+def test_after_the_edit_was_deleted_its_key_says_so_whatever_is_sent(
+    post: Post, client: TestClient
+) -> None:
+    first = post(headers=KEY)
+    client.delete(f"/v1/edits/{first.json()['id']}")
+    assert_problem(post(headers=KEY), 410, "deleted")
+    assert_problem(post(headers=KEY, seed="6"), 410, "deleted")
+    assert edits(client) == []
+    assert post(headers={"Idempotency-Key": "order-2"}).status_code == 202
+
+
+def test_after_the_edit_has_expired_its_key_says_so(
+    post: Post, finish: Finish, store: EditStore, redis_url: str
+) -> None:
+    edit_id = post(headers=KEY).json()["id"]
+    finish()
+    with connect(redis_url) as raw:
+        raw.hset(keys.edit(edit_id), "expires_ms", 1)
+        raw.zadd(keys.EXPIRING, {edit_id: 1})
+    assert_problem(post(headers=KEY), 410, "expired")  # before the housekeeper has run
+    assert store.expire(limit=10) == [edit_id]
+    assert_problem(post(headers=KEY), 410, "expired")
 
 
 @pytest.mark.parametrize("changed", [{"seed": "6"}, {"prompt": "a dog"}, {"metadata": '{"a":"b"}'}])

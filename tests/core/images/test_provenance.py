@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import ExifTags, Image, ImageCms
 
+from core.images.inspection import load_upright
 from core.images.provenance import Marking
 from core.schema import OutputFormat
 from tests.support.certificates import make_certificate
@@ -112,7 +113,28 @@ def test_what_cannot_sign_is_refused_and_says_what_to_set(tmp_path: Path) -> Non
     (tmp_path / "other").mkdir()
     _, other = map(str, make_certificate(tmp_path / "other"))
     missing = str(tmp_path / "none")
+    cut = tmp_path / "cut.pem"
+    cut.write_text(Path(key).read_text()[:-60])
     wrong = [(certificate, certificate), (key, key), (missing, key), (certificate, other)]
+    wrong += [(certificate, str(cut)), (str(cut), str(cut)), (key, certificate)]
+    secrets = [line for one in (key, other) for line in Path(one).read_text().split("\n")[1:-2]]
     for pair in wrong:
-        with pytest.raises(RuntimeError, match="BARET_C2PA_KEY"):
+        with pytest.raises(RuntimeError, match="BARET_C2PA_KEY") as refusal:
             Marking.make(enabled=True, certificate=pair[0], key=pair[1], algorithm="es256")
+        assert not [line for line in secrets if line[:20] in str(refusal.value)]
+
+
+@EACH_FORMAT
+def test_a_photos_own_manifest_is_neither_followed_nor_passed_on(
+    form: OutputFormat, signing: Marking
+) -> None:
+    photo = encoded(form, signing, model="a model of the photo's author")
+    assert b"jumb" in photo
+    image = load_upright(photo)
+    plain = Marking().encode(image, form, quality=90, model="zoo")
+    assert b"jumb" not in plain and b"author" not in plain
+    assert_marked(plain)
+    signed = signing.encode(image, form, quality=90, model="zoo")
+    state, manifest = manifest_of(signed, form.content_type)
+    assert (state, manifest.get("ingredients", [])) == ("Valid", [])
+    assert b"author" not in signed

@@ -1,6 +1,6 @@
 import asyncio
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from ipaddress import ip_address, ip_network
 
@@ -8,14 +8,13 @@ import pytest
 
 from core.errors import AddressNotAllowed, FetchFailed
 from core.outbound.fetcher import Fetcher
-from core.outbound.ip_policy import check_url, is_allowed
-from core.settings import Network
+from core.outbound.ip_policy import IpPolicy, check_url, is_allowed
 
-LOOPBACK = (ip_network("127.0.0.0/8"),)
+LOOPBACK = IpPolicy(allow=(ip_network("127.0.0.0/8"),))
 
 
-async def fetch(url: str, networks: Sequence[Network], *, max_bytes: int) -> bytes:
-    return await Fetcher(networks).fetch(url, max_bytes=max_bytes)
+async def fetch(url: str, policy: IpPolicy, *, max_bytes: int) -> bytes:
+    return await Fetcher(policy).fetch(url, max_bytes=max_bytes)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +49,7 @@ async def fetch(url: str, networks: Sequence[Network], *, max_bytes: int) -> byt
 )
 def test_an_address_inside_is_refused_however_it_is_spelled(url: str) -> None:
     with pytest.raises(AddressNotAllowed):
-        check_url(url, ())
+        check_url(url, IpPolicy())
 
 
 @pytest.mark.parametrize(
@@ -71,7 +70,7 @@ def test_an_address_inside_is_refused_however_it_is_spelled(url: str) -> None:
 )
 def test_what_is_no_plain_web_address_is_refused(url: str) -> None:
     with pytest.raises(AddressNotAllowed):
-        check_url(url, ())
+        check_url(url, IpPolicy())
 
 
 @pytest.mark.parametrize(
@@ -79,7 +78,7 @@ def test_what_is_no_plain_web_address_is_refused(url: str) -> None:
     ["https://example.com/a.png", "http://8.8.8.8:8080/x?y=z", "http://[2606:4700::1111]/"],
 )
 def test_a_public_address_is_allowed(url: str) -> None:
-    check_url(url, ())
+    check_url(url, IpPolicy())
 
 
 @pytest.mark.parametrize(
@@ -93,9 +92,10 @@ def test_a_public_address_is_allowed(url: str) -> None:
     ],
 )
 def test_a_network_opened_by_name_is_allowed(address: str, network: str) -> None:
-    assert not is_allowed(ip_address(address), ())
-    assert is_allowed(ip_address(address), (ip_network(network),))
-    assert not is_allowed(ip_address("192.168.1.1"), (ip_network(network),))
+    assert not is_allowed(ip_address(address), IpPolicy())
+    policy = IpPolicy(allow=(ip_network(network),))
+    assert is_allowed(ip_address(address), policy)
+    assert not is_allowed(ip_address("192.168.1.1"), policy)
 
 
 @pytest.fixture
@@ -151,9 +151,9 @@ def test_a_name_is_judged_by_the_address_really_used(
     private = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: private)
     url = f"http://photos.example:{port}/ok"
-    check_url(url, ())
+    check_url(url, IpPolicy())
     with pytest.raises(AddressNotAllowed):
-        asyncio.run(fetch(url, (), max_bytes=1000))
+        asyncio.run(fetch(url, IpPolicy(), max_bytes=1000))
 
 
 def test_a_fetch_of_a_name_that_is_no_idna_fails() -> None:

@@ -7,9 +7,10 @@ import pytest
 
 from core.errors import FetchFailed
 from core.outbound.fetcher import Fetcher
+from core.outbound.ip_policy import IpPolicy
 from tests.security.hostile import listening
 
-LOOPBACK = (ip_network("127.0.0.0/8"),)
+LOOPBACK = IpPolicy(allow=(ip_network("127.0.0.0/8"),))
 PICTURE = b"a picture, as far as this test goes"
 
 

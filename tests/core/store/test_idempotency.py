@@ -7,6 +7,8 @@ import pytest
 import redis
 
 from core.errors import (
+    EditDeleted,
+    EditExpired,
     EditNotFound,
     IdempotencyInProgress,
     IdempotencyMismatch,
@@ -71,12 +73,68 @@ def test_an_accepted_edit_is_what_a_repetition_gets(
     store.submit(made, limit=5, lock=lock)
     assert idempotency.acquire("ann", "k", body="b") == Replay(made.id, None)
     idempotency.release(lock)  # has no effect now
-    idempotency.store_response(lock, {"status": 202})
-    assert idempotency.acquire("ann", "k", body="b") == Replay(made.id, {"status": 202})
+    idempotency.store_reply(lock, "a reply")
+    assert idempotency.acquire("ann", "k", body="b") == Replay(made.id, "a reply")
     with pytest.raises(IdempotencyMismatch):
         idempotency.acquire("ann", "k", body="another")
     assert REPLAY_SECONDS == 24 * 3600
     assert REPLAY_SECONDS - 5 <= client.ttl(keys.idempotency(lock.name)) <= REPLAY_SECONDS
+
+
+def test_of_a_deleted_edit_a_repetition_learns_only_that_it_was(
+    idempotency: Idempotency, store: EditStore, submission: Make, client: redis.Redis
+) -> None:
+    lock = lock_key(idempotency)
+    made = submission(caller="ann")
+    store.submit(made, limit=5, lock=lock)
+    idempotency.store_reply(lock, "a reply")
+    client.pexpire(keys.idempotency(lock.name), 50_000)
+    store.delete(made.id, caller="ann")
+    idempotency.store_reply(lock, "a late reply")
+    idempotency.release(lock)
+    idempotency.renew(lock)
+    assert client.hgetall(keys.idempotency(lock.name)) == {"gone": "deleted"}
+    assert 40 < client.ttl(keys.idempotency(lock.name)) <= 50
+    for body in ("b", "another"):
+        with pytest.raises(EditDeleted):
+            idempotency.acquire("ann", "k", body=body)
+
+
+def test_of_an_expired_edit_a_repetition_learns_only_that_it_was(
+    idempotency: Idempotency, store: EditStore, submission: Make, client: redis.Redis
+) -> None:
+    lock = lock_key(idempotency)
+    made = submission(caller="ann")
+    store.submit(made, limit=5, lock=lock)
+    store.cancel(made.id, caller="ann")
+    client.zadd(keys.EXPIRING, {made.id: 1})
+    assert store.expire(limit=1) == [made.id]
+    assert client.hgetall(keys.idempotency(lock.name)) == {"gone": "expired"}
+    with pytest.raises(EditExpired):
+        idempotency.acquire("ann", "k", body="b")
+
+
+def test_deleting_an_edit_after_its_keys_day_leaves_no_key(
+    idempotency: Idempotency, store: EditStore, submission: Make, client: redis.Redis
+) -> None:
+    lock = lock_key(idempotency)
+    made = submission(caller="ann")
+    store.submit(made, limit=5, lock=lock)
+    client.delete(keys.idempotency(lock.name))  # what its expiry does
+    store.delete(made.id, caller="ann")
+    assert not client.exists(keys.idempotency(lock.name))
+
+
+def test_a_damaged_key_does_not_keep_its_edit(
+    idempotency: Idempotency, store: EditStore, submission: Make, client: redis.Redis
+) -> None:
+    lock = lock_key(idempotency)
+    made = submission(caller="ann")
+    store.submit(made, limit=5, lock=lock)
+    client.set(keys.idempotency(lock.name), "no hash")
+    store.delete(made.id, caller="ann")
+    with pytest.raises(EditNotFound):
+        store.get(made.id)
 
 
 def test_a_refused_edit_leaves_the_key_to_be_freed(
