@@ -10,7 +10,7 @@ import torch
 from baret.errors import UnsupportedModel
 from baret.model.header import Header
 from baret.model.layout import FAMILY_NAMES
-from baret.model.prediction import Prediction
+from baret.model.prediction import PredictionFinding
 from baret.options import EditOptions, InversionOptions, ModelOptions, SamplingSetting
 
 # Other conditions than text come in as more input channels.
@@ -52,7 +52,7 @@ class ModelDescription:
     name: str
     kind: str = "unknown"  # with its article, such as "a single file of Stable Diffusion 1.x"
     problem: str | None = None  # why it cannot be loaded, and what to do
-    prediction: Prediction | None = None
+    prediction: PredictionFinding | None = None
     native_size: int | None = None  # pixels on a side
     distilled_by: str | None = None  # the evidence that it wants few steps and no guidance
     notes: tuple[str, ...] = ()  # what is unusual but works, or is doubtful

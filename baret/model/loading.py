@@ -61,6 +61,8 @@ def load_pipeline(name_or_path: str, options: LoadOptions) -> LoadedModel:
     path, from_hub = _find(name_or_path, options)
     description = _describe(path, options)
     description.raise_problem()
+    if from_hub:
+        description = replace(description, name=name_or_path)
     vae = load_outer_vae(options.vae, options.dtype)
     load = load_folder if path.is_dir() else load_file
     pipeline = load(path, description, options, vae)

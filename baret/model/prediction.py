@@ -40,7 +40,7 @@ _YAML_ZERO = re.compile(
 
 
 @dataclass(frozen=True)
-class Prediction:
+class PredictionFinding:
     """What a UNet predicts."""
 
     type: PredictionType
@@ -50,15 +50,19 @@ class Prediction:
     weight: Literal["setting", "claim", "guess"]
 
 
-def from_setting(setting: PredictionSetting) -> Prediction | None:
+def from_setting(setting: PredictionSetting) -> PredictionFinding | None:
     """Return what the operator says, if anything."""
     if setting == "auto":
         return None
     kind: PredictionType = "epsilon" if setting == "epsilon" else "v_prediction"
-    return Prediction(kind, setting.endswith("zero_snr"), "the setting BARET_PREDICTION", "setting")
+    return PredictionFinding(
+        kind, setting.endswith("zero_snr"), "the setting BARET_PREDICTION", "setting"
+    )
 
 
-def of_file(path: Path, header: Header, family: Family, setting: PredictionSetting) -> Prediction:
+def of_file(
+    path: Path, header: Header, family: Family, setting: PredictionSetting
+) -> PredictionFinding:
     """Find what a single file predicts.
 
     Args:
@@ -80,10 +84,10 @@ def of_file(path: Path, header: Header, family: Family, setting: PredictionSetti
         return found
     if family == "sd2" and _STATISTIC in header:
         return _from_statistic(path)
-    return Prediction("epsilon", False, "what its family usually predicts", "guess")
+    return PredictionFinding("epsilon", False, "what its family usually predicts", "guess")
 
 
-def of_folder(folder: Path, setting: PredictionSetting) -> Prediction:
+def of_folder(folder: Path, setting: PredictionSetting) -> PredictionFinding:
     """Find what a diffusers folder predicts.
 
     Raises:
@@ -101,12 +105,12 @@ def of_folder(folder: Path, setting: PredictionSetting) -> Prediction:
         raise UnsupportedModel(f"{path} cannot be read; download the model again.") from error
     if kind not in ("epsilon", "v_prediction"):
         raise _unknown(kind, str(path))
-    return Prediction(_SPELLINGS[kind], zero_snr, "its scheduler_config.json", "claim")
+    return PredictionFinding(_SPELLINGS[kind], zero_snr, "its scheduler_config.json", "claim")
 
 
 def confirm(
-    prediction: Prediction, verdict: str | None, name: str
-) -> tuple[Prediction, tuple[str, ...]]:
+    prediction: PredictionFinding, verdict: str | None, name: str
+) -> tuple[PredictionFinding, tuple[str, ...]]:
     """Hold what was found against the probe's verdict.
 
     Args:
@@ -139,7 +143,7 @@ def confirm(
     )
 
 
-def _from_metadata(header: Header) -> Prediction | None:
+def _from_metadata(header: Header) -> PredictionFinding | None:
     told = {key: str(value).lower() for key, value in header.metadata.items()}
     zero_snr = told.get("ss_zero_terminal_snr") == "true"
     if kind := told.get("modelspec.prediction_type"):
@@ -153,14 +157,14 @@ def _from_metadata(header: Header) -> Prediction | None:
     return None
 
 
-def _from_keys(header: Header) -> Prediction | None:
+def _from_keys(header: Header) -> PredictionFinding | None:
     marks = [name for name in ("v_pred", "ztsnr") if name in header]
     if not marks:
         return None
     return _claim("v", "ztsnr" in marks, f"its key {marks[0]}")
 
 
-def _from_yaml(path: Path) -> Prediction | None:
+def _from_yaml(path: Path) -> PredictionFinding | None:
     """Read two lines of a configuration; that takes no YAML parser, and this project has none."""
     try:
         text = path.read_text("utf-8")
@@ -173,17 +177,17 @@ def _from_yaml(path: Path) -> Prediction | None:
     return _claim(found[1].lower() if found else "v", zero_snr, path.name)
 
 
-def _from_statistic(path: Path) -> Prediction:
+def _from_statistic(path: Path) -> PredictionFinding:
     with safe_open(path, framework="pt") as file:
         spread = float(file.get_tensor(_STATISTIC).float().std(correction=0))
     kind: PredictionType = "v_prediction" if spread > _V_SPREAD else "epsilon"
-    return Prediction(kind, False, "a known statistic of its weights", "guess")
+    return PredictionFinding(kind, False, "a known statistic of its weights", "guess")
 
 
-def _claim(kind: str, zero_snr: bool, found_by: str) -> Prediction:
+def _claim(kind: str, zero_snr: bool, found_by: str) -> PredictionFinding:
     if kind not in _SPELLINGS:
         raise _unknown(kind, found_by)
-    return Prediction(_SPELLINGS[kind], zero_snr, found_by, "claim")
+    return PredictionFinding(_SPELLINGS[kind], zero_snr, found_by, "claim")
 
 
 def _unknown(kind: str, where: str) -> UnsupportedModel:

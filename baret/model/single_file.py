@@ -30,7 +30,7 @@ from baret.model.layout import (
     unet_config,
     vae_config,
 )
-from baret.model.prediction import Prediction, of_file
+from baret.model.prediction import PredictionFinding, of_file
 from baret.model.tokenizers import clip_tokenizer
 from baret.model.weights import (
     WEIGHT_SCALES,
@@ -168,7 +168,7 @@ def load_file(
 
 
 def _load_unet(
-    path: Path, header: Header, family: Family, prediction: Prediction, dtype: torch.dtype
+    path: Path, header: Header, family: Family, prediction: PredictionFinding, dtype: torch.dtype
 ) -> object:
     # A guess may turn out wrong, and the native size with it; then it is the family's in the end.
     sample_size = None

@@ -158,10 +158,7 @@ class StableDiffusion:
                 "to load it so.",
             )
         if verdict == "not finite":
-            raise ModelError(
-                f"{description.name} answers with values that are not finite in {self.dtype_name}. "
-                "Set BARET_DTYPE=float32, or download the model again."
-            )
+            raise ModelError(f"{description.name}: {self.explain_overflow()}")
         prediction = description.prediction
         if prediction is not None:
             prediction, doubts = confirm(prediction, verdict, description.name)
@@ -312,11 +309,9 @@ class StableDiffusion:
 
     def explain_overflow(self) -> str:
         """Say which setting helps against values that are not finite."""
-        wider = "bfloat16" if self.dtype == torch.float16 else "float32"
-        return (
-            f"The model's numbers are not finite in {self.dtype_name}. Set BARET_DTYPE={wider}, or "
-            "download the model again."
-        )
+        wider = {torch.float16: "bfloat16", torch.bfloat16: "float32"}.get(self.dtype)
+        remedy = f"Set BARET_DTYPE={wider}, or download" if wider else "Download"
+        return f"The model's numbers are not finite in {self.dtype_name}. {remedy} the model again."
 
     def predict_noise(
         self, latents: Tensor, timesteps: Sequence[int] | Tensor, embeddings: Tensor

@@ -155,11 +155,12 @@ def make_open_clip(weights: Weights, config: Config) -> CLIPTextModel:
 
 
 def _make_text(weights: Mapping[str, Tensor], config: Config) -> CLIPTextModel:
-    ignored = ("position_ids", "text_projection.weight", "logit_scale")
+    # Some files have all of CLIP, of which only the text's side is used.
+    ignored = ("position_ids", "text_projection.weight", "logit_scale", "visual_projection.weight")
     bare = {
         name.removeprefix("text_model."): tensor
         for name, tensor in weights.items()
-        if not name.endswith(ignored)
+        if not name.endswith(ignored) and not name.startswith("vision_model.")
     }
     with init_empty_weights():
         text_encoder = CLIPTextModel(CLIPTextConfig(**config))

@@ -13,7 +13,7 @@ from baret import EditOptions, Editor, InversionOptions
 from baret.errors import UnsupportedModel
 from baret.model.description import LoadOptions
 from baret.model.loading import BUNDLED, inspect_model
-from baret.model.prediction import Prediction, confirm
+from baret.model.prediction import PredictionFinding, confirm
 from baret.model.probe import probe
 from baret.model.stable_diffusion import StableDiffusion
 from baret.options import ModelOptions
@@ -216,7 +216,7 @@ def test_a_guess_gives_way_to_the_first_answer(tmp_path: Path) -> None:
 def test_what_is_taken_after_the_first_answer(
     weight: str, verdict: str | None, expected: str, notes: int
 ) -> None:
-    prediction = Prediction(EPSILON, False, "a test", weight)  # type: ignore[arg-type]
+    prediction = PredictionFinding(EPSILON, False, "a test", weight)  # type: ignore[arg-type]
     taken, said = confirm(prediction, verdict, "a model")
     assert (taken.type, len(said)) == (expected, notes)
 

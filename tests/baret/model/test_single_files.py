@@ -151,6 +151,7 @@ def with_old_buffers(weights: Weights) -> Weights:
     """Add what published files also contain."""
     return weights | {
         f"{CLIP}text_model.embeddings.position_ids": torch.arange(77)[None],
+        f"{CLIP}vision_model.post_layernorm.bias": torch.ones(2),
         "alphas_cumprod": torch.ones(1000),
         "model_ema.decay": torch.ones(()),
         f"{VAE}loss.discriminator.main.0.weight": torch.ones(2),
