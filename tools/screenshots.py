@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 FOLDER = Path(__file__).parents[1] / "docs" / "playground"
 PATIENCE_MS = 600_000
-DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 900}}
+DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 1000}}
 PHONE: dict[str, Any] = {
     "viewport": {"width": 390, "height": 780},
     "device_scale_factor": 2,
