@@ -3,6 +3,7 @@
 main        the console script and its commands
 edit        `baret edit`: photos in, edited photos out; here or on a server
 keys        `baret keys`: create, list and revoke API keys
+models      `baret model check`: what a model is, and whether it will work
 served      `baret models`: what a server serves
 doctor      `baret doctor`: what is wrong with this machine, or with a server
 speed       `baret bench`: how fast this machine edits

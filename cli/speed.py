@@ -71,6 +71,7 @@ def _measure(settings: Settings, edits: int) -> Speed:
     try:
         # Only now: torch takes seconds to import.
         from baret import BaretError, EditOptions, Editor, InversionOptions  # noqa: PLC0415
+        from baret.options import ModelOptions  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise ModelUnusable(
             f"This installation cannot edit, because {error.name} is missing: install "
@@ -79,7 +80,10 @@ def _measure(settings: Settings, edits: int) -> Speed:
     with console().status(f"Loading {settings.model_name}") as status:
         try:
             editor = Editor.from_pretrained(
-                settings.model, device=settings.device, dtype=settings.dtype
+                settings.model,
+                device=settings.device,
+                dtype=settings.dtype,
+                options=ModelOptions(settings.prediction, settings.sampling, settings.vae),
             )
             editor.warm_up()
         except (BaretError, RuntimeError) as error:

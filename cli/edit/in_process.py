@@ -17,6 +17,7 @@ import torch
 
 from baret import BaretError, Editor, EditResult
 from baret.errors import AttentionLayoutError, ImageError, ModelError
+from baret.options import ModelOptions
 from baret.progress import Progress
 from cli.edit.backend import EditImages, EditJob, EditProgress, Report
 from cli.errors import BadPhoto, EditNotMade, ModelUnusable, Refused
@@ -60,12 +61,13 @@ class LocalBackend:
                 settings.model,
                 device=settings.device,
                 dtype=settings.dtype,
+                options=ModelOptions(settings.prediction, settings.sampling, settings.vae),
                 content_check=settings.content_check,
             )
         except (ModelError, AttentionLayoutError, RuntimeError) as error:
             raise ModelUnusable(str(error)) from error
         self._encoder = ImageEncoder(marking, self.model)
-        self._presets = describe_model(self._editor, self.model).presets
+        self._model = describe_model(self._editor, self.model)
         self._sandbox = DecoderSandbox()
         return self
 
@@ -87,7 +89,9 @@ class LocalBackend:
         """Make an edit; see `Backend`."""
         prompt = _PROMPT.validate_python(job.prompt)
         try:
-            params = Params.resolve(ParamsInput(**job.params), self._presets)
+            params = Params.resolve(
+                ParamsInput(**job.params), self._model.presets, self._model.default_parameters
+            )
         except UnknownPreset as error:
             raise Refused(str(error)) from error
         started = time.monotonic()

@@ -11,7 +11,8 @@ ClientError
     │   └── InvalidImage          the image is broken, animated or empty
     ├── Unauthenticated       401: no key, or one that is malformed, unknown or revoked
     ├── Forbidden             403
-    │   └── TokenSpent            the token has made all the edits that it may
+    │   ├── TokenSpent            the token has made all the edits that it may
+    │   └── QuotaExceeded         the edits take as many bytes as they may: delete some
     ├── NotFound              404
     ├── Expired               410: the edit was kept until `expires_at`
     ├── Conflict              409
@@ -110,6 +111,10 @@ class TokenSpent(Forbidden):
     """The token has made all the edits that it may."""
 
 
+class QuotaExceeded(Forbidden):
+    """The caller's edits take as many bytes as they may."""
+
+
 class NotFound(ProblemError):
     """There is no such edit, or it is another caller's."""
 
@@ -173,6 +178,7 @@ class NoWorker(ServiceUnavailable):
 BY_CODE: dict[str, type[ProblemError]] = {
     "invalid_image": InvalidImage,
     "token_spent": TokenSpent,
+    "quota_exceeded": QuotaExceeded,
     "not_finished": NotFinished,
     "idempotency_mismatch": IdempotencyMismatch,
     "url_not_allowed": UrlNotAllowed,

@@ -15,7 +15,9 @@ from tests.support.commands import ROOT
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the wheel as CI does, from a copy: a build leaves files beside the sources."""
     folder = tmp_path_factory.mktemp("wheel")
-    source = shutil.copytree(ROOT / "client", folder / "client")
+    source = shutil.copytree(
+        ROOT / "client", folder / "client", ignore=shutil.ignore_patterns("js")
+    )
     build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--wheel-dir", str(folder)]
     offline = ["--no-deps", "--no-build-isolation", "--no-index"]
     subprocess.run([*build, *offline, str(source)], check=True)

@@ -30,7 +30,8 @@ def test_all_that_can_be_written_is_written(baret: Any, cat: Path) -> None:
     (one,) = done.objects
     assert one["files"] == ["new/cat-0.5.jpg", "new/cat-1.jpg"]
     assert one["compare"] == "new/cat-compare.png"
-    assert set(one["artifacts"]) == {"reconstruction", "transition", "attention"}
+    kinds = {"photo", "reconstruction", "transition", "mask", "attention"}
+    assert set(one["artifacts"]) == kinds
     images = [*one["files"], one["compare"], *one["artifacts"].values()]
     assert all(Image.open(name).size[0] >= 64 for name in images)
     edit = one["edit"]
@@ -38,6 +39,16 @@ def test_all_that_can_be_written_is_written(baret: Any, cat: Path) -> None:
     assert edit["outputs"][0]["bytes"] == Path(one["files"][0]).stat().st_size
     # Marked as made by a model, as a server's outputs are.
     assert b"compositeWithTrainedAlgorithmicMedia" in Path(one["files"][0]).read_bytes()
+
+
+def test_a_distilled_model_has_its_own_defaults(
+    baret: Any, cat: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BARET_SAMPLING", "distilled")
+    done = baret("edit", "cat.png", TEXT, "-p", "inner_steps=0", "--json")
+    assert done.status == 0, done.err
+    params = done.objects[0]["edit"]["params"]
+    assert (params["num_inference_steps"], params["guidance_scale"]) == (8, 1.0)
 
 
 def test_an_image_goes_through_pipes(baret: Any, cat: Path) -> None:
