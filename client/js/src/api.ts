@@ -425,6 +425,11 @@ export interface components {
          */
         Artifacts: {
             /**
+             * Photo
+             * @description the photo as it was read: upright, in sRGB
+             */
+            photo: string | null;
+            /**
              * Reconstruction
              * @description the photo, rebuilt from its inversion
              */
@@ -439,6 +444,11 @@ export interface components {
              * @description where each word of the prompt acted
              */
             attention: string | null;
+            /**
+             * Mask
+             * @description white where the first output shows the edit
+             */
+            mask: string | null;
         };
         /**
          * DeliveryAttempt
@@ -519,7 +529,7 @@ export interface components {
             progress: number;
             /**
              * Queue Position
-             * @description while queued: how many edits of the same model are before it
+             * @description while queued: how many edits of the same model are claimed before it
              */
             queue_position: number | null;
             /**
@@ -575,7 +585,7 @@ export interface components {
             detail: string;
             /**
              * Words
-             * @description words of the prompt, in lower case, each once, at most 20: those unknown to the model, or those it did not read; none if the photo is in doubt
+             * @description words of the prompt, in lower case, each once, at most 20: those unknown to the model, those it did not read, or the one that begins an instruction; none if the photo is in doubt
              */
             words: string[];
         };
@@ -877,7 +887,7 @@ export interface components {
          * @description Reasons why a succeeded edit may not show what its prompt says.
          * @enum {string}
          */
-        WarningCode: "unknown_words" | "prompt_truncated" | "outside_the_models_world";
+        WarningCode: "looks_like_instruction" | "unknown_words" | "prompt_truncated" | "outside_the_models_world";
         /**
          * WebhookBody
          * @description The body of a webhook.
@@ -1016,12 +1026,14 @@ export interface components {
             cross_attention_until?: number | null;
             /**
              * Num Inference Steps
-             * @default 20
+             * @description denoising steps; the model's default is usually 20, and 8 if distilled
+             * @default null
              */
             num_inference_steps?: number | null;
             /**
              * Guidance Scale
-             * @default 4
+             * @description the model's default is usually 4, and 1 if distilled
+             * @default null
              */
             guidance_scale?: number | null;
             /**
@@ -1093,7 +1105,7 @@ export interface components {
         };
         /**
          * ParamsInput
-         * @description Parameters as a caller gives them. The preset fills in those that are `None`.
+         * @description Parameters as a caller gives them. The preset or the model fills in those that are `None`.
          */
         ParamsInput: {
             /**
@@ -1127,12 +1139,14 @@ export interface components {
             cross_attention_until?: number | null;
             /**
              * Num Inference Steps
-             * @default 20
+             * @description denoising steps; the model's default is usually 20, and 8 if distilled
+             * @default null
              */
             num_inference_steps?: number | null;
             /**
              * Guidance Scale
-             * @default 4
+             * @description the model's default is usually 4, and 1 if distilled
+             * @default null
              */
             guidance_scale?: number | null;
             /**
@@ -1226,7 +1240,7 @@ export interface components {
             detail: string;
             /**
              * Code
-             * @description `content_rejected`, `expired`, `fetch_failed`, `forbidden`, `idempotency_in_progress`, `idempotency_mismatch`, `image_too_large`, `internal_error`, `invalid_image`, `invalid_request`, `method_not_allowed`, `model_error`, `no_worker`, `not_finished`, `not_found`, `out_of_memory`, `queue_full`, `rate_limited`, `timeout`, `token_spent`, `unauthenticated`, `unavailable`, `unsupported_media_type`, `url_not_allowed`, `validation_error`, `worker_lost`; more may follow
+             * @description `content_rejected`, `deleted`, `expired`, `fetch_failed`, `forbidden`, `idempotency_in_progress`, `idempotency_mismatch`, `image_too_large`, `internal_error`, `invalid_image`, `invalid_request`, `method_not_allowed`, `model_error`, `no_worker`, `not_finished`, `not_found`, `out_of_memory`, `queue_full`, `quota_exceeded`, `rate_limited`, `timeout`, `token_spent`, `unauthenticated`, `unavailable`, `unsupported_media_type`, `url_not_allowed`, `validation_error`, `worker_lost`; more may follow
              */
             code: string;
             /** Instance */
@@ -1619,12 +1633,12 @@ export interface operations {
                     cross_attention_until?: number;
                     /**
                      * Num Inference Steps
-                     * @default 20
+                     * @description denoising steps; the model's default is usually 20, and 8 if distilled
                      */
                     num_inference_steps?: number;
                     /**
                      * Guidance Scale
-                     * @default 4
+                     * @description the model's default is usually 4, and 1 if distilled
                      */
                     guidance_scale?: number;
                     /**
@@ -1965,7 +1979,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `token_spent` */
+            /** @description `token_spent`, `quota_exceeded` */
             403: {
                 headers: {
                     /**
@@ -1992,6 +2006,25 @@ export interface operations {
                      * @example 1
                      */
                     "Retry-After"?: number;
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `deleted`, `expired` */
+            410: {
+                headers: {
                     /**
                      * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
                      * @example "requests";q=600;w=60
