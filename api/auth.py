@@ -10,18 +10,20 @@ from typing import Annotated
 
 from fastapi import Depends, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.concurrency import run_in_threadpool
 
 from api.problems.errors import RateLimited, Unauthenticated
 from api.server.headers import RATE_LIMIT, RATE_LIMIT_POLICY, add_headers
 from api.server.origins import check_origin
 from api.server.query import check_query
+from api.server.shares import ANONYMOUS, share_of
 from api.services import Services, ServicesDep
-from core.access.api_keys import ApiKey, Keyring
+from core.access.api_keys import ApiKey, Keyring, hash_of
 from core.access.rate_limiter import WINDOW_SECONDS, Allowance
 from core.errors import StoreFull, StoreUnavailable
 from core.settings import Settings
 
-ANONYMOUS = "local"  # the one caller of a service without keys
+UNKNOWN_TURNS = 64  # of an address, for keys that were not valid lately
 
 _bearer = HTTPBearer(
     scheme_name="key",
@@ -41,7 +43,38 @@ class Caller:
     max_in_flight: int = 0  # edits; 0 for no limit
 
 
-def authenticate(request: Request, services: ServicesDep, bearer: Bearer) -> Caller:
+async def authenticate(request: Request, services: ServicesDep, bearer: Bearer) -> Caller:
+    """Check a request's key and count the request, in turn with those of other callers.
+
+    Raises:
+        as `_authenticate`; RateLimited, Overloaded: too many requests wait for this.
+    """
+    async with services.shares.admission.slot(_sender(request, services, bearer)):
+        caller = await run_in_threadpool(_authenticate, request, services, bearer)
+    if bearer is not None and caller.name != ANONYMOUS:
+        services.known_senders.note(hash_of(bearer.credentials))
+    return caller
+
+
+def _sender(
+    request: Request, services: Services, bearer: HTTPAuthorizationCredentials | None
+) -> str:
+    """Return whose turn a request takes before its key is checked.
+
+    A key that was valid lately has its own. Others share the few turns of their address: made-up
+    keys must not each have one.
+    """
+    address = share_of(request, ANONYMOUS)
+    if bearer is None:
+        return address
+    sender = hash_of(bearer.credentials)
+    known = sender in services.known_senders
+    return sender if known else f"{address} {int(sender, 16) % UNKNOWN_TURNS}"
+
+
+def _authenticate(
+    request: Request, services: Services, bearer: HTTPAuthorizationCredentials | None
+) -> Caller:
     """Check a request's key and count the request.
 
     Raises:
@@ -74,7 +107,7 @@ async def caller_name(caller: CallerDep) -> str:
 CallerNameDep = Annotated[str, Depends(caller_name)]
 
 
-def follower_name(
+async def follower_name(
     request: Request,
     edit_id: str,
     services: ServicesDep,
@@ -89,14 +122,28 @@ def follower_name(
         Unauthenticated: the ticket is not valid.
         as `authenticate`, if there is a key, or no ticket.
     """
-    if not ticket or bearer is not None or not services.keys.configured():
-        return authenticate(request, services, bearer).name
+    if ticket and bearer is None:
+        async with services.shares.admission.slot(share_of(request, ANONYMOUS)):
+            is_accepted = await run_in_threadpool(_accept_ticket, services, ticket, edit_id)
+        if is_accepted:
+            check_query(request)
+            return None
+    return (await authenticate(request, services, bearer)).name
+
+
+def _accept_ticket(services: Services, ticket: str, edit_id: str) -> bool:
+    """Return whether the ticket takes the place of a key: not in a service without keys.
+
+    Raises:
+        Unauthenticated: it is not valid.
+    """
+    if not services.keys.configured():
+        return False
     if not services.signer.accepts(ticket, edit_id):
         raise Unauthenticated(
             "The ticket is not valid or has expired. Get the edit for a fresh one, or send a key."
         )
-    check_query(request)
-    return None
+    return True
 
 
 FollowerNameDep = Annotated[str | None, Depends(follower_name)]

@@ -1,6 +1,7 @@
 """An edit as its caller sees it now: its place in the queue, the time left, its entity tag."""
 
 import re
+from collections.abc import Sequence
 
 from fastapi import Request
 
@@ -9,14 +10,31 @@ from api.services import Services
 from core.images.signed_urls import LINK_SECONDS
 from core.schema import Edit, Record
 from core.serializer import edit_resource
-from core.store.estimates import eta_seconds
+from core.store.estimates import QueueSnapshot, eta_seconds
 
 _TAG = re.compile(r'(?:W/)?("[^"]*")')
 
 
 def render_edit(services: Services, request: Request, record: Record) -> Edit:
     """Return the resource of a record. Blocks to ask Redis unless the edit has ended."""
-    queue_snapshot = None if record.status.final else services.store.queue_snapshot(record)
+    (edit,) = render_edits(services, request, [record])
+    return edit
+
+
+def render_edits(services: Services, request: Request, records: Sequence[Record]) -> list[Edit]:
+    """Return the resources of records. Blocks to ask Redis, once for all that have not ended."""
+    going_on = [record for record in records if not record.status.final]
+    snapshots = services.store.queue_snapshots(going_on) if going_on else {}
+    return [
+        render_with(services, request, record, snapshots.get(record.submission.id))
+        for record in records
+    ]
+
+
+def render_with(
+    services: Services, request: Request, record: Record, queue_snapshot: QueueSnapshot | None
+) -> Edit:
+    """Return the resource of a record with what is known of the queue; None if nothing is."""
     return edit_resource(
         record,
         signer=services.signer,

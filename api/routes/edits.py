@@ -10,9 +10,11 @@ from starlette.concurrency import run_in_threadpool
 from api.auth import CallerNameDep
 from api.openapi.describe import ONE_EDIT, example, problems
 from api.openapi.examples import EDIT, QUEUED
-from api.responses.edit import etag_matches, etag_of, load_edit, render_edit
+from api.responses.edit import etag_matches, etag_of, load_edit, render_edit, render_edits
 from api.responses.pagination import EditFilter, Page, fetch_page
+from api.responses.waiting import wait_for_end
 from api.server.limits import MAX_WAIT
+from api.server.shares import share_of
 from api.services import ServicesDep
 from core.errors import StoreUnavailable
 from core.schema import Edit, EditStatus
@@ -45,24 +47,31 @@ _ETAG_HEADERS = {
     },
     openapi_extra={"parameters": [_METADATA]},
 )
-def list_edits(
+async def list_edits(
     request: Request,
     services: ServicesDep,
     caller: CallerNameDep,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     cursor: str | None = None,
     status: EditStatus | None = None,
-) -> Page:
+) -> Response:
     """List your edits, newest first."""
     edit_filter = EditFilter.of(request, status)
-    before = services.cursors.read(caller, cursor) if cursor is not None else None
-    records, last = fetch_page(
-        services.store, caller, edit_filter=edit_filter, limit=limit, before=before
-    )
-    return Page(
-        data=[render_edit(services, request, record) for record in records],
-        next_cursor=services.cursors.make(caller, last) if last else None,
-    )
+
+    def page_text() -> str:
+        before = services.cursors.read(caller, cursor) if cursor is not None else None
+        records, last = fetch_page(
+            services.store, caller, edit_filter=edit_filter, limit=limit, before=before
+        )
+        page = Page(
+            data=render_edits(services, request, records),
+            next_cursor=services.cursors.make(caller, last) if last else None,
+        )
+        return page.model_dump_json()  # here, because a page may have megabytes
+
+    async with services.shares.lists.slot(share_of(request, caller)):
+        text = await run_in_threadpool(page_text)
+    return Response(text, media_type="application/json")
 
 
 @router.get(
@@ -86,7 +95,7 @@ async def get_edit(
     """Get an edit. With `wait`, the answer comes when it ends, or after that many seconds."""
     record = await run_in_threadpool(services.store.get, edit_id, caller=caller)
     if wait and not record.status.final:
-        await services.follower.wait_until_final(edit_id, wait)
+        await wait_for_end(services, request, edit_id, caller=caller, seconds=wait)
         record = await run_in_threadpool(services.store.get, edit_id, caller=caller)
     edit = await run_in_threadpool(render_edit, services, request, record)
     etag = etag_of(record, edit.queue_position, now=time.time())

@@ -5,22 +5,23 @@ import binascii
 import re
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from urllib.parse import unquote_to_bytes
 
-from anyio import fail_after, to_thread
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
-from api.auth import ANONYMOUS, Caller
+from api.auth import Caller
 from api.problems.errors import FieldProblem, blame_field
+from api.server.disconnects import unless_disconnected
 from api.server.origins import base_url
+from api.server.shares import ANONYMOUS, share_of
 from api.services import Services
 from api.submission.parsing import CreateEditRequest, ImageInput, ParsedSubmission
 from core.broker.app import signal_waiting
 from core.errors import (
     AddressNotAllowed,
     CoreError,
-    DecoderUnavailable,
     EditUnavailable,
     FetchError,
     InputImageError,
@@ -53,7 +54,7 @@ async def accept_edit(
     *,
     caller: Caller,
     lock: IdempotencyLock | None,
-) -> str:
+) -> Submission:
     """Accept the edit that a POST requests.
 
     Args:
@@ -64,10 +65,11 @@ async def accept_edit(
         lock: on the idempotency key that the edit is accepted under, if there is one.
 
     Returns:
-        The edit's id.
+        What was accepted, under the edit's new id.
 
     Raises:
         ApiError, CoreError: why the edit cannot be accepted.
+        ClientDisconnect: the client has gone before it was.
     """
     fields = parsed.fields
     if fields.webhook_url is not None:
@@ -76,7 +78,10 @@ async def accept_edit(
     model = await run_in_threadpool(_model, services, fields)
     with blame_field(parsed.pointer("preset"), UnknownPreset):
         params = Params.resolve(fields.params, model.presets)
-    data, image = await _image(parsed, services, caller.name)
+    share = share_of(request, caller.name)
+    data, image = await unless_disconnected(
+        request, _image(parsed, services, caller.name, share=share)
+    )
     submission = Submission(
         id=new_edit_id(),
         created_at=datetime.now(UTC),
@@ -100,7 +105,7 @@ async def accept_edit(
             bytes=len(data),
             **image.model_dump(),
         )
-    return submission.id
+    return submission
 
 
 def _model(services: Services, fields: CreateEditRequest) -> Model:
@@ -126,7 +131,7 @@ def _model(services: Services, fields: CreateEditRequest) -> Model:
 
 
 async def _image(
-    parsed: ParsedSubmission, services: Services, caller: str
+    parsed: ParsedSubmission, services: Services, caller: str, *, share: str
 ) -> tuple[bytes, InputImage]:
     if parsed.fields.source is not None:
         with blame_field("/source", SourceNotFound):
@@ -137,20 +142,8 @@ async def _image(
             image = parsed.fields.image
             with blame_field(parsed.image_pointer, FetchError):
                 data = await _referenced_image(image, services, caller)
-        return data, await _inspect(data, services)
-
-
-async def _inspect(data: bytes, services: Services) -> InputImage:
-    """Inspect an image. The timeout is for a free decoder; decoding has its own limits."""
-    try:
-        with fail_after(services.decoder_wait):
-            return await to_thread.run_sync(
-                services.sandbox.inspect, data, limiter=services.decoders
-            )
-    except TimeoutError as error:
-        raise DecoderUnavailable(
-            "Too many images are waiting to be inspected. Try again."
-        ) from error
+        inspect = partial(services.sandbox.inspect, data)
+        return data, await services.shares.decoding.run(share, inspect)
 
 
 def _source(services: Services, edit_id: str, caller: str) -> tuple[bytes, InputImage]:
@@ -204,6 +197,7 @@ def _submit(
     lock: IdempotencyLock | None,
 ) -> None:
     """Store the image first, so that a quick worker finds it; then queue the edit and signal."""
+    _ = services.signer  # asked for now: the answer needs it, whatever happens to Redis then
     services.store.reserve_upload(submission.id)
     services.images.put(submission.id, INPUT, data)
     try:

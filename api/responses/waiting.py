@@ -1,0 +1,24 @@
+"""Waiting for an edit to end, in a share of what all callers may wait at once."""
+
+from fastapi import Request
+from starlette.requests import ClientDisconnect
+
+from api.server.disconnects import unless_disconnected
+from api.server.shares import share_of
+from api.services import Services
+
+
+async def wait_for_end(
+    services: Services, request: Request, edit_id: str, *, caller: str, seconds: float
+) -> None:
+    """Wait until an edit has ended, the time is over, or the client has gone.
+
+    Raises:
+        RateLimited, Overloaded: too many wait already.
+        StoreUnavailable: Redis does not answer.
+    """
+    async with services.shares.streams.slot(share_of(request, caller)):
+        try:
+            await unless_disconnected(request, services.follower.wait_until_final(edit_id, seconds))
+        except ClientDisconnect:
+            return
