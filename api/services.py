@@ -33,6 +33,10 @@ from core.webhooks.queue import Deliveries
 from core.webhooks.secrets import HookSecrets
 
 
+# Connections to Redis for what followers ask beside following.
+SPARE_WAITERS = 64
+
+
 @dataclass(frozen=True)
 class Services:
     """The services of one process; they are safe to share between threads."""
@@ -105,7 +109,7 @@ def make_services(settings: Settings, tracer: Tracer | None = None) -> Services:
             key=settings.c2pa_key,
             algorithm=settings.c2pa_algorithm,
         ),
-        follower=Follower(settings.broker_url, max_waiters=settings.streams),
+        follower=Follower(settings.broker_url, max_waiters=settings.streams + SPARE_WAITERS),
         celery=make_celery(settings.broker_url),
         keys=Keyring(client),
         rate_limiter=RateLimiter(client),
