@@ -21,13 +21,13 @@ class Reservation:
         """Reserve more bytes.
 
         Raises:
-            RateLimited: the caller's requests would hold more than is left for all others.
+            RateLimited: several requests of the caller would hold more than is left for others.
             Overloaded: all requests together hold too many.
         """
         held = self._limiter.held[self._caller]
         if size > self._limiter.left:
             raise Overloaded("Many large requests are being read; try again in a moment.")
-        if held and held + size > self._limiter.left:
+        if held > self._size and held + size > self._limiter.left:
             raise RateLimited(
                 "Your requests that are being read take as much memory as your share allows. Wait "
                 "until one has ended, then send this request again.",
@@ -45,7 +45,7 @@ class Reservation:
 class MemoryLimiter:
     """The memory for bodies of one process, shared by callers; used in its event loop only.
 
-    As in `FairShare`, a caller holds at most as much as stays free.
+    As in `FairShare`, a caller's requests hold at most as much as stays free, if there are several.
     """
 
     def __init__(self, limit: int = MAX_RESERVED):

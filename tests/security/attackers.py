@@ -1,14 +1,13 @@
 """Callers who take as much as they can, in every way at once; run as a process of its own.
 
 `python -m tests.security.attackers PLAN` reads a plan (JSON, a list of `Attacker`) and attacks
-until it gets SIGTERM. Then it prints how its requests were answered: way → status → count, where
-status 0 is a connection that was closed without an answer, by either side.
+until its standard input is closed. Then it prints how its requests were answered: way → status →
+count, where status 0 is a connection that was closed without an answer, by either side.
 """
 
 import asyncio
 import json
 import os
-import signal
 import sys
 from collections import Counter
 from contextlib import suppress
@@ -111,7 +110,7 @@ class Attacker:
 
 async def _attack(attackers: list[Attacker]) -> None:
     task = asyncio.gather(*(one.attack() for one in attackers))
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    asyncio.get_running_loop().add_reader(sys.stdin, task.cancel)
     with suppress(asyncio.CancelledError):
         await task
 

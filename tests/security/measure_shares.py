@@ -221,6 +221,7 @@ def _attacking(folder: Path, attackers: list[Attacker]) -> Iterator[dict[str, di
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.security.attackers", str(plan)],
         cwd=ROOT,
+        stdin=subprocess.PIPE,  # they end when it is closed, also if this process is killed
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,  # a scheduling group of its own, as on another machine
@@ -229,8 +230,7 @@ def _attacking(folder: Path, attackers: list[Attacker]) -> Iterator[dict[str, di
     try:
         yield answers
     finally:
-        process.terminate()
-        output, _ = process.communicate()
+        output, _ = process.communicate()  # closes their standard input
         answers.update(json.loads(output))
 
 

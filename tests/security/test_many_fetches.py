@@ -112,19 +112,17 @@ def test_there_is_a_bound_for_all_callers_together(
     slow: str,
 ) -> None:
     answers: list[httpx.Response] = []
+    callers = [make_key(str(number))[0] for number in range(MAX_FETCHES // MAX_FETCHES_PER_KEY + 2)]
+
+    def attack(headers: dict[str, str]) -> None:
+        answers.extend(flood(address, slow, MAX_FETCHES_PER_KEY, headers))
+
     with serving(settings, app=app) as address:
-        attacks = [
-            threading.Thread(
-                target=lambda headers=make_key(str(number))[0]: answers.extend(
-                    flood(address, slow, MAX_FETCHES_PER_KEY, headers)
-                )
-            )
-            for number in range(MAX_FETCHES // MAX_FETCHES_PER_KEY + 2)
-        ]
-        for attack in attacks:
-            attack.start()
-        for attack in attacks:
-            attack.join()
+        attacks = [threading.Thread(target=attack, args=(headers,)) for headers in callers]
+        for thread in attacks:
+            thread.start()
+        for thread in attacks:
+            thread.join()
     codes = [answer.json()["code"] for answer in answers]
     assert codes.count("fetch_failed") >= MAX_FETCHES
     assert 0 < codes.count("unavailable") == len(codes) - codes.count("fetch_failed")
