@@ -16,7 +16,7 @@ from api.problems.errors import RateLimited, Unauthenticated
 from api.server.headers import RATE_LIMIT, RATE_LIMIT_POLICY, add_headers
 from api.server.origins import check_origin
 from api.server.query import check_query
-from api.server.shares import ANONYMOUS, share_of
+from api.server.shares import ANONYMOUS, enter_admission, share_of
 from api.services import Services, ServicesDep
 from core.access.api_keys import ApiKey, Keyring, hash_of
 from core.access.rate_limiter import WINDOW_SECONDS, Allowance
@@ -49,8 +49,9 @@ async def authenticate(request: Request, services: ServicesDep, bearer: Bearer) 
     Raises:
         as `_authenticate`; RateLimited, Overloaded: too many requests wait for this.
     """
-    async with services.shares.admission.slot(_sender(request, services, bearer)):
-        caller = await run_in_threadpool(_authenticate, request, services, bearer)
+    sender = _sender(request, services, bearer)
+    await enter_admission(request.scope, services.shares.admission, sender)
+    caller = await run_in_threadpool(_authenticate, request, services, bearer)
     if bearer is not None and caller.name != ANONYMOUS:
         services.known_senders.note(hash_of(bearer.credentials))
     return caller
@@ -123,7 +124,8 @@ async def follower_name(
         as `authenticate`, if there is a key, or no ticket.
     """
     if ticket and bearer is None:
-        async with services.shares.admission.slot(share_of(request, ANONYMOUS)):
+        sender = share_of(request, ANONYMOUS)
+        async with services.shares.admission.slot(sender):
             is_accepted = await run_in_threadpool(_accept_ticket, services, ticket, edit_id)
         if is_accepted:
             check_query(request)

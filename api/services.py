@@ -32,7 +32,6 @@ from core.telemetry.tracing import make_tracer
 from core.webhooks.queue import Deliveries
 from core.webhooks.secrets import HookSecrets
 
-
 # Connections to Redis for what followers ask beside following.
 SPARE_WAITERS = 64
 

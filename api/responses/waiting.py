@@ -4,7 +4,7 @@ from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from api.server.disconnects import unless_disconnected
-from api.server.shares import share_of
+from api.server.shares import leave_admission, share_of
 from api.services import Services
 
 
@@ -17,6 +17,7 @@ async def wait_for_end(
         RateLimited, Overloaded: too many wait already.
         StoreUnavailable: Redis does not answer.
     """
+    leave_admission(request.scope)
     async with services.shares.streams.slot(share_of(request, caller)):
         try:
             await unless_disconnected(request, services.follower.wait_until_final(edit_id, seconds))

@@ -15,7 +15,7 @@ from api.responses.edit import load_edit, render_with
 from api.responses.waiting import wait_for_end
 from api.server.headers import IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED
 from api.server.limits import MAX_WAIT
-from api.server.shares import share_of
+from api.server.shares import leave_admission, share_of
 from api.services import Services, ServicesDep
 from api.submission.accept import accept_edit
 from api.submission.idempotency import KEY_PATTERN, IdempotencyKeyDep, StoredAnswer, idempotent
@@ -122,6 +122,7 @@ async def create_edit(
 ) -> Response:
     """Create an edit: send an image and the sentence that should describe it afterwards."""
     share = share_of(request, caller.name)
+    leave_admission(request.scope)
     async with AsyncExitStack() as intake:
         await intake.enter_async_context(services.shares.intake.slot(share))
         reservation = intake.enter_context(services.memory_limiter.reservation(share))

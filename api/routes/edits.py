@@ -14,7 +14,7 @@ from api.responses.edit import etag_matches, etag_of, load_edit, render_edit, re
 from api.responses.pagination import EditFilter, Page, fetch_page
 from api.responses.waiting import wait_for_end
 from api.server.limits import MAX_WAIT
-from api.server.shares import share_of
+from api.server.shares import leave_admission, share_of
 from api.services import ServicesDep
 from core.errors import StoreUnavailable
 from core.schema import Edit, EditStatus
@@ -69,6 +69,7 @@ async def list_edits(
         )
         return page.model_dump_json()  # here, because a page may have megabytes
 
+    leave_admission(request.scope)
     async with services.shares.lists.slot(share_of(request, caller)):
         text = await run_in_threadpool(page_text)
     return Response(text, media_type="application/json")

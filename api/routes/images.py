@@ -12,7 +12,7 @@ from api.problems.errors import AddressUnknown, NotFinished
 from api.responses.negotiation import preferred_format, sent_type
 from api.responses.stored_images import load_image
 from api.server.disconnects import unless_disconnected
-from api.server.shares import LARGE_PIXELS, share_of
+from api.server.shares import LARGE_PIXELS, leave_admission, share_of
 from api.services import Services, ServicesDep
 from core.images.sandbox import SandboxControl
 from core.schema import EditStatus, OutputFormat, Record, StoredImage
@@ -59,6 +59,7 @@ async def get_image(
         work = load_image(services, edit_id, image.name, share=share)
     else:
         work = _convert(services, record, image, form, share=share)
+    leave_admission(request.scope)
     data = await unless_disconnected(request, work)
     if data is None:
         raise AddressUnknown("This image no longer exists.")

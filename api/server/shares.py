@@ -8,13 +8,18 @@ import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Self
 
 from fastapi import Request
+from starlette.types import Scope
 
 from api.server.fair_share import FairShare, PoolLimits
 from api.server.image_work import ImageWork
 from core.settings import Settings
+
+# The key in a request's scope of a list: how to give back the slot of admission that it holds.
+ADMISSION = "baret.admission"
 
 ANONYMOUS = "local"  # the one caller of a service without keys
 
@@ -27,7 +32,7 @@ LARGE_PIXELS = 4_000_000  # of an output; encoding a larger one takes more than 
 class Shares:
     """The pools of one process; used in its event loop only."""
 
-    admission: FairShare  # checking a request's key
+    admission: FairShare  # requests that compute, from the check of their key to their answer
     intake: FairShare  # POSTs, from their body's first byte to their edit's acceptance
     decoding: ImageWork
     encoding: ImageWork
@@ -89,6 +94,22 @@ def share_of(request: Request, caller: str) -> str:
     if caller != ANONYMOUS:
         return caller
     return f"address {request.client.host if request.client else ''}"
+
+
+async def enter_admission(scope: Scope, admission: FairShare, sender: str) -> None:
+    """Take a slot of admission for a request; it holds it until it leaves.
+
+    Raises:
+        RateLimited, Overloaded: too many requests wait for one.
+    """
+    await admission.acquire(sender)
+    scope[ADMISSION].append(partial(admission.release, sender))
+
+
+def leave_admission(scope: Scope) -> None:
+    """Give back a request's slot of admission, before it waits for anything but Redis."""
+    while scope[ADMISSION]:
+        scope[ADMISSION].pop()()
 
 
 class RecentSenders:
