@@ -109,7 +109,7 @@ def measure(folder: Path, sizes: Sizes, **settings: str) -> Outcome:
     with running_service(folder, **settings) as service:
         service.store.announce("worker-1", MODEL)
         attackers = [_attacker(service, number, sizes) for number in range(sizes.attackers)]
-        key, edit_id = _caller(service, "tenth", (512, 512))
+        key, edit_id = _caller(service, "tenth", (512, 512), metrics=True)
         headers = {"Authorization": f"Bearer {key}"}
         with httpx.Client(
             base_url=service.http.base_url, headers=headers, timeout=120, trust_env=False
@@ -163,9 +163,11 @@ def _sample(service: Service, requests: Requests, seconds: float) -> Samples:
     return samples
 
 
-def _caller(service: Service, name: str, size: tuple[int, int]) -> tuple[str, dict[str, str], str]:
-    """Make a key and an edit with an output; return the key, its header and the edit's id."""
-    text, key = Keyring(service.redis).create(NewApiKey(name, **FREE))
+def _caller(
+    service: Service, name: str, size: tuple[int, int], *, metrics: bool = False
+) -> tuple[str, str]:
+    """Make a key and an edit with an output; return the key and the edit's id."""
+    text, key = Keyring(service.redis).create(NewApiKey(name, metrics=metrics, **FREE))
     edit = make_submission(caller=key.caller, model=MODEL.id)
     service.files.put(edit.id, "output.png", _output(size))
     service.store.submit(edit, limit=10**6)
