@@ -97,8 +97,8 @@ def sent(photo: bytes, **fields: Any) -> dict[str, Any]:
 def bytes_on_disk(settings: Settings) -> int:
     folder = settings.data_dir / "pictures"
     size = 0
-    for root, _, names in os.walk(folder):  # passes over folders that are deleted meanwhile
-        for name in names:
+    for root, _, files in os.walk(folder):  # passes over folders that are deleted meanwhile
+        for name in files:
             with suppress(FileNotFoundError):
                 size += (Path(root) / name).stat().st_size
     return size
