@@ -10,9 +10,9 @@ import uvicorn
 from api.app import create_app
 from api.auth import check_exposure
 from api.server.limits import (
-    OPEN_FILES,
     ConnectionLimits,
     max_connections,
+    open_files,
     raise_open_files_limit,
 )
 from api.server.protocol import server_config
@@ -38,7 +38,7 @@ def main() -> int:
     except RuntimeError as error:
         get_logger("baret.api").error(str(error))
         return 1
-    raise_open_files_limit(OPEN_FILES)
+    raise_open_files_limit(open_files(settings.streams))
     config = server_config(
         app,
         host=settings.host,

@@ -68,7 +68,7 @@ def create_app(settings: Settings, *, tracer: Tracer | None = None) -> FastAPI:
     )
     app.state.services = services
     app.state.root = settings.public_path
-    app.state.metrics = MetricsRegistry(services.stats)
+    app.state.metrics = MetricsRegistry(services.stats, services.shares.pools())
     app.add_middleware(RequestMiddleware)
     app.add_middleware(KeyedCors, keys=services.keys, origins=settings.cors_origins)
     app.add_middleware(BelowRoot, root=settings.public_path)

@@ -10,20 +10,23 @@ from typing import Annotated
 
 from fastapi import Depends, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.concurrency import run_in_threadpool
 
 from api.problems.errors import Forbidden, RateLimited, Unauthenticated
 from api.server.headers import RATE_LIMIT, RATE_LIMIT_POLICY, add_headers
 from api.server.origins import check_origin, is_loopback
 from api.server.query import check_query, is_spelled
+from api.server.shares import ANONYMOUS, enter_admission, share_of
 from api.services import Services, ServicesDep
 from core.access.api_keys import ApiKey, Keyring
+from core.access.credentials import hash_of
 from core.access.rate_limiter import WINDOW_SECONDS, Allowance
 from core.access.user_tokens import TOKEN_PREFIX, UserToken
 from core.errors import StoreFull, StoreUnavailable
 from core.schema import owner_of
 from core.settings import Settings
 
-ANONYMOUS = "local"  # the one caller of a service without keys
+UNKNOWN_TURNS = 64  # of an address, for keys that were not valid lately
 
 _bearer = HTTPBearer(
     scheme_name="key",
@@ -57,7 +60,39 @@ class Caller:
         return owner_of(self.name, self.user)
 
 
-def authenticate(request: Request, services: ServicesDep, bearer: Bearer) -> Caller:
+async def authenticate(request: Request, services: ServicesDep, bearer: Bearer) -> Caller:
+    """Check a request's key or user token, in turn with the requests of other callers.
+
+    Raises:
+        as `_authenticate`; RateLimited, Overloaded: too many requests wait for this.
+    """
+    sender = _sender(request, services, bearer)
+    await enter_admission(request.scope, services.shares.admission, sender)
+    caller = await run_in_threadpool(_authenticate, request, services, bearer)
+    if bearer is not None and caller.name != ANONYMOUS:
+        services.known_senders.note(hash_of(bearer.credentials))
+    return caller
+
+
+def _sender(
+    request: Request, services: Services, bearer: HTTPAuthorizationCredentials | None
+) -> str:
+    """Return whose turn a request takes before its key is checked.
+
+    A key that was valid lately has its own. Others share the few turns of their address: made-up
+    keys must not each have one.
+    """
+    address = share_of(request, ANONYMOUS)
+    if bearer is None:
+        return address
+    sender = hash_of(bearer.credentials)
+    known = sender in services.known_senders
+    return sender if known else f"{address} {int(sender, 16) % UNKNOWN_TURNS}"
+
+
+def _authenticate(
+    request: Request, services: Services, bearer: HTTPAuthorizationCredentials | None
+) -> Caller:
     """Check a request's key or user token, and count the request as one of the key's.
 
     Raises:
@@ -134,7 +169,7 @@ class EventReader:
     ticket: str = ""
 
 
-def event_reader(
+async def event_reader(
     request: Request,
     edit_id: str,
     services: ServicesDep,
@@ -150,9 +185,26 @@ def event_reader(
         KeyRevoked: the ticket was issued to a key that has been revoked.
         as `authenticate`, if there is a key, or no ticket.
     """
-    if not ticket or bearer is not None or not services.keys.configured():
-        caller = authenticate(request, services, bearer)
-        return EventReader(caller.owner, caller.key_id)
+    if ticket and bearer is None:
+        sender = share_of(request, ANONYMOUS)
+        async with services.shares.admission.slot(sender):
+            key_id = await run_in_threadpool(_key_of_ticket, request, services, ticket, edit_id)
+        if key_id is not None:
+            check_query(request)
+            return EventReader(None, key_id, ticket)
+    caller = await authenticate(request, services, bearer)
+    return EventReader(caller.owner, caller.key_id)
+
+
+def _key_of_ticket(request: Request, services: Services, ticket: str, edit_id: str) -> str | None:
+    """Return the key that a ticket was issued to; None in a service without keys.
+
+    Raises:
+        Unauthenticated: the ticket is not valid.
+        KeyRevoked: the key has been revoked.
+    """
+    if not services.keys.configured():
+        return None
     key_id = services.signer.key_of(ticket, edit_id)
     if key_id is None or not is_spelled(request, f"/v1/edits/{edit_id}/events?ticket={ticket}"):
         raise Unauthenticated(
@@ -160,7 +212,7 @@ def event_reader(
         )
     services.keys.check(key_id)
     request.state.key_id = key_id
-    return EventReader(None, key_id, ticket)
+    return key_id
 
 
 EventReaderDep = Annotated[EventReader, Depends(event_reader)]

@@ -1,18 +1,18 @@
 """The services that routes use, constructed once when the application starts."""
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated
 
-from anyio import CapacityLimiter, to_thread
+from anyio import to_thread
 from celery import Celery
 from fastapi import Depends, Request
 
 from api.cursors import Cursors
 from api.server.limits import BodyTimeouts
 from api.server.memory_limiter import MemoryLimiter
+from api.server.shares import RecentSenders, Shares
 from core.access.api_keys import Keyring
 from core.access.rate_limiter import RateLimiter
 from core.access.user_tokens import UserTokens
@@ -34,9 +34,8 @@ from core.telemetry.tracing import make_tracer
 from core.webhooks.queue import Deliveries
 from core.webhooks.secrets import HookSecrets
 
-# Images decoded at once, each within the limits of `DecoderSandbox`. More than there are cores
-# would slow down the event loop; at least two, so that one slow image blocks no others.
-DECODERS = max(2, min(4, os.cpu_count() or 1))
+# Connections to Redis for what followers ask beside following.
+SPARE_WAITERS = 64
 
 
 @dataclass(frozen=True)
@@ -59,11 +58,11 @@ class Services:
     idempotency: Idempotency
     stats: StatsReader
     sandbox: DecoderSandbox
-    decoders: CapacityLimiter
+    shares: Shares
+    known_senders: RecentSenders
     body_timeouts: BodyTimeouts
     memory_limiter: MemoryLimiter
     tracer: Tracer
-    decoder_wait: float = 30.0  # seconds that an image waits for a free decoder
 
     @cached_property
     def signer(self) -> LinkSigner:
@@ -115,7 +114,7 @@ def make_services(settings: Settings, tracer: Tracer | None = None) -> Services:
             key=settings.c2pa_key,
             algorithm=settings.c2pa_algorithm,
         ),
-        follower=Follower(settings.broker_url),
+        follower=Follower(settings.broker_url, max_waiters=settings.streams + SPARE_WAITERS),
         celery=make_celery(settings.broker_url),
         keys=Keyring(client),
         user_tokens=UserTokens(client),
@@ -123,7 +122,8 @@ def make_services(settings: Settings, tracer: Tracer | None = None) -> Services:
         idempotency=Idempotency(client),
         stats=StatsReader(client),
         sandbox=DecoderSandbox(),
-        decoders=CapacityLimiter(DECODERS),
+        shares=Shares.make(settings),
+        known_senders=RecentSenders(),
         body_timeouts=BodyTimeouts(),
         memory_limiter=MemoryLimiter(),
         tracer=tracer or make_tracer(settings.otlp_endpoint, "api"),

@@ -181,6 +181,24 @@ class Settings(BaseSettings):
         description="maximum megabytes of Redis that a key's edits take, or all edits of a service "
         "without keys; 0: any number",
     )
+    decoders: int = Field(
+        0,
+        ge=0,
+        description="images that an API process decodes at once, and as many that it converts; 0: "
+        "as many as there are cores, at least 2 and at most 4",
+    )
+    streams: int = Field(
+        2000,
+        ge=2,
+        description="event streams and waiting requests that an API process holds at once; one "
+        "caller has at most half of them, and less while others need them",
+    )
+    share_wait: float = Field(
+        30.0,
+        gt=0,
+        description="seconds that a request waits for its turn, in order to decode an image, for "
+        "example, before it is refused",
+    )
     edit_timeout: float = Field(1800, description="seconds after which a running edit fails")
     retention: float = Field(
         KEEP_SECONDS,

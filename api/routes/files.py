@@ -4,12 +4,17 @@ import time
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Request, Response
+from starlette.concurrency import run_in_threadpool
 
 from api.openapi.describe import IMAGE_CONTENT, problems
 from api.problems.errors import AddressUnknown
 from api.responses.negotiation import content_type_of, sent_type
+from api.responses.stored_images import load_image
+from api.server.disconnects import unless_disconnected
 from api.server.query import is_spelled
-from api.services import ServicesDep
+from api.server.shares import ANONYMOUS, share_of
+from api.services import Services, ServicesDep
+from core.errors import StoreUnavailable
 
 router = APIRouter(prefix="/v1/files", tags=["files"])
 
@@ -22,7 +27,7 @@ router = APIRouter(prefix="/v1/files", tags=["files"])
         **problems("not_found", "validation_error", "unavailable"),
     },
 )
-def get_file(
+async def get_file(
     request: Request,
     edit_id: str,
     name: str,
@@ -34,11 +39,13 @@ def get_file(
     """Download an image."""
     # The same answer for a bad signature, an expired URL and a deleted image.
     unknown = AddressUnknown("This URL is not valid or has expired. Get the edit for a fresh one.")
-    until = services.signer.verify(edit_id, name, expires=expires, signature=signature)
+    signer = await run_in_threadpool(lambda: services.signer)
+    until = signer.verify(edit_id, name, expires=expires, signature=signature)
     target = f"/v1/files/{edit_id}/{name}?expires={expires}&signature={signature}"
     if until is None or not is_spelled(request, target):
         raise unknown
-    data = services.images.get(edit_id, name)
+    share = await _share(request, services, edit_id)
+    data = await unless_disconnected(request, load_image(services, edit_id, name, share=share))
     if data is None:
         raise unknown
     seconds = max(0, until - int(time.time()))
@@ -49,3 +56,12 @@ def get_file(
     }
     media_type = sent_type(accept, content_type_of(data))
     return Response(data, media_type=media_type, headers=headers)
+
+
+async def _share(request: Request, services: Services, edit_id: str) -> str:
+    """Return whose share an image takes: its owner's, or each client's if that is not known."""
+    try:
+        owner = await run_in_threadpool(services.store.owner, edit_id)
+    except StoreUnavailable:  # the image can be sent all the same
+        owner = None
+    return share_of(request, owner or ANONYMOUS)

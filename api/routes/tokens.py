@@ -77,14 +77,16 @@ async def key_id(caller: KeyHolderDep) -> str:
     return caller.key_id
 
 
-async def token_request(request: Request, services: ServicesDep) -> CreateTokenRequest:
+async def token_request(
+    request: Request, services: ServicesDep, caller: KeyHolderDep
+) -> CreateTokenRequest:
     """Read and validate the body.
 
     Raises:
         MediaTypeUnsupported, BodyTooLarge, InvalidRequest, Overloaded: it cannot be read.
         ValidationFailed: fields are wrong; it names each of them.
     """
-    with services.memory_limiter.reservation() as reservation:
+    with services.memory_limiter.reservation(caller.name) as reservation:
         _, request = bounded(
             request, services.body_timeouts, reservation, accepted={JSON: MAX_BODY_BYTES}
         )

@@ -3,11 +3,7 @@
 import resource
 from dataclasses import dataclass
 
-from core.store.events import MAX_WAITERS
-
-# A follower holds two files: its client's connection and its own to Redis. The rest serve all other
-# requests.
-OPEN_FILES = 2 * MAX_WAITERS + 1000
+OTHER_FILES = 1000  # that serve everything but followers
 
 MAX_WAIT = 60  # seconds that a request may wait for an edit to end
 
@@ -34,7 +30,17 @@ class ConnectionLimits:
     unread_seconds: float = 60.0
     unread_bytes: int = 64 * 1024  # of the answer that must be gone by then
     unread_in_all: int = 256 * 1024 * 1024  # above this, the longest-waiting client is cut off
+    # Between a client's closing of its side and the first look whether it has gone altogether.
+    gone_seconds: float = 2.0
     connections: int = 2500  # above this, the connection that waited longest for a head is closed
+
+
+def open_files(streams: int) -> int:
+    """Return how many files a process needs to hold so many event streams and waiting requests.
+
+    Each holds two: its client's connection and its own to Redis.
+    """
+    return 2 * streams + OTHER_FILES
 
 
 def max_connections() -> int:

@@ -4,12 +4,13 @@ Request times are this process's own. Everything about edits is counted in Redis
 process reports the same values: scrape one of them, or take the maximum.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from starlette.types import Scope
 
+from api.server.fair_share import USED_UP, FairShare
 from core.store.stats import ServiceStats, StatsReader
 
 # Clients can invent methods, and Prometheus would keep a label for each of them forever.
@@ -34,7 +35,7 @@ def method_of(scope: Scope) -> str:
 class MetricsRegistry:
     """One application's metrics."""
 
-    def __init__(self, stats: StatsReader):
+    def __init__(self, stats: StatsReader, pools: Iterable[FairShare]):
         self.registry = CollectorRegistry()
         self._requests = Histogram(
             "baret_http_request_seconds",
@@ -44,6 +45,7 @@ class MetricsRegistry:
             buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
         )
         self.registry.register(_EditCollector(stats))
+        self.registry.register(_PoolCollector(tuple(pools)))
 
     def count(self, scope: Scope, status: int, seconds: float) -> None:
         """Count an answered request."""
@@ -67,6 +69,53 @@ class _EditCollector:
             StoreUnavailable: Redis does not answer.
         """
         return _families(self._stats.read())
+
+
+# Attributes of a pool.
+GAUGES = {
+    "slots": "Slots that all callers share.",
+    "in_use": "Slots in use.",
+    "waiting": "Requests that wait for a slot.",
+    "callers_waiting": "Callers with requests that wait for a slot.",
+}
+
+
+def _by_pool(name: str, about: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, about, labels=["pool"])
+
+
+class _PoolCollector:
+    """Reads who is held back in this process, by pool. Callers are no labels: there may be many."""
+
+    def __init__(self, pools: Sequence[FairShare]):
+        self._pools = pools
+
+    def describe(self) -> Iterator[Metric]:
+        """Describe nothing in advance, as `_EditCollector`."""
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        """Read the current metrics of all pools."""
+        gauges = {name: _by_pool(f"baret_share_{name}", about) for name, about in GAUGES.items()}
+        for pool in self._pools:
+            for name, gauge in gauges.items():
+                gauge.add_metric([pool.name], getattr(pool, name))
+        yield from gauges.values()
+        waited = CounterMetricFamily(
+            "baret_share_wait_seconds", "Seconds that requests waited for slots.", labels=["pool"]
+        )
+        granted = CounterMetricFamily("baret_share_granted", "Slots taken.", labels=["pool"])
+        refused = CounterMetricFamily(
+            "baret_share_refused",
+            "Requests refused because the caller's share or the whole pool was used up.",
+            labels=["pool", "used_up"],
+        )
+        for pool in self._pools:
+            waited.add_metric([pool.name], pool.waited_seconds)
+            granted.add_metric([pool.name], pool.granted)
+            for used_up in USED_UP:
+                refused.add_metric([pool.name, used_up], pool.refused[used_up])
+        yield from (waited, granted, refused)
 
 
 def _families(stats: ServiceStats) -> Iterator[Metric]:

@@ -16,6 +16,7 @@ from api.problems.types import INTERNAL_ERROR, INVALID_REQUEST
 from api.server.headers import EXTRA_HEADERS, REQUEST_ID
 from api.server.metrics import method_of, route_of
 from api.server.normalize import route_path
+from api.server.shares import ADMISSION, leave_admission
 from core.telemetry.logs import get_logger
 from core.telemetry.redaction import redact
 from core.telemetry.tracer import OnResponse, Tracer
@@ -62,6 +63,7 @@ class RequestMiddleware:
         started = time.monotonic()
         status = 0
         extra = scope.setdefault(EXTRA_HEADERS, {})
+        scope[ADMISSION] = []
         body = _BodyWatch(Headers(scope=scope), receive)
         method = scope["method"]
         if method == "HEAD":
@@ -71,6 +73,7 @@ class RequestMiddleware:
         async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
+                leave_admission(scope)  # before the client decides how long this takes
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers[REQUEST_ID] = request_id
@@ -94,6 +97,7 @@ class RequestMiddleware:
             problem = problem_response(Request(scope), INTERNAL_ERROR, INTERNAL_ERROR.help)
             await problem(scope, receive, send_with_id)
         finally:
+            leave_admission(scope)
             seconds = time.monotonic() - started
             scope["method"] = method
             scope["app"].state.metrics.count(scope, status, seconds)

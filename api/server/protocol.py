@@ -6,6 +6,7 @@ Each such connection would stay, with its memory and its open file, as long as i
 
 import asyncio
 import math
+import socket
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -20,6 +21,8 @@ from api.problems.types import INVALID_REQUEST
 from api.server.limits import ConnectionLimits
 from api.server.normalize import NormalizedRequests
 from core.problems import make_problem
+
+REFUSAL_SECONDS = 0.2  # in which a system refuses what is written to a client that has gone
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ class GuardedProtocol(H11Protocol):
         self._has_client_finished = False  # it sends nothing more, but may still read
         self._head_timer: asyncio.TimerHandle | None = None
         self._unread_timer: asyncio.TimerHandle | None = None
+        self._gone_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start to wait for a request."""
@@ -56,7 +60,7 @@ class GuardedProtocol(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""
-        for timer in (self._head_timer, self._unread_timer):
+        for timer in (self._head_timer, self._unread_timer, self._gone_timer):
             if timer is not None:
                 timer.cancel()
         self._shared.idle.pop(self, None)
@@ -85,7 +89,10 @@ class GuardedProtocol(H11Protocol):
         A client that has gone altogether looks the same until something is written to it.
         """
         self._has_client_finished = True
-        return not self._is_idle and not self.cycle.more_body
+        if self._is_idle or self.cycle.more_body:
+            return False
+        self._gone_timer = self.loop.call_later(self._limits.gone_seconds, self._ask_whether_gone)
+        return True
 
     def on_response_complete(self) -> None:
         """Wait for the next request, and for the rest of an unwanted body."""
@@ -98,6 +105,27 @@ class GuardedProtocol(H11Protocol):
         elif self._is_idle and not self._drops_body and self.conn.trailing_data[0]:
             self._has_head_begun = True  # its first bytes came with the request before it
             self._wait(self._limits.head_seconds)
+
+    def _ask_whether_gone(self) -> None:
+        """Write an interim answer (RFC 9110, 15.2) to a client that closed its side.
+
+        Its system refuses that if the client has gone, and passes it over otherwise.
+        """
+        if self.conn.our_state is not h11.SEND_RESPONSE or self.conn.their_http_version != b"1.1":
+            return  # an answer is on its way, or the client knows no interim answers
+        interim = h11.InformationalResponse(status_code=102, headers=[], reason="Processing")
+        self.transport.write(self.conn.send(interim) or b"")
+        self._gone_timer = self.loop.call_later(REFUSAL_SECONDS, self._end_if_gone)
+
+    def _end_if_gone(self) -> None:
+        # Nothing is read any more, so that the event loop does not notice by itself.
+        connection = self.transport.get_extra_info("socket")
+        if connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            self.transport.abort()
+        else:
+            self._gone_timer = self.loop.call_later(
+                self._limits.gone_seconds, self._ask_whether_gone
+            )
 
     def pause_writing(self) -> None:
         """Start to check whether the client reads its answer."""

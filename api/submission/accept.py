@@ -9,20 +9,20 @@ from datetime import UTC, datetime
 from functools import partial
 from urllib.parse import unquote_to_bytes
 
-from anyio import fail_after, to_thread
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
-from api.auth import ANONYMOUS, Caller
+from api.auth import Caller
 from api.problems.errors import FieldProblem, Forbidden, blame_field
+from api.server.disconnects import unless_disconnected
 from api.server.origins import base_url
+from api.server.shares import ANONYMOUS, share_of
 from api.services import Services
 from api.submission.parsing import CreateEditRequest, ImageInput, ParsedSubmission
 from core.broker.app import signal_waiting
 from core.errors import (
     AddressNotAllowed,
     CoreError,
-    DecoderUnavailable,
     EditUnavailable,
     FetchError,
     InputImageError,
@@ -55,7 +55,7 @@ async def accept_edit(
     *,
     caller: Caller,
     lock: IdempotencyLock | None,
-) -> str:
+) -> Submission:
     """Accept the edit that a POST requests.
 
     Args:
@@ -66,10 +66,11 @@ async def accept_edit(
         lock: on the idempotency key that the edit is accepted under, if there is one.
 
     Returns:
-        The edit's id.
+        What was accepted, under the edit's new id.
 
     Raises:
         ApiError, CoreError: why the edit cannot be accepted.
+        ClientDisconnect: the client has gone before it was.
     """
     fields = parsed.fields
     if fields.webhook_url is not None and caller.token is not None:
@@ -80,7 +81,8 @@ async def accept_edit(
     model = await run_in_threadpool(_model, services, fields)
     with blame_field(parsed.pointer("preset"), UnknownPreset):
         params = Params.resolve(fields.params, model.presets, model.default_parameters)
-    photo = await _photo(parsed, services, caller)
+    share = share_of(request, caller.name)
+    photo = await unless_disconnected(request, _photo(parsed, services, caller, share=share))
     edit_id = new_edit_id()
     submission = Submission(
         id=edit_id,
@@ -108,7 +110,7 @@ async def accept_edit(
             bytes=len(photo.data or b""),
             **photo.image.model_dump(exclude={"sha256"}),
         )
-    return submission.id
+    return submission
 
 
 def _model(services: Services, fields: CreateEditRequest) -> Model:
@@ -142,7 +144,9 @@ class _Photo:
     stored_at: str | None = None
 
 
-async def _photo(parsed: ParsedSubmission, services: Services, caller: Caller) -> _Photo:
+async def _photo(
+    parsed: ParsedSubmission, services: Services, caller: Caller, *, share: str
+) -> _Photo:
     if parsed.fields.source is not None:
         with blame_field("/source", SourceNotFound):
             return await run_in_threadpool(_source, services, parsed.fields.source, caller.owner)
@@ -152,20 +156,8 @@ async def _photo(parsed: ParsedSubmission, services: Services, caller: Caller) -
             image = parsed.fields.image
             with blame_field(parsed.image_pointer, FetchError):
                 data = await _referenced_image(image, services, caller.name)
-        return _Photo(await _inspect(data, services), data)
-
-
-async def _inspect(data: bytes, services: Services) -> InputImage:
-    """Inspect an image. The timeout is for a free decoder; decoding has its own limits."""
-    try:
-        with fail_after(services.decoder_wait):
-            return await to_thread.run_sync(
-                services.sandbox.inspect, data, limiter=services.decoders
-            )
-    except TimeoutError as error:
-        raise DecoderUnavailable(
-            "Too many images are waiting to be inspected. Try again."
-        ) from error
+        inspect = partial(services.sandbox.inspect, data)
+        return _Photo(await services.shares.decoding.run(share, inspect), data)
 
 
 def _source(services: Services, edit_id: str, owner: str) -> _Photo:
@@ -237,6 +229,7 @@ def _submit(
     lock: IdempotencyLock | None,
 ) -> None:
     """Store the photo first, so that a quick worker finds it; then queue the edit and signal."""
+    _ = services.signer  # asked for now: the answer needs it, whatever happens to Redis then
     if data is not None:
         _upload(services, submission, data)
     try:

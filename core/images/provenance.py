@@ -58,9 +58,11 @@ class Marking:
             options |= _with_xmp(form, xmp_packet(model))
         file = io.BytesIO()
         plain.save(file, form.value.upper(), **options)
-        if self.signer is None:
-            return file.getvalue()
-        return self.signer.sign(file.getvalue(), form.content_type, model)
+        return self.sign(file.getvalue(), form, model)
+
+    def sign(self, data: bytes, form: OutputFormat, model: str) -> bytes:
+        """Add a manifest to an encoded image, if there is a signer."""
+        return data if self.signer is None else self.signer.sign(data, form.content_type, model)
 
 
 def _with_xmp(form: OutputFormat, packet: str) -> dict[str, Any]:

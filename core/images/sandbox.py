@@ -1,4 +1,4 @@
-"""A sandbox that decodes untrusted images, each in a process that may crash.
+"""A sandbox that decodes untrusted images, and encodes ours, each in a process that may crash.
 
 Codecs are the largest piece of C code that a stranger can reach. So each image gets a new process,
 forked from a small one that has loaded the codecs and has never seen an image. Its memory and time
@@ -6,13 +6,16 @@ are limited. It can open no file or connection, shares nothing with other images
 JSON and raw pixels, so nothing in its reply is executed.
 """
 
+import io
 import json
 import multiprocessing
+import multiprocessing.connection
+import os
 import resource
 import threading
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -22,9 +25,12 @@ from PIL import Image
 
 from core.errors import DecoderUnavailable, InputImageError, InvalidImage
 from core.images.inspection import MAX_BYTES, MAX_PIXELS, check_format, inspect, load_upright
-from core.schema import InputImage
+from core.images.provenance import Marking
+from core.schema import InputImage, OutputFormat
 
 MAX_HEADER = 2**16  # bytes of JSON at the start of a reply
+# Encoding 50 megapixels as WebP takes some 20 s of CPU time on one core.
+ENCODING_SECONDS = 120
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload([__name__, "core.images.codecs"])
@@ -33,6 +39,58 @@ _LOCK = threading.Lock()
 _ERRORS = {error.__name__: error for error in InputImageError.__subclasses__()}
 
 Task = Callable[[bytes, Connection], None]
+
+
+class SandboxControl:
+    """Lets another thread slow down or kill a process of the sandbox while it works."""
+
+    def __init__(self, nice: int = 0):
+        """Set how much nicer than this one the process is, for the system's scheduler."""
+        self.nice = nice
+        self.was_killed = False
+        self._process: ForkServerProcess | None = None
+        self._lock = threading.Lock()
+
+    def kill(self) -> None:
+        """Kill the process, also if it has not started yet."""
+        with self._lock:
+            self.was_killed = True
+            if self._process is not None:
+                self._process.kill()
+
+    def slow_down(self, nice: int) -> None:
+        """Let other processes go before it from now on."""
+        with self._lock:
+            self.nice = nice
+            if self._process is not None and self._process.pid is not None:
+                _set_nice(self._process.pid, nice)
+
+    def cpu_seconds(self) -> float:
+        """Return how long the process has computed; 0 if it does not run."""
+        with self._lock:
+            if self._process is None or self._process.pid is None:
+                return 0.0
+            try:
+                stat = Path(f"/proc/{self._process.pid}/stat").read_text()
+            except OSError:  # it has ended, or this is macOS
+                return 0.0
+        user, system = stat.rpartition(")")[2].split()[11:13]  # proc_pid_stat(5), fields 14 and 15
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+    @contextmanager
+    def over(self, process: ForkServerProcess) -> Iterator[None]:
+        """Control the process inside."""
+        with self._lock:
+            self._process = process
+            if process.pid is not None:
+                _set_nice(process.pid, self.nice)
+            if self.was_killed:
+                process.kill()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._process = None
 
 
 @dataclass(frozen=True)
@@ -46,7 +104,7 @@ class DecoderSandbox:
     cpu_seconds: int = 10
     seconds: float = 30.0  # wall time
 
-    def inspect(self, data: bytes) -> InputImage:
+    def inspect(self, data: bytes, control: SandboxControl | None = None) -> InputImage:
         """Run `core.images.inspection.inspect` in the sandbox. Blocks.
 
         Raises:
@@ -54,7 +112,7 @@ class DecoderSandbox:
             DecoderUnavailable: no process could be started.
         """
         check_format(data)
-        (header,) = self._run(_inspect, data)
+        (header,) = self._run(_inspect, [data], control=control)
         return InputImage.model_validate_json(header)
 
     def decode(self, data: bytes) -> Image.Image:
@@ -64,19 +122,56 @@ class DecoderSandbox:
             InputImageError, DecoderUnavailable: as `inspect`.
         """
         check_format(data)
-        reply, pixels = self._run(_decode, data, 3 * MAX_PIXELS)
+        reply, pixels = self._run(_decode, [data], 3 * MAX_PIXELS)
         return Image.frombytes("RGB", tuple(json.loads(reply)["size"]), pixels)
 
-    def _run(self, task: Task, data: bytes, *max_sizes: int) -> list[bytes]:
+    def encode(
+        self,
+        data: bytes,
+        form: OutputFormat,
+        *,
+        quality: int,
+        marking: Marking,
+        model: str,
+        control: SandboxControl | None = None,
+    ) -> bytes:
+        """Encode one of our images in another format, as `Marking.encode` does. Blocks.
+
+        Here for its memory, which the process gives back, and because a process can be stopped.
+
+        Raises:
+            DecoderUnavailable: it took too much time or memory, or no process could be started.
+        """
+        options = {"form": form, "quality": quality, "model": model, "marks": marking.enabled}
+        limits = replace(self, cpu_seconds=ENCODING_SECONDS, seconds=1.5 * ENCODING_SECONDS)
+        messages = [json.dumps(options).encode(), data]
+        try:
+            _, encoded = limits._run(_encode, messages, 4 * MAX_PIXELS, control=control)
+        except InputImageError as error:  # a stored image is not the caller's fault
+            raise DecoderUnavailable(
+                "The image could not be converted. Get it in its own format."
+            ) from error
+        # Signing needs the certificate's key, which the process must not have.
+        return marking.sign(encoded, form, model)
+
+    def _run(
+        self,
+        task: Task,
+        messages: Sequence[bytes],
+        *max_sizes: int,
+        control: SandboxControl | None = None,
+    ) -> list[bytes]:
         """Run a task in the sandbox; return its header and one message per maximum size."""
         process, pipe = _start(task, self)
         watchdog = threading.Timer(self.seconds, process.kill)
         try:
             watchdog.start()
-            pipe.send_bytes(data)
-            header = pipe.recv_bytes(MAX_HEADER)
-            _raise_reported_error(header)
-            return [header, *(pipe.recv_bytes(size) for size in max_sizes)]
+            with (control or SandboxControl()).over(process):
+                for message in messages:
+                    pipe.send_bytes(message)
+                header = pipe.recv_bytes(MAX_HEADER)
+                _raise_reported_error(header)
+                return [header, *(pipe.recv_bytes(size) for size in max_sizes)]
         except (EOFError, OSError) as error:
             raise InvalidImage(
                 "The image takes too much time or memory to decode. Save it again, in another "
@@ -112,10 +207,20 @@ def _start(task: Task, limits: DecoderSandbox) -> tuple[ForkServerProcess, Conne
 
 def _end(process: ForkServerProcess) -> None:
     """Kill the process, whatever it is doing."""
+    process.kill()
+    # Without the lock: a nice process on a busy machine may take long to end.
+    multiprocessing.connection.wait([process.sentinel])
     with _LOCK:
-        process.kill()
         process.join()
         process.close()
+
+
+def _set_nice(pid: int, nice: int) -> None:
+    """Make a process nicer than this one by so much."""
+    if nice == 0:
+        return
+    with suppress(OSError):  # it has ended, or is nicer already
+        os.setpriority(os.PRIO_PROCESS, pid, min(19, os.nice(0) + nice))
 
 
 def _raise_reported_error(reply: bytes) -> None:
@@ -163,6 +268,16 @@ def _decode(data: bytes, pipe: Connection) -> None:
     image = load_upright(data)
     _send(pipe, size=image.size)
     pipe.send_bytes(image.tobytes())
+
+
+def _encode(options: bytes, pipe: Connection) -> None:
+    asked = json.loads(options)
+    with Image.open(io.BytesIO(pipe.recv_bytes())) as image:
+        encoded = Marking(asked["marks"]).encode(
+            image, OutputFormat(asked["form"]), quality=asked["quality"], model=asked["model"]
+        )
+    _send(pipe)
+    pipe.send_bytes(encoded)
 
 
 def _send(pipe: Connection, **header: Any) -> None:

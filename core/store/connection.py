@@ -142,6 +142,10 @@ class Scripts:
         """Run a script and return what it returns."""
         return self._scripts[script](args=[_MOVES, *arguments])
 
+    def queue(self, pipeline: Any, script: str, *arguments: str | float) -> None:
+        """Add a script to a pipeline, which returns what it returns."""
+        self._scripts[script](args=[_MOVES, *arguments], client=pipeline)
+
     def write(self, *command: str | float) -> Any:
         """Run a command even if Redis is full, because it frees memory or needs little."""
         return self.run("write", *command)
@@ -154,7 +158,7 @@ class RedisStore:
         # The library's types cannot say that decode_responses makes every answer text.
         self._redis: Any = client
         scripts = Scripts(client)
-        self._run, self._write = scripts.run, scripts.write
+        self._run, self._write, self._queue = scripts.run, scripts.write, scripts.queue
 
 
 def _head(script: str) -> str:

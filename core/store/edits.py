@@ -5,11 +5,12 @@ together or not at all. Redis is one instance or a replicated one, not a cluster
 they hold: `core/store/keys.py`.
 """
 
+import hashlib
 import json
 import math
 import secrets
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from statistics import fmean
 from typing import Any
@@ -17,12 +18,10 @@ from typing import Any
 from core.errors import (
     EditExpired,
     EditNotFound,
-    EditUnavailable,
     IdempotencyInProgress,
     QueueFull,
     QuotaExceeded,
     SourceNotFound,
-    StoreDamaged,
     TokenSpent,
     TooManyInFlight,
 )
@@ -42,8 +41,19 @@ from core.telemetry.logs import get_logger
 UPLOAD_SECONDS = 3600.0  # that an image waits for its edit: longer than any request takes
 # After an edit's deletion no worker writes for it any more: longer than a lease and an upload take.
 GRACE_SECONDS = 60.0
+# A filter that matches nothing must not look at a caller's whole history in one request.
+MAX_SCANNED = 1000
+LABEL_BYTES = 8  # two pairs of one caller with the same label only cost a reader a look
 
 log = get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class EditPage:
+    """A page of a caller's edits."""
+
+    records: list[Record]
+    continue_after: str | None  # the id of the last one looked at; None if no more follow
 
 
 class EditStore(ClaimStore, HousekeepingStore, ModelRegistry):
@@ -151,6 +161,7 @@ class EditStore(ClaimStore, HousekeepingStore, ModelRegistry):
             record_bytes,
             submission.user or "",
             user_token or "",
+            " ".join(labels_of(submission.metadata)),
         )
         if outcome == "spent":
             raise TokenSpent("This token has made all the edits that it may make. Get a new one.")
@@ -235,30 +246,64 @@ class EditStore(ClaimStore, HousekeepingStore, ModelRegistry):
         values = self._run("queue_snapshot", record.submission.id)
         return QueueSnapshot.read(values) if values else None
 
-    def newest_first(self, caller: str, *, before: str | None) -> Iterator[Record]:
-        """Yield the edits of a caller or of one of its users, as `get` takes them.
-
-        The newest come first; only those older than the id `before`.
-        """
-        while ids := self._ids_before(caller, before):
+    @redis_errors()
+    def queue_snapshots(self, records: Sequence[Record]) -> dict[str, QueueSnapshot]:
+        """Return the snapshots of several edits by id, in one round trip; none of those gone."""
+        ids = [record.submission.id for record in records]
+        with self._redis.pipeline(transaction=False) as pipeline:
             for edit_id in ids:
-                with suppress(EditUnavailable, StoreDamaged):
-                    yield self.get(edit_id)
-            before = ids[-1]
+                self._queue(pipeline, "queue_snapshot", edit_id)
+            found = pipeline.execute()
+        return {
+            edit_id: QueueSnapshot.read(values)
+            for edit_id, values in zip(ids, found, strict=True)
+            if values
+        }
 
     @redis_errors()
-    def _ids_before(self, caller: str, before: str | None) -> list[str]:
-        # A hundred at a time: a listing shows few of what may be a long history.
-        ids: list[str] = self._redis.zrange(
-            keys.listing(caller),
-            f"({before}" if before else "+",
-            "-",
-            desc=True,
-            bylex=True,
-            offset=0,
-            num=100,
+    def owner(self, edit_id: str) -> str | None:
+        """Return the caller whose edit it is; None if it does not exist."""
+        owner: str | None = self._redis.hget(keys.edit(edit_id), "caller")
+        return owner
+
+    @redis_errors()
+    def page(
+        self,
+        caller: str,
+        *,
+        before: str | None = None,
+        limit: int,
+        max_scanned: int = MAX_SCANNED,
+        status: EditStatus | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> EditPage:
+        """Return a page of the caller's edits, the newest first, in one round trip.
+
+        Args:
+            caller: whose edits.
+            before: id; only older ones are on the page.
+            limit: how many are on the page at most.
+            max_scanned: how many are looked at at most.
+            status: None for any.
+            metadata: pairs that an edit must have.
+        """
+        pairs = dict(metadata or {})
+        last, has_more, *found = self._run(
+            "list_edits",
+            caller,
+            before or "",
+            limit,
+            max_scanned,
+            status or "",
+            *labels_of(pairs),
         )
-        return ids
+        records = [
+            record
+            for edit_id, fields in found
+            if (record := _readable_record(edit_id, fields)) is not None
+            if pairs.items() <= record.submission.metadata.items()
+        ]
+        return EditPage(records, last if has_more else None)
 
     @redis_errors()
     def cancel(self, edit_id: str, *, caller: str) -> EditStatus:
@@ -301,6 +346,23 @@ def _over_quota(what: str, limit: int) -> QuotaExceeded:
 
 def _owner(fields: dict[str, str]) -> str | None:
     return owner_of(fields["caller"], fields.get("user")) if "caller" in fields else None
+
+
+def labels_of(metadata: Mapping[str, str]) -> list[str]:
+    """Return a short digest of each pair: what lists are filtered by, without reading records."""
+    return [
+        hashlib.blake2b(json.dumps(pair).encode(), digest_size=LABEL_BYTES).hexdigest()
+        for pair in metadata.items()
+    ]
+
+
+def _readable_record(edit_id: str, fields: list[str]) -> Record | None:
+    """Return the record of a hash's fields and values, or None if it cannot be read."""
+    try:
+        return _record(dict(zip(fields[::2], fields[1::2], strict=True)))
+    except UNREADABLE as error:
+        log.error("a record cannot be read", edit=edit_id, reason=type(error).__name__)
+        return None
 
 
 def _record(fields: dict[str, str]) -> Record:

@@ -20,7 +20,7 @@ from core.store import keys
 from core.store.connection import TIMEOUT_SECONDS, UNREADABLE
 
 BLOCK_SECONDS = 5
-MAX_WAITERS = 2000  # each holds a connection; Valkey's own limit is 10,000 clients
+MAX_WAITERS = 2000  # by default; each holds a connection, and Valkey's limit is 10,000 clients
 EVENTS_PER_READ = 100
 
 _EVENT_ID = re.compile(r"(\d{1,15})-(\d{1,15})", re.ASCII)
@@ -53,7 +53,8 @@ class Follower:
         StoreUnavailable: from any method, when Redis does not answer.
     """
 
-    def __init__(self, url: str):
+    def __init__(self, url: str, *, max_waiters: int = MAX_WAITERS):
+        """Set up connections for this many followers at once."""
         # The library's types cannot say that decode_responses makes every answer text.
         self._redis: Any = redis.asyncio.Redis.from_url(
             url,
@@ -66,7 +67,7 @@ class Follower:
             retry=Retry(
                 ExponentialWithJitterBackoff(base=0.05, cap=0.5), 3, (redis.ConnectionError,)
             ),
-            max_connections=MAX_WAITERS,
+            max_connections=max_waiters,
         )
         self._stopping = False
 

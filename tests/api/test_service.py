@@ -208,6 +208,7 @@ def test_every_input_of_the_page_has_a_label(client: TestClient) -> None:
     inputs = set(re.findall(r'<(?:input|textarea|select|progress)[^>]* id="(\w+)"', page))
     inputs |= set(re.findall(r'<(?:input|textarea|select|progress) id="(\w+)"', page))
     labels = set(re.findall(r'<label[^>]* for="(\w+)"', page)) | {"manual"}  # inside its label
+    labels |= set(re.findall(r'<input id="(\w+)"[^>]* aria-label="', page))
     assert inputs
     assert inputs <= labels
 
@@ -292,7 +293,8 @@ sys.meta_path.insert(0, Blocked())
 import api, cli, core, housekeeper
 for package in (api, cli, core, housekeeper):
     for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
-        if not module.name.endswith("__main__"):
+        # A command imports these two once it needs them (tests/cli/test_imports.py).
+        if not module.name.endswith(("__main__", "cli.checks.device", "cli.edit.in_process")):
             importlib.import_module(module.name)
 import api.__main__
 """

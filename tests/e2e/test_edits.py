@@ -74,7 +74,8 @@ def test_an_edit_as_json_gives_every_picture_asked_for(
     first, second = (image_of(service, output) for output in edit["outputs"])
     assert first.format == second.format == "WEBP"
     assert first.tobytes() != second.tobytes()
-    assert set(edit["artifacts"]) == {"reconstruction", "transition", "attention"}
+    kinds = {"photo", "reconstruction", "transition", "attention", "mask"}
+    assert set(edit["artifacts"]) == kinds
     for url in edit["artifacts"].values():
         assert Image.open(io.BytesIO(service.http.get(url).content)).format == "PNG"
 

@@ -1,6 +1,7 @@
 """What callers keep in the image storage and in Redis: bounded for each, shared, and given back."""
 
 import asyncio
+import os
 import threading
 import time
 from base64 import b64encode
@@ -95,7 +96,12 @@ def sent(photo: bytes, **fields: Any) -> dict[str, Any]:
 
 def bytes_on_disk(settings: Settings) -> int:
     folder = settings.data_dir / "pictures"
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    size = 0
+    for root, _, files in os.walk(folder):  # passes over folders that are deleted meanwhile
+        for name in files:
+            with suppress(FileNotFoundError):
+                size += (Path(root) / name).stat().st_size
+    return size
 
 
 def total(raw: Any, name: str) -> int:

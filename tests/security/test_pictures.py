@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from anyio import CapacityLimiter
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from PIL import Image
 
 from api.app import create_app
+from api.server.shares import Shares
 from core.images.sandbox import DecoderSandbox
 from core.schema import Model
 from core.settings import Settings
@@ -156,10 +156,7 @@ def test_a_picture_that_takes_too_much_memory_is_refused_and_the_next_is_served(
     assert send("bombs", photo("AVIF")) == 202
 
 
-def test_a_bomb_stops_nobody_else(app: FastAPI, send: Send) -> None:
-    app.state.services = replace(
-        app.state.services, sandbox=DecoderSandbox(seconds=3), decoders=CapacityLimiter(2)
-    )
+def test_a_bomb_stops_nobody_else(send: Send) -> None:
     found: list[int] = []
     bomb = crafted.jpeg_of_many_scans(20_000)
     slow = threading.Thread(target=lambda: found.append(send("bombs", bomb)))
@@ -174,24 +171,25 @@ def test_a_bomb_stops_nobody_else(app: FastAPI, send: Send) -> None:
 def test_who_waits_too_long_for_a_decoder_is_told_to_come_again(
     app: FastAPI, client: TestClient
 ) -> None:
+    services = app.state.services
+    settings = services.settings.model_copy(update={"share_wait": 0.5})
     app.state.services = replace(
-        app.state.services,
-        sandbox=DecoderSandbox(seconds=3),
-        decoders=CapacityLimiter(1),
-        decoder_wait=0.5,
+        services, sandbox=DecoderSandbox(seconds=5), shares=Shares.make(settings)
     )
 
     def post(data: bytes) -> Any:
         return client.post("/v1/edits", data={"prompt": "a cat"}, files={"image": data})
 
-    found: list[int] = []
     bomb = crafted.jpeg_of_many_scans(20_000)
-    slow = threading.Thread(target=lambda: found.append(post(bomb).status_code))
-    slow.start()
-    while not app.state.services.decoders.borrowed_tokens:
-        pass
-    answer = post(photo("PNG"))
-    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
-    assert answer.headers["retry-after"]
-    slow.join()
-    assert found == [400]
+    answers: list[Any] = []
+    slow = [threading.Thread(target=lambda: answers.append(post(bomb))) for _ in range(3)]
+    for thread in slow:
+        thread.start()
+    for thread in slow:
+        thread.join()
+    refused = [answer for answer in answers if answer.status_code == 429]
+    assert len(refused) >= 1 and len(refused) + 1 <= len(answers)
+    assert {answer.json()["code"] for answer in refused} == {"rate_limited"}
+    assert all(answer.headers["retry-after"] for answer in refused)
+    assert {answer.status_code for answer in answers} == {400, 429}
+    assert post(photo("PNG")).status_code == 202

@@ -151,9 +151,11 @@ def test_bodies_in_memory_are_bounded_together(address: tuple[str, int], tally: 
     heard = converse(address, clients)
     codes = [problem_in(said)["code"] for said in heard]
     tally.count("large bodies that do not end", "refused", len(codes))
-    assert set(codes) == {"invalid_request", "unavailable"}  # too slow, or no memory left for it
+    # Too slow, or no memory left for it: of its caller's, for here all have the same address.
+    assert {"invalid_request", "rate_limited"} <= set(codes)
+    assert set(codes) <= {"invalid_request", "rate_limited", "unavailable"}
     assert codes.count("invalid_request") <= 5
-    assert all(b"retry-after: 5" in said.lower() for said in heard if b" 503 " in said[:20])
+    assert all(b"retry-after: 5" in said.lower() for said in heard if b" 400 " not in said[:20])
 
 
 def test_whoever_waits_for_an_edit_takes_no_room(

@@ -1,6 +1,11 @@
-"""A model as a worker announces it."""
+"""A model as a worker announces it, and edits for it."""
 
-from core.schema import Model, PresetValues, Size
+from datetime import UTC, datetime
+from typing import Any
+
+from core.ids import new_edit_id
+from core.images.keys import new_photo_prefix
+from core.schema import InputImage, Model, Params, ParamsInput, PresetValues, Size, Submission
 
 MODEL = Model(
     id="zoo",
@@ -12,3 +17,22 @@ MODEL = Model(
         for preset in ("auto", "non_rigid", "object", "style", "background")
     },
 )
+
+
+def make_submission(
+    *, caller: str = "local", model: str = MODEL.id, metadata: Any = None, **params: Any
+) -> Submission:
+    """Return what a POST with these parameters submits."""
+    edit_id = new_edit_id()
+    return Submission(
+        id=edit_id,
+        created_at=datetime.now(UTC),
+        caller=caller,
+        base_url="http://testserver",
+        prompt="a cat that sits",
+        model=model,
+        params=Params.resolve(ParamsInput(**params), MODEL.presets),
+        metadata=metadata or {},
+        input=InputImage(width=64, height=64, content_type="image/png", sha256="0" * 64),
+        photo=new_photo_prefix(edit_id),
+    )

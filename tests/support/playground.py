@@ -1,6 +1,5 @@
 """The page at / in a real browser, as somebody uses it, and as axe-core judges it."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,15 +16,18 @@ PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobil
 _REFUSED = "Failed to load resource"
 
 
-@contextmanager
-def running_browser() -> Iterator[Browser]:
-    """Run Chromium. Skip if there is none, but not in CI."""
+def chromium_or_skip() -> str:
+    """Return the path of Chromium; skip the test if there is none. `.ci/run` installs it."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
-        reason = "Chromium is not installed (Debian's package `chromium`)"
-        if os.environ.get("CI"):
-            pytest.fail(f"{reason}; .ci/run installs it")
-        pytest.skip(reason)
+        pytest.skip("Chromium is not installed (Debian's package `chromium`)")
+    return chromium
+
+
+@contextmanager
+def running_browser() -> Iterator[Browser]:
+    """Run Chromium; skip if there is none."""
+    chromium = chromium_or_skip()
     expect.set_options(timeout=PATIENCE * 1000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium)

@@ -196,7 +196,13 @@ def test_an_edit_deleted_while_it_runs_stops_within_one_unet_call_and_leaves_not
     tmp_path: Path,
 ) -> None:
     edit_id = submit()
-    editor.during(5, lambda: store.delete(edit_id, caller="local"))
+    files = ImageStorage((tmp_path / "pictures").as_uri())
+
+    def delete() -> None:
+        for prefix in store.delete(edit_id, caller="local"):
+            files.delete(prefix)
+
+    editor.during(5, delete)
     assert runner.run_next() == edit_id
     assert len(editor.steps) == 5
     with pytest.raises(EditNotFound):

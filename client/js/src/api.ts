@@ -2913,6 +2913,8 @@ export interface operations {
     getImage: {
         parameters: {
             query?: {
+                /** @description default: by `Accept` */
+                format?: components["schemas"]["OutputFormat"] | null;
                 /** @description default: the first output */
                 strength?: number | null;
                 /**
@@ -2920,8 +2922,6 @@ export interface operations {
                  * @description the former name of `strength`
                  */
                 interpolation?: number | null;
-                /** @description default: by `Accept` */
-                format?: components["schemas"]["OutputFormat"] | null;
             };
             header?: never;
             path: {

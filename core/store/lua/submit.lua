@@ -3,10 +3,10 @@
 -- how many of the caller may be in flight (0: any), idempotency name ('': none), its token, ms to
 -- replay it, work, ms from its end until it expires, prefix of its image's inversions, prefix of its
 -- photo, whether an earlier edit brought that ('1' | ''), bytes that the caller's records may take (0: any),
--- the caller's user ('': none), the user's token ('': none)
+-- the caller's user ('': none), the user's token ('': none), labels
 -- → 'ok' | 'full' | 'in_flight' | 'not_held' | 'no_source' | 'over_quota' | 'spent'
 local id, model, caller, submission, url, events, max_waiting, max_in_flight, name, token, replay_ms,
-  work, keep_ms, inversions, photo, is_shared, max_bytes, user, user_token = unpack(ARGV, 2)
+  work, keep_ms, inversions, photo, is_shared, max_bytes, user, user_token, labels = unpack(ARGV, 2)
 -- Sent again because the answer was lost: it must not undo what has happened since.
 if redis.call('EXISTS', edit_key(id)) == 1 then return 'ok' end
 if name ~= '' and redis.call('HGET', idempotency_key(name), 'token') ~= token then return 'not_held' end
@@ -25,7 +25,7 @@ local bytes = #submission + record_overhead
 if is_over(max_bytes, record_bytes_key, caller, bytes) then return 'over_quota' end
 redis.call('HSET', edit_key(id), 'model', model, 'caller', caller, 'submission', submission,
   'queued_ms', now_ms(), 'attempt', 0, 'webhook_url', url, 'webhook_events', events,
-  'work', work, 'keep_ms', keep_ms, 'inversions', inversions, 'photo', photo)
+  'work', work, 'keep_ms', keep_ms, 'inversions', inversions, 'photo', photo, 'labels', labels)
 grow_record(id, caller, bytes)
 redis.call('ZREM', deletions_key, photo) -- it belongs to an edit now
 redis.call('SADD', sharing_key(photo), id)

@@ -35,6 +35,7 @@ FIELDS = {
     *("id", "object", "created_at", "started_at", "completed_at", "expires_at", "status", "stage"),
     *("progress", "queue_position", "eta_seconds", "prompt", "model", "params", "metadata"),
     *("input", "outputs", "artifacts", "warnings", "metrics", "error", "urls"),
+    "user",
 }
 METRICS = {
     *("queue_seconds", "run_seconds", "stage_seconds", "reconstruction_psnr", "inner_steps"),

@@ -8,13 +8,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import redis
 from fastapi.testclient import TestClient
 from httpx import Response
 from PIL import Image
 
-from core.schema import EditStatus, EditWarning, Stage
+from core.schema import EditStatus, EditWarning, Stage, Submission
 from core.settings import Settings
-from core.store.edits import EditStore
+from core.store.edits import MAX_SCANNED, EditStore
 
 Post = Callable[..., Response]
 Finish = Callable[..., Any]
@@ -188,6 +189,47 @@ def test_a_listing_is_filtered_by_status_and_metadata(
     assert listed("metadata%5Border%5D=2") == [second]
     assert listed("metadata[order]=3") == []
     assert listed("metadata[order]=1&status=queued") == []
+
+
+def test_a_filter_looks_at_so_many_edits_in_a_request_and_the_cursor_goes_on(
+    client: TestClient, store: EditStore, submission: Callable[..., Submission]
+) -> None:
+    for number in range(MAX_SCANNED + 5):
+        order = {"order": "first"} if number == 0 else {"order": str(number)}
+        store.submit(submission(metadata=order), limit=2 * MAX_SCANNED)
+    page = client.get("/v1/edits?metadata[order]=first").json()
+    assert page["data"] == [] and page["next_cursor"]
+    query = {"metadata[order]": "first", "cursor": page["next_cursor"]}
+    page = client.get("/v1/edits", params=query).json()
+    assert [edit["metadata"]["order"] for edit in page["data"]] == ["first"]
+    assert page["next_cursor"] is None
+
+
+def test_a_page_of_many_edits_asks_redis_no_more_often_than_a_page_of_one(
+    client: TestClient,
+    store: EditStore,
+    submission: Callable[..., Submission],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for number in range(100):
+        store.submit(submission(metadata={"order": str(number % 2)}), limit=100)
+    sent: list[object] = []
+    send = redis.Connection.send_packed_command
+
+    def count(self: redis.Connection, *arguments: Any, **named: Any) -> object:
+        sent.append(self)
+        return send(self, *arguments, **named)
+
+    client.get("/v1/edits?limit=1")  # loads the scripts
+    monkeypatch.setattr(redis.Connection, "send_packed_command", count)
+    times = []
+    for query in ("limit=1", "limit=100", "limit=100&metadata[order]=1"):
+        page = client.get(f"/v1/edits?{query}").json()
+        times.append(len(sent))
+        sent.clear()
+    assert len(page["data"]) == 50
+    assert {edit["queue_position"] for edit in page["data"]} == set(range(1, 100, 2))
+    assert times == 3 * [times[0]] and times[0] <= 4
 
 
 @pytest.mark.parametrize(

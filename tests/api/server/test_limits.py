@@ -5,8 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from api.server.limits import OPEN_FILES, max_connections, raise_open_files_limit
-from core.store.events import MAX_WAITERS
+from api.server.limits import max_connections, open_files, raise_open_files_limit
 
 
 @pytest.fixture
@@ -25,7 +24,7 @@ def soft_limit() -> int:
 def test_there_are_files_enough_for_every_follower_and_its_connection_to_redis(
     few_files: int,
 ) -> None:
-    assert OPEN_FILES > 2 * MAX_WAITERS
+    assert open_files(2000) > 2 * 2000
     raise_open_files_limit(1000)
     assert soft_limit() == 1000
 

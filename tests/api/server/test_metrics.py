@@ -86,3 +86,21 @@ def test_without_redis_it_is_a_problem_like_any_other(settings_without_redis: Se
     with TestClient(create_app(settings_without_redis)) as client:
         answer = client.get("/metrics")
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+
+
+def test_who_is_held_back_is_told_by_pool_and_never_by_caller(settings: Settings) -> None:
+    app = create_app(settings.model_copy(update={"streams": 4}))
+    shares = app.state.services.shares
+    with TestClient(app) as client:
+        assert all(shares.streams.try_acquire("ann") == (number < 2) for number in range(3))
+        edit = client.get("/v1/edits")
+        metrics = samples(client)
+    assert edit.status_code == 200
+    assert metrics["baret_share_slots", "streams"] == 4
+    assert metrics["baret_share_in_use", "streams"] == 2
+    assert metrics["baret_share_waiting", "streams"] == 0
+    assert metrics["baret_share_granted_total", "lists"] == 1
+    assert metrics["baret_share_refused_total", "streams", "caller"] == 0
+    pools = {key[1] for key in metrics if key[0] == "baret_share_slots"}
+    assert pools == {pool.name for pool in shares.pools()}
+    assert not any("ann" in label for key in metrics for label in key)

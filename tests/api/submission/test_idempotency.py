@@ -23,6 +23,7 @@ from core.store import keys
 from core.store.connection import connect
 from core.store.edits import EditStore
 from core.store.idempotency import Idempotency, IdempotencyLock
+from tests.support.listing import listed
 from tests.support.problems import assert_problem
 
 Post = Callable[..., Response]
@@ -312,5 +313,5 @@ def test_of_fifty_at_once_exactly_one_makes_an_edit(
     for answer in answers:
         if answer.status_code != 202:
             assert_problem(answer, 409, "idempotency_in_progress")
-    assert len(list(store.newest_first("local", before=None))) == 1
+    assert len(listed(store, "local")) == 1
     assert len(store.waiting("zoo", longer_than=0, limit=100)) == 1

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.faults.stack import Stack, running_stack
-from tests.support.playground import Playground, running_browser
+from tests.support.playground import Playground, chromium_or_skip, running_browser
 from tests.support.process_tests import add_logs, give_time
 from tests.support.samples import SAMPLES
 
@@ -29,15 +29,16 @@ def pytest_runtest_makereport(
     return add_logs(item, (yield))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while it runs, its event loop keeps others out of the process
 def browser() -> Iterator[Browser]:
     with running_browser() as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def stack(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Run the service with the worker of tests.faults; only if there is a browser."""
+    chromium_or_skip()
     data = tmp_path_factory.mktemp("web")
     with running_stack(data, workers=1, STUB_HOLD=str(data / "hold")) as running:
         yield running

@@ -114,6 +114,6 @@ def test_where_no_process_can_be_started_it_is_said_so(make_image: Make) -> None
 
 
 def test_a_decoder_opens_no_file_and_no_connection(tmp_path: Path) -> None:
-    (reply,) = DecoderSandbox()._run(reaches, str(tmp_path / "a").encode())
+    (reply,) = DecoderSandbox()._run(reaches, [str(tmp_path / "a").encode()])
     assert reply == b'{"found": "[]"}'
     assert not (tmp_path / "a").exists()

@@ -23,6 +23,7 @@ from core.store.claims import LEASE_SECONDS, Claim
 from core.store.connection import connect
 from core.store.edits import EditStore
 from core.store.housekeeping import MAX_ATTEMPTS
+from tests.support.listing import listed
 
 Make = Callable[..., Submission]
 
@@ -375,16 +376,16 @@ def test_an_edit_of_another_caller_does_not_exist(store: EditStore, submission: 
     for ask in (store.get, store.cancel):
         with pytest.raises(EditNotFound):
             ask(edit_id, caller="ben")
-    assert list(store.newest_first("ben", before=None)) == []
+    assert listed(store, "ben") == []
 
 
 def test_a_listing_is_newest_first_and_goes_on_before_an_id(
     store: EditStore, submission: Make
 ) -> None:
     ids = [submitted(store, submission(), limit=1000) for _ in range(105)][::-1]
-    found = [record.submission.id for record in store.newest_first("local", before=None)]
+    found = listed(store, "local")
     assert found == ids
-    rest = [record.submission.id for record in store.newest_first("local", before=ids[101])]
+    rest = listed(store, "local", before=ids[101])
     assert rest == ids[102:]
 
 

@@ -29,6 +29,7 @@ from core.store.stats import StatsReader
 from core.webhooks.queue import Deliveries, Outcome
 from core.webhooks.schema import DeliveryAttempt, DeliveryStatus
 from core.webhooks.secrets import HookSecrets
+from tests.support.listing import listed
 
 DUMP = json.loads((Path(__file__).parent / "dumps" / "e2182d3.json").read_text())
 KNOWN: dict[str, Any] = DUMP["known"]
@@ -125,8 +126,7 @@ def without_new_params(found: Any, recorded: Any) -> Any:
 
 
 def test_the_listing_holds_what_was_there_the_newest_first(store: EditStore) -> None:
-    listed = [record.submission.id for record in store.newest_first(CALLER, before=None)]
-    assert listed == sorted((IDS[name] for name in READ["records"]), reverse=True)
+    assert listed(store, CALLER) == sorted((IDS[name] for name in READ["records"]), reverse=True)
 
 
 def test_an_edit_that_had_expired_is_still_known_to_have(store: EditStore) -> None:
@@ -180,7 +180,7 @@ def test_edits_are_canceled_and_deleted(store: EditStore, client: redis.Redis) -
     assert store.report(Claim(IDS["running"], 1), Stage.EDITING, 0.9) is True
     for name in READ["records"]:
         store.delete(IDS[name], caller=CALLER)
-    assert list(store.newest_first(CALLER, before=None)) == []
+    assert listed(store, CALLER) == []
     left = {client.zscore(keys.DELETIONS, edit_id) is not None for edit_id in IDS.values()}
     assert left == {True}
     assert not client.keys(keys.sharing("*")) and not client.keys(keys.delivery("*"))

@@ -15,6 +15,7 @@ from core.store import keys
 from core.store.claims import Claim
 from core.store.edits import GRACE_SECONDS, EditStore
 from core.webhooks.queue import Deliveries
+from tests.support.listing import listed
 
 Make = Callable[..., Submission]
 
@@ -74,7 +75,7 @@ def test_an_expired_edit_is_known_to_have_expired_by_its_caller_only(
             store.get(edit_id, caller="ann")
         with pytest.raises(EditNotFound):
             store.get(edit_id, caller="ben")
-        assert list(store.newest_first("ann", before=None)) == []
+        assert listed(store, "ann") == []
         store.expire(limit=10)
     assert keys_of(client, edit_id) == {
         keys.expired(edit_id),
@@ -156,7 +157,7 @@ def test_a_deleted_edit_is_nowhere_and_its_followers_learn_its_end(
     assert keys_of(client, made.id) == {keys.events(made.id), keys.DELETIONS}
     last = client.xrevrange(keys.events(made.id), count=1)[0][1]
     assert (last["type"], last["data"]) == ("done", '{"status":"canceled"}')
-    assert list(store.newest_first("local", before=None)) == []
+    assert listed(store, "local") == []
     assert store.claim("zoo") is None
     assert deliveries.take() is None
     for ask in (store.get, store.cancel, store.delete):

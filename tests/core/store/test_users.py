@@ -17,6 +17,7 @@ from core.schema import Submission, is_seen_by, owner_of
 from core.store import keys
 from core.store.connection import connect
 from core.store.edits import EditStore
+from tests.support.listing import listed
 
 Make = Callable[..., Submission]
 
@@ -36,10 +37,6 @@ def of(made: Submission, user: str | None, caller: str = "key_a") -> Submission:
 def submitted(store: EditStore, made: Submission) -> str:
     store.submit(made, limit=100)
     return made.id
-
-
-def listed(store: EditStore, owner: str) -> list[str]:
-    return [record.submission.id for record in store.newest_first(owner, before=None)]
 
 
 def test_a_user_sees_its_own_edits_and_the_caller_all(store: EditStore, submission: Make) -> None:

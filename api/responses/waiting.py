@@ -1,0 +1,28 @@
+"""Waiting for an edit to end, in a share of what all callers may wait at once."""
+
+from fastapi import Request
+from starlette.requests import ClientDisconnect
+
+from api.auth import Caller
+from api.server.disconnects import unless_disconnected
+from api.server.shares import leave_admission, share_of
+from api.services import Services
+
+
+async def wait_for_end(
+    services: Services, request: Request, edit_id: str, *, caller: Caller, seconds: float
+) -> None:
+    """Wait until an edit has ended, the time is over, or the client has gone.
+
+    Raises:
+        RateLimited, Overloaded: too many wait already.
+        StoreUnavailable: Redis does not answer.
+        KeyRevoked: the caller's key has been revoked meanwhile.
+    """
+    leave_admission(request.scope)
+    async with services.shares.streams.slot(share_of(request, caller.name)):
+        waiting = services.follower.wait_until_final(edit_id, seconds, key_id=caller.key_id)
+        try:
+            await unless_disconnected(request, waiting)
+        except ClientDisconnect:
+            return

@@ -1,0 +1,284 @@
+"""What one caller's requests take, alone and while others attack in every way at once.
+
+`python -m tests.security.measure_shares` runs the service on loopback and prints the figure of
+docs/reliability.md; `--help` shows the sizes.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+from statistics import median
+
+import httpx
+import psutil
+from PIL import Image
+
+from core.access.api_keys import Keyring, NewApiKey
+from core.schema import EditStatus, Result, StoredImage
+from tests.security.attackers import Attacker
+from tests.support.commands import ROOT
+from tests.support.model import MODEL, make_submission
+from tests.support.service import Service, running_service
+from tests.support.waiting import until
+
+MB = 2**20
+FREE = {"requests_per_minute": 10**6, "edits_in_flight": 10**6}  # pools, not rates, are measured
+Requests = dict[str, Callable[[], httpx.Response]]
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How large the attack is."""
+
+    attackers: int = 9
+    edits: int = 1000  # of each attacker, with metadata
+    large: tuple[int, int] = (7000, 6000)  # pixels of each attacker's output
+    alone_seconds: float = 20.0
+    attack_seconds: float = 60.0
+    attack: dict[str, int] = field(default_factory=dict)  # fields of `Attacker`
+
+
+@dataclass
+class Samples:
+    """What the requests of one caller took, by kind."""
+
+    seconds: dict[str, list[float]] = field(default_factory=dict)
+    refused: list[str] = field(default_factory=list)  # kind and answer
+    peak_bytes: int = 0  # resident, of the API's process
+
+    def add(self, kind: str, request: Callable[[], httpx.Response]) -> None:
+        """Send a request and time it."""
+        started = time.perf_counter()
+        answer = request()
+        self.seconds.setdefault(kind, []).append(time.perf_counter() - started)
+        if not answer.is_success:
+            self.refused.append(f"{kind}: {answer.status_code} {answer.text}")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The caller's requests alone and under attack, and how the attackers' were answered."""
+
+    alone: Samples
+    attacked: Samples
+    attackers: dict[str, dict[str, int]]  # way → status → count; 0: closed without an answer
+    refused_by_pool: dict[str, float]
+
+    def table(self) -> str:
+        """Return the figure: a row for each kind of request."""
+        rows = [
+            f"| {kind} | {len(self.attacked.seconds[kind])} | {_ms(alone)} "
+            f"| {_ms(self.attacked.seconds[kind])} | {self.ratio(kind):.1f} |"
+            for kind, alone in self.alone.seconds.items()
+        ]
+        head = (
+            "| the tenth caller's request | times | alone: median, worst | under attack: median, "
+            "worst | ratio of medians |\n|---|---|---|---|---|\n"
+        )
+        return head + "\n".join(rows)
+
+    def ratio(self, kind: str) -> float:
+        """Return how many times as long a kind of request takes under attack."""
+        return median(self.attacked.seconds[kind]) / median(self.alone.seconds[kind])
+
+    @property
+    def total_ratio(self) -> float:
+        """Return how many times as long one of each kind takes."""
+        attacked, alone = (
+            sum(median(seconds) for seconds in samples.seconds.values())
+            for samples in (self.attacked, self.alone)
+        )
+        return attacked / alone
+
+
+def _ms(seconds: list[float]) -> str:
+    return f"{1000 * median(seconds):.0f} ms, {1000 * max(seconds):.0f} ms"
+
+
+def measure(folder: Path, sizes: Sizes, **settings: str) -> Outcome:
+    """Run a service in a folder and attack it."""
+    with running_service(folder, **settings) as service:
+        service.store.announce("worker-1", MODEL)
+        attackers = [_attacker(service, number, sizes) for number in range(sizes.attackers)]
+        key, edit_id = _caller(service, "tenth", (512, 512), metrics=True)
+        headers = {"Authorization": f"Bearer {key}"}
+        with httpx.Client(
+            base_url=service.http.base_url, headers=headers, timeout=120, trust_env=False
+        ) as client:
+            requests = _requests(client, edit_id)
+            _sample(service, requests, 3.0)  # the first of each kind loads and connects
+            alone = _sample(service, requests, sizes.alone_seconds)
+            with _attacking(folder, attackers) as answers:
+                until(lambda: _pool(client, "streams") > sizes.attackers, "the attack to begin")
+                attacked = _sample(service, requests, sizes.attack_seconds)
+            metrics = client.get("/metrics").text
+    return Outcome(alone, attacked, answers, _refused(metrics))
+
+
+def _requests(client: httpx.Client, edit_id: str) -> Requests:
+    photo = BytesIO()
+    Image.radial_gradient("L").resize((1500, 1000)).convert("RGB").save(photo, "JPEG")
+
+    def post() -> httpx.Response:
+        files = {"image": photo.getvalue()}
+        return client.post("/v1/edits", data={"prompt": "a cat that sits"}, files=files)
+
+    def first_event() -> httpx.Response:
+        with client.stream("GET", f"/v1/edits/{edit_id}/events") as answer:
+            next(answer.iter_lines())
+            return answer
+
+    edit = f"/v1/edits/{edit_id}"
+    return {
+        "POST of a photo": post,
+        "GET of an edit": lambda: client.get(edit),
+        "list of 20 edits": lambda: client.get("/v1/edits"),
+        "list by metadata": lambda: client.get("/v1/edits", params={"metadata[order]": "7"}),
+        "models": lambda: client.get("/v1/models"),
+        "image as stored": lambda: client.get(f"{edit}/image"),
+        "image as WebP": lambda: client.get(f"{edit}/image", params={"format": "webp"}),
+        "first event of a stream": first_event,
+    }
+
+
+def _sample(service: Service, requests: Requests, seconds: float) -> Samples:
+    """Send one request of each kind after another, with pauses, until the time is over."""
+    samples, process = Samples(), psutil.Process(service.api.pid)
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        for kind, request in requests.items():
+            samples.add(kind, request)
+            samples.peak_bytes = max(samples.peak_bytes, process.memory_info().rss)
+            time.sleep(0.05)
+        service.store.announce("worker-1", MODEL)
+    return samples
+
+
+def _caller(
+    service: Service, name: str, size: tuple[int, int], *, metrics: bool = False
+) -> tuple[str, str]:
+    """Make a key and an edit with an output; return the key and the edit's id."""
+    text, key = Keyring(service.redis).create(NewApiKey(name, metrics=metrics, **FREE))
+    edit = make_submission(caller=key.caller, model=MODEL.id)
+    service.files.put(edit.id, "output.png", _output(size))
+    service.store.submit(edit, limit=10**6)
+    claim = service.store.claim(MODEL.id)
+    assert claim is not None and claim.id == edit.id
+    output = StoredImage(
+        name="output.png",
+        strength=0.7,
+        width=size[0],
+        height=size[1],
+        content_type="image/png",
+        sha256="0" * 64,
+        bytes=1,
+    )
+    service.store.finish(claim, EditStatus.SUCCEEDED, result=Result(outputs=[output]))
+    return text, edit.id
+
+
+@cache
+def _output(size: tuple[int, int]) -> bytes:
+    file = BytesIO()
+    noise = Image.effect_noise((500, 500), 40).convert("RGB")
+    tiled = Image.new("RGB", size)
+    for left in range(0, size[0], 500):
+        for top in range(0, size[1], 500):
+            tiled.paste(noise, (left, top))
+    tiled.save(file, "PNG", compress_level=1)
+    return file.getvalue()
+
+
+def _attacker(service: Service, number: int, sizes: Sizes) -> Attacker:
+    key, large = _caller(service, f"attacker {number}", sizes.large)
+    caller = service.store.get(large).submission.caller
+    queued = ""
+    for order in range(sizes.edits):
+        edit = make_submission(
+            caller=caller,
+            model="another",
+            metadata={f"key-{i}": f"{order} {'x' * 200}" for i in range(16)},
+        )
+        service.store.submit(edit, limit=10**6)
+        queued = edit.id
+    base = service.http.base_url
+    assert base.port is not None
+    return Attacker(base.host, base.port, key, large, queued, **sizes.attack)
+
+
+@contextmanager
+def _attacking(folder: Path, attackers: list[Attacker]) -> Iterator[dict[str, dict[str, int]]]:
+    """Attack inside; afterwards the answers are in what is yielded."""
+    plan = folder / "plan.json"
+    plan.write_text(json.dumps([asdict(one) for one in attackers]))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.security.attackers", str(plan)],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,  # they end when it is closed, also if this process is killed
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # a scheduling group of its own, as on another machine
+    )
+    answers: dict[str, dict[str, int]] = {}
+    try:
+        yield answers
+    finally:
+        output, _ = process.communicate()  # closes their standard input
+        answers.update(json.loads(output))
+
+
+def _pool(client: httpx.Client, pool: str) -> float:
+    """Return how many slots of a pool are in use."""
+    (line,) = [
+        line
+        for line in client.get("/metrics").text.splitlines()
+        if line.startswith(f'baret_share_in_use{{pool="{pool}"}}')
+    ]
+    return float(line.split()[-1])
+
+
+def _refused(metrics: str) -> dict[str, float]:
+    """Return how many requests each pool refused."""
+    lines = [line for line in metrics.splitlines() if line.startswith("baret_share_refused_total")]
+    found = {line.partition("{")[2].partition("}")[0]: float(line.split()[-1]) for line in lines}
+    return {labels: count for labels, count in found.items() if count}
+
+
+def main() -> None:
+    """Print the figure."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.security.measure_shares", description=__doc__
+    )
+    parser.add_argument("--attackers", type=int, default=Sizes.attackers)
+    parser.add_argument("--edits", type=int, default=Sizes.edits, help="of each attacker")
+    parser.add_argument("--alone", type=float, default=Sizes.alone_seconds, help="seconds")
+    parser.add_argument("--attack", type=float, default=Sizes.attack_seconds, help="seconds")
+    arguments = parser.parse_args()
+    sizes = Sizes(
+        attackers=arguments.attackers,
+        edits=arguments.edits,
+        alone_seconds=arguments.alone,
+        attack_seconds=arguments.attack,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        outcome = measure(Path(folder), sizes)
+    print(outcome.table())
+    print(f"one of each: {outcome.total_ratio:.2f} times as long")
+    for name, samples in (("alone", outcome.alone), ("under attack", outcome.attacked)):
+        print(f"{name}: {len(samples.refused)} refused, peak {samples.peak_bytes / MB:.0f} MB")
+        print("\n".join(samples.refused[:5]))
+    print(f"answers to the attackers: {json.dumps(outcome.attackers)}")
+    print(f"refused by pool: {outcome.refused_by_pool}")
+
+
+if __name__ == "__main__":
+    main()
