@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from standardwebhooks import Webhook
 
+from core.images.keys import new_photo_prefix
 from tests.support.receiver import Receiver
 from tests.support.samples import LONG, QUICK
 from tests.support.service import Process, Service
@@ -43,7 +44,7 @@ def test_a_broken_edit_fails_with_a_problem_and_its_worker_lives_on(
     before = submit(**LONG)
     broken = submit(**QUICK, webhook_url=receiver.url)
     whole = submit(**QUICK)
-    service.files.delete(broken)
+    service.files.delete(new_photo_prefix(broken))
     service.cancel(before)
 
     edit = service.ended(broken)
