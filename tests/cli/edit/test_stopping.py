@@ -23,6 +23,14 @@ from tests.support.waiting import PATIENCE, until
 TEXT = "a dog that sits"
 
 
+@pytest.fixture(autouse=True)
+def interruptible() -> Iterator[None]:
+    """Heed Ctrl-C even if the tests run in the background, where shells ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @contextmanager
 def signalled(number: signal.Signals, when: Callable[[], Any]) -> Iterator[None]:
     """Send this process a signal once `when` returns something true."""
