@@ -45,7 +45,13 @@ def post(
     tracer: OtelTracer,
 ) -> Iterator[Callable[[], str]]:
     """Asks a service that keeps traces for an edit: its id."""
-    settings = Settings(_env_file=None, REDIS_URL=redis_url, data_dir=tmp_path, store_url="")
+    settings = Settings(
+        _env_file=None,
+        REDIS_URL=redis_url,
+        data_dir=tmp_path,
+        store_url="",
+        allowed_hosts="testserver",
+    )
     store.announce("worker-1", model)
 
     def ask() -> str:
