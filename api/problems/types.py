@@ -54,7 +54,7 @@ TOKEN_SPENT = ProblemType(
     403,
     "token_spent",
     "The token has made all its edits",
-    "It still shows the edits that it made. To make more, get a new token from whoever made it.",
+    "It still shows the edits that it made. To make more, request a new token.",
 )
 QUOTA_EXCEEDED = ProblemType(
     403,

@@ -23,19 +23,23 @@ def render_edit(
 
     Its signed URLs are valid from `now`; None: the present.
     """
-    going_on = [] if record.status.final else [record]
-    snapshots = services.store.queue_snapshots(going_on) if going_on else {}
+    snapshots = _queue_snapshots(services, [record])
     return render_with(services, request, record, snapshots.get(record.submission.id), now=now)
 
 
 def render_edits(services: Services, request: Request, records: Sequence[Record]) -> list[Edit]:
     """Return the resources of records. Blocks to ask Redis, once for all that have not ended."""
-    going_on = [record for record in records if not record.status.final]
-    snapshots = services.store.queue_snapshots(going_on) if going_on else {}
+    snapshots = _queue_snapshots(services, records)
     return [
         render_with(services, request, record, snapshots.get(record.submission.id))
         for record in records
     ]
+
+
+def _queue_snapshots(services: Services, records: Sequence[Record]) -> dict[str, QueueSnapshot]:
+    """Return the snapshots, by id, of those that have not ended."""
+    going_on = [record for record in records if not record.status.final]
+    return services.store.queue_snapshots(going_on) if going_on else {}
 
 
 def render_with(

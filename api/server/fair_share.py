@@ -170,7 +170,7 @@ class FairShare:
             self.waited_seconds += self._clock() - started
 
     def release(self, caller: str) -> None:
-        """Give a slot back; whoever is next takes it."""
+        """Give a slot back; the next caller takes it."""
         account = self._accounts[caller]
         account.update(self._clock())
         account.held -= 1

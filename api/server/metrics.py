@@ -85,7 +85,7 @@ def _by_pool(name: str, about: str) -> GaugeMetricFamily:
 
 
 class _PoolCollector:
-    """Reads who is held back in this process, by pool. Callers are no labels: there may be many."""
+    """Reads who is held back in this process, by pool, without labels of callers."""
 
     def __init__(self, pools: Sequence[FairShare]):
         self._pools = pools

@@ -24,7 +24,7 @@ _VARIANTS: dict[torch.dtype, tuple[str | None, ...]] = {
 
 
 def choose_variant(paths: Iterable[str], dtype: torch.dtype, *, part: str = "unet") -> str | None:
-    """Return the variant of the weights' names that fits the dtype; None is no variant.
+    """Return the variant of the weights' names that fits the dtype; None if there is no variant.
 
     Args:
         paths: of a folder's files, such as unet/diffusion_pytorch_model.fp16.safetensors.

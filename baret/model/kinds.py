@@ -1,4 +1,4 @@
-"""Files that are no Stable Diffusion 1.x or 2.x: what each is, and what to do with it.
+"""Files that are not Stable Diffusion 1.x or 2.x: what each is, and what to do with it.
 
 A kind is recognised by the names of its tensors, as the public tools for it write them.
 """
