@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import obstore
-from obstore.exceptions import BaseError
+from obstore.exceptions import BaseError, GenericError
 from obstore.store import LocalStore, ObjectStore, from_url
 
 from core.circuit_breaker import CircuitBreaker
@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # at run time obstore has no such names
 TIMEOUT_SECONDS = 10.0  # for one request: 25 MB at 20 Mbit/s
 OPEN_SECONDS = 5.0  # how long requests fail at once after a timeout
 MAX_CONCURRENT = 16  # operations of a process; a store that hangs must not take every thread
+ATTEMPTS = 5  # to write into a folder that others empty and remove at the same time
 SLOT_SECONDS = 1.0  # how long an operation waits for others to end
 
 # Plain http:// is the operator's own choice. obstore's default retries go on for three minutes;
@@ -70,7 +71,14 @@ class ImageStorage:
         """Write an object whole, or not at all."""
         key = object_key(prefix, name)
         with self._request("The image storage cannot be written to."):
-            obstore.put(self._store, key, data)
+            for attempt in range(ATTEMPTS):
+                try:
+                    obstore.put(self._store, key, data)
+                    return
+                except GenericError:
+                    # A deletion beside this has removed the folder between its making and its use.
+                    if not isinstance(self._store, LocalStore) or attempt == ATTEMPTS - 1:
+                        raise
 
     def get(self, prefix: str, name: str) -> bytes | None:
         """Return an object's bytes, or None if it does not exist."""
@@ -83,11 +91,17 @@ class ImageStorage:
         return None
 
     def delete(self, prefix: str) -> None:
-        """Delete every object under a prefix of whole parts."""
+        """Delete every object under a prefix of whole parts, also while others delete there."""
         prefix = object_key(prefix)
         with self._request():
-            for batch in obstore.list(self._store, prefix=prefix):
-                obstore.delete(self._store, [meta["path"] for meta in batch])
+            whole = False
+            while not whole:
+                whole = True
+                for batch in obstore.list(self._store, prefix=prefix):
+                    try:
+                        obstore.delete(self._store, [meta["path"] for meta in batch])
+                    except FileNotFoundError:  # another has deleted one of them
+                        whole = False
 
     def list(self, prefix: str) -> list[StoredObject]:
         """List the objects under a prefix of whole parts, oldest first."""

@@ -83,7 +83,7 @@ def test_a_picture_without_an_edit_goes_by_itself(stack: Stack, photo: bytes) ->
     stack.files.put(prefix, "input", photo)  # and then the process was killed
     stack.redis.zadd(keys.DELETIONS, {prefix: 1})  # an hour later
     until(lambda: stack.files.get(prefix, "input") is None, "the image to be deleted")
-    until(lambda: not stack.redis.hlen(keys.IMAGE_BYTES), "its bytes to be free")
+    until(lambda: not stack.redis.hexists(keys.PREFIX_BYTES, prefix), "its bytes to be free")
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 import os
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,21 @@ def test_what_lies_under_a_prefix_is_listed_the_oldest_first(tmp_path: Path) -> 
     files.delete_one("kept/one", "b")
     assert [stored.name for stored in files.list("kept/one")] == ["a/late"]
     assert files.list("nothing") == []
+
+
+def test_writing_and_deleting_at_the_same_time_loses_nothing(tmp_path: Path) -> None:
+    stores = [ImageStorage(tmp_path.as_uri()) for _ in range(4)]
+
+    def work(files: ImageStorage) -> None:
+        for number in range(200):
+            files.put(f"edit_{number % 2:032}", "input", b"photo")
+            files.delete(f"edit_{(number + 1) % 2:032}")
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(work, stores))  # raises what a thread raised
+    for number in range(2):
+        stores[0].delete(f"edit_{number:032}")
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 def test_a_folder_that_cannot_be_written_is_our_own_error(tmp_path: Path) -> None:
