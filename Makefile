@@ -6,12 +6,13 @@ ARGS ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help install dev run test test-slow faults docs lint audit audited check requirements client \
+.PHONY: help install dev run test coverage test-slow faults docs lint audit audited check requirements client \
   screenshots clean
 
 help:
 	@echo "make run           install, start everything on this machine, make a sample edit, serve"
 	@echo "make test          run all tests except slow ones and those that need a GPU"
+	@echo "make coverage      the same, and say which lines no test reached"
 	@echo "make test-slow     run the tests that take minutes"
 	@echo "make faults        break the running service in every way and check each edit; 20 minutes"
 	@echo "make docs          build the documentation for the web and serve it on port 8001"
@@ -31,6 +32,10 @@ run: install
 SIDE_BY_SIDE = -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test: dev
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -m "not slow and not gpu" $(SIDE_BY_SIDE) \
+	  --durations=25 $(ARGS)
+
+coverage: dev
 	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -m "not slow and not gpu" $(SIDE_BY_SIDE) \
 	  --cov --cov-report=term $(ARGS)
 
