@@ -47,6 +47,7 @@ class ModelOptions:
     prediction: PredictionSetting = "auto"  # what its UNet predicts
     sampling: SamplingSetting = "auto"  # "distilled" wants few steps and no guidance (LCM, Turbo)
     vae: str = ""  # file or folder of a VAE to use instead of the model's own
+    lora: str = ""  # files fused into its weights, such as "a.safetensors:0.8,b.safetensors"
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ def check(
 ) -> None:
     """Say what a model is, what was found by what, and whether it can be used; load no weights.
 
-    The settings BARET_PREDICTION, BARET_SAMPLING and BARET_VAE count. Exits with 1 if a worker
-    would refuse the model.
+    The settings BARET_PREDICTION, BARET_SAMPLING, BARET_VAE and BARET_LORA count. Exits with 1 if
+    a worker would refuse the model.
     """
     if importlib.util.find_spec("torch") is None:
         raise RuntimeError(
@@ -38,6 +38,7 @@ def check(
             *("--prediction", settings.prediction),
             *("--sampling", settings.sampling),
             *("--vae", settings.vae),
+            *("--lora", settings.lora),
             *("--", path or settings.model),
         ],
         check=False,

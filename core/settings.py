@@ -96,6 +96,11 @@ class Settings(BaseSettings):
         description=".safetensors file or folder of a VAE to use instead of the model's own, or "
         "where it has none",
     )
+    lora: str = Field(
+        "",
+        description="LoRA files (.safetensors) to fuse into the model, each with its scale, "
+        "separated by commas, such as /models/style.safetensors:0.8,/models/hat.safetensors",
+    )
     concurrency: str = Field(
         "auto",
         description="edits that a worker runs at once; auto: as many as fill the GPU's calls, by "

@@ -17,8 +17,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--prediction", default="auto", choices=get_args(PredictionSetting))
     parser.add_argument("--sampling", default="auto", choices=get_args(SamplingSetting))
     parser.add_argument("--vae", default="", help="file or folder of a VAE to use instead")
+    parser.add_argument("--lora", default="", help="files to fuse, such as a.safetensors:0.8,b…")
     given = parser.parse_args(arguments)
-    options = LoadOptions(given.prediction, given.sampling, given.vae)
+    options = LoadOptions(given.prediction, given.sampling, given.vae, given.lora)
     try:
         description = inspect_model(given.path, options)
     except ModelError as error:

@@ -58,6 +58,8 @@ class ModelDescription:
     notes: tuple[str, ...] = ()  # what is unusual but works, or is doubtful
     parameters: Mapping[str, int] = field(default_factory=dict)  # by part: UNet, VAE, text encoder
     variant: str | None = None  # of the weights' names in a folder, such as "fp16"
+    text_width: int | None = None  # of the texts that the UNet attends to
+    additions: tuple[str, ...] = ()  # what is added to it, such as a LoRA, a line each
 
     @property
     def sampling(self) -> Sampling:
@@ -100,6 +102,7 @@ class ModelDescription:
                 for name, dtype in (("float16", torch.float16), ("float32", torch.float32))
             )
             lines.append(f"  weights: {', '.join(sizes)}; an edit takes more beside them")
+        lines += [f"  with: {addition}" for addition in self.additions]
         lines += [f"  note: {note}" for note in self.notes]
         lines.append(f"  cannot be used: {self.problem}" if self.problem else "  can be used")
         return "\n".join(lines)

@@ -32,7 +32,7 @@ _BY_NAMES = (
         "a LoRA",
         r"^lora_(unet|te\d?|prior)_|[._]lora[._](A|B|up|down|linear_layer|magnitude)\b|lora_(up|down)"
         r"|\.hada_w\d|\.lokr_w\d|\.oft_(blocks|diag)|\.dora_scale",
-        "Merge it into the checkpoint that it was made for, and give that.",
+        "Give it in BARET_LORA, and the checkpoint that it was made for as the model.",
     ),
     _kind("an IP-Adapter", r"^(image_proj|ip_adapter)\.", _ADD_ON),
     _kind(
