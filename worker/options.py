@@ -13,6 +13,8 @@ def model_options(settings: Settings) -> ModelOptions:
         sampling=settings.sampling,
         vae=settings.vae,
         lora=settings.lora,
+        embeddings=settings.embeddings,
+        long_prompts=settings.long_prompts,
     )
 
 

@@ -225,8 +225,8 @@ def _rename(name: str, raw: Weights, unet_config: Any) -> Weights:
     prefixed = {f"unet.{n}" if _BARE_UNET.search(n) else n: t for n, t in renamed.items()}
     texts = {n: t for n, t in prefixed.items() if n.startswith("text_encoder.")}
     others = {n: t for n, t in prefixed.items() if n not in texts}
-    plain: Weights = convert_unet_state_dict_to_peft(others)
-    return plain | convert_state_dict_to_peft(texts, original_type=StateDictType.DIFFUSERS_OLD)
+    in_texts = convert_state_dict_to_peft(texts, original_type=StateDictType.DIFFUSERS_OLD)
+    return {**convert_unet_state_dict_to_peft(others), **in_texts}
 
 
 def _apply_alphas(name: str, weights: Weights) -> Weights:

@@ -48,6 +48,7 @@ API_ONLY = {
 WORKER_ONLY = {
     *("BARET_DEVICE", "BARET_DTYPE", "BARET_CONCURRENCY", "BARET_EDIT_TIMEOUT", "HF_TOKEN"),
     *("BARET_PREDICTION", "BARET_SAMPLING", "BARET_VAE", "BARET_LORA"),
+    *("BARET_EMBEDDINGS", "BARET_LONG_PROMPTS"),
     *("BARET_INVERSION_CACHE_MB", "BARET_WORKER_METRICS_PORT"),
 }
 TABLE = [name for first, *_ in rows("deploy.md", "## Settings") for name in VARIABLE.findall(first)]

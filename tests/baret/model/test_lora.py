@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import torch
 from diffusers import StableDiffusionPipeline
-from PIL import Image
 from safetensors.torch import save_file
 
 from baret import EditOptions, Editor, InversionOptions
@@ -31,7 +30,7 @@ from tests.support.loras import (
     save_lora,
 )
 from tests.support.original_layout import save_original
-from tests.support.tiny_models import tiny_pipeline
+from tests.support.tiny_models import small_photo, tiny_pipeline
 
 
 @pytest.fixture(scope="module")
@@ -170,14 +169,13 @@ def test_an_edit_is_made_with_a_fused_model(
     tiny_pipeline(sample_size=8).save_pretrained(tmp_path / "model")
     file = save_lora(kohya(products(pipeline), alpha=None), tmp_path / "style.safetensors")
     options = EditOptions(inversion=InversionOptions(num_inference_steps=2, inner_steps=1))
-    photo = Image.linear_gradient("L").convert("RGB").resize((64, 64))
     shown = []
     for lora in ("", file):
         options_of_model = ModelOptions(lora=lora)
         editor = Editor.from_pretrained(
             str(tmp_path / "model"), device="cpu", options=options_of_model
         )
-        shown.append(editor.edit(photo, "a cat", options).outputs[0].image.tobytes())
+        shown.append(editor.edit(small_photo(), "a cat", options).outputs[0].image.tobytes())
     assert shown[0] != shown[1]
 
 
