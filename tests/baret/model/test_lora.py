@@ -95,6 +95,22 @@ def test_a_lora_of_each_layout_is_fused_into_the_layers_that_it_names(
 
 
 @torch.no_grad()
+def test_each_layer_has_its_own_alpha(
+    pipeline: StableDiffusionPipeline, model: str, tmp_path: Path
+) -> None:
+    pairs = products(pipeline, LAYERS[:2])
+    weights = kohya(pairs, alpha=6.0)
+    flat = LAYERS[1].removeprefix("unet.").replace(".", "_")
+    weights[f"lora_unet_{flat}.alpha"] = torch.tensor(1.0)
+    file = save_lora(weights, tmp_path / "x.safetensors")
+    fused = load_pipeline(model, LoadOptions(lora=file)).pipeline
+    for name, factor in ((LAYERS[0], 6 / RANK), (LAYERS[1], 1 / RANK)):
+        down, up = pairs[name]
+        expected = layer_of(pipeline, name).weight + factor * up @ down
+        torch.testing.assert_close(layer_of(fused, name).weight, expected)
+
+
+@torch.no_grad()
 def test_every_layer_of_a_model_may_be_named(
     pipeline: StableDiffusionPipeline, model: str, tmp_path: Path
 ) -> None:
