@@ -4,6 +4,7 @@ q queries · n tokens · h, w latent height and width · H, W pixels.
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -18,12 +19,20 @@ _MAX_TILE, _MIN_TILE, _LABEL_HEIGHT = 256, 48, 14
 _COLUMNS = 6
 
 
-def words_of(tokens: list[str]) -> list[tuple[str, list[int]]]:
-    """Join byte-pair tokens into words, each with its tokens' positions in the embedding."""
-    words: list[tuple[str, list[int]]] = []
+Word = tuple[str, list[int]]  # with its tokens' places in the embedding
+
+
+def words_of(tokens: Sequence[str], places: Sequence[int] | None = None) -> list[Word]:
+    """Join byte-pair tokens into words, each with its tokens' places in the embedding.
+
+    Args:
+        tokens: without start and end tokens.
+        places: of the tokens; None if they follow the start token, which is at 0.
+    """
+    words: list[Word] = []
     text = ""
     positions: list[int] = []
-    for position, token in enumerate(tokens, start=1):  # position 0 is the start token
+    for position, token in zip(places or range(1, len(tokens) + 1), tokens, strict=True):
         text, positions = text + token, [*positions, position]
         if text.endswith("</w>"):
             words.append((text.removesuffix("</w>"), positions))
@@ -34,28 +43,28 @@ def words_of(tokens: list[str]) -> list[tuple[str, list[int]]]:
 
 
 def heatmaps(
-    maps: Tensor, tokens: list[str], photo: Pixels, latent: tuple[int, int]
+    maps: Tensor, words: Sequence[Word], photo: Pixels, latent: tuple[int, int]
 ) -> tuple[WordAttention, ...]:
     """Show the photo for each word, bright where the word acted.
 
     Args:
         maps: [q, n] float32, attention averaged over layers and steps.
-        tokens: of the text, without start and end tokens.
+        words: of the text, as `words_of` returns them.
         photo: [H, W, 3]; the heatmaps have its size.
         latent: (h, w).
     """
     height, width = _grid(maps.shape[0], latent)
     bright = Image.fromarray(photo)
     shaded = bright.point(lambda value: value * _SHADE)
-    words = []
-    for word, positions in words_of(tokens):
+    shown = []
+    for word, positions in words:
         heat = maps[:, positions].mean(1).reshape(height, width).cpu().numpy()
         heat = (heat - heat.min()) / max(float(heat.max() - heat.min()), 1e-12)
         mask = Image.fromarray((heat * 255).astype(np.uint8)).resize(
             bright.size, Image.Resampling.BICUBIC
         )
-        words.append(WordAttention(word, Image.composite(bright, shaded, mask)))
-    return tuple(words)
+        shown.append(WordAttention(word, Image.composite(bright, shaded, mask)))
+    return tuple(shown)
 
 
 def _grid(queries: int, latent: tuple[int, int]) -> tuple[int, int]:

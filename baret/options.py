@@ -38,6 +38,7 @@ def _check_range(name: str, value: float, low: float, high: float) -> None:
 
 PredictionSetting = Literal["auto", "epsilon", "v_prediction", "v_prediction_zero_snr"]
 SamplingSetting = Literal["auto", "full", "distilled"]
+LongPromptSetting = Literal["truncate", "windows"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,9 @@ class ModelOptions:
     prediction: PredictionSetting = "auto"  # what its UNet predicts
     sampling: SamplingSetting = "auto"  # "distilled" wants few steps and no guidance (LCM, Turbo)
     vae: str = ""  # file or folder of a VAE to use instead of the model's own
+    lora: str = ""  # files fused into its weights, such as "a.safetensors:0.8,b.safetensors"
+    embeddings: str = ""  # files that teach it words, such as "a.pt,cat-toy=b.safetensors"
+    long_prompts: LongPromptSetting = "truncate"  # "windows" reads them in several
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from baret import images
 from baret.errors import ContentRejected
-from baret.heatmaps import heatmaps
+from baret.heatmaps import heatmaps, words_of
 from baret.images import Pixels
 from baret.method import paper
 from baret.method.composition import compose
@@ -230,17 +230,18 @@ class Pipeline:
             raise ContentRejected("The model's safety checker refuses what this edit shows.")
         attention = None
         if edit.attention is not None:
-            tokens = self.model.tokens(inversion.prompt)
+            prompt = inversion.prompt
+            words = words_of(self.model.tokens(prompt), self.model.places(prompt))
             height, width = edit.latents.shape[-2:]
-            attention = heatmaps(edit.attention, tokens, inversion.photo, (height, width))
+            attention = heatmaps(edit.attention, words, inversion.photo, (height, width))
         if not options.artifacts:
             return EditedImage(eta, image)
         return EditedImage(eta, image, whole, attention or (), shown)
 
     def _embed(self, prompt: str, stage: str) -> Routine[tuple[Conditioning, Conditioning]]:
-        """Return c and ∅."""
-        embed, progress = self.model.embed, StageProgress(stage, 0, 0.0)
-        return (yield from on_device(progress, lambda: (embed(prompt), embed("")), 0))
+        """Return c and ∅, which are of the same length."""
+        progress = StageProgress(stage, 0, 0.0)
+        return (yield from on_device(progress, lambda: self.model.embed_with_empty(prompt), 0))
 
     def _decode(self, latents: Tensor, progress: StageProgress = _DECODING) -> Routine[Pixels]:
         """Decode a latent [4, h, w] to pixels [H, W, 3]."""

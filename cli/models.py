@@ -23,8 +23,8 @@ def check(
 ) -> None:
     """Say what a model is, what was found by what, and whether it can be used; load no weights.
 
-    The settings BARET_PREDICTION, BARET_SAMPLING and BARET_VAE count. Exits with 1 if a worker
-    would refuse the model.
+    The settings BARET_PREDICTION, BARET_SAMPLING, BARET_VAE, BARET_LORA, BARET_EMBEDDINGS and
+    BARET_LONG_PROMPTS count. Exits with 1 if a worker would refuse the model.
     """
     if importlib.util.find_spec("torch") is None:
         raise RuntimeError(
@@ -38,6 +38,9 @@ def check(
             *("--prediction", settings.prediction),
             *("--sampling", settings.sampling),
             *("--vae", settings.vae),
+            *("--lora", settings.lora),
+            *("--embeddings", settings.embeddings),
+            *("--long-prompts", settings.long_prompts),
             *("--", path or settings.model),
         ],
         check=False,

@@ -71,7 +71,7 @@ def _measure(settings: Settings, edits: int) -> Speed:
     try:
         # Only now: torch takes seconds to import.
         from baret import BaretError, EditOptions, Editor, InversionOptions  # noqa: PLC0415
-        from baret.options import ModelOptions  # noqa: PLC0415
+        from worker.options import model_options  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise ModelUnusable(
             f"This installation cannot edit, because {error.name} is missing: install "
@@ -83,7 +83,7 @@ def _measure(settings: Settings, edits: int) -> Speed:
                 settings.model,
                 device=settings.device,
                 dtype=settings.dtype,
-                options=ModelOptions(settings.prediction, settings.sampling, settings.vae),
+                options=model_options(settings),
             )
             editor.warm_up()
         except (BaretError, RuntimeError) as error:

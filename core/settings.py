@@ -96,6 +96,21 @@ class Settings(BaseSettings):
         description=".safetensors file or folder of a VAE to use instead of the model's own, or "
         "where it has none",
     )
+    lora: str = Field(
+        "",
+        description="LoRA files (.safetensors) to fuse into the model, each with its scale, "
+        "separated by commas, such as /models/style.safetensors:0.8,/models/hat.safetensors",
+    )
+    embeddings: str = Field(
+        "",
+        description="textual inversion files (.safetensors, .pt, .bin) that teach the model a word "
+        "each, its file's name or as in word=path, separated by commas",
+    )
+    long_prompts: Literal["truncate", "windows"] = Field(
+        "truncate",
+        description="truncate: the end of a text that is longer than the model reads is left out; "
+        "windows: up to 4 times as much is read, in windows",
+    )
     concurrency: str = Field(
         "auto",
         description="edits that a worker runs at once; auto: as many as fill the GPU's calls, by "

@@ -1,7 +1,21 @@
-"""Translation between the service and the method: parameters to options, hints to warnings."""
+"""Translation between the service and the method: settings, parameters and hints."""
 
 from baret import EditOptions, Hint, InversionOptions
+from baret.options import ModelOptions
 from core.schema import EditWarning, Params, WarningCode
+from core.settings import Settings
+
+
+def model_options(settings: Settings) -> ModelOptions:
+    """Return what the settings say of the model."""
+    return ModelOptions(
+        prediction=settings.prediction,
+        sampling=settings.sampling,
+        vae=settings.vae,
+        lora=settings.lora,
+        embeddings=settings.embeddings,
+        long_prompts=settings.long_prompts,
+    )
 
 
 def edit_options(params: Params) -> EditOptions:

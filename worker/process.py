@@ -17,7 +17,6 @@ from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
 from prometheus_client import start_http_server
 
 from baret import Editor
-from baret.options import ModelOptions
 from core.broker.app import make_celery, signal_waiting
 from core.errors import StoreUnavailable
 from core.images.provenance import Marking
@@ -32,6 +31,7 @@ from worker.announcer import Announcer, describe_model
 from worker.celery_app import consume
 from worker.inversion_cache import InversionCache
 from worker.metrics import CallMetrics
+from worker.options import model_options
 from worker.outputs import ImageEncoder
 from worker.runner import Runner, RunnerDependencies
 
@@ -44,7 +44,7 @@ def load_editor(settings: Settings) -> Editor:
         settings.model,
         device=settings.device,
         dtype=settings.dtype,
-        options=ModelOptions(settings.prediction, settings.sampling, settings.vae),
+        options=model_options(settings),
         content_check=settings.content_check,
         on_call=CallMetrics(settings.model_name).record,
     )
@@ -144,6 +144,7 @@ def _findings(editor: Editor) -> dict[str, object]:
         "found_by": description.prediction.found_by,
         "zero_snr": description.prediction.zero_snr,
         "distilled_by": description.distilled_by,
+        "additions": description.additions,
     }
 
 

@@ -7,7 +7,7 @@ from typing import get_args
 from baret.errors import ModelError
 from baret.model.description import LoadOptions
 from baret.model.loading import inspect_model
-from baret.options import PredictionSetting, SamplingSetting
+from baret.options import LongPromptSetting, PredictionSetting, SamplingSetting
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -17,8 +17,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--prediction", default="auto", choices=get_args(PredictionSetting))
     parser.add_argument("--sampling", default="auto", choices=get_args(SamplingSetting))
     parser.add_argument("--vae", default="", help="file or folder of a VAE to use instead")
+    parser.add_argument("--lora", default="", help="files to fuse, such as a.safetensors:0.8,b…")
+    parser.add_argument("--embeddings", default="", help="files of words, such as a.pt,word=b.pt")
+    parser.add_argument("--long-prompts", default="truncate", choices=get_args(LongPromptSetting))
     given = parser.parse_args(arguments)
-    options = LoadOptions(given.prediction, given.sampling, given.vae)
+    options = LoadOptions(
+        prediction=given.prediction,
+        sampling=given.sampling,
+        vae=given.vae,
+        lora=given.lora,
+        embeddings=given.embeddings,
+        long_prompts=given.long_prompts,
+    )
     try:
         description = inspect_model(given.path, options)
     except ModelError as error:

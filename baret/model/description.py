@@ -58,6 +58,11 @@ class ModelDescription:
     notes: tuple[str, ...] = ()  # what is unusual but works, or is doubtful
     parameters: Mapping[str, int] = field(default_factory=dict)  # by part: UNet, VAE, text encoder
     variant: str | None = None  # of the weights' names in a folder, such as "fp16"
+    text_width: int | None = None  # of the texts that the UNet attends to
+    additions: tuple[str, ...] = ()  # what is added to it, such as a LoRA, a line each
+    # The words that embeddings teach it, each with how many vectors it has.
+    added_words: Mapping[str, int] = field(default_factory=dict)
+    max_windows: int = 1  # of the text encoder's length, that a text may take
 
     @property
     def sampling(self) -> Sampling:
@@ -100,6 +105,9 @@ class ModelDescription:
                 for name, dtype in (("float16", torch.float16), ("float32", torch.float32))
             )
             lines.append(f"  weights: {', '.join(sizes)}; an edit takes more beside them")
+        if self.max_windows > 1:
+            lines.append(f"  texts: up to {self.max_windows} windows of the text encoder's length")
+        lines += [f"  with: {addition}" for addition in self.additions]
         lines += [f"  note: {note}" for note in self.notes]
         lines.append(f"  cannot be used: {self.problem}" if self.problem else "  can be used")
         return "\n".join(lines)

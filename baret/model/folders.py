@@ -57,6 +57,7 @@ def describe_folder(folder: Path, options: LoadOptions) -> ModelDescription:
         notes=notes,
         parameters={PARTS[part]: header.numel() for part, header in headers.items()},
         variant=variant,
+        text_width=width if isinstance(width, int) else None,
     )
 
 

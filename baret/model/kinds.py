@@ -19,6 +19,7 @@ class Kind(NamedTuple):
 
 _GIVE_SD = "Give a checkpoint of Stable Diffusion 1.x or 2.x."
 _ADD_ON = "It changes or guides a model and is none itself; give the whole checkpoint it is for."
+_GIVE_EMBEDDING = "Give it in BARET_EMBEDDINGS, and a checkpoint of its family as the model."
 _GIVE_WHOLE = "Give the whole checkpoint: UNet, VAE and text encoder in one file or folder."
 
 
@@ -32,7 +33,7 @@ _BY_NAMES = (
         "a LoRA",
         r"^lora_(unet|te\d?|prior)_|[._]lora[._](A|B|up|down|linear_layer|magnitude)\b|lora_(up|down)"
         r"|\.hada_w\d|\.lokr_w\d|\.oft_(blocks|diag)|\.dora_scale",
-        "Merge it into the checkpoint that it was made for, and give that.",
+        "Give it in BARET_LORA, and the checkpoint that it was made for as the model.",
     ),
     _kind("an IP-Adapter", r"^(image_proj|ip_adapter)\.", _ADD_ON),
     _kind(
@@ -99,7 +100,7 @@ _TEXT_WIDTHS = (768, 1024, 1280)
 def find_other_kind(header: Header) -> Kind | None:
     """Return the kind that a file is by names that no Stable Diffusion 1.x or 2.x has."""
     if _is_embedding(header):
-        return Kind("a textual inversion embedding", re.compile(""), _ADD_ON)
+        return Kind("a textual inversion embedding", re.compile(""), _GIVE_EMBEDDING)
     return _first(header, _BY_NAMES)
 
 

@@ -26,6 +26,13 @@ HEAD_WIDTH = 64  # of Stable Diffusion 2's UNet, and of CLIP's text encoders
 
 FAMILY_NAMES = {"sd1": "Stable Diffusion 1.x", "sd2": "Stable Diffusion 2.x"}
 Family = Literal["sd1", "sd2"]
+# By the width of the texts that the UNet attends to.
+FAMILY_OF_WIDTH = {
+    768: FAMILY_NAMES["sd1"],
+    1024: FAMILY_NAMES["sd2"],
+    1280: "the refiner of Stable Diffusion XL",
+    2048: "Stable Diffusion XL",
+}
 Config = dict[str, Any]
 
 _CROSS = re.compile(r"attn2\.to_k\.weight$")

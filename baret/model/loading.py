@@ -15,11 +15,19 @@ from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, Offl
 from transformers.utils import logging as transformers_logging
 
 from baret.errors import ModelError, ModelNotFound, UnsupportedModel
-from baret.model.description import LoadOptions, ModelDescription
+from baret.model.description import LoadOptions, ModelDescription, describe_sampling
+from baret.model.embeddings import (
+    add_embedding,
+    describe_embedding,
+    parse_embeddings,
+    read_embedding,
+)
 from baret.model.folder_weights import choose_variant
 from baret.model.folders import describe_folder, load_folder
+from baret.model.lora import describe_lora, fuse_lora, parse_loras
 from baret.model.outer_vae import load_outer_vae
 from baret.model.single_file import describe_file, load_file
+from baret.model.windows import MAX_WINDOWS
 
 BUNDLED = Path(__file__).parents[1] / "models"
 
@@ -66,6 +74,7 @@ def load_pipeline(name_or_path: str, options: LoadOptions) -> LoadedModel:
     vae = load_outer_vae(options.vae, options.dtype)
     load = load_folder if path.is_dir() else load_file
     pipeline = load(path, description, options, vae)
+    _add_all(pipeline, description, options)
     prediction = description.prediction
     if prediction is None:
         raise UnsupportedModel(f"{path.name} does not say what it predicts.")
@@ -112,6 +121,45 @@ def _find(name_or_path: str, options: LoadOptions) -> tuple[Path, bool]:
 
 
 def _describe(path: Path, options: LoadOptions) -> ModelDescription:
+    description = _describe_alone(path, options)
+    return description if description.problem else _describe_additions(description, options)
+
+
+def _describe_additions(description: ModelDescription, options: LoadOptions) -> ModelDescription:
+    """Return a description with what is added to the model, or with what is wrong with that."""
+    kind, width = description.kind, description.text_width
+    additions, notes, words = [], list(description.notes), {}
+    try:
+        for lora in parse_loras(options.lora):
+            additions.append(describe_lora(lora, kind, width))
+            _, hints = describe_sampling(options.sampling, description.distilled_by, lora.path.stem)
+            notes += [f"{lora.name}: {hint}" for hint in hints]
+        for file in parse_embeddings(options.embeddings):
+            words[file.word] = len(read_embedding(file, kind, width))
+            additions.append(describe_embedding(file, words[file.word]))
+    except UnsupportedModel as error:
+        return replace(description, problem=str(error))
+    return replace(
+        description,
+        additions=tuple(additions),
+        notes=tuple(notes),
+        added_words=words,
+        max_windows=MAX_WINDOWS if options.long_prompts == "windows" else 1,
+    )
+
+
+def _add_all(
+    pipeline: StableDiffusionPipeline, description: ModelDescription, options: LoadOptions
+) -> None:
+    """Fuse LoRAs and teach words, as described."""
+    for lora in parse_loras(options.lora):
+        fuse_lora(pipeline, lora)
+    for file in parse_embeddings(options.embeddings):
+        vectors = read_embedding(file, description.kind, description.text_width)
+        add_embedding(pipeline, file, vectors)
+
+
+def _describe_alone(path: Path, options: LoadOptions) -> ModelDescription:
     if path.suffix in _PICKLES and not path.is_dir():
         raise UnsupportedModel(
             f"{path.name} is a pickle, which can run code when opened. "

@@ -2,10 +2,13 @@
 
 import re
 import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from tokenizers import Tokenizer
+
+from baret.model.windows import TextToken, place_tokens, places, split_tokens
 
 _APOSTROPHES = "'’"
 _WORD = re.compile(rf"[^\s{_APOSTROPHES}](\S*[^\s{_APOSTROPHES}])?")
@@ -19,7 +22,6 @@ _INSTRUCTION = re.compile(
     r"|the|their|them|these|this|those|two|your)\b)",
     re.IGNORECASE,
 )
-_SPECIAL_TOKENS = 2  # of the model's length: the start and the end token
 
 # A text may be long and full of unknown words; a hint stays short.
 _MAX_WORDS, _MAX_QUOTED = 20, 5  # in the list; in the sentence
@@ -46,7 +48,15 @@ class _Word(NamedTuple):
 class PromptReader:
     """Reads texts like one model. Safe to call from several threads."""
 
-    def __init__(self, tokenizer: Tokenizer, *, length: int, known_words: frozenset[str]):
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        *,
+        length: int,
+        known_words: frozenset[str],
+        max_windows: int = 1,
+        added_words: Mapping[str, Sequence[int]] = {},
+    ):
         """Take the model's tokenizer and limits.
 
         Args:
@@ -55,17 +65,29 @@ class PromptReader:
             length: tokens that the model reads, start and end token included.
             known_words: every word that it was trained with, in lower case; empty if its
                 vocabulary is open.
+            max_windows: of the length, that a text may take.
+            added_words: those that embeddings taught the model, each with the ids of its tokens.
         """
         self._tokenizer: Tokenizer = Tokenizer.from_str(tokenizer.to_str())
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
-        self._max_tokens = length - _SPECIAL_TOKENS
-        self._known_words = known_words
+        self._length, self._max_windows = length, max_windows
+        self._added_words = added_words
+        added = {word.text for name in added_words for word in _words(name)}
+        self._known_words = known_words | added if known_words else known_words
+
+    def windows(self, prompt: str) -> list[list[TextToken]]:
+        """Return the tokens that the model reads of a text, without start and end tokens."""
+        tokens = split_tokens(self._tokenizer, prompt, self._added_words)
+        return place_tokens(tokens, self._length, self._max_windows)
 
     def tokens(self, prompt: str) -> list[str]:
         """Return the tokens that the model reads of a text, without start and end tokens."""
-        tokens: list[str] = self._tokenizer.encode(prompt, add_special_tokens=False).tokens
-        return tokens[: self._max_tokens]
+        return [token.text for window in self.windows(prompt) for token in window]
+
+    def places(self, prompt: str) -> list[int]:
+        """Return the place of each of the `tokens` in the text's embedding."""
+        return places(self.windows(prompt), self._length)
 
     def unknown_words(self, prompt: str) -> tuple[str, ...]:
         """Return the words that the model was not trained with, in lower case, in order."""
@@ -106,8 +128,9 @@ class PromptReader:
 
     def _read_length(self, text: str) -> int:
         """Return how many characters the model reads of a text in NFC, as tokenizers count them."""
-        ends = [end for _, end in self._tokenizer.encode(text, add_special_tokens=False).offsets]
-        return ends[self._max_tokens - 1] if len(ends) > self._max_tokens else len(text)
+        tokens = split_tokens(self._tokenizer, text, self._added_words)
+        read = sum(map(len, place_tokens(tokens, self._length, self._max_windows)))
+        return tokens[read - 1].end if read < len(tokens) else len(text)
 
 
 def looks_like_instruction(prompt: str) -> bool:

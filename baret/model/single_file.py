@@ -21,6 +21,7 @@ from baret.model.layout import (
     CLIP,
     CONFIGS,
     FAMILY_NAMES,
+    FAMILY_OF_WIDTH,
     OPEN_CLIP,
     UNET,
     VAE,
@@ -87,6 +88,7 @@ def _describe_family(
             "VAE": parts.vae.numel(),
             "text encoder": text.numel(),
         },
+        text_width=parts.cross_width,
     )
 
 
@@ -116,8 +118,7 @@ def _missing(parts: Parts, options: LoadOptions) -> tuple[str, ...]:
 
 
 def _unknown_width(path: Path, parts: Parts) -> ModelDescription:
-    kinds = {2048: "Stable Diffusion XL", 1280: "the refiner of Stable Diffusion XL"}
-    kind = kinds.get(parts.cross_width or 0, "of an unknown family")
+    kind = FAMILY_OF_WIDTH.get(parts.cross_width or 0, "of an unknown family")
     problem = f"{path.name} is {kind}. Give a checkpoint of Stable Diffusion 1.x or 2.x."
     return ModelDescription(path.name, kind, problem)
 

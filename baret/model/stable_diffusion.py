@@ -24,11 +24,13 @@ from baret.model.description import (
     Sampling,
     native_latent_size,
 )
+from baret.model.embeddings import tokens_of
 from baret.model.loading import load_pipeline
 from baret.model.prediction import confirm
 from baret.model.probe import Verdict, probe
 from baret.model.prompts import Hint, PromptReader
 from baret.model.safety import SafetyChecker, load_safety_checker
+from baret.model.windows import TextToken
 from baret.model.world import World
 from baret.options import ModelOptions
 from baret.unet.requests import Conditioning
@@ -81,7 +83,11 @@ class StableDiffusion:
         self._prediction: str = self._scheduler.config.prediction_type
         self._check_config()
         self._reader = PromptReader(
-            self._tokenizer.backend_tokenizer, length=self._length, known_words=world.known_words
+            self._tokenizer.backend_tokenizer,
+            length=self._length,
+            known_words=world.known_words,
+            max_windows=description.max_windows if description else 1,
+            added_words=self._added_words,
         )
         _check_weights((self._vae, self._text_encoder, self.unet))
         for module in (self.unet, self._vae, self._text_encoder):
@@ -195,10 +201,15 @@ class StableDiffusion:
 
     @cached_property
     def identity(self) -> str:
-        """SHA-256 over all weights as loaded, and the prediction type."""
+        """SHA-256 over all weights as loaded, the prediction type, and how texts are read."""
         parts = (self._vae, self._text_encoder, self.unet)
-        zero_snr = self._scheduler.config.rescale_betas_zero_snr
-        return _identity(parts, self._prediction + (" zero-snr" if zero_snr else ""))
+        traits = [self._prediction]
+        if self._scheduler.config.rescale_betas_zero_snr:
+            traits.append("zero-snr")
+        if self.description and self.description.max_windows > 1:
+            traits.append("windows")
+        traits += (f"{word}={ids}" for word, ids in self._added_words.items())
+        return _identity(parts, " ".join(traits))
 
     def _find_native_size(self) -> int:
         config = self.unet.config
@@ -245,6 +256,19 @@ class StableDiffusion:
         """Return the tokens that the model reads of a text, without start and end tokens."""
         return self._reader.tokens(prompt)
 
+    def places(self, prompt: str) -> list[int]:
+        """Return the place of each of the `tokens` in the text's embedding."""
+        return self._reader.places(prompt)
+
+    @property
+    def _added_words(self) -> dict[str, list[int]]:
+        """The words that embeddings taught the model, each with the ids of its tokens."""
+        added = self.description.added_words if self.description else {}
+        return {
+            word: self._tokenizer.convert_tokens_to_ids(tokens_of(word, vectors))
+            for word, vectors in added.items()
+        }
+
     def unknown_words(self, prompt: str) -> tuple[str, ...]:
         """Return the words that the model was not trained with, in lower case, in order.
 
@@ -264,18 +288,23 @@ class StableDiffusion:
     def _length(self) -> int:
         return int(self._text_encoder.config.max_position_embeddings)
 
-    @torch.no_grad()
     def embed(self, prompt: str) -> Conditioning:
-        """Encode a text, truncated to the model's length."""
-        ids = self._tokenizer(
-            prompt,
-            padding="max_length",
-            truncation=True,
-            max_length=self._length,
-            return_tensors="pt",
-        ).input_ids
-        embedding: Tensor = self._text_encoder(ids.to(self.device))[0][0]
-        return Conditioning(embedding.float())
+        """Encode a text, cut to the windows that the model may read."""
+        return self._embed_windows(self._reader.windows(prompt))
+
+    def embed_with_empty(self, prompt: str) -> tuple[Conditioning, Conditioning]:
+        """Encode a text, and the empty text in as many windows, so that both share a call."""
+        windows = self._reader.windows(prompt)
+        return self._embed_windows(windows), self._embed_windows([[] for _ in windows])
+
+    @torch.no_grad()
+    def _embed_windows(self, windows: list[list[TextToken]]) -> Conditioning:
+        """Encode each window by itself and join their embeddings."""
+        start, end = self._tokenizer.bos_token_id, self._tokenizer.eos_token_id
+        rows = [[start, *(token.id for token in window), end] for window in windows]
+        padded = [row + [self._tokenizer.pad_token_id] * (self._length - len(row)) for row in rows]
+        embeddings: Tensor = self._text_encoder(torch.tensor(padded, device=self.device))[0]
+        return Conditioning(embeddings.flatten(0, 1).float())
 
     @memory_errors()
     @torch.no_grad()
@@ -370,8 +399,8 @@ def _check_weights(modules: Iterable[torch.nn.Module]) -> None:
                 )
 
 
-def _identity(modules: Iterable[torch.nn.Module], prediction: str) -> str:
-    digest = hashlib.sha256(prediction.encode())
+def _identity(modules: Iterable[torch.nn.Module], traits: str) -> str:
+    digest = hashlib.sha256(traits.encode())
     for module in modules:
         for name, tensor in sorted(module.state_dict().items()):
             digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())

@@ -17,7 +17,6 @@ import torch
 
 from baret import BaretError, Editor, EditResult
 from baret.errors import AttentionLayoutError, ImageError, ModelError
-from baret.options import ModelOptions
 from baret.progress import Progress
 from cli.edit.backend import EditImages, EditJob, EditProgress, Report
 from cli.errors import BadPhoto, EditNotMade, ModelUnusable, Refused
@@ -27,7 +26,7 @@ from core.images.sandbox import DecoderSandbox
 from core.schema import Params, ParamsInput, Prompt
 from core.settings import Settings
 from worker.announcer import describe_model
-from worker.options import edit_options
+from worker.options import edit_options, model_options
 from worker.outputs import EncodedImage, EncodedResult, ImageEncoder
 
 _PROMPT: TypeAdapter[str] = TypeAdapter(Prompt)
@@ -61,7 +60,7 @@ class LocalBackend:
                 settings.model,
                 device=settings.device,
                 dtype=settings.dtype,
-                options=ModelOptions(settings.prediction, settings.sampling, settings.vae),
+                options=model_options(settings),
                 content_check=settings.content_check,
             )
         except (ModelError, AttentionLayoutError, RuntimeError) as error:

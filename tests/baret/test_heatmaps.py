@@ -18,7 +18,7 @@ def test_a_word_is_bright_where_it_acted(queries, latent):
     maps = torch.zeros(queries, 3)
     maps[: queries // 2, 1] = 1  # the first word acts in the upper half
     white = np.full((64, 64, 3), 255, np.uint8)
-    (word,) = heatmaps(maps, ["sky</w>"], white, latent)
+    (word,) = heatmaps(maps, words_of(["sky</w>"]), white, latent)
     image = np.asarray(word.image, float)
     assert word.word == "sky"
     assert image[:16].mean() > 240 and image[-16:].mean() < 80

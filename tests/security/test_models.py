@@ -11,6 +11,7 @@ import torch
 
 from baret import BaretError, Inversion
 from baret.errors import UnsupportedModel
+from baret.model.embeddings import EmbeddingFile, read_embedding
 from baret.model.loading import BUNDLED
 from baret.model.stable_diffusion import StableDiffusion
 from tests.security.models import PASSED_OVER, REFUSED, Marks, sharded
@@ -122,20 +123,36 @@ def calls(package: str) -> list[tuple[str, ast.Call | None]]:
 @pytest.mark.parametrize("package", SERVICE)
 def test_the_service_has_nothing_that_could_open_a_pickle_or_run_text(package: str) -> None:
     modules = {"pickle", "dill", "joblib", "marshal", "shelve", "yaml", "cloudpickle"}
-    functions = {"torch.load", "np.load", "numpy.load", "eval", "exec", "compile", "os.system"}
-    assert [name for name, _ in calls(package) if name in modules | functions] == []
+    functions = {"np.load", "numpy.load", "eval", "exec", "compile", "os.system"}
+    for name, call in calls(package):
+        assert name not in modules | functions
+        assert name != "torch.load" or reads_tensors_alone(call)
+
+
+def reads_tensors_alone(call: ast.Call | None) -> bool:
+    """Whether a call of torch.load says weights_only=True, literally."""
+    return call is not None and any(
+        one.arg == "weights_only" and ast.unparse(one.value) == "True" for one in call.keywords
+    )
+
+
+@pytest.mark.parametrize("name", ["trap.pt", "trap.bin"])
+def test_an_embedding_that_is_a_trap_is_refused_unrun(name: str, tmp_path: Path) -> None:
+    marker = tmp_path / "executed"
+    (tmp_path / name).write_bytes(pickle.dumps({"<trap>": Marks(marker)}))
+    with pytest.raises(UnsupportedModel, match="cannot be read as tensors alone"):
+        read_embedding(EmbeddingFile(tmp_path / name, "trap"), "a model", 768)
+    torch.save({"<trap>": Marks(marker)}, tmp_path / name)  # as published files are
+    with pytest.raises(UnsupportedModel, match="cannot be read as tensors alone"):
+        read_embedding(EmbeddingFile(tmp_path / name, "trap"), "a model", 768)
+    assert not marker.exists()
 
 
 @pytest.mark.parametrize("package", TOOLS)
 def test_the_tools_open_tensors_and_arrays_alone(package: str) -> None:
     for name, call in calls(package):
         if name == "torch.load":
-            assert call is not None
-            assert {"weights_only": True} in [
-                {one.arg: ast.literal_eval(one.value)}
-                for one in call.keywords
-                if one.arg == "weights_only"
-            ]
+            assert reads_tensors_alone(call)
         elif name in ("np.load", "numpy.load"):
             assert call is not None
             assert "allow_pickle" not in [one.arg for one in call.keywords]

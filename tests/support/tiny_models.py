@@ -2,6 +2,7 @@
 
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from PIL import Image
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from baret.model.layout import CONFIGS, Family, family_config
@@ -38,6 +39,11 @@ def tiny_pipeline(family: Family = "sd1", **unet: object) -> StableDiffusionPipe
             feature_extractor=None,
             requires_safety_checker=False,
         )
+
+
+def small_photo() -> Image.Image:
+    """Make an image of 64×64 pixels, the native size of a tiny model with `sample_size=8`."""
+    return Image.linear_gradient("L").convert("RGB").resize((64, 64))
 
 
 def tiny_vae(**changed: object) -> AutoencoderKL:

@@ -29,7 +29,7 @@ def test_a_model_that_cannot_be_used_ends_with_1_and_its_reason(tmp_path: Path, 
     assert main([str(tmp_path / "x.safetensors")]) == 1
     out = capsys.readouterr().out
     assert out.startswith("x.safetensors: a LoRA\n")
-    assert "cannot be used: x.safetensors is a LoRA. Merge it" in out
+    assert "cannot be used: x.safetensors is a LoRA. Give it in BARET_LORA" in out
 
 
 def test_a_model_that_is_not_there_is_an_error_in_one_line(capsys) -> None:
