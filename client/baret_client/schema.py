@@ -158,10 +158,11 @@ class EditData:
 
 @dataclass(frozen=True)
 class Model:
-    """A model that the service has a live worker for."""
+    """A model that the service has, or had, a worker for."""
 
     id: str
     default: bool
+    state: str  # "ready", "loading" or "sleeping": then edits wait until a worker starts
     native_size: tuple[int, int]  # width, height in pixels
     licence: str
     default_parameters: Mapping[str, Any]
@@ -173,7 +174,9 @@ class Model:
         """Read a model."""
         size = data["native_size"]
         return cls(
-            **_known(cls, data) | {"native_size": (size["width"], size["height"]), "json": data}
+            **{"state": "ready"}  # an older service lists no others
+            | _known(cls, data)
+            | {"native_size": (size["width"], size["height"]), "json": data}
         )
 
 

@@ -14,7 +14,7 @@ from core.schema.edit import (
     Urls,
     WarningCode,
 )
-from core.schema.model import Model, Size
+from core.schema.model import Model, ModelState, Size
 from core.schema.params import (
     FINAL_EVENTS,
     Metadata,
@@ -52,6 +52,7 @@ __all__ = [
     "Metadata",
     "Metrics",
     "Model",
+    "ModelState",
     "Output",
     "OutputFormat",
     "Params",

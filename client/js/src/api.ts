@@ -183,7 +183,9 @@ export interface paths {
         };
         /**
          * List Models
-         * @description List the models that have a live worker. Edits that name no model use the default one.
+         * @description List every model that a worker has ever announced, with its state.
+         *
+         *     Edits that name no model use the default one. Edits for a model that sleeps wait for a worker.
          */
         get: operations["listModels"];
         put?: never;
@@ -283,7 +285,7 @@ export interface paths {
         };
         /**
          * Readyz
-         * @description Return 200 if Redis has room, images can be written and a worker with a model is live.
+         * @description Return 200 if edits can be accepted: Redis has room, and images can be written.
          */
         get: operations["readyz"];
         put?: never;
@@ -306,6 +308,26 @@ export interface paths {
          * @description Return Prometheus metrics: requests, queues, workers, edits by outcome, times by stage.
          */
         get: operations["metrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Status
+         * @description Return models, workers, queues and versions. No worker is a state, not an error.
+         */
+        get: operations["getStatus"];
         put?: never;
         post?: never;
         delete?: never;
@@ -647,7 +669,7 @@ export interface components {
         };
         /**
          * Model
-         * @description A model that workers serve, as they announce it.
+         * @description A model that workers serve, as they announce it; `default` and `state` are the API's.
          */
         Model: {
             /** Id */
@@ -663,6 +685,11 @@ export interface components {
              * @default false
              */
             default: boolean;
+            /**
+             * @description ready: a worker is live; loading: one is loading it; sleeping: there is none, and edits wait until one starts
+             * @default ready
+             */
+            state: components["schemas"]["ModelState"];
             native_size: components["schemas"]["Size"];
             /** Licence */
             licence: string;
@@ -680,11 +707,50 @@ export interface components {
         };
         /**
          * ModelList
-         * @description The models that have a live worker.
+         * @description Every model that a worker has ever announced.
          */
         ModelList: {
             /** Data */
             data: components["schemas"]["Model"][];
+        };
+        /**
+         * ModelState
+         * @description Whether an edit for a model can begin now.
+         * @enum {string}
+         */
+        ModelState: "ready" | "loading" | "sleeping";
+        /**
+         * ModelStatus
+         * @description A model, its workers and its queue.
+         */
+        ModelStatus: {
+            /** Id */
+            id: string;
+            state: components["schemas"]["ModelState"];
+            /**
+             * Workers
+             * @description live ones
+             */
+            workers: number;
+            /**
+             * Workers Loading
+             * @description that are loading the model
+             */
+            workers_loading: number;
+            /** Queued */
+            queued: number;
+            /** Running */
+            running: number;
+            /**
+             * Oldest Wait Seconds
+             * @description of the edit that waits longest; 0 if none does
+             */
+            oldest_wait_seconds: number;
+            /**
+             * Cold Start Seconds
+             * @description that its last worker took from its start until it was ready; null if unknown
+             */
+            cold_start_seconds: number | null;
         };
         /**
          * Output
@@ -824,6 +890,19 @@ export interface components {
             cross_attention_until: number;
         };
         /**
+         * Readiness
+         * @description The answer of a service that can accept edits.
+         */
+        Readiness: {
+            /** Status */
+            status: string;
+            /**
+             * Workers
+             * @description live ones; without any, edits wait until one starts
+             */
+            workers: number;
+        };
+        /**
          * Size
          * @description A size in pixels.
          */
@@ -839,6 +918,31 @@ export interface components {
          * @enum {string}
          */
         Stage: "loading" | "tuning" | "inverting" | "editing" | "decoding";
+        /**
+         * Status
+         * @description The service now: all models together, and each.
+         */
+        Status: {
+            /**
+             * Object
+             * @default status
+             */
+            object: string;
+            /**
+             * Workers
+             * @description live ones
+             */
+            workers: number;
+            /** Queued */
+            queued: number;
+            /** Running */
+            running: number;
+            /** Oldest Wait Seconds */
+            oldest_wait_seconds: number;
+            /** Models */
+            models: components["schemas"]["ModelStatus"][];
+            versions: components["schemas"]["Versions"];
+        };
         /**
          * Token
          * @description A token, as it is returned once.
@@ -881,6 +985,22 @@ export interface components {
              * @description signed: works without a key for an hour, as images' do
              */
             events: string;
+        };
+        /**
+         * Versions
+         * @description What runs.
+         */
+        Versions: {
+            /**
+             * Api
+             * @description of the process that answers
+             */
+            api: string;
+            /**
+             * Workers
+             * @description of live workers, each once
+             */
+            workers: string[];
         };
         /**
          * WarningCode
@@ -3887,6 +4007,7 @@ export interface operations {
                      *           "id": "zoo",
                      *           "object": "model",
                      *           "default": true,
+                     *           "state": "ready",
                      *           "native_size": {
                      *             "width": 64,
                      *             "height": 64
@@ -4559,10 +4680,11 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "status": "ready"
+                     *       "status": "ready",
+                     *       "workers": 2
                      *     }
                      */
-                    "application/json": components["schemas"]["Health"];
+                    "application/json": components["schemas"]["Readiness"];
                 };
             };
             /** @description `internal_error` */
@@ -4617,6 +4739,160 @@ export interface operations {
                 content: {
                     /** @example baret_queue_edits{model="zoo"} 2.0 */
                     "text/plain": string;
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    /** @example Bearer */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden` */
+            403: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited` */
+            429: {
+                headers: {
+                    /**
+                     * @description seconds
+                     * @example 30
+                     */
+                    "Retry-After"?: number;
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error` */
+            500: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable` */
+            503: {
+                headers: {
+                    /**
+                     * @description seconds
+                     * @example 5
+                     */
+                    "Retry-After"?: number;
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getStatus: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The service now */
+            200: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "object": "status",
+                     *       "workers": 2,
+                     *       "queued": 7,
+                     *       "running": 2,
+                     *       "oldest_wait_seconds": 12.5,
+                     *       "models": [
+                     *         {
+                     *           "id": "zoo",
+                     *           "state": "ready",
+                     *           "workers": 2,
+                     *           "workers_loading": 0,
+                     *           "queued": 7,
+                     *           "running": 2,
+                     *           "oldest_wait_seconds": 12.5,
+                     *           "cold_start_seconds": 31.2
+                     *         }
+                     *       ],
+                     *       "versions": {
+                     *         "api": "0.1.0",
+                     *         "workers": [
+                     *           "0.1.0"
+                     *         ]
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Status"];
                 };
             };
             /** @description `unauthenticated` */
