@@ -98,6 +98,7 @@ async def accept_edit(
         keep_seconds=services.settings.retention,
         traceparent=services.tracer.traceparent(),
         user=caller.user,
+        priority=fields.priority,
     )
     with edit_log_context(submission.id):
         submit = partial(_submit, services, submission, photo.data, lock=lock)

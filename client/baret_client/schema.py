@@ -12,6 +12,7 @@ from typing import Any, Literal, Self, TypedDict
 
 Json = dict[str, Any]
 Status = Literal["queued", "running", "succeeded", "failed", "canceled"]
+Priority = Literal["interactive", "batch"]
 
 
 class EditParams(TypedDict, total=False):
@@ -126,6 +127,7 @@ class EditData:
     progress: float = 0.0  # 0–1
     queue_position: int | None = None  # edits ahead of it, while queued
     eta_seconds: float | None = None  # until it ends, if known
+    priority: Priority = "interactive"
     outputs: tuple[Output, ...] = ()  # one per strength
     artifacts: Mapping[str, str] = field(default_factory=dict)  # kind → signed address
     warnings: tuple[EditWarning, ...] = ()

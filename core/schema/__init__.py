@@ -36,7 +36,7 @@ from core.schema.record import (
     is_seen_by,
     owner_of,
 )
-from core.schema.status import LEGAL_MOVES, EditStatus, Stage
+from core.schema.status import LEGAL_MOVES, EditStatus, Priority, Stage
 
 __all__ = [
     "FINAL_EVENTS",
@@ -59,6 +59,7 @@ __all__ = [
     "ParamsInput",
     "PresetName",
     "PresetValues",
+    "Priority",
     "Problem",
     "Prompt",
     "Record",

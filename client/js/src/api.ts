@@ -564,6 +564,11 @@ export interface components {
              * @description whose token made it (POST /v1/tokens); null if a key did
              */
             user: string | null;
+            /**
+             * @description batch: it lets interactive edits go first
+             * @default interactive
+             */
+            priority: components["schemas"]["Priority"];
             /** Prompt */
             prompt: string;
             /** Model */
@@ -890,6 +895,12 @@ export interface components {
             cross_attention_until: number;
         };
         /**
+         * Priority
+         * @description Which line of its model's queue an edit waits in.
+         * @enum {string}
+         */
+        Priority: "interactive" | "batch";
+        /**
          * Readiness
          * @description The answer of a service that can accept edits.
          */
@@ -1214,6 +1225,11 @@ export interface components {
              */
             model?: string | null;
             /**
+             * @description batch: nobody waits for it, so interactive edits go first
+             * @default interactive
+             */
+            priority?: components["schemas"]["Priority"] | null;
+            /**
              * Metadata
              * @description your own keys and values, flat
              */
@@ -1485,6 +1501,7 @@ export interface operations {
                      *           "queue_position": null,
                      *           "eta_seconds": null,
                      *           "user": null,
+                     *           "priority": "interactive",
                      *           "prompt": "a dog that jumps over a fence",
                      *           "model": "zoo",
                      *           "params": {
@@ -1814,6 +1831,11 @@ export interface operations {
                      */
                     model?: string;
                     /**
+                     * @description batch: nobody waits for it, so interactive edits go first
+                     * @default interactive
+                     */
+                    priority?: components["schemas"]["Priority"];
+                    /**
                      * Metadata
                      * @description your own keys and values, flat
                      */
@@ -1890,6 +1912,7 @@ export interface operations {
                      *       "queue_position": null,
                      *       "eta_seconds": null,
                      *       "user": null,
+                     *       "priority": "interactive",
                      *       "prompt": "a dog that jumps over a fence",
                      *       "model": "zoo",
                      *       "params": {
@@ -2014,6 +2037,7 @@ export interface operations {
                      *       "queue_position": 0,
                      *       "eta_seconds": 21.4,
                      *       "user": null,
+                     *       "priority": "interactive",
                      *       "prompt": "a dog that jumps over a fence",
                      *       "model": "zoo",
                      *       "params": {
@@ -2338,6 +2362,7 @@ export interface operations {
                      *       "queue_position": null,
                      *       "eta_seconds": null,
                      *       "user": null,
+                     *       "priority": "interactive",
                      *       "prompt": "a dog that jumps over a fence",
                      *       "model": "zoo",
                      *       "params": {
@@ -2819,6 +2844,7 @@ export interface operations {
                      *       "queue_position": null,
                      *       "eta_seconds": 21.4,
                      *       "user": null,
+                     *       "priority": "interactive",
                      *       "prompt": "a dog that jumps over a fence",
                      *       "model": "zoo",
                      *       "params": {
@@ -3299,7 +3325,7 @@ export interface operations {
                      *     id: 1767605419020-0
                      *
                      *     event: done
-                     *     data: {"status": "succeeded", "edit": {"id": "edit_019ab1f27c3a7d4e8a55c0de12345678", "object": "edit", "created_at": "2026-01-05T09:30:00.120Z", "started_at": "2026-01-05T09:30:00.480Z", "completed_at": "2026-01-05T09:30:21.730Z", "expires_at": "2026-01-09T09:30:21.730Z", "status": "succeeded", "stage": null, "progress": 1.0, "queue_position": null, "eta_seconds": null, "prompt": "a dog that jumps over a fence", "model": "zoo", "params": {"preset": "non_rigid", "strength": 0.7, "self_attention_until": 0.4, "cross_attention_until": 0.6, "num_inference_steps": 20, "guidance_scale": 4.0, "inner_steps": 8, "seed": 0, "output_format": "png", "quality": 95, "artifacts": false, "previews": false, "webhook_url": null, "webhook_events": ["edit.succeeded", "edit.failed", "edit.canceled"], "interpolation": 0.7}, "metadata": {"order": "1234"}, "input": {"width": 640, "height": 480, "content_type": "image/jpeg", "sha256": "9f86d0…"}, "outputs": [{"strength": 0.7, "interpolation": 0.7, "url": "https://photos.example/v1/files/edit_019ab1f27c3a7d4e8a55c0de12345678/output-0.png?expires=…&signature=…", "width": 640, "height": 480, "content_type": "image/png", "sha256": "60303a…", "bytes": 402133}], "artifacts": null, "warnings": [{"code": "unknown_words", "detail": "Unknown to the model: “fence”. The image shows the nearest thing that it knows; try other words.", "words": ["fence"]}], "metrics": {"queue_seconds": 0.36, "run_seconds": 7.25, "stage_seconds": {"loading": 0.1, "tuning": 4.7, "inverting": 0.9, "editing": 1.5}, "reconstruction_psnr": 31.4, "inner_steps": 8, "inversion_reused": false, "attempts": 1}, "error": null, "urls": {"self": "https://photos.example/v1/edits/edit_019ab1f27c3a7d4e8a55c0de12345678", "cancel": "https://photos.example/v1/edits/edit_019ab1f27c3a7d4e8a55c0de12345678/cancel", "events": "https://photos.example/v1/edits/edit_019ab1f27c3a7d4e8a55c0de12345678/events?ticket=1767609000.5d41…"}}}
+                     *     data: {"status": "succeeded", "edit": {"id": "edit_019ab1f27c3a7d4e8a55c0de12345678", "object": "edit", "created_at": "2026-01-05T09:30:00.120Z", "started_at": "2026-01-05T09:30:00.480Z", "completed_at": "2026-01-05T09:30:21.730Z", "expires_at": "2026-01-09T09:30:21.730Z", "status": "succeeded", "stage": null, "progress": 1.0, "queue_position": null, "eta_seconds": null, "priority": "interactive", "prompt": "a dog that jumps over a fence", "model": "zoo", "params": {"preset": "non_rigid", "strength": 0.7, "self_attention_until": 0.4, "cross_attention_until": 0.6, "num_inference_steps": 20, "guidance_scale": 4.0, "inner_steps": 8, "seed": 0, "output_format": "png", "quality": 95, "artifacts": false, "previews": false, "webhook_url": null, "webhook_events": ["edit.succeeded", "edit.failed", "edit.canceled"], "interpolation": 0.7}, "metadata": {"order": "1234"}, "input": {"width": 640, "height": 480, "content_type": "image/jpeg", "sha256": "9f86d0…"}, "outputs": [{"strength": 0.7, "interpolation": 0.7, "url": "https://photos.example/v1/files/edit_019ab1f27c3a7d4e8a55c0de12345678/output-0.png?expires=…&signature=…", "width": 640, "height": 480, "content_type": "image/png", "sha256": "60303a…", "bytes": 402133}], "artifacts": null, "warnings": [{"code": "unknown_words", "detail": "Unknown to the model: “fence”. The image shows the nearest thing that it knows; try other words.", "words": ["fence"]}], "metrics": {"queue_seconds": 0.36, "run_seconds": 7.25, "stage_seconds": {"loading": 0.1, "tuning": 4.7, "inverting": 0.9, "editing": 1.5}, "reconstruction_psnr": 31.4, "inner_steps": 8, "inversion_reused": false, "attempts": 1}, "error": null, "urls": {"self": "https://photos.example/v1/edits/edit_019ab1f27c3a7d4e8a55c0de12345678", "cancel": "https://photos.example/v1/edits/edit_019ab1f27c3a7d4e8a55c0de12345678/cancel", "events": "https://photos.example/v1/edits/edit_019ab1f27c3a7d4e8a55c0de12345678/events?ticket=1767609000.5d41…"}}}
                      *     id: 1767605421730-0
                      */
                     "text/event-stream": string;
@@ -5027,6 +5053,7 @@ export interface operations {
                  *         "queue_position": null,
                  *         "eta_seconds": 21.4,
                  *         "user": null,
+                 *         "priority": "interactive",
                  *         "prompt": "a dog that jumps over a fence",
                  *         "model": "zoo",
                  *         "params": {
@@ -5140,6 +5167,7 @@ export interface operations {
                  *         "queue_position": null,
                  *         "eta_seconds": 21.4,
                  *         "user": null,
+                 *         "priority": "interactive",
                  *         "prompt": "a dog that jumps over a fence",
                  *         "model": "zoo",
                  *         "params": {
@@ -5253,6 +5281,7 @@ export interface operations {
                  *         "queue_position": null,
                  *         "eta_seconds": null,
                  *         "user": null,
+                 *         "priority": "interactive",
                  *         "prompt": "a dog that jumps over a fence",
                  *         "model": "zoo",
                  *         "params": {
@@ -5390,6 +5419,7 @@ export interface operations {
                  *         "queue_position": null,
                  *         "eta_seconds": 21.4,
                  *         "user": null,
+                 *         "priority": "interactive",
                  *         "prompt": "a dog that jumps over a fence",
                  *         "model": "zoo",
                  *         "params": {
@@ -5509,6 +5539,7 @@ export interface operations {
                  *         "queue_position": null,
                  *         "eta_seconds": 21.4,
                  *         "user": null,
+                 *         "priority": "interactive",
                  *         "prompt": "a dog that jumps over a fence",
                  *         "model": "zoo",
                  *         "params": {

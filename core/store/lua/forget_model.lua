@@ -15,6 +15,7 @@ end
 redis.call('HDEL', models_key, model)
 redis.call('HDEL', last_served_key, model)
 redis.call('HDEL', cold_starts_key, model)
-redis.call('HDEL', turn_clocks_key, model)
-redis.call('DEL', runs_key(model), turns_key(model), turn_ends_key(model))
+for _, key in ipairs({ turn_clocks_key, batch_turn_clocks_key, in_a_row_key }) do redis.call('HDEL', key, model) end
+for _, key in ipairs({ turns_key(model), batch_turns_key(model) }) do redis.call('DEL', key) end
+redis.call('DEL', runs_key(model), turn_ends_key(model), batch_turn_ends_key(model))
 return 'forgotten'

@@ -25,5 +25,4 @@ for _, entry in ipairs(redis.pcall('ZRANGE', loading_key, now / 1000, '+inf', 'B
 end
 local start = { read(cold_starts_key, model)[1] or false, loading_since, read(last_served_key, model)[1] or false }
 repair_turns(model)
-local place = redis.call('ZRANK', turns_key(model), id) or -1
-return { now, place, workers, redis.call('LRANGE', runs_key(model), 0, -1), running, start }
+return { now, position_of(id, model), workers, redis.call('LRANGE', runs_key(model), 0, -1), running, start }

@@ -99,6 +99,7 @@ def test_the_dump_holds_a_key_of_every_kind() -> None:
 def test_a_record_is_read_as_it_was(store: EditStore, name: str) -> None:
     found = store.get(IDS[name], caller=CALLER).model_dump(mode="json")
     assert found["submission"].pop("user") is None  # there were no tokens
+    assert found["submission"].pop("priority") == "interactive"  # there was one line
     found = without_new_params(with_former_names(found), READ["records"][name])
     assert found == READ["records"][name]
 
