@@ -175,11 +175,9 @@ class Model:
     def from_json(cls, data: Json) -> Self:
         """Read a model."""
         size = data["native_size"]
-        return cls(
-            **{"state": "ready"}  # an older service lists no others
-            | _known(cls, data)
-            | {"native_size": (size["width"], size["height"]), "json": data}
-        )
+        own = {"native_size": (size["width"], size["height"]), "json": data}
+        # An older service lists no other models than ready ones.
+        return cls(**{"state": "ready", **_known(cls, data), **own})
 
 
 @dataclass(frozen=True)

@@ -202,7 +202,7 @@ class EditStore(ClaimStore, HousekeepingStore, ModelRegistry):
         """Estimate the seconds until the caller's oldest edit has ended; None if unknown."""
         oldest = min(self._redis.smembers(keys.in_flight(caller)), default=None)
         model = self._redis.hget(keys.edit(oldest), "model") if oldest else None
-        if model is None:
+        if oldest is None or model is None:
             return None
         values = self._run("queue_snapshot", oldest)
         before = QueueSnapshot.read(values).position if values else None
