@@ -27,6 +27,7 @@ EXAMPLE: dict[str, Any] = {
             "workers": 2,
             "workers_loading": 0,
             "queued": 7,
+            "queued_batch": 3,
             "running": 2,
             "oldest_wait_seconds": 12.5,
             "cold_start_seconds": 31.2,
@@ -44,6 +45,7 @@ class ModelStatus(BaseModel):
     workers: int = Field(description="live ones")
     workers_loading: int = Field(description="that are loading the model")
     queued: int
+    queued_batch: int = Field(description="of those, edits of the priority `batch`")
     running: int
     oldest_wait_seconds: float = Field(description="of the edit that waits longest; 0 if none does")
     cold_start_seconds: float | None = Field(
@@ -100,6 +102,7 @@ def _model(queue: QueueStats) -> ModelStatus:
         workers=queue.workers,
         workers_loading=queue.loading,
         queued=queue.waiting,
+        queued_batch=queue.waiting_batch,
         running=queue.running,
         oldest_wait_seconds=round(queue.oldest_seconds, 1),
         cold_start_seconds=queue.cold_start_seconds,

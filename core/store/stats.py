@@ -20,6 +20,7 @@ class QueueStats:
 
     model: str
     waiting: int
+    waiting_batch: int  # of those, batch edits
     oldest_seconds: float  # that the first of them has waited; 0 if none waits
     running: int
     workers: int  # live ones
@@ -79,6 +80,7 @@ class StatsReader:
             yield QueueStats(
                 model,
                 waiting=self._redis.zcard(keys.waiting(model)),
+                waiting_batch=self._redis.zcard(keys.batch_turns(model)),
                 oldest_seconds=max(0.0, now - first[0][1] / 1000) if first else 0.0,
                 running=running.count(model),
                 workers=served.count(model),

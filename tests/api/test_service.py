@@ -77,7 +77,7 @@ def test_the_status_tells_models_workers_queues_and_versions(
     asleep = model.model_copy(update={"id": "asleep"})
     store.announce("worker-2", asleep, version="0.0")
     store.withdraw("worker-2", asleep)
-    post(), post(), store.claim("zoo"), time.sleep(0.2)
+    post(priority="batch"), post(), store.claim("zoo"), time.sleep(0.2)
     status = client.get("/v1/status").json()
     oldest = status["oldest_wait_seconds"]
     assert 0.1 <= oldest < 60
@@ -90,6 +90,7 @@ def test_the_status_tells_models_workers_queues_and_versions(
         "workers": 1,
         "workers_loading": 0,
         "queued": 1,
+        "queued_batch": 1,
         "running": 1,
         "oldest_wait_seconds": oldest,
         "cold_start_seconds": 31.2,

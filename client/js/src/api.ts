@@ -744,6 +744,11 @@ export interface components {
             workers_loading: number;
             /** Queued */
             queued: number;
+            /**
+             * Queued Batch
+             * @description of those, edits of the priority `batch`
+             */
+            queued_batch: number;
             /** Running */
             running: number;
             /**
@@ -4905,6 +4910,7 @@ export interface operations {
                      *           "workers": 2,
                      *           "workers_loading": 0,
                      *           "queued": 7,
+                     *           "queued_batch": 3,
                      *           "running": 2,
                      *           "oldest_wait_seconds": 12.5,
                      *           "cold_start_seconds": 31.2
