@@ -20,6 +20,7 @@ from api.routes import (
     images,
     models,
     pages,
+    service_status,
     tokens,
 )
 from api.routes import webhooks as webhook_secret
@@ -75,7 +76,7 @@ def create_app(settings: Settings, *, tracer: Tracer | None = None) -> FastAPI:
     install_problem_handlers(app)
     for module in (
         *(create, edits, images, events, deliveries, files, models, webhook_secret, tokens),
-        *(health, pages),
+        *(health, service_status, pages),
     ):
         app.include_router(module.router)
     app.mount("/web", pages.web_files)

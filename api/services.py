@@ -1,6 +1,6 @@
 """The services that routes use, constructed once when the application starts."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated
@@ -23,6 +23,7 @@ from core.images.signed_urls import LinkSigner
 from core.images.storage import ImageStorage
 from core.outbound.fetcher import Fetcher
 from core.outbound.ip_policy import IpPolicy
+from core.schema import Model, ModelState
 from core.settings import Settings
 from core.store.connection import connect
 from core.store.edits import EditStore
@@ -78,9 +79,17 @@ class Services:
         """Signs cursors; blocks as `signer` does."""
         return Cursors(self.store.secret("cursors"))
 
-    def default_model(self, models: Iterable[str]) -> str | None:
-        """Return the model for requests that name none: the configured one, or else the first."""
-        return min(models, key=lambda name: (name != self.settings.model_name, name), default=None)
+    def default_model(self, models: Mapping[str, Model]) -> str | None:
+        """Return the model for requests that name none: the configured one, or else the first.
+
+        If the configured one was never announced, a model that does not sleep comes first.
+        """
+
+        def rank(name: str) -> tuple[bool, bool, str]:
+            asleep = models[name].state is ModelState.SLEEPING
+            return name != self.settings.model_name, asleep, name
+
+        return min(models, key=rank, default=None)
 
     async def close(self) -> None:
         """Close every connection."""

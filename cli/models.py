@@ -1,4 +1,4 @@
-"""`baret model`: what a model's file or folder is, and whether a worker can use it."""
+"""`baret model`: whether a worker can use a model's file, and forgetting one that is not used."""
 
 import importlib.util
 import subprocess
@@ -8,13 +8,10 @@ from typing import Annotated
 import typer
 
 from core.settings import Settings
+from core.store.connection import connect
+from core.store.edits import EditStore
 
 app = typer.Typer(help="Look at models.", no_args_is_help=True)
-
-
-@app.callback()
-def _root() -> None:
-    """Keep the group's name: Typer drops it if there is only one command."""
 
 
 @app.command()
@@ -46,3 +43,23 @@ def check(
         check=False,
     )
     raise typer.Exit(ended.returncode)
+
+
+@app.command()
+def forget(
+    model: Annotated[str, typer.Argument(help="its id, as `baret models` lists it")],
+) -> None:
+    """Forget a model that no worker will serve again, so that no edit waits for it.
+
+    Uses the Redis in the settings. Exits with 1 if a worker serves the model or edits wait for it.
+    """
+    reasons = {
+        "unknown": f"No worker has ever served a model {model}.",
+        "served": f"A worker serves or loads {model}. Stop it first.",
+        "waited for": f"Edits wait for {model}. Cancel them, or let a worker run them.",
+    }
+    outcome = EditStore(connect(Settings().broker_url)).forget(model)
+    if outcome in reasons:
+        typer.echo(reasons[outcome], err=True)
+        raise typer.Exit(1)
+    typer.echo(f"Forgot {model}.", err=True)

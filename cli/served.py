@@ -6,7 +6,7 @@ import typer
 
 from cli.terminal import print_json, print_table, say
 
-_HEAD = ("id", "size", "licence", "presets")
+_HEAD = ("id", "state", "size", "licence", "presets")
 
 
 def list_models(
@@ -20,7 +20,7 @@ def list_models(
         bool, typer.Option("--json", help="Print one JSON object per model.")
     ] = False,
 ) -> None:
-    """List the models that a server has live workers for; * marks the default one.
+    """List the models that a server has had workers for; * marks the default one.
 
     \b
     Examples:
@@ -40,6 +40,7 @@ def list_models(
         rows = [
             (
                 f"{model.id}{' *' if model.default else ''}",
+                model.state,
                 "×".join(map(str, model.native_size)),
                 model.licence,
                 ", ".join(model.presets),
@@ -48,4 +49,4 @@ def list_models(
         ]
         print_table(_HEAD, rows)
     else:
-        say(f"{address} has no live worker now. Start one: `baret worker`.")
+        say(f"{address} has never had a worker. Start one: `baret worker`.")

@@ -52,6 +52,7 @@ def edit_resource(
         queue_position=queue_position,
         eta_seconds=eta_seconds,
         user=submission.user,
+        priority=submission.priority,
         prompt=submission.prompt,
         model=submission.model,
         params=submission.params,

@@ -27,7 +27,7 @@ from core.store.connection import connect
 from core.store.edits import EditStore
 from core.telemetry.logs import configure_logs, get_logger
 from core.telemetry.tracing import make_tracer
-from worker.announcer import Announcer, describe_model
+from worker.announcer import Announcer, LoadingAnnouncer, describe_model
 from worker.celery_app import consume
 from worker.inversion_cache import InversionCache
 from worker.metrics import CallMetrics
@@ -61,8 +61,15 @@ class Factories:
     files: Callable[[Settings], ImageStorage] = lambda settings: ImageStorage(settings.images_url)
 
 
-def serve(settings: Settings, factories: Factories) -> None:
-    """Run until SIGTERM or SIGINT."""
+def serve(settings: Settings, factories: Factories, *, started: float | None = None) -> None:
+    """Run until SIGTERM or SIGINT.
+
+    Args:
+        settings: of the process.
+        factories: of its parts.
+        started: when the process started, by the monotonic clock; None: now.
+    """
+    started = time.monotonic() if started is None else started
     configure_logs(level=settings.log_level, form=settings.log_format, part="worker")
     # Celery warns of running as root because of pickles, which this worker never opens, and of
     # a default that core/broker/app.py sets explicitly.
@@ -78,8 +85,11 @@ def serve(settings: Settings, factories: Factories) -> None:
     )
     warm_up()
     _reserve_a_core()
-    editor = _load(settings, factories.editor)
+    name = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
     store = factories.store(settings)
+    loading = LoadingAnnouncer(store, name, model, started=started)
+    loading.start()
+    editor = _load(settings, factories.editor)
     _wait_for_redis(store)
     app = make_celery(settings.broker_url)
     files = factories.files(settings)
@@ -98,14 +108,13 @@ def serve(settings: Settings, factories: Factories) -> None:
             tracer=tracer,
         )
     )
-    name = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
     if settings.worker_metrics_port:
         start_http_server(settings.worker_metrics_port)
     try:
         consume(
             app,
             runner,
-            Announcer(store, name, describe_model(editor, model)),
+            Announcer(store, name, describe_model(editor, model), loading=loading),
             model=model,
             edits_in_flight=settings.concurrency_limit or editor.edits_at_once,
             name=name,

@@ -28,6 +28,7 @@ QUEUED: dict[str, Any] = {
     "progress": 0.0,
     "queue_position": 0,
     "eta_seconds": 21.4,
+    "priority": "interactive",
     "prompt": "a dog that jumps over a fence",
     "model": "zoo",
     "params": _PARAMS,

@@ -78,7 +78,7 @@ class NotReady(ApiError):
 
     def __init__(self, errors: Sequence[FieldError]):
         missing = ", ".join(error.pointer.strip("/") for error in errors)
-        super().__init__(f"Not ready to run edits; missing: {missing}.")
+        super().__init__(f"Not ready to accept edits; missing: {missing}.")
         self.errors = list(errors)
 
 

@@ -1,8 +1,8 @@
-"""Probes and metrics: whether the process lives, and whether the service can run an edit now."""
+"""Probes and metrics: whether the process lives, and whether the service can accept an edit."""
 
 from fastapi import APIRouter, Depends, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from api.auth import check_metrics
 from api.openapi.describe import example, problems
@@ -30,6 +30,12 @@ class Health(BaseModel):
     status: str
 
 
+class Readiness(Health):
+    """The answer of a service that can accept edits."""
+
+    workers: int = Field(description="live ones; without any, edits wait until one starts")
+
+
 @router.get(
     "/healthz",
     response_model=Health,
@@ -42,15 +48,18 @@ async def healthz() -> Health:
 
 @router.get(
     "/readyz",
-    response_model=Health,
-    responses={200: example({"status": "ready"}, "Ready"), **problems("unavailable")},
+    response_model=Readiness,
+    responses={
+        200: example({"status": "ready", "workers": 2}, "Ready"),
+        **problems("unavailable"),
+    },
 )
-def readyz(services: ServicesDep) -> Health:
-    """Return 200 if Redis has room, images can be written and a worker with a model is live."""
+def readyz(services: ServicesDep) -> Readiness:
+    """Return 200 if edits can be accepted: Redis has room, and images can be written."""
     missing = _missing(services)
     if missing:
         raise NotReady(missing)
-    return Health(status="ready")
+    return Readiness(status="ready", workers=services.store.live_workers())
 
 
 @router.get(
@@ -69,8 +78,6 @@ def _missing(services: Services) -> list[FieldError]:
     missing = []
     try:
         services.store.check_writable()
-        if not services.store.live_models():
-            missing.append(FieldError(pointer="/worker", detail="No worker has a model loaded."))
     except StoreUnavailable as error:
         missing.append(FieldError(pointer="/redis", detail=str(error)))
     try:

@@ -16,6 +16,7 @@ EXAMPLE: dict[str, Any] = {
     "id": "zoo",
     "object": "model",
     "default": True,
+    "state": "ready",
     "native_size": {"width": 64, "height": 64},
     "licence": "Apache-2.0",
     "default_parameters": {"num_inference_steps": 20, "guidance_scale": 3.0},
@@ -31,7 +32,7 @@ EXAMPLE: dict[str, Any] = {
 
 
 class ModelList(BaseModel):
-    """The models that have a live worker."""
+    """Every model that a worker has ever announced."""
 
     data: list[Model]
 
@@ -43,12 +44,15 @@ class ModelList(BaseModel):
     responses={200: example({"data": [EXAMPLE]}, "The models"), **problems("unavailable")},
 )
 def list_models(services: ServicesDep) -> ModelList:
-    """List the models that have a live worker. Edits that name no model use the default one."""
-    live = services.store.live_models()
-    default = services.default_model(live)
+    """List every model that a worker has ever announced, with its state.
+
+    Edits that name no model use the default one. Edits for a model that sleeps wait for a worker.
+    """
+    known = services.store.models_with_state()
+    default = services.default_model(known)
     return ModelList(
         data=[
             model.model_copy(update={"default": name == default})
-            for name, model in sorted(live.items())
+            for name, model in sorted(known.items())
         ]
     )

@@ -128,6 +128,11 @@ def _families(stats: ServiceStats) -> Iterator[Metric]:
         ),
         ("baret_running_edits", "Edits that run.", [q.running for q in stats.queues]),
         ("baret_workers", "Live workers.", [q.workers for q in stats.queues]),
+        (
+            "baret_workers_loading",
+            "Workers that are loading the model.",
+            [q.loading for q in stats.queues],
+        ),
     ):
         gauge = GaugeMetricFamily(name, about, labels=["model"])
         for queue, value in zip(stats.queues, values, strict=True):

@@ -98,6 +98,7 @@ async def accept_edit(
         keep_seconds=services.settings.retention,
         traceparent=services.tracer.traceparent(),
         user=caller.user,
+        priority=fields.priority,
     )
     with edit_log_context(submission.id):
         submit = partial(_submit, services, submission, photo.data, lock=lock)
@@ -122,16 +123,16 @@ def _model(services: Services, fields: CreateEditRequest) -> Model:
         FieldProblem: the requested model was not announced.
     """
     services.store.check_writable()
-    known = services.store.models()
-    if not known:
+    known = services.store.models_with_state()
+    default = services.default_model(known)
+    if default is None:
         raise NoWorker("No worker has announced a model yet; start one and try again.")
-    name = services.settings.model_name if fields.model is None else fields.model
-    if fields.model is None and name not in known:
-        # As in GET /v1/models: if the configured model is unknown, a live one is the default.
-        name = services.default_model(services.store.live_models()) or name
+    name = default if fields.model is None else fields.model
     if name not in known:
         names = ", ".join(sorted(known))
-        raise FieldProblem("/model", UnknownModel(f"No worker serves this model. Known: {names}."))
+        raise FieldProblem(
+            "/model", UnknownModel(f"No worker has ever served this model. Known: {names}.")
+        )
     return known[name]
 
 

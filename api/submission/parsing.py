@@ -15,7 +15,7 @@ from api.server.limits import BodyTimeouts
 from api.server.memory_limiter import Reservation
 from api.submission.body import MULTIPART, bounded, json_of, parse_json
 from api.submission.form import Form, FormPart, read_form
-from core.schema import FieldError, Metadata, ParamsInput, Prompt, Strict, Trimmed, Url
+from core.schema import FieldError, Metadata, ParamsInput, Priority, Prompt, Strict, Trimmed, Url
 
 # Form fields that hold JSON text.
 JSON_FIELDS = ("metadata", "params")
@@ -89,6 +89,10 @@ class CreateEditRequest(ParamsInput):
         None, description="id of an earlier edit of yours, whose image is used again"
     )
     model: Trimmed | None = Field(None, description="id from GET /v1/models; default: its default")
+    priority: Priority = Field(
+        Priority.INTERACTIVE,
+        description="batch: nobody waits for it, so interactive edits go first",
+    )
     metadata: Metadata = Field(default_factory=dict, description="your own keys and values, flat")
 
     @property

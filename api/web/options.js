@@ -14,11 +14,24 @@ export function showModels(announced) {
   );
   $("model").replaceChildren(...options);
   $("model-field").hidden = models.length < 2;
-  $("no-model").hidden = models.length > 0;
   showPresets();
 }
 
+const NOTICES = {
+  sleeping: "This model sleeps at the moment. Your edit waits until a worker starts.",
+  loading: "This model is being loaded. Your edit waits until that is done.",
+};
+
+function showState() {
+  const model = chosen();
+  $("no-model").hidden = model?.state === "ready";
+  $("no-model").textContent = model
+    ? NOTICES[model.state]
+    : "No worker has started yet. Edits are possible once one has.";
+}
+
 function showPresets() {
+  showState();
   const before = $("preset").value;
   // "auto" is what the service takes if nothing is chosen, so it comes first.
   const names = Object.keys(chosen()?.presets ?? {});

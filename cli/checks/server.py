@@ -60,5 +60,9 @@ def _models(client: Client) -> list[Finding]:
             models = client.models.list()
     except CliError as error:
         return [Finding("API key", "wrong", str(error))]
-    names = ", ".join(model.id for model in models) or "none"
-    return [Finding("models", "ok" if models else "wrong", names)]
+    if not models:
+        return [Finding("models", "wrong", "none", "Start a worker: `baret worker`.")]
+    names = ", ".join(f"{model.id} ({model.state})" for model in models)
+    if any(model.state == "ready" for model in models):
+        return [Finding("models", "ok", names)]
+    return [Finding("models", "note", names, "No worker is live: edits wait until one starts.")]

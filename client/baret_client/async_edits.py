@@ -10,7 +10,7 @@ import httpx
 from baret_client import flows
 from baret_client.arguments import Format, Identified, creation, id_of, page_query
 from baret_client.flows import Flow, OnProgress, Settings, T
-from baret_client.schema import EditData, EditParams, Event, Json, Status
+from baret_client.schema import EditData, EditParams, Event, Json, Priority, Status
 from baret_client.stream import EventReader
 from baret_client.uploads import ImageSource
 
@@ -78,11 +78,12 @@ class AsyncEdits:
         source: Identified | None = None,
         model: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        priority: Priority | None = None,
         idempotency_key: str | None = None,
         **params: Unpack[EditParams],
     ) -> AsyncEdit:
         """Create an edit; see `Edits.create`."""
-        fields = {"prompt": prompt, "model": model, "metadata": metadata}
+        fields = {"prompt": prompt, "model": model, "metadata": metadata, "priority": priority}
         flow = creation(self._settings, image, source, fields, params, idempotency_key)
         return self._edit(await self._run(flow))
 

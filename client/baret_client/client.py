@@ -110,7 +110,7 @@ class _Resource:
 
 
 class Models(_Resource):
-    """The models that the service has a live worker for."""
+    """The models that the service has, or had, a worker for."""
 
     def list(self) -> list[Model]:
         """Return all of them."""

@@ -10,7 +10,7 @@ import httpx
 from baret_client import flows
 from baret_client.arguments import Format, Identified, creation, id_of, page_query
 from baret_client.flows import Flow, OnProgress, Settings, T
-from baret_client.schema import EditData, EditParams, Event, Json, Status
+from baret_client.schema import EditData, EditParams, Event, Json, Priority, Status
 from baret_client.stream import EventReader
 from baret_client.uploads import ImageSource
 
@@ -73,6 +73,7 @@ class Edits:
         source: Identified | None = None,
         model: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        priority: Priority | None = None,
         idempotency_key: str | None = None,
         **params: Unpack[EditParams],
     ) -> Edit:
@@ -84,6 +85,7 @@ class Edits:
             source: instead of an image, an earlier edit whose image is used again.
             model: an id from `client.models.list()`; None takes the default.
             metadata: notes of your own, at most 16.
+            priority: "batch" if nobody waits for it: interactive edits go first.
             idempotency_key: a name for this edit. Calls with the same name and the same arguments
                 within a day make one edit. None makes a new name for each call.
             params: see `EditParams`.
@@ -93,7 +95,7 @@ class Edits:
             ServiceUnreachable: the service does not answer.
             OSError: the image's file cannot be read.
         """
-        fields = {"prompt": prompt, "model": model, "metadata": metadata}
+        fields = {"prompt": prompt, "model": model, "metadata": metadata, "priority": priority}
         flow = creation(self._settings, image, source, fields, params, idempotency_key)
         return self._edit(self._run(flow))
 

@@ -12,6 +12,7 @@ from typing import Any, Literal, Self, TypedDict
 
 Json = dict[str, Any]
 Status = Literal["queued", "running", "succeeded", "failed", "canceled"]
+Priority = Literal["interactive", "batch"]
 
 
 class EditParams(TypedDict, total=False):
@@ -126,6 +127,7 @@ class EditData:
     progress: float = 0.0  # 0–1
     queue_position: int | None = None  # edits ahead of it, while queued
     eta_seconds: float | None = None  # until it ends, if known
+    priority: Priority = "interactive"
     outputs: tuple[Output, ...] = ()  # one per strength
     artifacts: Mapping[str, str] = field(default_factory=dict)  # kind → signed address
     warnings: tuple[EditWarning, ...] = ()
@@ -158,10 +160,11 @@ class EditData:
 
 @dataclass(frozen=True)
 class Model:
-    """A model that the service has a live worker for."""
+    """A model that the service has, or had, a worker for."""
 
     id: str
     default: bool
+    state: str  # "ready", "loading" or "sleeping": then edits wait until a worker starts
     native_size: tuple[int, int]  # width, height in pixels
     licence: str
     default_parameters: Mapping[str, Any]
@@ -172,9 +175,9 @@ class Model:
     def from_json(cls, data: Json) -> Self:
         """Read a model."""
         size = data["native_size"]
-        return cls(
-            **_known(cls, data) | {"native_size": (size["width"], size["height"]), "json": data}
-        )
+        own = {"native_size": (size["width"], size["height"]), "json": data}
+        # An older service lists no other models than ready ones.
+        return cls(**{"state": "ready", **_known(cls, data), **own})
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from core.schema.edit import (
     Urls,
     WarningCode,
 )
-from core.schema.model import Model, Size
+from core.schema.model import Model, ModelState, Size
 from core.schema.params import (
     FINAL_EVENTS,
     Metadata,
@@ -36,7 +36,7 @@ from core.schema.record import (
     is_seen_by,
     owner_of,
 )
-from core.schema.status import LEGAL_MOVES, EditStatus, Stage
+from core.schema.status import LEGAL_MOVES, EditStatus, Priority, Stage
 
 __all__ = [
     "FINAL_EVENTS",
@@ -52,12 +52,14 @@ __all__ = [
     "Metadata",
     "Metrics",
     "Model",
+    "ModelState",
     "Output",
     "OutputFormat",
     "Params",
     "ParamsInput",
     "PresetName",
     "PresetValues",
+    "Priority",
     "Problem",
     "Prompt",
     "Record",

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from core.schema.base import FormerName, ShowsStrength, Strict, Unit
 from core.schema.params import Params
-from core.schema.status import EditStatus, Stage
+from core.schema.status import EditStatus, Priority, Stage
 
 
 class InputImage(Strict):
@@ -106,6 +106,9 @@ class Edit(Strict):
     )
     user: str | None = Field(
         None, description="whose token made it (POST /v1/tokens); null if a key did"
+    )
+    priority: Priority = Field(
+        Priority.INTERACTIVE, description="batch: it lets interactive edits go first"
     )
     prompt: str
     model: str

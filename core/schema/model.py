@@ -1,5 +1,6 @@
 """A model as its workers announce it."""
 
+from enum import StrEnum
 from typing import Any, Literal
 
 from pydantic import Field
@@ -15,12 +16,25 @@ class Size(Strict):
     height: int
 
 
+class ModelState(StrEnum):
+    """Whether an edit for a model can begin now."""
+
+    READY = "ready"
+    LOADING = "loading"
+    SLEEPING = "sleeping"
+
+
 class Model(Strict):
-    """A model that workers serve, as they announce it."""
+    """A model that workers serve, as they announce it; `default` and `state` are the API's."""
 
     id: str
     object: Literal["model"] = "model"
     default: bool = False
+    state: ModelState = Field(
+        ModelState.READY,
+        description="ready: a worker is live; loading: one is loading it; sleeping: there is none, "
+        "and edits wait until one starts",
+    )
     native_size: Size
     licence: str
     default_parameters: dict[str, Any] = Field(description="of a request that gives none")

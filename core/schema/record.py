@@ -8,7 +8,7 @@ from pydantic import Field
 from core.schema.base import STRENGTH_NAMES, Strict, Unit
 from core.schema.edit import EditWarning, InputImage, Metrics
 from core.schema.params import Params
-from core.schema.status import EditStatus, Stage
+from core.schema.status import EditStatus, Priority, Stage
 
 
 def owner_of(caller: str, user: str | None) -> str:
@@ -48,6 +48,7 @@ class Submission(Strict):
     keep_seconds: float = Field(KEEP_SECONDS, description="from its end until it expires")
     traceparent: str | None = Field(None, description="the request's span, if traces are on")
     user: str | None = Field(None, description="of the caller, if a user token made it")
+    priority: Priority = Priority.INTERACTIVE
 
     @property
     def owner(self) -> str:

@@ -1,4 +1,4 @@
-"""The status machine of edits: statuses, the legal moves between them, and a run's stages."""
+"""The status machine of edits: statuses, legal moves, priorities in the queue, a run's stages."""
 
 from enum import StrEnum
 
@@ -28,6 +28,13 @@ LEGAL_MOVES: dict[EditStatus, frozenset[EditStatus]] = {
     EditStatus.FAILED: frozenset(),
     EditStatus.CANCELED: frozenset(),
 }
+
+
+class Priority(StrEnum):
+    """Which line of its model's queue an edit waits in."""
+
+    INTERACTIVE = "interactive"
+    BATCH = "batch"
 
 
 class Stage(StrEnum):

@@ -125,7 +125,7 @@ class EditStore(ClaimStore, HousekeepingStore, ModelRegistry):
         Args:
             submission: the request.
             limit: how many edits may wait for a model; one more of each caller that has none in
-                flight, unless it is 0.
+                flight, unless it is 0. For an interactive edit, batch edits do not count.
             in_flight: how many edits of a caller may wait or run; 0: any number.
             record_bytes: how many bytes the records of a caller may take; 0: any number.
             lock: the idempotency key that the edit is noted under.
@@ -162,6 +162,7 @@ class EditStore(ClaimStore, HousekeepingStore, ModelRegistry):
             submission.user or "",
             user_token or "",
             " ".join(labels_of(submission.metadata)),
+            submission.priority.value,
         )
         if outcome == "spent":
             raise TokenSpent("This token has made all the edits that it may make. Get a new one.")
@@ -201,9 +202,10 @@ class EditStore(ClaimStore, HousekeepingStore, ModelRegistry):
         """Estimate the seconds until the caller's oldest edit has ended; None if unknown."""
         oldest = min(self._redis.smembers(keys.in_flight(caller)), default=None)
         model = self._redis.hget(keys.edit(oldest), "model") if oldest else None
-        if model is None:
+        if oldest is None or model is None:
             return None
-        before = self._redis.zrank(keys.turns(model), oldest)
+        values = self._run("queue_snapshot", oldest)
+        before = QueueSnapshot.read(values).position if values else None
         return self._seconds_to_a_place(model, 1 if before is None else before + 2)
 
     @redis_errors()

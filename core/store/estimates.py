@@ -9,6 +9,8 @@ from typing import Any, Self
 from core.schema import EditStatus, Record
 
 MIN_PROGRESS = 0.1  # from here on a run's own progress tells how long it will take
+# Seconds in which a worker begins to start once one is needed; afterwards none seems to come.
+START_PATIENCE = 300.0
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,25 @@ class Run:
 
 
 @dataclass(frozen=True)
+class ColdStart:
+    """What the time until a model's next worker follows from. Times are Redis's, Unix times."""
+
+    seconds: float | None = None  # that the last worker took to start
+    loading_since: float | None = None  # when the worker that loads the model now was started
+    last_served: float | None = None  # when a worker was live last
+
+    @classmethod
+    def read(cls, seconds: str | None, loading_ms: str | None, served_ms: str | None) -> Self:
+        """Read what `lua/queue_snapshot.lua` returns; what cannot be read is unknown."""
+        loading, served = _number(loading_ms), _number(served_ms)
+        return cls(
+            _number(seconds),
+            None if loading is None else loading / 1000,
+            None if served is None else served / 1000,
+        )
+
+
+@dataclass(frozen=True)
 class QueueSnapshot:
     """The state of a model's queue that an edit's time left follows from."""
 
@@ -29,17 +50,19 @@ class QueueSnapshot:
     workers: int  # live workers of its model
     recent: tuple[Run, ...]  # of its model, succeeded
     running: tuple[Run, ...]  # of its model, now
+    cold_start: ColdStart = ColdStart()
 
     @classmethod
     def read(cls, values: list[Any]) -> Self:
         """Read what `lua/queue_snapshot.lua` returns."""
-        now_ms, position, workers, recent, running = values
+        now_ms, position, workers, recent, running, start = values
         return cls(
             now=now_ms / 1000,
             position=None if position < 0 else position,
             workers=workers,
             recent=recent_runs(recent),
             running=tuple(_readable(running, lambda *run: _running(now_ms, *run))),
+            cold_start=ColdStart.read(*start),
         )
 
 
@@ -67,6 +90,14 @@ def _readable(rows: Iterable[list[Any]], read: Callable[..., Run]) -> Iterator[R
             yield run
 
 
+def _number(text: str | None) -> float | None:
+    try:
+        number = float(text or "nan")
+    except ValueError:
+        return None
+    return number if math.isfinite(number) and number >= 0 else None
+
+
 def eta_seconds(record: Record, snapshot: QueueSnapshot) -> float | None:
     """Return the seconds until the edit's end, never negative; None if unknown."""
     rate = median(run.seconds / run.work for run in snapshot.recent) if snapshot.recent else None
@@ -74,11 +105,28 @@ def eta_seconds(record: Record, snapshot: QueueSnapshot) -> float | None:
     if record.status is EditStatus.RUNNING and record.started_at is not None:
         seconds = max(0.0, snapshot.now - record.started_at.timestamp())
         left = _left(Run(seconds, work, record.progress), rate)
-    elif record.status is EditStatus.QUEUED and rate is not None and snapshot.workers:
-        left = _wait(snapshot, rate) + rate * work
+    elif record.status is EditStatus.QUEUED and rate is not None:
+        start = _until_worker(record, snapshot)
+        left = None if start is None else start + _wait(snapshot, rate) + rate * work
     else:
         left = None
     return None if left is None else round(left, 1)
+
+
+def _until_worker(record: Record, snapshot: QueueSnapshot) -> float | None:
+    """Return the seconds until a worker is live: 0 if one is, None if nobody seems to start one.
+
+    A sleeping model counts as one whose worker starts now.
+    """
+    start = snapshot.cold_start
+    if snapshot.workers:
+        return 0.0
+    if start.seconds is None:
+        return None
+    if start.loading_since is not None:
+        return max(0.0, start.seconds - (snapshot.now - start.loading_since))
+    needed_since = max(record.queued_at.timestamp(), start.last_served or 0.0)
+    return start.seconds if snapshot.now - needed_since <= START_PATIENCE else None
 
 
 def _left(run: Run, rate: float | None) -> float | None:

@@ -19,6 +19,8 @@ IMAGE_BYTES = "baret:image_bytes"  # hash: caller → bytes of the images stored
 RECORD_BYTES = "baret:record_bytes"  # hash: caller → bytes that its edits take in Redis
 PREFIX_BYTES = "baret:prefix_bytes"  # hash: prefix of stored images → `<bytes> <caller>`
 TURN_CLOCKS = "baret:turn_clocks"  # hash: model → turn of the edit that was claimed last
+BATCH_TURN_CLOCKS = "baret:batch_turn_clocks"  # hash: the same of batch edits
+IN_A_ROW = "baret:in_a_row"  # hash: model → interactive edits claimed since a batch edit waits
 DELETIONS = "baret:erased"  # sorted set: prefix of stored images → when to delete them next, ms
 
 
@@ -38,7 +40,7 @@ def waiting(model: str) -> str:
 
 
 def turns(model: str) -> str:
-    """Return the sorted set of the edits that wait for a model, in the order of their turns.
+    """Return the sorted set of interactive edits that wait for a model, in order of their turns.
 
     id → its turn, a virtual time in units of work (`lua/turns.lua`).
     """
@@ -48,6 +50,16 @@ def turns(model: str) -> str:
 def turn_ends(model: str) -> str:
     """Return the sorted set of callers: caller → when its last turn ends, if that is to come."""
     return f"baret:turn_ends:{model}"
+
+
+def batch_turns(model: str) -> str:
+    """Return the sorted set of batch edits that wait for a model, as `turns`."""
+    return f"baret:batch_turns:{model}"
+
+
+def batch_turn_ends(model: str) -> str:
+    """Return the sorted set of callers by when their last batch turn ends, as `turn_ends`."""
+    return f"baret:batch_turn_ends:{model}"
 
 
 def runs(model: str) -> str:
@@ -87,6 +99,10 @@ def idempotency(name: str) -> str:
 
 MODELS = "baret:models"  # hash: model → its announcement, JSON
 WORKERS = "baret:workers"  # sorted set: `<worker> <model>` → end of its announcement, s
+WORKER_VERSIONS = "baret:worker_versions"  # hash: `<worker> <model>` → version of its code
+LOADING = "baret:loading"  # sorted set: `<worker> <since ms> <model>` → end of its announcement, s
+LAST_SERVED = "baret:last_served"  # hash: model → when a worker announced it last, ms
+COLD_STARTS = "baret:cold_starts"  # hash: model → seconds that its last worker took to start
 
 # --- statistics
 
@@ -147,11 +163,18 @@ _FIXED = {
     "running": RUNNING,
     "expiring": EXPIRING,
     "turn_clocks": TURN_CLOCKS,
+    "batch_turn_clocks": BATCH_TURN_CLOCKS,
+    "in_a_row": IN_A_ROW,
     "image_bytes": IMAGE_BYTES,
     "record_bytes": RECORD_BYTES,
     "prefix_bytes": PREFIX_BYTES,
     "deletions": DELETIONS,
+    "models": MODELS,
     "workers": WORKERS,
+    "worker_versions": WORKER_VERSIONS,
+    "loading": LOADING,
+    "last_served": LAST_SERVED,
+    "cold_starts": COLD_STARTS,
     "ended": ENDED,
     "stage_seconds": STAGE_SECONDS,
     "attempted": ATTEMPTED,
@@ -163,6 +186,8 @@ _NAMED: tuple[Callable[[str], str], ...] = (
     waiting,
     turns,
     turn_ends,
+    batch_turns,
+    batch_turn_ends,
     runs,
     listing,
     in_flight,

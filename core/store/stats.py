@@ -9,6 +9,7 @@ from typing import Any
 
 import redis
 
+from core.schema import ModelState
 from core.store import keys
 from core.store.connection import redis_errors
 
@@ -19,9 +20,17 @@ class QueueStats:
 
     model: str
     waiting: int
+    waiting_batch: int  # of those, batch edits
     oldest_seconds: float  # that the first of them has waited; 0 if none waits
     running: int
     workers: int  # live ones
+    loading: int  # workers that are loading the model
+    cold_start_seconds: float | None  # that its last worker took to start; None if unknown
+
+    @property
+    def state(self) -> ModelState:
+        """Whether an edit for the model can begin now."""
+        return state_of(self.workers > 0, self.loading > 0)
 
 
 @dataclass(frozen=True)
@@ -32,6 +41,7 @@ class ServiceStats:
     ended: dict[tuple[str, str], int]  # (model, status) → edits
     stage_seconds: dict[tuple[str, str], float]  # (model, stage) → seconds of succeeded edits
     deliveries_due: int  # webhooks that wait for an attempt
+    worker_versions: tuple[str, ...]  # of live workers, each once
     attempted: dict[str, int]  # "delivered", "pending" (tried again) or "failed" → attempts
 
 
@@ -57,21 +67,31 @@ class StatsReader:
             ended={_pair(name): int(count) for name, count in ended.items()},
             stage_seconds={_pair(name): float(s) for name, s in seconds.items()},
             deliveries_due=self._deliveries_due(),
+            worker_versions=self._worker_versions(),
             attempted={status: int(count) for status, count in attempted.items()},
         )
 
     def _queues(self) -> Iterator[QueueStats]:
         now = redis_now(self._redis)
         served, running = served_models(self._redis), running_models(self._redis)
+        loading, starts = loading_models(self._redis), self._redis.hgetall(keys.COLD_STARTS)
         for model in sorted(self._redis.hkeys(keys.MODELS)):
             first = self._redis.zrange(keys.waiting(model), 0, 0, withscores=True)
             yield QueueStats(
                 model,
                 waiting=self._redis.zcard(keys.waiting(model)),
+                waiting_batch=self._redis.zcard(keys.batch_turns(model)),
                 oldest_seconds=max(0.0, now - first[0][1] / 1000) if first else 0.0,
                 running=running.count(model),
                 workers=served.count(model),
+                loading=loading.count(model),
+                cold_start_seconds=float(starts[model]) if model in starts else None,
             )
+
+    def _worker_versions(self) -> tuple[str, ...]:
+        live = self._redis.zrange(keys.WORKERS, redis_now(self._redis), "+inf", byscore=True)
+        versions = self._redis.hgetall(keys.WORKER_VERSIONS)
+        return tuple(sorted({versions[member] for member in live if member in versions}))
 
     def _deliveries_due(self) -> int:
         with self._redis.pipeline(transaction=False) as pipeline:
@@ -90,6 +110,22 @@ def served_models(client: Any) -> list[str]:
     """Return the models that live workers serve, one name per worker."""
     live = client.zrange(keys.WORKERS, redis_now(client), "+inf", byscore=True)
     return [model for member in live if (model := member.partition(" ")[2])]
+
+
+def loading_models(client: Any) -> list[str]:
+    """Return the models that workers are loading, one name per worker."""
+    try:
+        entries = client.zrange(keys.LOADING, redis_now(client), "+inf", byscore=True)
+    except redis.ResponseError:
+        return []  # not a sorted set: no reason to refuse edits
+    return [entry.split(" ", 2)[2] for entry in entries if entry.count(" ") >= 2]
+
+
+def state_of(is_served: bool, is_loading: bool) -> ModelState:
+    """Return a model's state from whether workers serve or load it."""
+    if is_served:
+        return ModelState.READY
+    return ModelState.LOADING if is_loading else ModelState.SLEEPING
 
 
 def running_models(client: Any) -> list[str | None]:

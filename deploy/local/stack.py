@@ -120,7 +120,7 @@ def _missing(client: httpx.Client) -> str:
     except httpx.HTTPError:
         return "the API does not answer yet"
     if response.is_success:
-        return ""
+        return "" if response.json()["workers"] else "No worker has its model loaded yet."
     problem = response.json()
     return " ".join(one["detail"] for one in problem.get("errors", [problem]))
 

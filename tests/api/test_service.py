@@ -4,8 +4,10 @@ import json
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from html.parser import HTMLParser
+from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -25,48 +27,96 @@ from core.store.edits import EditStore
 from core.telemetry.logs import configure_logs
 
 
-def test_the_models_are_those_with_a_live_worker(
+def test_every_model_that_had_a_worker_is_listed_with_its_state(
     client: TestClient, store: EditStore, model: Model
 ) -> None:
-    store.announce("worker-2", model.model_copy(update={"id": "a-model"}))
-    gone = model.model_copy(update={"id": "gone"})
-    store.announce("worker-3", gone)
-    store.withdraw("worker-3", gone)
+    for number, name in enumerate(("asleep", "waking")):
+        gone = model.model_copy(update={"id": name})
+        store.announce(f"worker-{number}", gone)
+        store.withdraw(f"worker-{number}", gone)
+    store.announce_loading("worker-4", "waking", since=store.now())
+    store.announce_loading("worker-5", "new", since=store.now())
     models = client.get("/v1/models").json()["data"]
-    assert [(m["id"], m["default"]) for m in models] == [("a-model", False), ("zoo", True)]
-    assert models[1]["native_size"] == {"width": 64, "height": 64}
-    assert models[1]["licence"] == "Apache-2.0"
+    assert [(m["id"], m["default"], m["state"]) for m in models] == [
+        ("asleep", False, "sleeping"),
+        ("waking", False, "loading"),
+        ("zoo", True, "ready"),
+    ]
+    assert models[2]["native_size"] == {"width": 64, "height": 64}
+    assert models[2]["licence"] == "Apache-2.0"
 
 
-def test_one_model_is_the_default_although_the_configured_one_is_away(
-    settings: Settings, store: EditStore, model: Model
+def test_one_model_is_the_default_although_the_configured_one_is_unknown(
+    settings: Settings, store: EditStore, model: Model, make_image: Callable[..., bytes]
 ) -> None:
-    for name in ("b", "a"):
+    for name in ("c", "b", "a"):
         store.announce("worker-1", model.model_copy(update={"id": name}))
+    store.withdraw("worker-1", model.model_copy(update={"id": "a"}))
     with TestClient(create_app(settings)) as client:
         models = client.get("/v1/models").json()["data"]
-    assert [(m["id"], m["default"]) for m in models] == [("a", True), ("b", False)]
+        fields = {"data": {"prompt": "a cat"}, "files": {"image": make_image()}}
+        edit = client.post("/v1/edits", **fields).json()
+    # "a" sleeps, so it is not the first choice.
+    assert [(m["id"], m["default"]) for m in models] == [("a", False), ("b", True), ("c", False)]
+    assert edit["model"] == "b"
+
+
+def test_an_edit_for_a_sleeping_model_is_queued(
+    client: TestClient, store: EditStore, model: Model, post: Callable[..., Response]
+) -> None:
+    store.withdraw("worker-1", model)
+    answer = post()
+    assert (answer.status_code, answer.json()["status"]) == (202, "queued")
+    assert post(model="never-there").status_code == 422
+
+
+def test_the_status_tells_models_workers_queues_and_versions(
+    client: TestClient, store: EditStore, model: Model, post: Callable[..., Response]
+) -> None:
+    store.announce("worker-1", model, version="9.9", started_in=31.24)
+    asleep = model.model_copy(update={"id": "asleep"})
+    store.announce("worker-2", asleep, version="0.0")
+    store.withdraw("worker-2", asleep)
+    post(priority="batch"), post(), store.claim("zoo"), time.sleep(0.2)
+    status = client.get("/v1/status").json()
+    oldest = status["oldest_wait_seconds"]
+    assert 0.1 <= oldest < 60
+    totals = (status["workers"], status["queued"], status["running"])
+    assert totals == (1, 1, 1)
+    nothing, zoo = status["models"]
+    assert zoo == {
+        "id": "zoo",
+        "state": "ready",
+        "workers": 1,
+        "workers_loading": 0,
+        "queued": 1,
+        "queued_batch": 1,
+        "running": 1,
+        "oldest_wait_seconds": oldest,
+        "cold_start_seconds": 31.2,
+    }
+    assert (nothing["state"], nothing["cold_start_seconds"]) == ("sleeping", None)
+    assert status["versions"] == {"api": version("baret"), "workers": ["9.9"]}
 
 
 def test_without_workers_there_are_no_models(bare_client: TestClient) -> None:
     assert bare_client.get("/v1/models").json() == {"data": []}
 
 
-def test_ready_with_a_live_worker(client: TestClient) -> None:
-    assert client.get("/readyz").status_code == 200
+def test_ready_with_or_without_workers(client: TestClient, store: EditStore, model: Model) -> None:
+    assert client.get("/readyz").json() == {"status": "ready", "workers": 1}
+    store.withdraw("worker-1", model)
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ready", "workers": 0})
     assert client.get("/healthz").json() == {"status": "ok"}
 
 
-def test_not_ready_names_what_is_missing(
-    bare_client: TestClient, settings_without_redis: Settings
-) -> None:
-    answer = bare_client.get("/readyz")
-    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
-    assert "worker" in answer.json()["detail"]
-    assert int(answer.headers["retry-after"]) > 0
+def test_not_ready_names_what_is_missing(settings_without_redis: Settings) -> None:
     with TestClient(create_app(settings_without_redis)) as client:
-        problem = client.get("/readyz").json()
-    assert [error["pointer"] for error in problem["errors"]] == ["/redis"]
+        answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert int(answer.headers["retry-after"]) > 0
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/redis"]
 
 
 # --- the OpenAPI document
@@ -103,6 +153,7 @@ def test_every_operation_has_an_example_and_its_problems(client: TestClient) -> 
         "/v1/files/{edit_id}/{name}",
         "/v1/tokens",
         "/v1/models",
+        "/v1/status",
         "/healthz",
         "/readyz",
         "/metrics",
@@ -129,7 +180,8 @@ def test_operations_on_edits_and_models_tell_what_keys_bring(client: TestClient)
     assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
     for path, operations in document["paths"].items():
         for operation in operations.values():
-            keyed = ("/v1/edits", "/v1/models", "/v1/webhooks", "/v1/tokens", "/metrics")
+            keyed = ("/v1/edits", "/v1/models", "/v1/status", "/v1/webhooks", "/v1/tokens")
+            keyed += ("/metrics",)
             if not path.startswith(keyed):
                 assert "security" not in operation
                 continue

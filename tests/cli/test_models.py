@@ -8,6 +8,9 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
+from core.schema import Model
+from core.store.edits import EditStore
+
 
 def check(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -32,3 +35,23 @@ def test_a_model_that_a_worker_would_refuse_ends_with_1(tmp_path: Path) -> None:
     done = check(str(path))
     assert done.returncode == 1
     assert "lora.safetensors is a LoRA" in done.stdout
+
+
+def test_a_model_that_sleeps_is_forgotten_by_its_id(
+    redis_url: str, store: EditStore, model: Model
+) -> None:
+    def forget() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "cli", "model", "forget", "zoo"],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=os.environ | {"REDIS_URL": redis_url},
+        )
+
+    store.announce("worker-1", model)
+    done = forget()
+    assert (done.returncode, "Stop it first" in done.stderr) == (1, True)
+    store.withdraw("worker-1", model)
+    assert forget().returncode == 0
+    assert store.models() == {}

@@ -22,7 +22,8 @@ from baret_client import (
 )
 from PIL import Image
 
-from core.schema import EditStatus
+from core.schema import EditStatus, Model
+from core.store.edits import EditStore
 
 MakeImage = Callable[..., bytes]
 PROMPT = "a cat that sits"
@@ -191,3 +192,16 @@ def test_models_are_listed(client: Client) -> None:
     (model,) = client.models.list()
     assert (model.id, model.default, model.native_size) == ("zoo", True, (64, 64))
     assert model.presets["auto"]["strength"] == 0.7
+
+
+def test_a_batch_edit_lets_another_go_first(client: Client, photo: Path) -> None:
+    batch = client.edits.create(photo, prompt=PROMPT, priority="batch")
+    assert batch.priority == "batch"
+    assert client.edits.create(photo, prompt=PROMPT).queue_position == 0
+    assert client.edits.get(batch).queue_position == 1
+
+
+def test_a_model_that_sleeps_says_so(client: Client, store: EditStore, model: Model) -> None:
+    assert client.models.list()[0].state == "ready"
+    store.withdraw("worker-1", model)
+    assert client.models.list()[0].state == "sleeping"

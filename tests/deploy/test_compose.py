@@ -91,10 +91,21 @@ def test_a_container_has_the_same_defaults(name: str) -> None:
         assert getattr(settings, name) == getattr(Settings(_env_file=None), name), text
 
 
+def test_without_a_gpu_there_is_the_same_worker_on_request() -> None:
+    given, cpu = SERVICES["worker"], SERVICES["worker-cpu"]
+    assert "profiles" not in given and cpu["profiles"] == ["cpu"]
+    assert given["deploy"]["resources"]["reservations"]["devices"]
+    assert cpu["deploy"] == {}  # nothing is reserved
+    differs = {"profiles", "deploy"}
+    assert {name: cpu[name] for name in cpu.keys() - differs} == {
+        name: given[name] for name in given.keys() - differs
+    }
+
+
 def test_redis_is_reached_from_inside_alone() -> None:
     assert COMPOSE["networks"]["inside"] == {"internal": True}
     assert SERVICES["redis"]["networks"] == ["inside"]
-    for name in ("api", "housekeeper", "worker"):
+    for name in ("api", "housekeeper", "worker", "worker-cpu"):
         assert set(SERVICES[name]["networks"]) == {"inside", "outside"}
     assert COMPOSE["networks"].keys() == {"inside", "outside"}
 

@@ -91,7 +91,8 @@ def test_api_image_answers(api_url: str) -> None:
             return False
 
     until(healthy, "/healthz")
-    assert httpx.get(f"{api_url}/readyz", trust_env=False).status_code == 503  # no worker
+    ready = httpx.get(f"{api_url}/readyz", trust_env=False)
+    assert ready.json() == {"status": "ready", "workers": 0}
 
 
 @pytest.mark.slow

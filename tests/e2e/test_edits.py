@@ -27,18 +27,36 @@ def image_of(service: Service, output: dict[str, Any]) -> Image.Image:
     return image
 
 
-def test_the_service_is_ready_once_a_worker_consumes(service: Service) -> None:
+def test_the_service_is_ready_without_workers_and_counts_them(service: Service) -> None:
     service.have_workers(0)
     # A worker that was killed still counts as live for some seconds.
-    service.until(
-        lambda: service.http.get("/readyz").status_code == 503, "the service not to be ready"
-    )
-    problem = service.http.get("/readyz").json()
-    assert [error["pointer"] for error in problem["errors"]] == ["/worker"]
+    service.until(lambda: service.live_workers() == 0, "no live worker")
+    assert service.http.get("/readyz").json() == {"status": "ready", "workers": 0}
 
     service.have_workers(1)
-    assert service.http.get("/readyz").status_code == 200
-    assert [model["id"] for model in service.http.get("/v1/models").json()["data"]] == ["zoo"]
+    assert service.live_workers() == 1
+    (model,) = service.http.get("/v1/models").json()["data"]
+    assert (model["id"], model["state"]) == ("zoo", "ready")
+
+
+def test_an_edit_for_a_sleeping_model_waits_and_says_how_long(
+    service: Service, submit: Submit
+) -> None:
+    service.have_workers(1)
+    service.ended(submit(**QUICK))  # a run and a cold start have been measured
+    service.have_workers(0)
+    service.until(lambda: service.live_workers() == 0, "no live worker")
+    start = service.http.get("/v1/status").json()["models"][0]["cold_start_seconds"]
+    edit_id = submit(**QUICK)
+    edit = service.edit(edit_id)
+    assert edit["status"] == "queued" and edit["eta_seconds"] > start > 0
+    service.start_worker()
+    service.until(
+        lambda: service.http.get("/v1/models").json()["data"][0]["state"] == "loading",
+        "the model to be loading",
+    )
+    service.have_workers(1)
+    assert service.ended(edit_id)["status"] == "succeeded"
 
 
 def test_an_edit_as_a_form_gives_the_edited_picture(

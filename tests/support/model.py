@@ -5,7 +5,16 @@ from typing import Any
 
 from core.ids import new_edit_id
 from core.images.keys import new_photo_prefix
-from core.schema import InputImage, Model, Params, ParamsInput, PresetValues, Size, Submission
+from core.schema import (
+    InputImage,
+    Model,
+    Params,
+    ParamsInput,
+    PresetValues,
+    Priority,
+    Size,
+    Submission,
+)
 
 MODEL = Model(
     id="zoo",
@@ -20,7 +29,12 @@ MODEL = Model(
 
 
 def make_submission(
-    *, caller: str = "local", model: str = MODEL.id, metadata: Any = None, **params: Any
+    *,
+    caller: str = "local",
+    model: str = MODEL.id,
+    metadata: Any = None,
+    priority: Priority = Priority.INTERACTIVE,
+    **params: Any,
 ) -> Submission:
     """Return what a POST with these parameters submits."""
     edit_id = new_edit_id()
@@ -35,4 +49,5 @@ def make_submission(
         metadata=metadata or {},
         input=InputImage(width=64, height=64, content_type="image/png", sha256="0" * 64),
         photo=new_photo_prefix(edit_id),
+        priority=priority,
     )

@@ -18,4 +18,5 @@ KEYED_OPERATIONS = [
     ("POST", "/v1/webhooks/secret/rotate"),
     ("POST", "/v1/tokens"),
     ("GET", "/v1/models"),
+    ("GET", "/v1/status"),
 ]

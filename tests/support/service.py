@@ -217,8 +217,13 @@ class Service:
         for worker in self.workers:
             worker.says("consuming")
         if self.workers:
-            self.until(lambda: self.http.get("/readyz").is_success, "the service to be ready")
+            self.until(self.live_workers, "a live worker")
         return list(self.workers)
+
+    def live_workers(self) -> int:
+        """Return how many workers have announced themselves; 0 while edits cannot be accepted."""
+        answer = self.http.get("/readyz")
+        return int(answer.json()["workers"]) if answer.is_success else 0
 
     def edit(self, edit_id: str, *, wait: int = 0) -> Edit:
         """Return an edit: now, or once it has ended or `wait` seconds have passed."""

@@ -1,13 +1,26 @@
 """The announcement of a worker's model: the API and the method have the same defaults."""
 
+import time
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
+import redis
 
 from baret import EditOptions, Editor
 from baret.options import PRESETS
 from core.schema import Model, ParamsInput
+from core.store import keys
 from core.store.edits import EditStore
+from core.store.stats import StatsReader
 from tests.support.waiting import until
-from worker.announcer import Announcer, describe_model
+from worker.announcer import Announcer, LoadingAnnouncer, describe_model
+
+
+@pytest.fixture
+def client(redis_url: str) -> Iterator[Any]:
+    with redis.Redis.from_url(redis_url, decode_responses=True) as client:
+        yield client
 
 
 @pytest.fixture
@@ -70,3 +83,26 @@ def test_one_worker_leaving_does_not_hide_the_other(store: EditStore, model: Mod
     announcer.start()
     announcer.stop()
     assert store.live_models() == {"zoo": model}
+
+
+def test_a_model_is_loading_until_it_is_live_and_its_start_is_measured(
+    store: EditStore, model: Model, client: Any
+) -> None:
+    def state() -> str | None:
+        found = store.models_with_state().get("zoo")
+        return found.state.value if found else None
+
+    store.announce("worker-0", model)
+    store.withdraw("worker-0", model)
+    assert state() == "sleeping"
+    started = time.monotonic() - 40
+    loading = LoadingAnnouncer(store, "worker-1", "zoo", started=started)
+    announcer = Announcer(store, "worker-1", model, loading=loading)
+    loading.start()
+    until(lambda: state() == "loading", "the announcement of loading")
+    announcer.start()
+    until(lambda: state() == "ready", "the announcement")
+    assert client.zcard(keys.LOADING) == 0
+    assert 40 <= StatsReader(client).read().queues[0].cold_start_seconds < 60
+    announcer.stop()
+    assert state() == "sleeping"

@@ -183,7 +183,9 @@ export interface paths {
         };
         /**
          * List Models
-         * @description List the models that have a live worker. Edits that name no model use the default one.
+         * @description List every model that a worker has ever announced, with its state.
+         *
+         *     Edits that name no model use the default one. Edits for a model that sleeps wait for a worker.
          */
         get: operations["listModels"];
         put?: never;
@@ -283,7 +285,7 @@ export interface paths {
         };
         /**
          * Readyz
-         * @description Return 200 if Redis has room, images can be written and a worker with a model is live.
+         * @description Return 200 if edits can be accepted: Redis has room, and images can be written.
          */
         get: operations["readyz"];
         put?: never;
@@ -306,6 +308,26 @@ export interface paths {
          * @description Return Prometheus metrics: requests, queues, workers, edits by outcome, times by stage.
          */
         get: operations["metrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Status
+         * @description Return models, workers, queues and versions. No worker is a state, not an error.
+         */
+        get: operations["getStatus"];
         put?: never;
         post?: never;
         delete?: never;
@@ -542,6 +564,11 @@ export interface components {
              * @description whose token made it (POST /v1/tokens); null if a key did
              */
             user: string | null;
+            /**
+             * @description batch: it lets interactive edits go first
+             * @default interactive
+             */
+            priority: components["schemas"]["Priority"];
             /** Prompt */
             prompt: string;
             /** Model */
@@ -647,7 +674,7 @@ export interface components {
         };
         /**
          * Model
-         * @description A model that workers serve, as they announce it.
+         * @description A model that workers serve, as they announce it; `default` and `state` are the API's.
          */
         Model: {
             /** Id */
@@ -663,6 +690,11 @@ export interface components {
              * @default false
              */
             default: boolean;
+            /**
+             * @description ready: a worker is live; loading: one is loading it; sleeping: there is none, and edits wait until one starts
+             * @default ready
+             */
+            state: components["schemas"]["ModelState"];
             native_size: components["schemas"]["Size"];
             /** Licence */
             licence: string;
@@ -680,11 +712,55 @@ export interface components {
         };
         /**
          * ModelList
-         * @description The models that have a live worker.
+         * @description Every model that a worker has ever announced.
          */
         ModelList: {
             /** Data */
             data: components["schemas"]["Model"][];
+        };
+        /**
+         * ModelState
+         * @description Whether an edit for a model can begin now.
+         * @enum {string}
+         */
+        ModelState: "ready" | "loading" | "sleeping";
+        /**
+         * ModelStatus
+         * @description A model, its workers and its queue.
+         */
+        ModelStatus: {
+            /** Id */
+            id: string;
+            state: components["schemas"]["ModelState"];
+            /**
+             * Workers
+             * @description live ones
+             */
+            workers: number;
+            /**
+             * Workers Loading
+             * @description that are loading the model
+             */
+            workers_loading: number;
+            /** Queued */
+            queued: number;
+            /**
+             * Queued Batch
+             * @description of those, edits of the priority `batch`
+             */
+            queued_batch: number;
+            /** Running */
+            running: number;
+            /**
+             * Oldest Wait Seconds
+             * @description of the edit that waits longest; 0 if none does
+             */
+            oldest_wait_seconds: number;
+            /**
+             * Cold Start Seconds
+             * @description that its last worker took from its start until it was ready; null if unknown
+             */
+            cold_start_seconds: number | null;
         };
         /**
          * Output
@@ -824,6 +900,25 @@ export interface components {
             cross_attention_until: number;
         };
         /**
+         * Priority
+         * @description Which line of its model's queue an edit waits in.
+         * @enum {string}
+         */
+        Priority: "interactive" | "batch";
+        /**
+         * Readiness
+         * @description The answer of a service that can accept edits.
+         */
+        Readiness: {
+            /** Status */
+            status: string;
+            /**
+             * Workers
+             * @description live ones; without any, edits wait until one starts
+             */
+            workers: number;
+        };
+        /**
          * Size
          * @description A size in pixels.
          */
@@ -839,6 +934,31 @@ export interface components {
          * @enum {string}
          */
         Stage: "loading" | "tuning" | "inverting" | "editing" | "decoding";
+        /**
+         * Status
+         * @description The service now: all models together, and each.
+         */
+        Status: {
+            /**
+             * Object
+             * @default status
+             */
+            object: string;
+            /**
+             * Workers
+             * @description live ones
+             */
+            workers: number;
+            /** Queued */
+            queued: number;
+            /** Running */
+            running: number;
+            /** Oldest Wait Seconds */
+            oldest_wait_seconds: number;
+            /** Models */
+            models: components["schemas"]["ModelStatus"][];
+            versions: components["schemas"]["Versions"];
+        };
         /**
          * Token
          * @description A token, as it is returned once.
@@ -881,6 +1001,22 @@ export interface components {
              * @description signed: works without a key for an hour, as images' do
              */
             events: string;
+        };
+        /**
+         * Versions
+         * @description What runs.
+         */
+        Versions: {
+            /**
+             * Api
+             * @description of the process that answers
+             */
+            api: string;
+            /**
+             * Workers
+             * @description of live workers, each once
+             */
+            workers: string[];
         };
         /**
          * WarningCode
@@ -1093,6 +1229,11 @@ export interface components {
              * @default null
              */
             model?: string | null;
+            /**
+             * @description batch: nobody waits for it, so interactive edits go first
+             * @default interactive
+             */
+            priority?: components["schemas"]["Priority"] | null;
             /**
              * Metadata
              * @description your own keys and values, flat
@@ -1365,6 +1506,7 @@ export interface operations {
                      *           "queue_position": null,
                      *           "eta_seconds": null,
                      *           "user": null,
+                     *           "priority": "interactive",
                      *           "prompt": "a dog that jumps over a fence",
                      *           "model": "zoo",
                      *           "params": {
@@ -1694,6 +1836,11 @@ export interface operations {
                      */
                     model?: string;
                     /**
+                     * @description batch: nobody waits for it, so interactive edits go first
+                     * @default interactive
+                     */
+                    priority?: components["schemas"]["Priority"];
+                    /**
                      * Metadata
                      * @description your own keys and values, flat
                      */
@@ -1770,6 +1917,7 @@ export interface operations {
                      *       "queue_position": null,
                      *       "eta_seconds": null,
                      *       "user": null,
+                     *       "priority": "interactive",
                      *       "prompt": "a dog that jumps over a fence",
                      *       "model": "zoo",
                      *       "params": {
@@ -1894,6 +2042,7 @@ export interface operations {
                      *       "queue_position": 0,
                      *       "eta_seconds": 21.4,
                      *       "user": null,
+                     *       "priority": "interactive",
                      *       "prompt": "a dog that jumps over a fence",
                      *       "model": "zoo",
                      *       "params": {
@@ -2218,6 +2367,7 @@ export interface operations {
                      *       "queue_position": null,
                      *       "eta_seconds": null,
                      *       "user": null,
+                     *       "priority": "interactive",
                      *       "prompt": "a dog that jumps over a fence",
                      *       "model": "zoo",
                      *       "params": {
@@ -2699,6 +2849,7 @@ export interface operations {
                      *       "queue_position": null,
                      *       "eta_seconds": 21.4,
                      *       "user": null,
+                     *       "priority": "interactive",
                      *       "prompt": "a dog that jumps over a fence",
                      *       "model": "zoo",
                      *       "params": {
@@ -3179,7 +3330,7 @@ export interface operations {
                      *     id: 1767605419020-0
                      *
                      *     event: done
-                     *     data: {"status": "succeeded", "edit": {"id": "edit_019ab1f27c3a7d4e8a55c0de12345678", "object": "edit", "created_at": "2026-01-05T09:30:00.120Z", "started_at": "2026-01-05T09:30:00.480Z", "completed_at": "2026-01-05T09:30:21.730Z", "expires_at": "2026-01-09T09:30:21.730Z", "status": "succeeded", "stage": null, "progress": 1.0, "queue_position": null, "eta_seconds": null, "prompt": "a dog that jumps over a fence", "model": "zoo", "params": {"preset": "non_rigid", "strength": 0.7, "self_attention_until": 0.4, "cross_attention_until": 0.6, "num_inference_steps": 20, "guidance_scale": 4.0, "inner_steps": 8, "seed": 0, "output_format": "png", "quality": 95, "artifacts": false, "previews": false, "webhook_url": null, "webhook_events": ["edit.succeeded", "edit.failed", "edit.canceled"], "interpolation": 0.7}, "metadata": {"order": "1234"}, "input": {"width": 640, "height": 480, "content_type": "image/jpeg", "sha256": "9f86d0…"}, "outputs": [{"strength": 0.7, "interpolation": 0.7, "url": "https://photos.example/v1/files/edit_019ab1f27c3a7d4e8a55c0de12345678/output-0.png?expires=…&signature=…", "width": 640, "height": 480, "content_type": "image/png", "sha256": "60303a…", "bytes": 402133}], "artifacts": null, "warnings": [{"code": "unknown_words", "detail": "Unknown to the model: “fence”. The image shows the nearest thing that it knows; try other words.", "words": ["fence"]}], "metrics": {"queue_seconds": 0.36, "run_seconds": 7.25, "stage_seconds": {"loading": 0.1, "tuning": 4.7, "inverting": 0.9, "editing": 1.5}, "reconstruction_psnr": 31.4, "inner_steps": 8, "inversion_reused": false, "attempts": 1}, "error": null, "urls": {"self": "https://photos.example/v1/edits/edit_019ab1f27c3a7d4e8a55c0de12345678", "cancel": "https://photos.example/v1/edits/edit_019ab1f27c3a7d4e8a55c0de12345678/cancel", "events": "https://photos.example/v1/edits/edit_019ab1f27c3a7d4e8a55c0de12345678/events?ticket=1767609000.5d41…"}}}
+                     *     data: {"status": "succeeded", "edit": {"id": "edit_019ab1f27c3a7d4e8a55c0de12345678", "object": "edit", "created_at": "2026-01-05T09:30:00.120Z", "started_at": "2026-01-05T09:30:00.480Z", "completed_at": "2026-01-05T09:30:21.730Z", "expires_at": "2026-01-09T09:30:21.730Z", "status": "succeeded", "stage": null, "progress": 1.0, "queue_position": null, "eta_seconds": null, "priority": "interactive", "prompt": "a dog that jumps over a fence", "model": "zoo", "params": {"preset": "non_rigid", "strength": 0.7, "self_attention_until": 0.4, "cross_attention_until": 0.6, "num_inference_steps": 20, "guidance_scale": 4.0, "inner_steps": 8, "seed": 0, "output_format": "png", "quality": 95, "artifacts": false, "previews": false, "webhook_url": null, "webhook_events": ["edit.succeeded", "edit.failed", "edit.canceled"], "interpolation": 0.7}, "metadata": {"order": "1234"}, "input": {"width": 640, "height": 480, "content_type": "image/jpeg", "sha256": "9f86d0…"}, "outputs": [{"strength": 0.7, "interpolation": 0.7, "url": "https://photos.example/v1/files/edit_019ab1f27c3a7d4e8a55c0de12345678/output-0.png?expires=…&signature=…", "width": 640, "height": 480, "content_type": "image/png", "sha256": "60303a…", "bytes": 402133}], "artifacts": null, "warnings": [{"code": "unknown_words", "detail": "Unknown to the model: “fence”. The image shows the nearest thing that it knows; try other words.", "words": ["fence"]}], "metrics": {"queue_seconds": 0.36, "run_seconds": 7.25, "stage_seconds": {"loading": 0.1, "tuning": 4.7, "inverting": 0.9, "editing": 1.5}, "reconstruction_psnr": 31.4, "inner_steps": 8, "inversion_reused": false, "attempts": 1}, "error": null, "urls": {"self": "https://photos.example/v1/edits/edit_019ab1f27c3a7d4e8a55c0de12345678", "cancel": "https://photos.example/v1/edits/edit_019ab1f27c3a7d4e8a55c0de12345678/cancel", "events": "https://photos.example/v1/edits/edit_019ab1f27c3a7d4e8a55c0de12345678/events?ticket=1767609000.5d41…"}}}
                      *     id: 1767605421730-0
                      */
                     "text/event-stream": string;
@@ -3887,6 +4038,7 @@ export interface operations {
                      *           "id": "zoo",
                      *           "object": "model",
                      *           "default": true,
+                     *           "state": "ready",
                      *           "native_size": {
                      *             "width": 64,
                      *             "height": 64
@@ -4559,10 +4711,11 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "status": "ready"
+                     *       "status": "ready",
+                     *       "workers": 2
                      *     }
                      */
-                    "application/json": components["schemas"]["Health"];
+                    "application/json": components["schemas"]["Readiness"];
                 };
             };
             /** @description `internal_error` */
@@ -4718,6 +4871,161 @@ export interface operations {
             };
         };
     };
+    getStatus: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The service now */
+            200: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "object": "status",
+                     *       "workers": 2,
+                     *       "queued": 7,
+                     *       "running": 2,
+                     *       "oldest_wait_seconds": 12.5,
+                     *       "models": [
+                     *         {
+                     *           "id": "zoo",
+                     *           "state": "ready",
+                     *           "workers": 2,
+                     *           "workers_loading": 0,
+                     *           "queued": 7,
+                     *           "queued_batch": 3,
+                     *           "running": 2,
+                     *           "oldest_wait_seconds": 12.5,
+                     *           "cold_start_seconds": 31.2
+                     *         }
+                     *       ],
+                     *       "versions": {
+                     *         "api": "0.1.0",
+                     *         "workers": [
+                     *           "0.1.0"
+                     *         ]
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Status"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    /** @example Bearer */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden` */
+            403: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited` */
+            429: {
+                headers: {
+                    /**
+                     * @description seconds
+                     * @example 30
+                     */
+                    "Retry-After"?: number;
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error` */
+            500: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable` */
+            503: {
+                headers: {
+                    /**
+                     * @description seconds
+                     * @example 5
+                     */
+                    "Retry-After"?: number;
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     editStarted: {
         parameters: {
             query?: never;
@@ -4751,6 +5059,7 @@ export interface operations {
                  *         "queue_position": null,
                  *         "eta_seconds": 21.4,
                  *         "user": null,
+                 *         "priority": "interactive",
                  *         "prompt": "a dog that jumps over a fence",
                  *         "model": "zoo",
                  *         "params": {
@@ -4864,6 +5173,7 @@ export interface operations {
                  *         "queue_position": null,
                  *         "eta_seconds": 21.4,
                  *         "user": null,
+                 *         "priority": "interactive",
                  *         "prompt": "a dog that jumps over a fence",
                  *         "model": "zoo",
                  *         "params": {
@@ -4977,6 +5287,7 @@ export interface operations {
                  *         "queue_position": null,
                  *         "eta_seconds": null,
                  *         "user": null,
+                 *         "priority": "interactive",
                  *         "prompt": "a dog that jumps over a fence",
                  *         "model": "zoo",
                  *         "params": {
@@ -5114,6 +5425,7 @@ export interface operations {
                  *         "queue_position": null,
                  *         "eta_seconds": 21.4,
                  *         "user": null,
+                 *         "priority": "interactive",
                  *         "prompt": "a dog that jumps over a fence",
                  *         "model": "zoo",
                  *         "params": {
@@ -5233,6 +5545,7 @@ export interface operations {
                  *         "queue_position": null,
                  *         "eta_seconds": 21.4,
                  *         "user": null,
+                 *         "priority": "interactive",
                  *         "prompt": "a dog that jumps over a fence",
                  *         "model": "zoo",
                  *         "params": {

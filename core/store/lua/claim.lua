@@ -10,11 +10,11 @@ end
 
 repair_turns(model)
 while true do
-  local id = redis.call('ZRANGE', turns_key(model), 0, 0)[1]
+  local id, line = next_turn(model)
   if not id then return nil end
   if read(edit_key(id), 'status')[1] == 'queued' and guarded(start, running_key, id) then
     return { id, tonumber(redis.call('HGET', edit_key(id), 'attempt')) }
   end
-  redis.call('ZREM', turns_key(model), id)
+  redis.call('ZREM', line, id)
   redis.call('ZREM', waiting_key(model), id)
 end

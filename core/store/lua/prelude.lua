@@ -204,6 +204,7 @@ local function erase(id, due, gone)
   if progress then delete_delivery(progress) end
   redis.call('ZREM', waiting_key(model), id)
   redis.call('ZREM', turns_key(model), id)
+  redis.call('ZREM', batch_turns_key(model), id)
   redis.call('ZREM', running_key, id)
   redis.call('ZREM', expiring_key, id)
   redis.call('ZREM', listing_key(caller), id)

@@ -1,6 +1,7 @@
 -- Return what the time until an edit's end follows from (core/store/estimates.py).
 -- id → {now, place in the queue or -1, live workers, {'<ms> <work>' of recent runs, …},
---       {{work, progress, started in ms} of running edits, …}} | nil
+--       {{work, progress, started in ms} of running edits, …},
+--       {s that a worker takes to start, ms since one is loading, ms when one was last live: each or false}} | nil
 local id = ARGV[2]
 local model = redis.call('HGET', edit_key(id), 'model')
 if not model then return nil end
@@ -15,6 +16,13 @@ for _, other in ipairs(redis.call('ZRANGE', running_key, 0, -1)) do
     unpack(redis.call('HMGET', edit_key(other), 'model', 'work', 'progress', 'started_ms'))
   if other_model == model and work then table.insert(running, { work, progress, started }) end
 end
+local loading_since = false
+for _, entry in ipairs(redis.pcall('ZRANGE', loading_key, now / 1000, '+inf', 'BYSCORE')) do
+  local since, loaded = string.match(entry, '^%S+ (%d+) (.+)$')
+  if loaded == model and not (loading_since and tonumber(loading_since) < tonumber(since)) then
+    loading_since = since
+  end
+end
+local start = { read(cold_starts_key, model)[1] or false, loading_since, read(last_served_key, model)[1] or false }
 repair_turns(model)
-local place = redis.call('ZRANK', turns_key(model), id) or -1
-return { now, place, workers, redis.call('LRANGE', runs_key(model), 0, -1), running }
+return { now, position_of(id, model), workers, redis.call('LRANGE', runs_key(model), 0, -1), running, start }

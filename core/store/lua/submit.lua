@@ -3,10 +3,10 @@
 -- how many of the caller may be in flight (0: any), idempotency name ('': none), its token, ms to
 -- replay it, work, ms from its end until it expires, prefix of its image's inversions, prefix of its
 -- photo, whether an earlier edit brought that ('1' | ''), bytes that the caller's records may take (0: any),
--- the caller's user ('': none), the user's token ('': none), labels
+-- the caller's user ('': none), the user's token ('': none), labels, priority
 -- → 'ok' | 'full' | 'in_flight' | 'not_held' | 'no_source' | 'over_quota' | 'spent'
 local id, model, caller, submission, url, events, max_waiting, max_in_flight, name, token, replay_ms,
-  work, keep_ms, inversions, photo, is_shared, max_bytes, user, user_token, labels = unpack(ARGV, 2)
+  work, keep_ms, inversions, photo, is_shared, max_bytes, user, user_token, labels, priority = unpack(ARGV, 2)
 -- Sent again because the answer was lost: it must not undo what has happened since.
 if redis.call('EXISTS', edit_key(id)) == 1 then return 'ok' end
 if name ~= '' and redis.call('HGET', idempotency_key(name), 'token') ~= token then return 'not_held' end
@@ -18,7 +18,10 @@ max_waiting = tonumber(max_waiting)
 local own = redis.call('SCARD', in_flight_key(caller))
 if max_in_flight > 0 and own >= max_in_flight then return 'in_flight' end
 -- A full queue still has a place for a caller without edits in flight: others must not keep it out.
-local full = redis.call('ZCARD', waiting_key(model)) >= max_waiting
+-- Nor do batch edits keep interactive ones out.
+local waiting = redis.call('ZCARD', waiting_key(model))
+if priority ~= 'batch' then waiting = waiting - redis.call('ZCARD', batch_turns_key(model)) end
+local full = waiting >= max_waiting
 if full and (own > 0 or max_waiting == 0) then return 'full' end
 if is_shared ~= '' and redis.call('EXISTS', sharing_key(photo)) == 0 then return 'no_source' end
 local bytes = #submission + record_overhead
@@ -26,6 +29,7 @@ if is_over(max_bytes, record_bytes_key, caller, bytes) then return 'over_quota' 
 redis.call('HSET', edit_key(id), 'model', model, 'caller', caller, 'submission', submission,
   'queued_ms', now_ms(), 'attempt', 0, 'webhook_url', url, 'webhook_events', events,
   'work', work, 'keep_ms', keep_ms, 'inversions', inversions, 'photo', photo, 'labels', labels)
+if priority == 'batch' then redis.call('HSET', edit_key(id), 'priority', priority) end
 grow_record(id, caller, bytes)
 redis.call('ZREM', deletions_key, photo) -- it belongs to an edit now
 redis.call('SADD', sharing_key(photo), id)

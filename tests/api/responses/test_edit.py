@@ -33,7 +33,16 @@ MakeImage = Callable[..., bytes]
 
 FIELDS = {
     *("id", "object", "created_at", "started_at", "completed_at", "expires_at", "status", "stage"),
-    *("progress", "queue_position", "eta_seconds", "prompt", "model", "params", "metadata"),
+    *(
+        "progress",
+        "queue_position",
+        "eta_seconds",
+        "priority",
+        "prompt",
+        "model",
+        "params",
+        "metadata",
+    ),
     *("input", "outputs", "artifacts", "warnings", "metrics", "error", "urls"),
     "user",
 }

@@ -1,5 +1,6 @@
 """Getting, listing and canceling edits, and downloading their images."""
 
+import base64
 import hashlib
 import io
 import threading
@@ -59,6 +60,26 @@ def test_an_edit_shows_how_long_it_will_take_once_others_have_ended(
     listed = client.get("/v1/edits").json()["data"]
     assert [edit["queue_position"] for edit in listed] == [0, None, None]
     assert all(edit["eta_seconds"] > 0 for edit in listed[:2])
+
+
+def test_a_batch_edit_says_so_and_lets_interactive_ones_go_first(
+    post: Post, client: TestClient, make_image: Callable[..., bytes]
+) -> None:
+    def placed(edit_id: str) -> tuple[str, int]:
+        edit = client.get(f"/v1/edits/{edit_id}").json()
+        return edit["priority"], edit["queue_position"]
+
+    fields = {"prompt": "a cat", "image": {"base64": base64.b64encode(make_image()).decode()}}
+    batch = client.post("/v1/edits", json=fields | {"priority": "batch"}).json()["id"]
+    form, plain = post(priority="batch").json()["id"], post().json()["id"]
+    assert [placed(one) for one in (plain, batch, form)] == [
+        ("interactive", 0),
+        ("batch", 1),
+        ("batch", 2),
+    ]
+    refused = post(priority="urgent")
+    assert refused.status_code == 422
+    assert [error["pointer"] for error in refused.json()["errors"]] == ["/priority"]
 
 
 def test_a_succeeded_edit_shows_an_output_for_each_strength(

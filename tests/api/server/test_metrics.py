@@ -26,7 +26,7 @@ def samples(client: TestClient, **headers: str) -> dict[tuple[str, ...], float]:
 
 def test_queues_and_workers_are_told_by_model(client: TestClient, post: Post) -> None:
     before = samples(client)
-    assert before["baret_workers", "zoo"] == 1
+    assert (before["baret_workers", "zoo"], before["baret_workers_loading", "zoo"]) == (1, 0)
     assert before["baret_queue_edits", "zoo"] == before["baret_queue_oldest_seconds", "zoo"] == 0
     post()
     post()

@@ -2,9 +2,10 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 import redis
@@ -22,12 +23,19 @@ from core.store import keys
 from core.store.claims import LEASE_SECONDS, Claim
 from core.store.connection import connect
 from core.store.edits import EditStore
+from core.store.estimates import eta_seconds
 from core.store.housekeeping import MAX_ATTEMPTS
 from tests.support.listing import listed
 
 Make = Callable[..., Submission]
 
 LOST = {"code": "worker_lost", "detail": "lost"}
+
+
+@pytest.fixture
+def client(redis_url: str) -> Iterator[Any]:
+    with redis.Redis.from_url(redis_url, decode_responses=True) as client:
+        yield client
 
 
 def submitted(store: EditStore, made: Submission, *, limit: int = 100) -> str:
@@ -396,6 +404,69 @@ def test_a_model_is_live_while_a_worker_announces_it(store: EditStore, model: Mo
     store.withdraw("worker-1", model)
     assert store.live_models() == {}
     assert store.models() == {"zoo": model}
+
+
+def test_a_model_is_forgotten_once_nothing_uses_it(
+    store: EditStore, submission: Make, model: Model, client: Any
+) -> None:
+    assert store.forget("zoo") == "unknown"
+    store.announce("worker-1", model, version="1", started_in=3)
+    assert store.forget("zoo") == "served"
+    store.withdraw("worker-1", model)
+    made = submission()
+    store.submit(made, limit=10)
+    assert store.forget("zoo") == "waited for"
+    claim = store.claim("zoo")
+    assert claim is not None and store.forget("zoo") == "waited for"
+    store.finish(claim, EditStatus.SUCCEEDED, result=Result())
+    assert store.forget("zoo") == "forgotten"
+    assert store.models() == {}
+    left = set(client.keys("*zoo*")) | {key for key in (keys.COLD_STARTS,) if client.exists(key)}
+    assert left == set()
+    assert store.get(made.id).status is EditStatus.SUCCEEDED
+
+
+def test_workers_that_went_without_a_word_are_forgotten(
+    store: EditStore, model: Model, client: Any
+) -> None:
+    store.announce("worker-1", model, version="1")
+    client.zadd(keys.WORKERS, {"worker-1 zoo": 1})
+    store.announce("worker-2", model, version="2")
+    assert client.zrange(keys.WORKERS, 0, -1) == ["worker-2 zoo"]
+    assert client.hgetall(keys.WORKER_VERSIONS) == {"worker-2 zoo": "2"}
+
+
+def test_the_wait_of_an_edit_for_a_sleeping_model_is_known_from_the_store(
+    store: EditStore, submission: Make, model: Model
+) -> None:
+    store.announce("worker-1", model, started_in=60)
+    store.submit(submission(), limit=10)
+    claim = store.claim("zoo")
+    assert claim is not None
+    store.finish(claim, EditStatus.SUCCEEDED, result=Result())
+    store.withdraw("worker-1", model)
+    made = submission()
+    store.submit(made, limit=10)
+
+    def eta() -> float:
+        snapshot = store.queue_snapshot(store.get(made.id))
+        assert snapshot is not None
+        seconds = eta_seconds(store.get(made.id), snapshot)
+        assert seconds is not None
+        return seconds
+
+    assert 60 <= eta() < 65
+    store.announce_loading("worker-2", "zoo", since=store.now() - 40)
+    assert 15 <= eta() < 25
+
+
+def test_damage_to_what_is_only_told_of_workers_takes_no_model_away(
+    store: EditStore, model: Model, client: Any
+) -> None:
+    for key in (keys.WORKER_VERSIONS, keys.LOADING, keys.LAST_SERVED, keys.COLD_STARTS):
+        client.set(key, "x")
+    store.announce("worker-1", model, version="1", started_in=3)
+    assert store.models_with_state() == {"zoo": model}
 
 
 def test_all_processes_share_a_secret(store: EditStore) -> None:

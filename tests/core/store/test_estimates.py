@@ -1,12 +1,13 @@
 """Estimates of the time left, by recent runs. In most of them `WORK` takes 10 s."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from core.schema import EditStatus, Record, Submission
-from core.store.estimates import QueueSnapshot, Run, eta_seconds
+from core.store.estimates import START_PATIENCE, ColdStart, QueueSnapshot, Run, eta_seconds
 
 NOW = 1_700_000_000.0
 
@@ -97,6 +98,32 @@ def test_nothing_is_known_of_a_queue_without_recent_runs_or_workers(
 ) -> None:
     assert eta_seconds(record(), nothing_known(position=0)) is None
     assert eta_seconds(record(), queue_snapshot(work=work, position=0, workers=0)) is None
+
+
+def asleep(work: float, **start: float) -> QueueSnapshot:
+    """Return the snapshot of a queue without workers, whose next worker takes 60 s to start."""
+    snapshot = queue_snapshot(work=work, position=0, workers=0)
+    return replace(snapshot, cold_start=ColdStart(60.0, **start))
+
+
+def test_an_edit_for_a_sleeping_model_waits_for_a_cold_start_too(record: Make, work: float) -> None:
+    assert eta_seconds(record(), asleep(work, last_served=NOW - 3600)) == 60 + 10
+    second = replace(asleep(work), position=1)
+    assert eta_seconds(record(), second) == 60 + 10 + 10
+
+
+def test_of_a_cold_start_only_what_is_left_counts(record: Make, work: float) -> None:
+    assert eta_seconds(record(), asleep(work, loading_since=NOW - 45)) == 15 + 10
+    assert eta_seconds(record(), asleep(work, loading_since=NOW - 90)) == 10
+
+
+def test_nothing_is_known_once_nobody_seems_to_start_a_worker(record: Make, work: float) -> None:
+    long_queued = record().model_copy(
+        update={"queued_at": datetime.fromtimestamp(NOW - START_PATIENCE - 1, UTC)}
+    )
+    assert eta_seconds(long_queued, asleep(work)) is None
+    assert eta_seconds(long_queued, asleep(work, last_served=NOW - 20)) == 60 + 10
+    assert eta_seconds(long_queued, asleep(work, loading_since=NOW - 1)) == 59 + 10
 
 
 def test_it_is_never_negative_although_clocks_differ(record: Make, work: float) -> None:

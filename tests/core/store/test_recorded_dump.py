@@ -41,6 +41,8 @@ LOST = {"code": "worker_lost"}
 SINCE = (
     *(keys.turns(""), keys.turn_ends(""), keys.TURN_CLOCKS),
     *(keys.IMAGE_BYTES, keys.RECORD_BYTES, keys.PREFIX_BYTES),
+    *(keys.WORKER_VERSIONS, keys.LOADING, keys.LAST_SERVED, keys.COLD_STARTS),
+    *(keys.batch_turns(""), keys.batch_turn_ends(""), keys.BATCH_TURN_CLOCKS, keys.IN_A_ROW),
 )
 
 
@@ -97,6 +99,7 @@ def test_the_dump_holds_a_key_of_every_kind() -> None:
 def test_a_record_is_read_as_it_was(store: EditStore, name: str) -> None:
     found = store.get(IDS[name], caller=CALLER).model_dump(mode="json")
     assert found["submission"].pop("user") is None  # there were no tokens
+    assert found["submission"].pop("priority") == "interactive"  # there was one line
     found = without_new_params(with_former_names(found), READ["records"][name])
     assert found == READ["records"][name]
 
@@ -261,6 +264,7 @@ def test_secrets_are_the_same(store: EditStore, client: redis.Redis) -> None:
 
 def test_the_announcement_is_known_and_repeated(store: EditStore) -> None:
     models = {name: model.model_dump(mode="json") for name, model in store.models().items()}
+    assert models["zoo"].pop("state") == "ready"
     for preset in models["zoo"]["presets"].values():
         assert preset.pop("strength") == preset["interpolation"]
     assert models == READ["models"]

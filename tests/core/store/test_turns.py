@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.errors import QueueFull
-from core.schema import EditStatus, Result, Submission
+from core.schema import EditStatus, Priority, Result, Submission
 from core.store import keys
 from core.store.claims import Claim
 from core.store.edits import EditStore
@@ -224,23 +224,27 @@ class Queue:
     store: EditStore
     submission: Make
     made: dict[str, Submission] = field(default_factory=dict)
-    waiting: dict[str, list[str]] = field(default_factory=dict)  # by caller, in their order
+    # by caller and priority, in their order
+    waiting: dict[tuple[str, Priority], list[str]] = field(default_factory=dict)
     running: list[Claim] = field(default_factory=list)
 
-    def submit(self, caller: str, params: dict[str, Any]) -> None:
-        one = self.submission(caller=caller, **params)
+    def submit(self, caller: str, params: dict[str, Any], priority: Priority) -> None:
+        one = self.submission(caller=caller, priority=priority, **params)
         self.made[submitted(self.store, one)] = one
-        self.waiting.setdefault(caller, []).append(one.id)
+        self.line(one.id).append(one.id)
+
+    def line(self, edit_id: str) -> list[str]:
+        made = self.made[edit_id]
+        return self.waiting.setdefault((made.caller, made.priority), [])
 
     def claim(self) -> str | None:
-        """Claim an edit: its caller's oldest, and the one that was at position 0."""
+        """Claim an edit: its caller's oldest of its priority."""
         claim = self.store.claim("zoo")
         if claim is None:
             assert not any(self.waiting.values())
             return None
         self.running.append(claim)
-        caller = self.made[claim.id].caller
-        assert self.waiting[caller].pop(0) == claim.id
+        assert self.line(claim.id).pop(0) == claim.id
         return claim.id
 
     def cancel(self, choice: int) -> None:
@@ -248,13 +252,13 @@ class Queue:
         if queued:
             one = queued[choice % len(queued)]
             assert self.store.cancel(one, caller=self.made[one].caller) is EditStatus.QUEUED
-            self.waiting[self.made[one].caller].remove(one)
+            self.line(one).remove(one)
 
     def hand_back(self, choice: int) -> None:
         if self.running:
             claim = self.running.pop(choice % len(self.running))
             self.store.hand_back(claim)
-            ids = self.waiting[self.made[claim.id].caller]
+            ids = self.line(claim.id)
             ids.append(claim.id)
             ids.sort()
 
@@ -265,8 +269,10 @@ class Queue:
 
 
 CALLERS = st.sampled_from(["ann", "ben", "cara"])
-SUBMISSIONS = st.tuples(
-    st.just("submit"), st.tuples(CALLERS, st.sampled_from([CHEAP, USUAL, {}, DEAR]))
+COSTS = st.sampled_from([CHEAP, USUAL, {}, DEAR])
+SUBMISSIONS = st.tuples(st.just("submit"), st.tuples(CALLERS, COSTS, st.just(Priority.INTERACTIVE)))
+ANY_PRIORITY = st.tuples(
+    st.just("submit"), st.tuples(CALLERS, COSTS, st.sampled_from(list(Priority)))
 )
 CHOICES = st.integers(0, 100)
 CLAIMS = st.tuples(st.just("claim"), st.just(()))
@@ -284,7 +290,7 @@ RULES = settings(
 @RULES
 @given(
     moves=st.lists(
-        SUBMISSIONS | SUBMISSIONS | CLAIMS | CANCELS | ENDS | RETURNS, min_size=10, max_size=60
+        ANY_PRIORITY | ANY_PRIORITY | CLAIMS | CANCELS | ENDS | RETURNS, min_size=10, max_size=60
     )
 )
 def test_whatever_happens_no_edit_is_lost_or_claimed_twice_and_positions_are_true(
@@ -299,7 +305,8 @@ def test_whatever_happens_no_edit_is_lost_or_claimed_twice_and_positions_are_tru
     assert sorted(positions(store, queued)) == list(range(len(queued)))
     assert [queue.claim() for _ in queued] == by_position
     assert queue.claim() is None
-    assert client.zcard(keys.turns("zoo")) == client.zcard(keys.waiting("zoo")) == 0
+    lines = (keys.turns("zoo"), keys.batch_turns("zoo"), keys.waiting("zoo"))
+    assert [client.zcard(line) for line in lines] == [0, 0, 0]
 
 
 @RULES
@@ -316,6 +323,7 @@ def test_while_two_callers_wait_neither_gets_ahead_by_more_than_an_edit_of_each(
         if claimed:
             one = queue.made[claimed]
             served[one.caller] = served.get(one.caller, 0.0) + one.params.work
-        if not (queue.waiting.get("ann") and queue.waiting.get("ben")):
+        both = (("ann", Priority.INTERACTIVE), ("ben", Priority.INTERACTIVE))
+        if not all(queue.waiting.get(one) for one in both):
             served = {"ann": 0.0, "ben": 0.0}
         assert abs(served["ann"] - served["ben"]) <= 2 * dearest

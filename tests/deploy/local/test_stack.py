@@ -106,7 +106,7 @@ def test_a_busy_port_is_told_before_anything_starts(start: Start, free_port: int
 def test_a_child_that_never_comes_up_ends_the_stack_with_its_hint(start: Start) -> None:
     stack = start("sleeper=raise SystemExit(3)", "edit=not ready")
 
-    stack.says("no worker serves a model")
+    stack.says("No worker has its model loaded yet.")
     assert stack.ends() == 1
     assert "exit code 3" in stack.output
     assert "sleeper keeps exiting" in stack.output
