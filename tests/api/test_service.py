@@ -14,10 +14,14 @@ from httpx import Response
 
 from api.app import create_app
 from api.openapi.examples import EDIT, QUEUED
+from api.responses.openai_answer import EditedImages, ImageEvent
 from api.responses.sse import EVENTS
 from api.routes.create import EXAMPLE as REQUEST
 from api.routes.events import EXAMPLES as EVENT_EXAMPLES
 from api.routes.models import EXAMPLE as MODEL
+from api.routes.models import ListedModel
+from api.routes.openai_description import EVENT_EXAMPLES as IMAGE_EVENTS
+from api.routes.openai_description import EXAMPLE as IMAGES
 from api.submission.parsing import CreateEditRequest
 from core.schema import Edit, Model
 from core.settings import Settings
@@ -103,6 +107,7 @@ def test_every_operation_has_an_example_and_its_problems(client: TestClient) -> 
         "/v1/files/{edit_id}/{name}",
         "/v1/tokens",
         "/v1/models",
+        "/v1/images/edits",
         "/healthz",
         "/readyz",
         "/metrics",
@@ -118,7 +123,9 @@ def test_every_operation_has_an_example_and_its_problems(client: TestClient) -> 
                 if status == "304":
                     assert "ETag" in answer["headers"]
                 elif not status.startswith("2"):
-                    assert set(answer["content"]) == {"application/problem+json"}
+                    openai = path.startswith("/v1/images/")
+                    expected = "application/json" if openai else "application/problem+json"
+                    assert set(answer["content"]) == {expected}
                 if status == "503":
                     assert "Retry-After" in answer["headers"]
 
@@ -130,6 +137,7 @@ def test_operations_on_edits_and_models_tell_what_keys_bring(client: TestClient)
     for path, operations in document["paths"].items():
         for operation in operations.values():
             keyed = ("/v1/edits", "/v1/models", "/v1/webhooks", "/v1/tokens", "/metrics")
+            keyed += ("/v1/images",)
             if not path.startswith(keyed):
                 assert "security" not in operation
                 continue
@@ -161,7 +169,10 @@ def examples(answer: dict[str, Any]) -> set[str]:
 def test_the_examples_are_what_they_show() -> None:
     Edit.model_validate(EDIT)
     Edit.model_validate(QUEUED)
-    Model.model_validate(MODEL)
+    ListedModel.model_validate(MODEL)
+    EditedImages.model_validate(IMAGES)
+    for one in IMAGE_EVENTS:
+        ImageEvent.model_validate(one)
     for _, kind, data in EVENT_EXAMPLES:
         EVENTS[kind].model_validate(data)
     assert {kind for _, kind, _ in EVENT_EXAMPLES} == set(EVENTS)
