@@ -25,7 +25,7 @@ DESCRIPTION = (
 _LEFT_OUT = {
     "Problem": ("instance", "errors"),
     "WebhookBody": ("omitted",),
-    "EditedImage": ("b64_json", "url"),
+    "OpenAIImage": ("b64_json", "url"),
     "ImageEvent": ("partial_image_index", "usage"),
 }
 

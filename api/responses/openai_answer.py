@@ -32,18 +32,18 @@ USAGE: dict[str, Any] = {
 }
 
 
-class EditedImage(BaseModel):
+class OpenAIImage(BaseModel):
     """One image: its bytes, or where they are."""
 
     b64_json: str | None = Field(None, description="with `response_format` `b64_json`")
     url: str | None = Field(None, description="with `response_format` `url`: signed for an hour")
 
 
-class EditedImages(BaseModel):
+class OpenAIImages(BaseModel):
     """The images of an edit, the strongest first if `n` asked for several."""
 
     created: int = Field(description="Unix time of the edit's end")
-    data: list[EditedImage]
+    data: list[OpenAIImage]
     output_format: OutputFormat
     size: str = Field(description="WIDTHxHEIGHT")
     usage: dict[str, Any] = Field(description="zeros: nothing is counted in tokens")
@@ -71,7 +71,7 @@ class ImageEvent(BaseModel):
 
 def images_head(edit: Edit) -> dict[str, Any]:
     """Return the answer's fields except the images."""
-    head = EditedImages(
+    head = OpenAIImages(
         created=int((edit.completed_at or datetime.now(UTC)).timestamp()),
         data=[],
         output_format=edit.params.output_format,

@@ -5,7 +5,7 @@ from typing import Any
 
 from api.openapi.describe import header, problems, ref, without_null
 from api.openapi.examples import EDIT
-from api.responses.openai_answer import USAGE, EditedImages, ImageEvent
+from api.responses.openai_answer import USAGE, ImageEvent, OpenAIImages
 from api.routes.create import IDEMPOTENCY_KEY_HEADER, PREFER, form_schema
 from api.server.headers import IDEMPOTENT_REPLAYED
 from api.server.limits import MAX_IMAGE_WAIT
@@ -56,7 +56,7 @@ def _form_schema() -> dict[str, Any]:
 
 
 DESCRIPTION_OF_EDITS: dict[str, Any] = {
-    "response_model": EditedImages,
+    "response_model": OpenAIImages,
     "responses": {
         200: {
             "description": "The images, once the edit has ended; with `stream`, events",

@@ -14,7 +14,7 @@ from httpx import Response
 
 from api.app import create_app
 from api.openapi.examples import EDIT, QUEUED
-from api.responses.openai_answer import EditedImages, ImageEvent
+from api.responses.openai_answer import ImageEvent, OpenAIImages
 from api.responses.sse import EVENTS
 from api.routes.create import EXAMPLE as REQUEST
 from api.routes.events import EXAMPLES as EVENT_EXAMPLES
@@ -53,7 +53,7 @@ def test_one_model_is_the_default_although_the_configured_one_is_away(
 
 
 def test_without_workers_there_are_no_models(bare_client: TestClient) -> None:
-    assert bare_client.get("/v1/models").json() == {"data": []}
+    assert bare_client.get("/v1/models").json() == {"object": "list", "data": []}
 
 
 def test_ready_with_a_live_worker(client: TestClient) -> None:
@@ -170,7 +170,7 @@ def test_the_examples_are_what_they_show() -> None:
     Edit.model_validate(EDIT)
     Edit.model_validate(QUEUED)
     ListedModel.model_validate(MODEL)
-    EditedImages.model_validate(IMAGES)
+    OpenAIImages.model_validate(IMAGES)
     for one in IMAGE_EVENTS:
         ImageEvent.model_validate(one)
     for _, kind, data in EVENT_EXAMPLES:

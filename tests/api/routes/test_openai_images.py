@@ -19,6 +19,7 @@ from core.schema import EditStatus, EditWarning, ParamsInput, Record, WarningCod
 from core.schema.params import Params
 from core.store.edits import EditStore
 from tests.support.model import MODEL
+from tests.support.openai_requests import PHOTO, SENT_REQUESTS, SentRequest
 from tests.support.waiting import until
 
 Finish = Callable[..., Any]
@@ -155,6 +156,19 @@ def test_json_is_taken_too(
         answer = client.post("/v1/images/edits", json=body)
     assert answer.status_code == 200, answer.text
     assert len(answer.json()["data"]) == 2
+
+
+@pytest.mark.parametrize("sent", SENT_REQUESTS, ids=lambda sent: sent.program)
+def test_requests_are_taken_as_they_leave_other_programs(
+    client: TestClient, working: Any, make_image: Callable[..., bytes], sent: SentRequest
+) -> None:
+    body = sent.body.replace(PHOTO, make_image())
+    headers = {"Content-Type": sent.content_type, "Authorization": "Bearer sk-unused"}
+    with working():
+        answer = client.post("/v1/images/edits", content=body, headers=headers)
+    assert answer.status_code == 200, answer.text
+    images = answer.json()["data"]
+    assert [image_of(one["b64_json"]).width for one in images] == [64] * sent.images
 
 
 # --- events
