@@ -74,7 +74,8 @@ def _add_tool(mcp: MCPServer[Any], client: AsyncClient, *, reads_files: bool) ->
         params: Any = {name: value for name, value in given.items() if value is not None}
         with _tool_errors():
             photo = await asyncio.to_thread(_photo, image)
-            edit = await client.edits.create(photo, prompt=prompt, **params)
+            with anyio.CancelScope(shield=True):  # an edit that is made must be known, to cancel it
+                edit = await client.edits.create(photo, prompt=prompt, **params)
             edit = await _ended(edit, context)
             return await _result(edit)
 

@@ -610,53 +610,6 @@ export interface components {
             words: string[];
         };
         /**
-         * EditedImage
-         * @description One image: its bytes, or where they are.
-         */
-        EditedImage: {
-            /**
-             * B64 Json
-             * @description with `response_format` `b64_json`
-             */
-            b64_json?: string;
-            /**
-             * Url
-             * @description with `response_format` `url`: signed for an hour
-             */
-            url?: string;
-        };
-        /**
-         * EditedImages
-         * @description The images of an edit, the strongest first if `n` asked for several.
-         */
-        EditedImages: {
-            /**
-             * Created
-             * @description Unix time of the edit's end
-             */
-            created: number;
-            /** Data */
-            data: components["schemas"]["EditedImage"][];
-            output_format: components["schemas"]["OutputFormat"];
-            /**
-             * Size
-             * @description WIDTHxHEIGHT
-             */
-            size: string;
-            /**
-             * Usage
-             * @description zeros: nothing is counted in tokens
-             */
-            usage: {
-                [key: string]: unknown;
-            };
-            /**
-             * Warnings
-             * @description of the edit; often empty
-             */
-            warnings: components["schemas"]["EditWarning"][];
-        };
-        /**
          * Health
          * @description The answer to a probe.
          */
@@ -769,6 +722,53 @@ export interface components {
             object: "list";
             /** Data */
             data: components["schemas"]["ListedModel"][];
+        };
+        /**
+         * OpenAIImage
+         * @description One image: its bytes, or where they are.
+         */
+        OpenAIImage: {
+            /**
+             * B64 Json
+             * @description with `response_format` `b64_json`
+             */
+            b64_json?: string;
+            /**
+             * Url
+             * @description with `response_format` `url`: signed for an hour
+             */
+            url?: string;
+        };
+        /**
+         * OpenAIImages
+         * @description The images of an edit, the strongest first if `n` asked for several.
+         */
+        OpenAIImages: {
+            /**
+             * Created
+             * @description Unix time of the edit's end
+             */
+            created: number;
+            /** Data */
+            data: components["schemas"]["OpenAIImage"][];
+            output_format: components["schemas"]["OutputFormat"];
+            /**
+             * Size
+             * @description WIDTHxHEIGHT
+             */
+            size: string;
+            /**
+             * Usage
+             * @description zeros: nothing is counted in tokens
+             */
+            usage: {
+                [key: string]: unknown;
+            };
+            /**
+             * Warnings
+             * @description of the edit; often empty
+             */
+            warnings: components["schemas"]["EditWarning"][];
         };
         /**
          * Output
@@ -4916,7 +4916,7 @@ export interface operations {
                      *       ]
                      *     }
                      */
-                    "application/json": components["schemas"]["EditedImages"];
+                    "application/json": components["schemas"]["OpenAIImages"];
                     /**
                      * @example event: image_edit.partial_image
                      *     data: {"type": "image_edit.partial_image", "b64_json": "iVBORw0KGgo…", "size": "96x72", "created_at": 1767605421, "output_format": "png", "background": "auto", "quality": "auto", "partial_image_index": 0}
