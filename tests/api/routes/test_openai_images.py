@@ -6,10 +6,11 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import pairwise
 from typing import Any
 
+import httpx
 import pytest
 from fastapi.testclient import TestClient
 from httpx import Response
@@ -17,7 +18,9 @@ from PIL import Image
 
 from core.schema import EditStatus, EditWarning, ParamsInput, Record, WarningCode
 from core.schema.params import Params
+from core.settings import Settings
 from core.store.edits import EditStore
+from tests.support.api_app import serving
 from tests.support.model import MODEL
 from tests.support.openai_requests import PHOTO, SENT_REQUESTS, SentRequest
 from tests.support.waiting import until
@@ -378,6 +381,40 @@ def test_a_request_sent_again_with_its_idempotency_key_gets_the_same_edit(
     assert len(client.get("/v1/edits").json()["data"]) == 1
     other = send(headers=headers, n="3")
     assert other.json()["error"]["code"] == "idempotency_mismatch"
+
+
+@pytest.fixture
+def address(settings: Settings, client: TestClient) -> Iterator[str]:
+    """Yield the address of a real server beside the worker's announcement."""
+    with serving(settings) as url:
+        yield url
+
+
+@pytest.mark.parametrize("stream", ["false", "true"])
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [({}, EditStatus.CANCELED), ({"Idempotency-Key": "order-1"}, EditStatus.QUEUED)],
+)
+def test_an_edit_is_canceled_if_its_client_leaves_and_cannot_ask_again(
+    address: str,
+    store: EditStore,
+    make_image: Callable[..., bytes],
+    stream: str,
+    headers: dict[str, str],
+    status: EditStatus,
+) -> None:
+    body = {"prompt": "a cat that sits", "stream": stream}
+    files = {"image": make_image()}
+    with httpx.Client(base_url=address, trust_env=False, timeout=3) as leaving:
+        request = leaving.build_request(
+            "POST", "/v1/images/edits", data=body, files=files, headers=headers
+        )
+        with suppress(httpx.ReadTimeout):
+            leaving.send(request, stream=True).close()
+    until(lambda: store.waiting("zoo", longer_than=0, limit=1) == [] or headers, "the edit to end")
+    with httpx.Client(base_url=address, trust_env=False) as other:
+        (edit,) = other.get("/v1/edits").json()["data"]
+    assert edit["status"] == status
 
 
 # --- models
