@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from api.openapi.describe import describe, operation_id
 from api.openapi.webhooks import webhooks
 from api.problems.handlers import install_problem_handlers
+from api.responses.openai_answer import ImageEvent
 from api.responses.sse import EVENTS
 from api.routes import (
     create,
@@ -19,6 +20,7 @@ from api.routes import (
     health,
     images,
     models,
+    openai_images,
     pages,
     service_status,
     tokens,
@@ -76,7 +78,7 @@ def create_app(settings: Settings, *, tracer: Tracer | None = None) -> FastAPI:
     install_problem_handlers(app)
     for module in (
         *(create, edits, images, events, deliveries, files, models, webhook_secret, tokens),
-        *(health, service_status, pages),
+        *(openai_images, health, service_status, pages),
     ):
         app.include_router(module.router)
     app.mount("/web", pages.web_files)
@@ -86,7 +88,7 @@ def create_app(settings: Settings, *, tracer: Tracer | None = None) -> FastAPI:
         request=CreateEditRequest,
         params=ParamsInput,
         bodies=(tokens.CreateTokenRequest,),
-        events=EVENTS.values(),
+        events=(*EVENTS.values(), ImageEvent),
         server=settings.public_url,
     )
     return app

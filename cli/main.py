@@ -12,6 +12,7 @@ from cli import keys, models, processes, served
 from cli.doctor import doctor
 from cli.edit.command import EXIT_CODES, edit
 from cli.errors import CliError, ExitCode, Stopped
+from cli.mcp_command import mcp
 from cli.speed import bench
 from cli.terminal import say
 from core.errors import CoreError
@@ -26,6 +27,7 @@ app.command(epilog=EXIT_CODES)(edit)
 app.command("models")(served.list_models)
 app.command("up")(processes.up)
 app.command("worker")(processes.worker)
+app.command("mcp")(mcp)
 app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="model")
 app.command("doctor")(doctor)

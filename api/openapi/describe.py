@@ -9,6 +9,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
+from api.problems import openai_errors
 from api.problems.handlers import MEDIA_TYPE
 from api.problems.types import BY_CODE
 from api.server.headers import RATE_LIMIT, RATE_LIMIT_POLICY
@@ -21,7 +22,12 @@ DESCRIPTION = (
 )
 
 # Fields of answers and webhooks that are left out when they would be empty.
-_LEFT_OUT = {"Problem": ("instance", "errors"), "WebhookBody": ("omitted",)}
+_LEFT_OUT = {
+    "Problem": ("instance", "errors"),
+    "WebhookBody": ("omitted",),
+    "OpenAIImage": ("b64_json", "url"),
+    "ImageEvent": ("partial_image_index", "usage"),
+}
 
 REF = "#/components/schemas/{model}"
 
@@ -52,17 +58,23 @@ def header(description: str, value: str | int) -> dict[str, Any]:
     return {"description": description, "schema": {"type": kind}, "example": value}
 
 
-def problems(*codes: str) -> dict[int | str, dict[str, Any]]:
-    """Return an operation's answers that are problems, by status; one may have several codes."""
+def problems(*codes: str, openai: bool = False) -> dict[int | str, dict[str, Any]]:
+    """Return an operation's answers that are problems, by status; one may have several codes.
+
+    With `openai` they are in the form of OpenAI's API.
+    """
+    media_type = openai_errors.MEDIA_TYPE if openai else MEDIA_TYPE
     answers: dict[int | str, dict[str, Any]] = {}
     for problem_type in (BY_CODE[code] for code in (*codes, "internal_error")):
         code, status = problem_type.code, problem_type.status
-        answer = answers.setdefault(status, {"description": "", "content": {MEDIA_TYPE: {}}})
+        answer = answers.setdefault(status, {"description": "", "content": {media_type: {}}})
         answer["description"] = f"{answer['description']}, `{code}`".removeprefix(", ")
-        media = answer["content"][MEDIA_TYPE]
-        media["schema"] = ref(Problem)
+        media = answer["content"][media_type]
+        media["schema"] = ref(openai_errors.OpenAIErrorBody if openai else Problem)
         problem = make_problem(code, problem_type.title, status=status, detail=problem_type.help)
-        media.setdefault("examples", {})[code] = {"value": problem.model_dump(exclude_none=True)}
+        shown = openai_errors.openai_error(problem) if openai else problem
+        value = shown.model_dump(exclude_none=not openai)
+        media.setdefault("examples", {})[code] = {"value": value}
         headers = answer.setdefault("headers", {})
         headers.update({name: header("", value) for name, value in problem_type.headers.items()})
         if problem_type.retry_after is not None:
@@ -109,6 +121,7 @@ def describe(
         for model in read_by_routes:
             _add(schemas, model, "validation")
         _add(schemas, Problem, "validation")
+        _add(schemas, openai_errors.OpenAIErrorBody, "validation")
         for event in events:
             _add(schemas, event, "serialization")
         schemas[request.__name__]["properties"]["params"] = ref(params) | {
@@ -209,6 +222,9 @@ def _complete_examples(node: Any, schemas: dict[str, Any]) -> None:
     if isinstance(node, dict):
         if "example" in node and "schema" in node:
             node["example"] = _complete(node["example"], node["schema"], schemas)
+        if isinstance(node.get("examples"), dict) and "schema" in node:
+            for one in node["examples"].values():
+                one["value"] = _complete(one["value"], node["schema"], schemas)
         for part in node.values():
             _complete_examples(part, schemas)
 

@@ -1,4 +1,7 @@
-"""Every error as RFC 9457 problem details, by the table in `api.problems.types`."""
+"""Every error as RFC 9457 problem details, by the table in `api.problems.types`.
+
+Addresses in the shape of OpenAI's API answer in its form instead.
+"""
 
 from http import HTTPStatus
 from typing import cast
@@ -9,12 +12,13 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from api.problems import openai_errors
 from api.problems.errors import ApiError, FieldProblem, ValidationFailed
 from api.problems.field_errors import query_errors
 from api.problems.types import FRAMEWORK_PROBLEM_TYPES, INVALID_REQUEST, PROBLEM_TYPES, ProblemType
 from core.errors import CoreError
 from core.problems import make_problem
-from core.schema import FieldError
+from core.schema import FieldError, Problem
 from core.telemetry.redaction import redacted
 
 MEDIA_TYPE = "application/problem+json"
@@ -31,35 +35,49 @@ def problem_response(
     retry_after: int | None = None,
 ) -> JSONResponse:
     """Return a problem as an answer; `retry_after` overrides the type's own."""
+    root: str = request.app.state.root
     problem = make_problem(
         problem_type.code,
         problem_type.title,
         status=problem_type.status,
         detail=detail,
-        prefix=request.app.state.root,
+        prefix=root,
     )
     problem.instance = request.scope.get("raw_path", b"").decode("ascii", "replace")
     problem.errors = errors
-    content = problem.model_dump(exclude_none=True)
     seconds = retry_after or problem_type.retry_after
     retry = {} if seconds is None else {"Retry-After": str(seconds)}
-    return JSONResponse(
-        redacted(content),  # a field's name may be an API key, put there by mistake
-        problem_type.status,
-        headers={**problem_type.headers, **(headers or {}), **retry},
-        media_type=MEDIA_TYPE,
-    )
+    headers = {**problem_type.headers, **(headers or {}), **retry}
+    if request.scope["path"].startswith(f"{root}{openai_errors.PREFIX}"):
+        return openai_response(problem, headers=headers)
+    content = problem.model_dump(exclude_none=True)
+    # A field's name may be an API key, put there by mistake.
+    return JSONResponse(redacted(content), problem.status, headers, media_type=MEDIA_TYPE)
+
+
+def openai_response(problem: Problem, *, headers: dict[str, str] | None = None) -> JSONResponse:
+    """Return a problem as an answer in OpenAI's form."""
+    content = openai_errors.openai_error(problem).model_dump()
+    return JSONResponse(redacted(content), problem.status, headers)
+
+
+def problem_type_of(error: Exception) -> tuple[ProblemType, str]:
+    """Return the type of one of our own errors, by the table, and what it says."""
+    # A FieldProblem wraps an error and says which field caused it.
+    cause = error.error if isinstance(error, FieldProblem) else error
+    kind = next(PROBLEM_TYPES[cls] for cls in type(cause).__mro__ if cls in PROBLEM_TYPES)
+    return kind, str(cause)
 
 
 def _expected(request: Request, error: Exception) -> JSONResponse:
     """Answer one of our own errors, by the table."""
-    errors = getattr(error, "errors", None)
-    retry_after = getattr(error, "retry_after", None)
-    # A FieldProblem wraps an error and says which field caused it.
-    cause = error.error if isinstance(error, FieldProblem) else error
-    problem_type = next(PROBLEM_TYPES[cls] for cls in type(cause).__mro__ if cls in PROBLEM_TYPES)
+    problem_type, detail = problem_type_of(error)
     return problem_response(
-        request, problem_type, str(cause), errors=errors, retry_after=retry_after
+        request,
+        problem_type,
+        detail,
+        errors=getattr(error, "errors", None),
+        retry_after=getattr(error, "retry_after", None),
     )
 
 

@@ -180,6 +180,15 @@ UNAVAILABLE = ProblemType(
     retry_after=5,
 )
 
+WAIT_TIMEOUT = ProblemType(
+    504,
+    "wait_timeout",
+    "The edit has not ended yet",
+    "The request waited as long as it may for an edit, which goes on. Get the edit by its id, or "
+    "send the request again with the Idempotency-Key that it had. To see how far an edit is, "
+    "use `POST /v1/edits` and its events, or `stream`.",
+)
+
 PROBLEM_TYPES: dict[type[Exception], ProblemType] = {
     api_errors.Unauthenticated: UNAUTHENTICATED,
     api_errors.Forbidden: FORBIDDEN,
@@ -228,5 +237,10 @@ FRAMEWORK_PROBLEM_TYPES = {404: NOT_FOUND, 405: METHOD_NOT_ALLOWED, 400: INVALID
 
 BY_CODE = {
     problem_type.code: problem_type
-    for problem_type in (*PROBLEM_TYPES.values(), *FRAMEWORK_PROBLEM_TYPES.values(), INTERNAL_ERROR)
+    for problem_type in (
+        *PROBLEM_TYPES.values(),
+        *FRAMEWORK_PROBLEM_TYPES.values(),
+        INTERNAL_ERROR,
+        WAIT_TIMEOUT,  # an answer that no error leads to
+    )
 }

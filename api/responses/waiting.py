@@ -1,5 +1,7 @@
 """Waiting for an edit to end, in a share of what all callers may wait at once."""
 
+import re
+
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
@@ -7,6 +9,14 @@ from api.auth import Caller
 from api.server.disconnects import unless_disconnected
 from api.server.shares import leave_admission, share_of
 from api.services import Services
+
+_WAIT = re.compile(r'(?:^|,)\s*wait\s*=\s*"?(\d{1,9})"?\s*(?:[,;]|$)', re.IGNORECASE)
+
+
+def preferred_wait(request: Request, *, at_most: int) -> int | None:
+    """Return the seconds of `Prefer: wait=N` (RFC 7240), `at_most` so many; None without one."""
+    match = _WAIT.search(",".join(request.headers.getlist("prefer")))
+    return min(int(match[1]), at_most) if match else None
 
 
 async def wait_for_end(

@@ -1,6 +1,5 @@
 """Creating an edit: the steps of a POST, and its description."""
 
-import re
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Any
@@ -13,7 +12,7 @@ from api.openapi.describe import BINARY, REF, example, header, problems, ref, wi
 from api.openapi.examples import EDIT, QUEUED
 from api.problems.errors import Overloaded, RateLimited
 from api.responses.edit import render_edit, render_with
-from api.responses.waiting import wait_for_end
+from api.responses.waiting import preferred_wait, wait_for_end
 from api.server.headers import IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED
 from api.server.limits import MAX_WAIT
 from api.server.shares import leave_admission, share_of
@@ -30,8 +29,6 @@ log = get_logger("baret.api")
 
 router = APIRouter(prefix="/v1/edits", tags=["edits"])
 
-_WAIT = re.compile(r'(?:^|,)\s*wait\s*=\s*"?(\d{1,9})"?\s*(?:[,;]|$)', re.IGNORECASE)
-
 EXAMPLE: dict[str, Any] = {
     "image": {"url": "https://pictures.example/dog.jpg"},
     "prompt": "a dog that jumps over a fence",
@@ -40,7 +37,7 @@ EXAMPLE: dict[str, Any] = {
 }
 
 
-def _form_schema() -> dict[str, Any]:
+def form_schema() -> dict[str, Any]:
     """Return the schema of a multipart body: the JSON body's fields, with the image as a file.
 
     Written out, because few client generators follow a reference into another schema's properties.
@@ -63,20 +60,20 @@ _BODY = {
     "required": True,
     "content": {
         "multipart/form-data": {
-            "schema": _form_schema(),
+            "schema": form_schema(),
             "encoding": {name: {"contentType": "application/json"} for name in JSON_FIELDS},
         },
         "application/json": {"schema": ref(CreateEditRequest), "example": EXAMPLE},
     },
 }
-_PREFER = {
+PREFER = {
     "name": "Prefer",
     "in": "header",
     "description": "`wait=N`: wait up to N seconds (1 to 60) for the edit to end",
     "schema": {"type": "string"},
     "example": "wait=30",
 }
-_IDEMPOTENCY_KEY = {
+IDEMPOTENCY_KEY_HEADER = {
     "name": IDEMPOTENCY_KEY,
     "in": "header",
     "description": "a name of your choice for this edit. Sent again within 24 h with the same "
@@ -121,7 +118,7 @@ _HEADERS = {
             "unavailable",
         ),
     },
-    openapi_extra={"requestBody": _BODY, "parameters": [_PREFER, _IDEMPOTENCY_KEY]},
+    openapi_extra={"requestBody": _BODY, "parameters": [PREFER, IDEMPOTENCY_KEY_HEADER]},
 )
 async def create_edit(
     request: Request, services: ServicesDep, caller: CallerDep, key: IdempotencyKeyDep
@@ -175,7 +172,7 @@ async def _answer(
 
 async def _wait(request: Request, services: Services, edit_id: str, caller: Caller) -> int:
     """Wait as the client prefers, if that is possible now; return how long it might have been."""
-    seconds = _preferred_wait(request)
+    seconds = preferred_wait(request, at_most=MAX_WAIT)
     if not seconds:
         return 0
     try:
@@ -186,9 +183,3 @@ async def _wait(request: Request, services: Services, edit_id: str, caller: Call
         log.info("answered without waiting", edit=edit_id, reason=str(error))
         return 0
     return seconds
-
-
-def _preferred_wait(request: Request) -> int:
-    """Return the seconds of `Prefer: wait=N` (RFC 7240): at most a minute, 0 without one."""
-    match = _WAIT.search(",".join(request.headers.getlist("prefer")))
-    return min(int(match[1]), MAX_WAIT) if match else 0

@@ -1,9 +1,9 @@
 """The models that edits can use."""
 
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from api.auth import owner_name
 from api.openapi.describe import example, problems
@@ -15,6 +15,8 @@ router = APIRouter(prefix="/v1/models", tags=["models"])
 EXAMPLE: dict[str, Any] = {
     "id": "zoo",
     "object": "model",
+    "created": 0,
+    "owned_by": "baret",
     "default": True,
     "state": "ready",
     "native_size": {"width": 64, "height": 64},
@@ -31,17 +33,28 @@ EXAMPLE: dict[str, Any] = {
 }
 
 
+class ListedModel(Model):
+    """A model with the fields that clients of OpenAI's API read."""
+
+    created: int = Field(0, description="always 0: a checkpoint does not say when it was made")
+    owned_by: str = "baret"
+
+
 class ModelList(BaseModel):
     """Every model that a worker has ever announced."""
 
-    data: list[Model]
+    object: Literal["list"] = "list"
+    data: list[ListedModel]
 
 
 @router.get(
     "",
     response_model=ModelList,
     dependencies=[Depends(owner_name)],
-    responses={200: example({"data": [EXAMPLE]}, "The models"), **problems("unavailable")},
+    responses={
+        200: example({"object": "list", "data": [EXAMPLE]}, "The models"),
+        **problems("unavailable"),
+    },
 )
 def list_models(services: ServicesDep) -> ModelList:
     """List every model that a worker has ever announced, with its state.
@@ -52,7 +65,7 @@ def list_models(services: ServicesDep) -> ModelList:
     default = services.default_model(known)
     return ModelList(
         data=[
-            model.model_copy(update={"default": name == default})
+            ListedModel(**model.model_dump() | {"default": name == default})
             for name, model in sorted(known.items())
         ]
     )

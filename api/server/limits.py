@@ -6,6 +6,8 @@ from dataclasses import dataclass
 OTHER_FILES = 1000  # that serve everything but followers
 
 MAX_WAIT = 60  # seconds that a request may wait for an edit to end
+# Of a request in OpenAI's shape, whose clients wait for 5 minutes (n8n) or 10 (the official ones).
+MAX_IMAGE_WAIT = 280
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
 from api.auth import Caller
-from api.problems.errors import FieldProblem, Forbidden, blame_field
+from api.problems.errors import FieldProblem, Forbidden, blame_field, field_failure
 from api.server.disconnects import unless_disconnected
 from api.server.origins import base_url
 from api.server.shares import ANONYMOUS, share_of
@@ -81,8 +81,11 @@ async def accept_edit(
     model = await run_in_threadpool(_model, services, fields)
     with blame_field(parsed.pointer("preset"), UnknownPreset):
         params = Params.resolve(fields.params, model.presets, model.default_parameters)
+        if parsed.variations > 1:
+            params = params.spread(parsed.variations)
     share = share_of(request, caller.name)
     photo = await unless_disconnected(request, _photo(parsed, services, caller, share=share))
+    _check_size(parsed, photo.image)
     edit_id = new_edit_id()
     submission = Submission(
         id=edit_id,
@@ -134,6 +137,18 @@ def _model(services: Services, fields: CreateEditRequest) -> Model:
             "/model", UnknownModel(f"No worker has ever served this model. Known: {names}.")
         )
     return known[name]
+
+
+def _check_size(parsed: ParsedSubmission, photo: InputImage) -> None:
+    """Refuse a size that the outputs will not have.
+
+    Raises:
+        ValidationFailed: it names the size that they will have.
+    """
+    size = f"{photo.width}x{photo.height}"
+    if parsed.size not in (None, size):
+        detail = f"An edit has its photo's size, {size}. Leave `size` out, or send `auto`."
+        raise field_failure("/size", detail)
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,7 @@ class FormPart:
 
     headers: dict[bytes, bytes]  # names in lower case
     data: bytearray = field(default_factory=bytearray)
+    renamed: str | None = None  # the field's name, if it is not the one in the headers
 
     @cached_property
     def name(self) -> str:
@@ -56,6 +57,8 @@ class FormPart:
         Raises:
             InvalidRequest: the part has none.
         """
+        if self.renamed is not None:
+            return self.renamed
         try:
             return self._disposition[b"name"].decode()
         except (KeyError, UnicodeDecodeError) as error:

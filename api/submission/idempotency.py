@@ -7,7 +7,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
@@ -104,4 +104,7 @@ def fingerprint(parsed: ParsedSubmission) -> str:
     """Return a hash of a body's fields and file, independent of how the body was written."""
     fields = parsed.fields.model_dump(mode="json", exclude_defaults=True)
     upload = hashlib.sha256(parsed.upload).hexdigest() if parsed.upload is not None else None
-    return hashlib.sha256(json.dumps([fields, upload], sort_keys=True).encode()).hexdigest()
+    body: list[Any] = [fields, upload]
+    if (parsed.variations, parsed.size) != (1, None):
+        body += [parsed.variations, parsed.size]
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()

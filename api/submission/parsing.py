@@ -1,7 +1,7 @@
 """Parsing a POST: JSON or multipart, validated field by field."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Self
 
@@ -109,6 +109,8 @@ class ParsedSubmission:
     upload: bytes | None
     under_params: frozenset[str]  # names of the fields that the caller sent inside `params`
     image_pointer: str = "/image"  # where the caller sent the image's address
+    variations: int = 1  # outputs; several have strengths spread below that of the parameters
+    size: str | None = None  # WIDTHxHEIGHT that the outputs must have
 
     def pointer(self, name: str) -> str:
         """Return the JSON pointer to a parameter, as the caller sent it."""
@@ -120,11 +122,11 @@ class ParsedSubmission:
         self.upload = None
 
 
-_KNOWN = {*CreateEditRequest.model_fields, "params", "interpolation"}
+KNOWN = frozenset({*CreateEditRequest.model_fields, "params", "interpolation"})
 
 
 @dataclass(frozen=True)
-class _RawBody:
+class RawBody:
     """A body as sent, before validation."""
 
     fields: dict[str, Any]
@@ -143,17 +145,18 @@ async def parse_submission(
     """
     media_type, request = bounded(request, body_timeouts, reservation)
     if media_type == MULTIPART:
-        body = await run_in_threadpool(_form_body, await read_form(request))
+        body = await run_in_threadpool(form_body, await read_form(request))
     else:
         fields = await json_of(request)
         if not isinstance(fields, dict):
             raise field_failure("", "Send a JSON object.")
-        body = _RawBody(fields)
+        body = RawBody(fields)
     # In a thread: a body has room for millions of wrong fields.
-    return await run_in_threadpool(_validated, body)
+    return await run_in_threadpool(validated, body)
 
 
-def _form_body(form: Form) -> _RawBody:
+def form_body(form: Form, known: Collection[str] = KNOWN) -> RawBody:
+    """Return a form as a body of these fields; the others are errors."""
     fields: dict[str, Any] = {}
     errors: list[FieldError] = []
     upload = None
@@ -164,22 +167,24 @@ def _form_body(form: Form) -> _RawBody:
         if part.name in seen and part.name not in LIST_FIELDS:
             errors.append(FieldError(pointer=pointer([part.name]), detail=GIVEN_TWICE))
         elif part.name != "image":
-            errors += _read_field(part, form.charset, fields)
+            errors += _read_field(part, form.charset, fields, known)
         elif part.is_file:
             upload = part.content()
         else:
             detail = "Send `image` as a file part: with a file name, or with an image's type."
             errors.append(FieldError(pointer="/image", detail=detail))
         seen.add(part.name)
-    return _RawBody(fields, upload, errors)
+    return RawBody(fields, upload, errors)
 
 
-def _read_field(part: FormPart, charset: str, fields: dict[str, Any]) -> Iterator[FieldError]:
+def _read_field(
+    part: FormPart, charset: str, fields: dict[str, Any], known: Collection[str]
+) -> Iterator[FieldError]:
     """Add a form's field, which may have been sent as a file; yield what is wrong with it."""
     name = part.name
-    if name not in _KNOWN or len(part.data) > MAX_TEXT_BYTES:
+    if name not in known or len(part.data) > MAX_TEXT_BYTES:
         detail = f"A field may have at most {MAX_TEXT_BYTES} bytes; the photo goes into `image`."
-        yield FieldError(pointer=pointer([name]), detail=detail if name in _KNOWN else UNKNOWN)
+        yield FieldError(pointer=pointer([name]), detail=detail if name in known else UNKNOWN)
         return
     text = part.text(charset)
     if name != "prompt" and text.strip() in ("", "null"):
@@ -204,7 +209,12 @@ def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _validated(body: _RawBody) -> ParsedSubmission:
+def validated(body: RawBody) -> ParsedSubmission:
+    """Validate a body.
+
+    Raises:
+        ValidationFailed: fields are wrong; it names each of them.
+    """
     fields, under_params, misplaced = _flatten(body.fields)
     errors = [*body.errors, *misplaced, *_image_errors(body)]
     parsed = None
@@ -248,12 +258,10 @@ def _flatten(body: dict[str, Any]) -> tuple[dict[str, Any], set[str], list[Field
 
 def _given(fields: dict[str, Any]) -> dict[str, Any]:
     """Leave out the known fields that are null: they count as not given."""
-    return {
-        name: value for name, value in fields.items() if value is not None or name not in _KNOWN
-    }
+    return {name: value for name, value in fields.items() if value is not None or name not in KNOWN}
 
 
-def _image_errors(body: _RawBody) -> list[FieldError]:
+def _image_errors(body: RawBody) -> list[FieldError]:
     image = body.upload is not None or body.fields.get("image") is not None
     source = body.fields.get("source") is not None
     if image and source:

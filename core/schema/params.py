@@ -182,6 +182,17 @@ class Params(ParamsInput):
         value = self.strength
         return tuple(value) if isinstance(value, list) else (value,)
 
+    def spread(self, count: int) -> Self:
+        """Return them with so many strengths: their own, and weaker ones evenly down to half of it.
+
+        Below half of a preset's strength most edits do not show (docs/decisions/0016).
+        """
+        full = self.strengths[0]
+        strengths = [round(full * (1 - 0.5 * n / (count - 1)), 4) for n in range(count)]
+        return self.model_validate(
+            self.model_dump(exclude={"interpolation"}) | {"strength": strengths}
+        )
+
     @property
     def work(self) -> float:
         """The edit's rough cost relative to others, in rows of the UNet."""

@@ -16,10 +16,14 @@ from httpx import Response
 
 from api.app import create_app
 from api.openapi.examples import EDIT, QUEUED
+from api.responses.openai_answer import ImageEvent, OpenAIImages
 from api.responses.sse import EVENTS
 from api.routes.create import EXAMPLE as REQUEST
 from api.routes.events import EXAMPLES as EVENT_EXAMPLES
 from api.routes.models import EXAMPLE as MODEL
+from api.routes.models import ListedModel
+from api.routes.openai_description import EVENT_EXAMPLES as IMAGE_EVENTS
+from api.routes.openai_description import EXAMPLE as IMAGES
 from api.submission.parsing import CreateEditRequest
 from core.schema import Edit, Model
 from core.settings import Settings
@@ -100,7 +104,7 @@ def test_the_status_tells_models_workers_queues_and_versions(
 
 
 def test_without_workers_there_are_no_models(bare_client: TestClient) -> None:
-    assert bare_client.get("/v1/models").json() == {"data": []}
+    assert bare_client.get("/v1/models").json() == {"object": "list", "data": []}
 
 
 def test_ready_with_or_without_workers(client: TestClient, store: EditStore, model: Model) -> None:
@@ -154,6 +158,7 @@ def test_every_operation_has_an_example_and_its_problems(client: TestClient) -> 
         "/v1/tokens",
         "/v1/models",
         "/v1/status",
+        "/v1/images/edits",
         "/healthz",
         "/readyz",
         "/metrics",
@@ -169,7 +174,9 @@ def test_every_operation_has_an_example_and_its_problems(client: TestClient) -> 
                 if status == "304":
                     assert "ETag" in answer["headers"]
                 elif not status.startswith("2"):
-                    assert set(answer["content"]) == {"application/problem+json"}
+                    openai = path.startswith("/v1/images/")
+                    expected = "application/json" if openai else "application/problem+json"
+                    assert set(answer["content"]) == {expected}
                 if status == "503":
                     assert "Retry-After" in answer["headers"]
 
@@ -181,7 +188,7 @@ def test_operations_on_edits_and_models_tell_what_keys_bring(client: TestClient)
     for path, operations in document["paths"].items():
         for operation in operations.values():
             keyed = ("/v1/edits", "/v1/models", "/v1/status", "/v1/webhooks", "/v1/tokens")
-            keyed += ("/metrics",)
+            keyed += ("/metrics", "/v1/images")
             if not path.startswith(keyed):
                 assert "security" not in operation
                 continue
@@ -213,7 +220,10 @@ def examples(answer: dict[str, Any]) -> set[str]:
 def test_the_examples_are_what_they_show() -> None:
     Edit.model_validate(EDIT)
     Edit.model_validate(QUEUED)
-    Model.model_validate(MODEL)
+    ListedModel.model_validate(MODEL)
+    OpenAIImages.model_validate(IMAGES)
+    for one in IMAGE_EVENTS:
+        ImageEvent.model_validate(one)
     for _, kind, data in EVENT_EXAMPLES:
         EVENTS[kind].model_validate(data)
     assert {kind for _, kind, _ in EVENT_EXAMPLES} == set(EVENTS)

@@ -256,6 +256,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/images/edits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Image Edit
+         * @description Create an edit and wait for its images, as clients of OpenAI's API do.
+         */
+        post: operations["createImageEdit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/healthz": {
         parameters: {
             query?: never;
@@ -639,6 +659,50 @@ export interface components {
             sha256: string;
         };
         /**
+         * ListedModel
+         * @description A model with the fields that clients of OpenAI's API read.
+         */
+        ListedModel: {
+            /** Id */
+            id: string;
+            /**
+             * Object
+             * @default model
+             * @constant
+             */
+            object: "model";
+            /**
+             * Default
+             * @default false
+             */
+            default: boolean;
+            native_size: components["schemas"]["Size"];
+            /** Licence */
+            licence: string;
+            /**
+             * Default Parameters
+             * @description of a request that gives none
+             */
+            default_parameters: {
+                [key: string]: unknown;
+            };
+            /** Presets */
+            presets: {
+                [key: string]: components["schemas"]["PresetValues"];
+            };
+            /**
+             * Created
+             * @description always 0: a checkpoint does not say when it was made
+             * @default 0
+             */
+            created: number;
+            /**
+             * Owned By
+             * @default baret
+             */
+            owned_by: string;
+        };
+        /**
          * Metrics
          * @description What the edit took.
          */
@@ -715,8 +779,61 @@ export interface components {
          * @description Every model that a worker has ever announced.
          */
         ModelList: {
+            /**
+             * Object
+             * @default list
+             * @constant
+             */
+            object: "list";
             /** Data */
-            data: components["schemas"]["Model"][];
+            data: components["schemas"]["ListedModel"][];
+        };
+        /**
+         * OpenAIImage
+         * @description One image: its bytes, or where they are.
+         */
+        OpenAIImage: {
+            /**
+             * B64 Json
+             * @description with `response_format` `b64_json`
+             */
+            b64_json?: string;
+            /**
+             * Url
+             * @description with `response_format` `url`: signed for an hour
+             */
+            url?: string;
+        };
+        /**
+         * OpenAIImages
+         * @description The images of an edit, the strongest first if `n` asked for several.
+         */
+        OpenAIImages: {
+            /**
+             * Created
+             * @description Unix time of the edit's end
+             */
+            created: number;
+            /** Data */
+            data: components["schemas"]["OpenAIImage"][];
+            output_format: components["schemas"]["OutputFormat"];
+            /**
+             * Size
+             * @description WIDTHxHEIGHT
+             */
+            size: string;
+            /**
+             * Usage
+             * @description zeros: nothing is counted in tokens
+             */
+            usage: {
+                [key: string]: unknown;
+            };
+            /**
+             * Warnings
+             * @description of the edit; often empty
+             */
+            warnings: components["schemas"]["EditWarning"][];
         };
         /**
          * ModelState
@@ -1381,13 +1498,46 @@ export interface components {
             detail: string;
             /**
              * Code
-             * @description `content_rejected`, `deleted`, `expired`, `fetch_failed`, `forbidden`, `idempotency_in_progress`, `idempotency_mismatch`, `image_too_large`, `internal_error`, `invalid_image`, `invalid_request`, `method_not_allowed`, `model_error`, `no_worker`, `not_finished`, `not_found`, `out_of_memory`, `queue_full`, `quota_exceeded`, `rate_limited`, `timeout`, `token_spent`, `unauthenticated`, `unavailable`, `unsupported_media_type`, `url_not_allowed`, `validation_error`, `worker_lost`; more may follow
+             * @description `content_rejected`, `deleted`, `expired`, `fetch_failed`, `forbidden`, `idempotency_in_progress`, `idempotency_mismatch`, `image_too_large`, `internal_error`, `invalid_image`, `invalid_request`, `method_not_allowed`, `model_error`, `no_worker`, `not_finished`, `not_found`, `out_of_memory`, `queue_full`, `quota_exceeded`, `rate_limited`, `timeout`, `token_spent`, `unauthenticated`, `unavailable`, `unsupported_media_type`, `url_not_allowed`, `validation_error`, `wait_timeout`, `worker_lost`; more may follow
              */
             code: string;
             /** Instance */
             instance?: string;
             /** Errors */
             errors?: components["schemas"]["FieldError"][];
+        };
+        /**
+         * OpenAIError
+         * @description What is wrong with a request.
+         */
+        OpenAIError: {
+            /**
+             * Message
+             * @description what to do about it
+             */
+            message: string;
+            /**
+             * Type
+             * @description `invalid_request_error`, `authentication_error`, `permission_error`, `rate_limit_error` or `server_error`
+             */
+            type: string;
+            /**
+             * Param
+             * @description the field that is wrong; the first if there are several
+             */
+            param: string | null;
+            /**
+             * Code
+             * @description the code of the problem that other addresses answer
+             */
+            code: string;
+        };
+        /**
+         * OpenAIErrorBody
+         * @description An error as clients of OpenAI's API read it.
+         */
+        OpenAIErrorBody: {
+            error: components["schemas"]["OpenAIError"];
         };
         /**
          * StatusEvent
@@ -1445,6 +1595,48 @@ export interface components {
             status: components["schemas"]["EditStatus"];
             /** @description as GET returns it; null if it was deleted */
             edit: components["schemas"]["Edit"] | null;
+        };
+        /**
+         * ImageEvent
+         * @description An event of a stream; an error comes as `error` with an object of that name.
+         */
+        ImageEvent: {
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "image_edit.partial_image" | "image_edit.completed";
+            /** B64 Json */
+            b64_json: string;
+            /** Created At */
+            created_at: number;
+            output_format: components["schemas"]["OutputFormat"];
+            /** Size */
+            size: string;
+            /**
+             * Background
+             * @default auto
+             * @constant
+             */
+            background: "auto";
+            /**
+             * Quality
+             * @default auto
+             * @constant
+             */
+            quality: "auto";
+            /**
+             * Partial Image Index
+             * @description of an unfinished image
+             */
+            partial_image_index?: number;
+            /**
+             * Usage
+             * @description of a finished image: zeros
+             */
+            usage?: {
+                [key: string]: unknown;
+            };
         };
     };
     responses: never;
@@ -4033,6 +4225,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
+                     *       "object": "list",
                      *       "data": [
                      *         {
                      *           "id": "zoo",
@@ -4055,7 +4248,9 @@ export interface operations {
                      *               "self_attention_until": 0.4,
                      *               "cross_attention_until": 0.6
                      *             }
-                     *           }
+                     *           },
+                     *           "created": 0,
+                     *           "owned_by": "baret"
                      *         }
                      *       ]
                      *     }
@@ -4665,6 +4860,510 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createImageEdit: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description `wait=N`: wait up to N seconds (0 to 280, the default) for the edit to end
+                 * @example wait=30
+                 */
+                Prefer?: string;
+                /**
+                 * @description a name of your choice for this edit. Sent again within 24 h with the same body, it makes no second edit and gets the first answer
+                 * @example order-1234
+                 */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": {
+                    /**
+                     * Preset
+                     * @description one of the model's presets (GET /v1/models)
+                     * @default auto
+                     * @example auto
+                     * @example non_rigid
+                     * @example object
+                     * @example style
+                     * @example background
+                     */
+                    preset?: string;
+                    /**
+                     * Strength
+                     * @description η: 0 keeps the photo, 1 follows the text; each value is one output
+                     */
+                    strength?: number | number[];
+                    /**
+                     * Self Attention Until
+                     * @description τ_s: share of the steps in which the photo's self-attention is used
+                     */
+                    self_attention_until?: number;
+                    /**
+                     * Cross Attention Until
+                     * @description τ_c: share of the steps in which the photo's cross-attention is used
+                     */
+                    cross_attention_until?: number;
+                    /**
+                     * Num Inference Steps
+                     * @description denoising steps; the model's default is usually 20, and 8 if distilled
+                     */
+                    num_inference_steps?: number;
+                    /**
+                     * Guidance Scale
+                     * @description the model's default is usually 4, and 1 if distilled
+                     */
+                    guidance_scale?: number;
+                    /**
+                     * Inner Steps
+                     * @description steps in which the text is tuned to the photo (TTIS)
+                     * @default 8
+                     */
+                    inner_steps?: number;
+                    /**
+                     * Seed
+                     * @description of the noise under which the text is tuned to the photo
+                     * @default 0
+                     */
+                    seed?: number;
+                    /** @default png */
+                    output_format?: components["schemas"]["OutputFormat"];
+                    /**
+                     * Quality
+                     * @description ignored; `output_compression` sets the encoder's quality
+                     * @enum {string}
+                     */
+                    quality?: "auto" | "low" | "medium" | "high" | "xhigh" | "max" | "standard" | "hd";
+                    /**
+                     * Artifacts
+                     * @description also images that show how the edit came about
+                     * @default false
+                     */
+                    artifacts?: boolean;
+                    /**
+                     * Previews
+                     * @description small images on the event stream while it is made
+                     * @default false
+                     */
+                    previews?: boolean;
+                    /** Webhook Url */
+                    webhook_url?: string;
+                    /** Webhook Events */
+                    webhook_events?: components["schemas"]["WebhookEvent"][];
+                    /** Prompt */
+                    prompt: string;
+                    /**
+                     * Format: binary
+                     * @description exactly one of `image` and `source`
+                     */
+                    image?: string;
+                    /**
+                     * Source
+                     * @description id of an earlier edit of yours, whose image is used again
+                     */
+                    source?: string;
+                    /**
+                     * Model
+                     * @description id from GET /v1/models; default: its default
+                     */
+                    model?: string;
+                    /**
+                     * Metadata
+                     * @description your own keys and values, flat
+                     */
+                    metadata?: {
+                        [key: string]: string;
+                    };
+                    /** @description any parameters, as JSON text */
+                    params?: string;
+                    /**
+                     * N
+                     * @description how many images, of evenly spread strengths: the preset's, which is the first, and weaker ones down to half of it. They share one inversion
+                     */
+                    n?: number;
+                    /**
+                     * Size
+                     * @description `auto`, or the photo's own: an edit keeps its photo's size
+                     */
+                    size?: string;
+                    /**
+                     * Response Format
+                     * @default b64_json
+                     * @enum {string}
+                     */
+                    response_format?: "b64_json" | "url";
+                    /**
+                     * Output Compression
+                     * @description `quality` of the encoder, for JPEG and WebP; default: 95
+                     */
+                    output_compression?: number;
+                    /**
+                     * Stream
+                     * @description answer with server-sent events
+                     * @default false
+                     */
+                    stream?: boolean;
+                    /**
+                     * Partial Images
+                     * @description with `stream`: how many unfinished images of at most 96 pixels to send
+                     * @default 0
+                     */
+                    partial_images?: number;
+                    /**
+                     * User
+                     * @description becomes an entry of `metadata`
+                     */
+                    user?: string;
+                    /**
+                     * Safety Identifier
+                     * @description becomes an entry of `metadata`
+                     */
+                    safety_identifier?: string;
+                    /**
+                     * Background
+                     * @description ignored
+                     */
+                    background?: unknown;
+                    /**
+                     * Input Fidelity
+                     * @description ignored
+                     */
+                    input_fidelity?: unknown;
+                    /**
+                     * Moderation
+                     * @description ignored
+                     */
+                    moderation?: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description The images, once the edit has ended; with `stream`, events */
+            200: {
+                headers: {
+                    /**
+                     * @description the edit
+                     * @example https://photos.example/v1/edits/edit_019ab1f27c3a7d4e8a55c0de12345678
+                     */
+                    Location?: string;
+                    /**
+                     * @description `true`: the edit is that of the first such request
+                     * @example true
+                     */
+                    "Idempotent-Replayed"?: string;
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "created": 1767605421,
+                     *       "data": [
+                     *         {
+                     *           "b64_json": "iVBORw0KGgo…"
+                     *         }
+                     *       ],
+                     *       "output_format": "png",
+                     *       "size": "640x480",
+                     *       "usage": {
+                     *         "input_tokens": 0,
+                     *         "input_tokens_details": {
+                     *           "image_tokens": 0,
+                     *           "text_tokens": 0
+                     *         },
+                     *         "output_tokens": 0,
+                     *         "total_tokens": 0
+                     *       },
+                     *       "warnings": [
+                     *         {
+                     *           "code": "unknown_words",
+                     *           "detail": "Unknown to the model: “fence”. The image shows the nearest thing that it knows; try other words.",
+                     *           "words": [
+                     *             "fence"
+                     *           ]
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["OpenAIImages"];
+                    /**
+                     * @example event: image_edit.partial_image
+                     *     data: {"type": "image_edit.partial_image", "b64_json": "iVBORw0KGgo…", "size": "96x72", "created_at": 1767605421, "output_format": "png", "background": "auto", "quality": "auto", "partial_image_index": 0}
+                     *
+                     *     event: image_edit.completed
+                     *     data: {"type": "image_edit.completed", "b64_json": "iVBORw0KGgo…", "size": "640x480", "created_at": 1767605421, "output_format": "png", "background": "auto", "quality": "auto", "usage": {"input_tokens": 0, "input_tokens_details": {"image_tokens": 0, "text_tokens": 0}, "output_tokens": 0, "total_tokens": 0}}
+                     */
+                    "text/event-stream": string;
+                };
+            };
+            /** @description `invalid_request`, `invalid_image` */
+            400: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAIErrorBody"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    /** @example Bearer */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAIErrorBody"];
+                };
+            };
+            /** @description `forbidden`, `token_spent`, `quota_exceeded` */
+            403: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAIErrorBody"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAIErrorBody"];
+                };
+            };
+            /** @description `not_finished`, `idempotency_in_progress` */
+            409: {
+                headers: {
+                    /**
+                     * @description seconds
+                     * @example 1
+                     */
+                    "Retry-After"?: number;
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAIErrorBody"];
+                };
+            };
+            /** @description `expired`, `deleted` */
+            410: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAIErrorBody"];
+                };
+            };
+            /** @description `image_too_large` */
+            413: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAIErrorBody"];
+                };
+            };
+            /** @description `unsupported_media_type` */
+            415: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAIErrorBody"];
+                };
+            };
+            /** @description `validation_error`, `url_not_allowed`, `fetch_failed`, `idempotency_mismatch` */
+            422: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAIErrorBody"];
+                };
+            };
+            /** @description `rate_limited` */
+            429: {
+                headers: {
+                    /**
+                     * @description seconds
+                     * @example 30
+                     */
+                    "Retry-After"?: number;
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAIErrorBody"];
+                };
+            };
+            /** @description `internal_error` */
+            500: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAIErrorBody"];
+                };
+            };
+            /** @description `queue_full`, `no_worker`, `unavailable` */
+            503: {
+                headers: {
+                    /**
+                     * @description seconds
+                     * @example 5
+                     */
+                    "Retry-After"?: number;
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAIErrorBody"];
+                };
+            };
+            /** @description `wait_timeout` */
+            504: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAIErrorBody"];
                 };
             };
         };

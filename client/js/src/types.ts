@@ -4,7 +4,7 @@
 import type { components, operations } from "./api.js";
 
 export type Edit = components["schemas"]["Edit"];
-export type Model = components["schemas"]["Model"];
+export type Model = components["schemas"]["ListedModel"];
 export type Problem = components["schemas"]["Problem"];
 export type WebhookBody = components["schemas"]["WebhookBody"];
 export type Status = Edit["status"];
