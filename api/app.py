@@ -21,6 +21,7 @@ from api.routes import (
     models,
     pages,
     tokens,
+    uploads,
 )
 from api.routes import webhooks as webhook_secret
 from api.server.cors import KeyedCors
@@ -75,6 +76,7 @@ def create_app(settings: Settings, *, tracer: Tracer | None = None) -> FastAPI:
     install_problem_handlers(app)
     for module in (
         *(create, edits, images, events, deliveries, files, models, webhook_secret, tokens),
+        uploads,
         *(health, pages),
     ):
         app.include_router(module.router)
@@ -84,7 +86,7 @@ def create_app(settings: Settings, *, tracer: Tracer | None = None) -> FastAPI:
         app,
         request=CreateEditRequest,
         params=ParamsInput,
-        bodies=(tokens.CreateTokenRequest,),
+        bodies=(tokens.CreateTokenRequest, uploads.CreateUploadRequest),
         events=EVENTS.values(),
         server=settings.public_url,
     )

@@ -21,7 +21,7 @@ from api.services import Services, ServicesDep
 from api.submission.accept import accept_edit
 from api.submission.answer import PostAnswer
 from api.submission.idempotency import KEY_PATTERN, IdempotencyKeyDep, idempotent
-from api.submission.parsing import JSON_FIELDS, CreateEditRequest, parse_submission
+from api.submission.parsing import JSON_FIELDS, UPLOAD, CreateEditRequest, parse_submission
 from core.errors import CoreError, KeyRevoked
 from core.schema import Edit, EditStatus, Record, Submission
 from core.telemetry.logs import get_logger
@@ -48,7 +48,8 @@ def _form_schema() -> dict[str, Any]:
     schema = CreateEditRequest.model_json_schema(ref_template=REF)
     fields = {name: without_null(kind) for name, kind in schema["properties"].items()}
     fields |= {
-        "image": BINARY | {"description": "exactly one of `image` and `source`"},
+        "image": BINARY | {"description": "exactly one of `image`, `upload` and `source`"},
+        UPLOAD: {"type": "string", "description": "id of an upload that the image was sent to"},
         "params": {"type": "string", "description": "any parameters, as JSON text"},
     }
     return {

@@ -17,6 +17,7 @@ from api.submission.body import MULTIPART, bounded, json_of, parse_json
 from api.submission.form import Form, FormPart, read_form
 from core.schema import FieldError, Metadata, ParamsInput, Prompt, Strict, Trimmed, Url
 
+UPLOAD = "upload"  # what a form names an upload's id; in JSON it is in `image`
 # Form fields that hold JSON text.
 JSON_FIELDS = ("metadata", "params")
 # Form fields that may be lists: one JSON text, or a part for each value.
@@ -42,10 +43,14 @@ class ImageInput(Strict):
         "a `data:` prefix and line breaks are allowed",
     )
 
+    upload: Trimmed | None = Field(
+        None, description="id of an upload that the image was sent to: `POST /v1/uploads`"
+    )
+
     @model_validator(mode="after")
     def _require_one(self) -> Self:
-        if (self.url is None) == (self.base64 is None):
-            raise ValueError("Give exactly one of `url` and `base64`.")
+        if [self.url, self.base64, self.upload].count(None) != 2:
+            raise ValueError("Give exactly one of `url`, `base64` and `upload`.")
         return self
 
 
@@ -104,7 +109,7 @@ class ParsedSubmission:
     fields: CreateEditRequest
     upload: bytes | None
     under_params: frozenset[str]  # names of the fields that the caller sent inside `params`
-    image_pointer: str = "/image"  # where the caller sent the image's address
+    image_pointer: str = "/image"  # where the caller sent the image, its address or its upload
 
     def pointer(self, name: str) -> str:
         """Return the JSON pointer to a parameter, as the caller sent it."""
@@ -117,6 +122,7 @@ class ParsedSubmission:
 
 
 _KNOWN = {*CreateEditRequest.model_fields, "params", "interpolation"}
+_KNOWN_IN_FORMS = _KNOWN | {UPLOAD}
 
 
 @dataclass(frozen=True)
@@ -126,6 +132,17 @@ class _RawBody:
     fields: dict[str, Any]
     upload: bytes | None = None
     errors: list[FieldError] = field(default_factory=list)
+    upload_id: str | None = None  # of a form
+
+    @property
+    def image_pointer(self) -> str:
+        """Return the JSON pointer to what the image is got by."""
+        image = self.fields.get("image")
+        if self.upload_id is not None:
+            return f"/{UPLOAD}"
+        if not isinstance(image, dict):
+            return "/image"
+        return next((f"/image/{name}" for name in ("url", UPLOAD) if name in image), "/image")
 
 
 async def parse_submission(
@@ -167,15 +184,23 @@ def _form_body(form: Form) -> _RawBody:
             detail = "Send `image` as a file part: with a file name, or with an image's type."
             errors.append(FieldError(pointer="/image", detail=detail))
         seen.add(part.name)
-    return _RawBody(fields, upload, errors)
+    upload_id = fields.pop(UPLOAD, None)
+    if upload_id is not None and upload is not None:
+        detail = "Give `image` or `upload`, not both."
+        errors.append(FieldError(pointer=f"/{UPLOAD}", detail=detail))
+    if upload_id is not None:
+        fields["image"] = {"upload": upload_id}
+    return _RawBody(fields, upload, errors, upload_id)
 
 
 def _read_field(part: FormPart, charset: str, fields: dict[str, Any]) -> Iterator[FieldError]:
     """Add a form's field, which may have been sent as a file; yield what is wrong with it."""
     name = part.name
-    if name not in _KNOWN or len(part.data) > MAX_TEXT_BYTES:
+    if name not in _KNOWN_IN_FORMS or len(part.data) > MAX_TEXT_BYTES:
         detail = f"A field may have at most {MAX_TEXT_BYTES} bytes; the photo goes into `image`."
-        yield FieldError(pointer=pointer([name]), detail=detail if name in _KNOWN else UNKNOWN)
+        yield FieldError(
+            pointer=pointer([name]), detail=detail if name in _KNOWN_IN_FORMS else UNKNOWN
+        )
         return
     text = part.text(charset)
     if name != "prompt" and text.strip() in ("", "null"):
@@ -213,9 +238,8 @@ def _validated(body: _RawBody) -> ParsedSubmission:
         by_field.setdefault(field_error.pointer, field_error)  # a field's first error is enough
     if parsed is None or by_field:
         raise ValidationFailed(list(by_field.values())[:MAX_ERRORS])
-    image = body.fields.get("image")
-    place = "/image/url" if isinstance(image, dict) and "url" in image else "/image"
-    return ParsedSubmission(parsed, body.upload, frozenset(under_params), place)
+    under = frozenset(under_params)
+    return ParsedSubmission(parsed, body.upload, under, body.image_pointer)
 
 
 def _flatten(body: dict[str, Any]) -> tuple[dict[str, Any], set[str], list[FieldError]]:

@@ -254,6 +254,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/uploads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Upload
+         * @description Create an upload: a URL that takes one image, for an app that has no key.
+         */
+        post: operations["createUpload"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/uploads/{upload_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Put Upload
+         * @description Send an image to an upload's signed URL. The same image may be sent again.
+         */
+        put: operations["putUpload"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/healthz": {
         parameters: {
             query?: never;
@@ -868,6 +908,46 @@ export interface components {
             expires_at: string;
         };
         /**
+         * Upload
+         * @description Where to send an image, once.
+         */
+        Upload: {
+            /** Id */
+            id: string;
+            /**
+             * Object
+             * @default upload
+             * @constant
+             */
+            object: "upload";
+            /**
+             * Url
+             * @description signed: it needs no key and takes one image until `expires_at`
+             */
+            url: string;
+            /**
+             * Method
+             * @default PUT
+             * @constant
+             */
+            method: "PUT";
+            /**
+             * Headers
+             * @description to be sent with the image, as they are
+             */
+            headers: {
+                [key: string]: string;
+            };
+            /** Max Bytes */
+            max_bytes: number;
+            /**
+             * Expires At
+             * Format: date-time
+             * @description until when `url` works, and an edit may use the image
+             */
+            expires_at: string;
+        };
+        /**
          * Urls
          * @description Addresses of the edit and of what can be done with it.
          */
@@ -989,6 +1069,12 @@ export interface components {
              * @default null
              */
             base64?: string | null;
+            /**
+             * Upload
+             * @description id of an upload that the image was sent to: `POST /v1/uploads`
+             * @default null
+             */
+            upload?: string | null;
         };
         /**
          * CreateEditRequest
@@ -1213,6 +1299,24 @@ export interface components {
             user?: string | null;
         };
         /**
+         * CreateUploadRequest
+         * @description What will be sent to an upload.
+         */
+        CreateUploadRequest: {
+            /**
+             * Content Type
+             * @description the `Content-Type` that the image is sent with
+             * @enum {string}
+             */
+            content_type: "image/jpeg" | "image/png" | "image/webp" | "image/heic" | "image/heif" | "image/avif";
+            /**
+             * Bytes
+             * @description the image's length: it is taken with exactly so many bytes. Default: any number up to 20971520
+             * @default null
+             */
+            bytes?: number | null;
+        };
+        /**
          * FieldError
          * @description One thing wrong with a request.
          */
@@ -1240,7 +1344,7 @@ export interface components {
             detail: string;
             /**
              * Code
-             * @description `content_rejected`, `deleted`, `expired`, `fetch_failed`, `forbidden`, `idempotency_in_progress`, `idempotency_mismatch`, `image_too_large`, `internal_error`, `invalid_image`, `invalid_request`, `method_not_allowed`, `model_error`, `no_worker`, `not_finished`, `not_found`, `out_of_memory`, `queue_full`, `quota_exceeded`, `rate_limited`, `timeout`, `token_spent`, `unauthenticated`, `unavailable`, `unsupported_media_type`, `url_not_allowed`, `validation_error`, `worker_lost`; more may follow
+             * @description `content_rejected`, `deleted`, `expired`, `fetch_failed`, `forbidden`, `idempotency_in_progress`, `idempotency_mismatch`, `image_too_large`, `internal_error`, `invalid_image`, `invalid_request`, `method_not_allowed`, `model_error`, `no_worker`, `not_finished`, `not_found`, `out_of_memory`, `queue_full`, `quota_exceeded`, `rate_limited`, `timeout`, `token_spent`, `unauthenticated`, `unavailable`, `unsupported_media_type`, `upload_used`, `url_not_allowed`, `validation_error`, `worker_lost`; more may follow
              */
             code: string;
             /** Instance */
@@ -1680,7 +1784,7 @@ export interface operations {
                     prompt: string;
                     /**
                      * Format: binary
-                     * @description exactly one of `image` and `source`
+                     * @description exactly one of `image`, `upload` and `source`
                      */
                     image?: string;
                     /**
@@ -1700,6 +1804,8 @@ export interface operations {
                     metadata?: {
                         [key: string]: string;
                     };
+                    /** @description id of an upload that the image was sent to */
+                    upload?: string;
                     /** @description any parameters, as JSON text */
                     params?: string;
                 };
@@ -4509,6 +4615,360 @@ export interface operations {
                      * @example "requests";r=599;t=60
                      */
                     RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createUpload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "content_type": "image/jpeg",
+                 *       "bytes": 2481034
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateUploadRequest"];
+            };
+        };
+        responses: {
+            /** @description Where to send the image */
+            201: {
+                headers: {
+                    /**
+                     * @description no cache may store it
+                     * @example no-store
+                     */
+                    "Cache-Control"?: string;
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "upl_019ab1f27c3a7d4e8a55c0de12345678",
+                     *       "object": "upload",
+                     *       "url": "https://photos.example/v1/uploads/upl_019ab1f27c3a7d4e8a55c0de12345678?expires=1767609000&signature=5d41…",
+                     *       "method": "PUT",
+                     *       "headers": {
+                     *         "Content-Type": "image/jpeg"
+                     *       },
+                     *       "max_bytes": 2481034,
+                     *       "expires_at": "2026-01-05T10:30:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Upload"];
+                };
+            };
+            /** @description `invalid_request` */
+            400: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    /** @example Bearer */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `quota_exceeded` */
+            403: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `image_too_large` */
+            413: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type` */
+            415: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_error` */
+            422: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited` */
+            429: {
+                headers: {
+                    /**
+                     * @description seconds
+                     * @example 30
+                     */
+                    "Retry-After"?: number;
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error` */
+            500: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable` */
+            503: {
+                headers: {
+                    /**
+                     * @description seconds
+                     * @example 5
+                     */
+                    "Retry-After"?: number;
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putUpload: {
+        parameters: {
+            query?: {
+                expires?: string;
+                signature?: string;
+            };
+            header?: never;
+            path: {
+                upload_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "image/jpeg": string;
+                "image/png": string;
+                "image/webp": string;
+                "image/heic": string;
+                "image/heif": string;
+                "image/avif": string;
+            };
+        };
+        responses: {
+            /** @description The image is there */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `invalid_request` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `upload_used` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `image_too_large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_error` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited` */
+            429: {
+                headers: {
+                    /**
+                     * @description seconds
+                     * @example 30
+                     */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable` */
+            503: {
+                headers: {
+                    /**
+                     * @description seconds
+                     * @example 5
+                     */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
