@@ -40,7 +40,7 @@ LOST = {"code": "worker_lost"}
 # Kinds of keys that came after the dump.
 SINCE = (
     *(keys.turns(""), keys.turn_ends(""), keys.TURN_CLOCKS),
-    *(keys.IMAGE_BYTES, keys.RECORD_BYTES, keys.PREFIX_BYTES),
+    *(keys.IMAGE_BYTES, keys.RECORD_BYTES, keys.PREFIX_BYTES, keys.upload("")),
 )
 
 
