@@ -43,7 +43,10 @@ class ModelList(BaseModel):
     responses={200: example({"data": [EXAMPLE]}, "The models"), **problems("unavailable")},
 )
 def list_models(services: ServicesDep) -> ModelList:
-    """List the models that have a live worker. Edits that name no model use the default one."""
+    """List the models that have a live worker. Edits that name no model use the default one.
+
+    Each has the defaults of its parameters, and its presets with their values.
+    """
     live = services.store.live_models()
     default = services.default_model(live)
     return ModelList(

@@ -116,7 +116,11 @@ async def create_token(
     key: Annotated[str, Depends(key_id)],
     body: Annotated[CreateTokenRequest, Depends(token_request)],
 ) -> Token:
-    """Create a token for one user of yours, whose app then needs no key."""
+    """Create a token for one user of yours, whose app then needs no key.
+
+    An app sends it as a program sends its key. It makes edits and sees those of its `user` alone,
+    and ends by itself: choose a short `ttl`. A key never belongs in an app or a web page.
+    """
     new = NewUserToken(key, body.ttl, body.edits, body.user)
     text, token = await run_in_threadpool(services.user_tokens.create, new)
     response.headers.update(_HEADERS)

@@ -111,7 +111,12 @@ async def create_upload(
     caller: CallerDep,
     body: Annotated[CreateUploadRequest, Depends(upload_request)],
 ) -> Upload:
-    """Create an upload: a URL that takes one image, for an app that has no key."""
+    """Create an upload: a URL that takes one image, for an app that has no key.
+
+    Send the image to `url` with `method` and `headers`, as the whole body; then create an edit with
+    `{"image": {"upload": id}}`. So a photo goes from a phone to the service, or straight to its
+    object store, and never through your own back end.
+    """
     response.headers["Cache-Control"] = "no-store"
     return await run_in_threadpool(_create, request, services, caller, body)
 
@@ -181,7 +186,11 @@ async def put_upload(
     expires: str = "",
     signature: str = "",
 ) -> Response:
-    """Send an image to an upload's signed URL. The same image may be sent again."""
+    """Send an image to an upload's signed URL, as the whole body. No key is needed.
+
+    It must have the type and the length that were announced. The same image may be sent again,
+    because the answer may have been lost; another one may not.
+    """
     unknown = AddressUnknown("This URL is not valid, has expired or was used. Create a new upload.")
     signer = await run_in_threadpool(lambda: services.signer)
     target = f"/v1/uploads/{upload_id}?expires={expires}&signature={signature}"

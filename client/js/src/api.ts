@@ -14,12 +14,24 @@ export interface paths {
         /**
          * List Edits
          * @description List your edits, newest first.
+         *
+         *     Pass `next_cursor` as `cursor` for the next page, until it is null. A page may be short although
+         *     more follow: with a filter, 1,000 edits are looked at in a request.
          */
         get: operations["listEdits"];
         put?: never;
         /**
          * Create Edit
          * @description Create an edit: send an image and the sentence that should describe it afterwards.
+         *
+         *     The sentence is a caption ("a dog sitting"), not an instruction ("make the dog sit"). The answer
+         *     comes at once, while the edit waits for a worker; follow it at `urls.self` with `?wait=`, at
+         *     `urls.events`, or by a webhook. `Prefer: wait=60` makes the answer itself wait for the end. With
+         *     an `Idempotency-Key`, a request that is sent again makes no second edit.
+         *
+         *     The image is a file of the form, an address, base64, or an upload that was sent ahead. To edit
+         *     a photo again, name the earlier edit as `source`: another strength then takes a fraction of the
+         *     time. Several strengths in one edit are cheaper still.
          */
         post: operations["createEdit"];
         delete?: never;
@@ -38,6 +50,10 @@ export interface paths {
         /**
          * Get Edit
          * @description Get an edit. With `wait`, the answer comes when it ends, or after that many seconds.
+         *
+         *     To wait for as long as it takes, call it again until `completed_at` is set. Each answer has
+         *     fresh signed addresses of the images. With `If-None-Match`, an edit that has not changed is not
+         *     sent.
          */
         get: operations["getEdit"];
         put?: never;
@@ -45,6 +61,9 @@ export interface paths {
         /**
          * Delete Edit
          * @description Delete an edit with its images. One that has not ended is canceled first.
+         *
+         *     Nothing of it is left, and every later call for it answers 404. A photo that another edit uses
+         *     through `source` stays with that one.
          */
         delete: operations["deleteEdit"];
         options?: never;
@@ -65,7 +84,8 @@ export interface paths {
          * Cancel Edit
          * @description Cancel an edit: at once if queued, within a denoising step if running.
          *
-         *     An edit that has ended does not change.
+         *     An edit that has ended does not change. A running one is still `running` in the answer; it ends
+         *     as `canceled` within seconds.
          */
         post: operations["cancelEdit"];
         delete?: never;
@@ -84,6 +104,9 @@ export interface paths {
         /**
          * Get Image
          * @description Download an output, in the encoding that you prefer.
+         *
+         *     Without `strength` it is the first output, without `format` and `Accept` as it is stored. The
+         *     addresses in `outputs` lead to the same images without a key.
          */
         get: operations["getImage"];
         put?: never;
@@ -104,6 +127,11 @@ export interface paths {
         /**
          * Follow Edit
          * @description Follow an edit's events from its acceptance to its end, as they happen.
+         *
+         *     Server-sent events: `status`, `progress` (at most four a second), `preview` if the edit was made
+         *     with `previews`, and `done`, after which the stream ends. The `ticket` of `urls.events` takes
+         *     the place of a key, because a browser's `EventSource` cannot send one. A client that lost its
+         *     connection sends the last `id` as `Last-Event-ID` and gets what it missed.
          */
         get: operations["followEdit"];
         put?: never;
@@ -146,6 +174,8 @@ export interface paths {
         /**
          * Replay Delivery
          * @description Send a delivery again now, whatever its status. Its retry schedule starts over.
+         *
+         *     It keeps its `webhook-id`, so a receiver that has handled it passes it over.
          */
         post: operations["replayDelivery"];
         delete?: never;
@@ -163,7 +193,10 @@ export interface paths {
         };
         /**
          * Get File
-         * @description Download an image.
+         * @description Download an image at its signed address, as an answer has it. No key is needed.
+         *
+         *     Use the address as it is: spelled in another way, it is not valid. It expires after an hour;
+         *     every answer that contains the edit has a fresh one.
          */
         get: operations["getFile"];
         put?: never;
@@ -184,6 +217,8 @@ export interface paths {
         /**
          * List Models
          * @description List the models that have a live worker. Edits that name no model use the default one.
+         *
+         *     Each has the defaults of its parameters, and its presets with their values.
          */
         get: operations["listModels"];
         put?: never;
@@ -204,6 +239,9 @@ export interface paths {
         /**
          * Get Webhook Secret
          * @description Get your webhook secret. The first call creates it.
+         *
+         *     All your webhooks are signed with it, after Standard Webhooks 1.0.0. Both clients verify them:
+         *     `verify_webhook`, `verifyWebhook`.
          */
         get: operations["getWebhookSecret"];
         put?: never;
@@ -246,6 +284,9 @@ export interface paths {
         /**
          * Create Token
          * @description Create a token for one user of yours, whose app then needs no key.
+         *
+         *     An app sends it as a program sends its key. It makes edits and sees those of its `user` alone,
+         *     and ends by itself: choose a short `ttl`. A key never belongs in an app or a web page.
          */
         post: operations["createToken"];
         delete?: never;
@@ -266,6 +307,10 @@ export interface paths {
         /**
          * Create Upload
          * @description Create an upload: a URL that takes one image, for an app that has no key.
+         *
+         *     Send the image to `url` with `method` and `headers`, as the whole body; then create an edit with
+         *     `{"image": {"upload": id}}`. So a photo goes from a phone to the service, or straight to its
+         *     object store, and never through your own back end.
          */
         post: operations["createUpload"];
         delete?: never;
@@ -284,7 +329,10 @@ export interface paths {
         get?: never;
         /**
          * Put Upload
-         * @description Send an image to an upload's signed URL. The same image may be sent again.
+         * @description Send an image to an upload's signed URL, as the whole body. No key is needed.
+         *
+         *     It must have the type and the length that were announced. The same image may be sent again,
+         *     because the answer may have been lost; another one may not.
          */
         put: operations["putUpload"];
         post?: never;
@@ -303,7 +351,7 @@ export interface paths {
         };
         /**
          * Healthz
-         * @description Return 200 while the process lives.
+         * @description Return 200 while the process lives, whatever else is missing; for a liveness probe.
          */
         get: operations["healthz"];
         put?: never;
@@ -498,6 +546,7 @@ export interface components {
             /**
              * At
              * Format: date-time
+             * @description when it was sent
              */
             at: string;
             /**
@@ -524,7 +573,10 @@ export interface components {
          * @description The deliveries of an edit, oldest first.
          */
         DeliveryList: {
-            /** Data */
+            /**
+             * Data
+             * @description deliveries, the oldest event first
+             */
             data: components["schemas"]["WebhookDelivery"][];
         };
         /**
@@ -538,10 +590,14 @@ export interface components {
          * @description The public resource.
          */
         Edit: {
-            /** Id */
+            /**
+             * Id
+             * @description opaque; ids sort by time
+             */
             id: string;
             /**
              * Object
+             * @description the kind of this resource
              * @default edit
              * @constant
              */
@@ -549,11 +605,18 @@ export interface components {
             /**
              * Created At
              * Format: date-time
+             * @description when it was accepted
              */
             created_at: string;
-            /** Started At */
+            /**
+             * Started At
+             * @description when a worker took it, the last time if there were several
+             */
             started_at: string | null;
-            /** Completed At */
+            /**
+             * Completed At
+             * @description when it ended, whatever its outcome; null until then
+             */
             completed_at: string | null;
             /**
              * Expires At
@@ -561,9 +624,11 @@ export interface components {
              */
             expires_at: string | null;
             status: components["schemas"]["EditStatus"];
+            /** @description what a worker does with it now; null unless it is running */
             stage: components["schemas"]["Stage"] | null;
             /**
              * Progress
+             * @description never falls within one attempt
              * @default 0
              */
             progress: number;
@@ -582,18 +647,31 @@ export interface components {
              * @description whose token made it (POST /v1/tokens); null if a key did
              */
             user: string | null;
-            /** Prompt */
+            /**
+             * Prompt
+             * @description as it was sent, without spaces around it
+             */
             prompt: string;
-            /** Model */
+            /**
+             * Model
+             * @description the model that makes it
+             */
             model: string;
             params: components["schemas"]["Params"];
-            /** Metadata */
+            /**
+             * Metadata
+             * @description your own keys and values
+             */
             metadata: {
                 [key: string]: string;
             };
             input: components["schemas"]["InputImage"];
-            /** Outputs */
+            /**
+             * Outputs
+             * @description one image for each strength, once it has succeeded
+             */
             outputs: components["schemas"]["Output"][];
+            /** @description images that show how it was made, if they were asked for */
             artifacts: components["schemas"]["Artifacts"] | null;
             /**
              * Warnings
@@ -634,7 +712,10 @@ export interface components {
          * @description The answer to a probe.
          */
         Health: {
-            /** Status */
+            /**
+             * Status
+             * @description always `ok`
+             */
             status: string;
         };
         /**
@@ -642,13 +723,25 @@ export interface components {
          * @description The input image, measured after its EXIF rotation was applied.
          */
         InputImage: {
-            /** Width */
+            /**
+             * Width
+             * @description in pixels, as the photo is shown
+             */
             width: number;
-            /** Height */
+            /**
+             * Height
+             * @description in pixels, as the photo is shown
+             */
             height: number;
-            /** Content Type */
+            /**
+             * Content Type
+             * @description by its content, whatever its name
+             */
             content_type: string;
-            /** Sha256 */
+            /**
+             * Sha256
+             * @description of the bytes that were sent
+             */
             sha256: string;
         };
         /**
@@ -656,11 +749,20 @@ export interface components {
          * @description What the edit took.
          */
         Metrics: {
-            /** Queue Seconds */
+            /**
+             * Queue Seconds
+             * @description from its acceptance to its start
+             */
             queue_seconds: number | null;
-            /** Run Seconds */
+            /**
+             * Run Seconds
+             * @description of the attempt that ended it
+             */
             run_seconds: number | null;
-            /** Stage Seconds */
+            /**
+             * Stage Seconds
+             * @description of that attempt, by stage
+             */
             stage_seconds: {
                 [key: string]: number;
             };
@@ -676,11 +778,13 @@ export interface components {
             inner_steps: number | null;
             /**
              * Inversion Reused
+             * @description whether what was found out about the photo before was used again
              * @default false
              */
             inversion_reused: boolean;
             /**
              * Attempts
+             * @description more than one if a worker was lost
              * @default 0
              */
             attempts: number;
@@ -690,21 +794,29 @@ export interface components {
          * @description A model that workers serve, as they announce it.
          */
         Model: {
-            /** Id */
+            /**
+             * Id
+             * @description what requests name as `model`
+             */
             id: string;
             /**
              * Object
+             * @description the kind of this resource
              * @default model
              * @constant
              */
             object: "model";
             /**
              * Default
+             * @description whether requests that name no model get this one
              * @default false
              */
             default: boolean;
             native_size: components["schemas"]["Size"];
-            /** Licence */
+            /**
+             * Licence
+             * @description of the model's weights
+             */
             licence: string;
             /**
              * Default Parameters
@@ -713,7 +825,10 @@ export interface components {
             default_parameters: {
                 [key: string]: unknown;
             };
-            /** Presets */
+            /**
+             * Presets
+             * @description values that `preset` fills in, by its name
+             */
             presets: {
                 [key: string]: components["schemas"]["PresetValues"];
             };
@@ -723,7 +838,10 @@ export interface components {
          * @description The models that have a live worker.
          */
         ModelList: {
-            /** Data */
+            /**
+             * Data
+             * @description models with a live worker
+             */
             data: components["schemas"]["Model"][];
         };
         /**
@@ -731,7 +849,10 @@ export interface components {
          * @description One edited image.
          */
         Output: {
-            /** Strength */
+            /**
+             * Strength
+             * @description the one that was asked for
+             */
             strength: number;
             /**
              * Interpolation
@@ -739,17 +860,35 @@ export interface components {
              * @description the former name of `strength`
              */
             interpolation: number;
-            /** Url */
+            /**
+             * Url
+             * @description signed: works without a key for an hour
+             */
             url: string;
-            /** Width */
+            /**
+             * Width
+             * @description in pixels
+             */
             width: number;
-            /** Height */
+            /**
+             * Height
+             * @description in pixels
+             */
             height: number;
-            /** Content Type */
+            /**
+             * Content Type
+             * @description of the file
+             */
             content_type: string;
-            /** Sha256 */
+            /**
+             * Sha256
+             * @description of the file as it is stored
+             */
             sha256: string;
-            /** Bytes */
+            /**
+             * Bytes
+             * @description length of the file as it is stored
+             */
             bytes: number;
         };
         /**
@@ -763,7 +902,10 @@ export interface components {
          * @description A page of edits, newest first.
          */
         Page: {
-            /** Data */
+            /**
+             * Data
+             * @description edits, the newest first
+             */
             data: components["schemas"]["Edit"][];
             /**
              * Next Cursor
@@ -787,19 +929,30 @@ export interface components {
              * @example background
              */
             preset: string;
-            /** Strength */
+            /**
+             * Strength
+             * @description 0 keeps the photo, 1 follows the text; one output for each
+             */
             strength: number | number[];
-            /** Self Attention Until */
+            /**
+             * Self Attention Until
+             * @description share of the steps in which the photo's self-attention is used
+             */
             self_attention_until: number;
-            /** Cross Attention Until */
+            /**
+             * Cross Attention Until
+             * @description share of the steps in which the photo's cross-attention is used
+             */
             cross_attention_until: number;
             /**
              * Num Inference Steps
+             * @description denoising steps
              * @default 20
              */
             num_inference_steps: number;
             /**
              * Guidance Scale
+             * @description how strongly the edit is led away from what the photo shows
              * @default 4
              */
             guidance_scale: number;
@@ -819,6 +972,7 @@ export interface components {
             output_format: components["schemas"]["OutputFormat"];
             /**
              * Quality
+             * @description of JPEG and WebP outputs
              * @default 95
              */
             quality: number;
@@ -834,9 +988,15 @@ export interface components {
              * @default false
              */
             previews: boolean;
-            /** Webhook Url */
+            /**
+             * Webhook Url
+             * @description address that is called when something happens to the edit
+             */
             webhook_url: string | null;
-            /** Webhook Events */
+            /**
+             * Webhook Events
+             * @description which events it is called for
+             */
             webhook_events: components["schemas"]["WebhookEvent"][];
             /**
              * Interpolation
@@ -850,7 +1010,10 @@ export interface components {
          * @description The values that a preset fills in.
          */
         PresetValues: {
-            /** Strength */
+            /**
+             * Strength
+             * @description 0 keeps the photo, 1 follows the text
+             */
             strength: number;
             /**
              * Interpolation
@@ -858,9 +1021,15 @@ export interface components {
              * @description the former name of `strength`
              */
             interpolation: number;
-            /** Self Attention Until */
+            /**
+             * Self Attention Until
+             * @description share of the steps in which the photo's self-attention is used
+             */
             self_attention_until: number;
-            /** Cross Attention Until */
+            /**
+             * Cross Attention Until
+             * @description share of the steps in which the photo's cross-attention is used
+             */
             cross_attention_until: number;
         };
         /**
@@ -868,9 +1037,15 @@ export interface components {
          * @description A size in pixels.
          */
         Size: {
-            /** Width */
+            /**
+             * Width
+             * @description in pixels
+             */
             width: number;
-            /** Height */
+            /**
+             * Height
+             * @description in pixels
+             */
             height: number;
         };
         /**
@@ -884,10 +1059,14 @@ export interface components {
          * @description A token, as it is returned once.
          */
         Token: {
-            /** Id */
+            /**
+             * Id
+             * @description names the token in logs; it is no secret
+             */
             id: string;
             /**
              * Object
+             * @description the kind of this resource
              * @default token
              * @constant
              */
@@ -897,13 +1076,20 @@ export interface components {
              * @description `baret_tk_…`, to be sent as `Authorization: Bearer`
              */
             token: string;
-            /** User */
+            /**
+             * User
+             * @description whose edits it makes and sees
+             */
             user: string;
-            /** Edits */
+            /**
+             * Edits
+             * @description how many edits it may make; null: as many as the key
+             */
             edits: number | null;
             /**
              * Expires At
              * Format: date-time
+             * @description when it ends
              */
             expires_at: string;
         };
@@ -912,10 +1098,14 @@ export interface components {
          * @description Where to send an image, once.
          */
         Upload: {
-            /** Id */
+            /**
+             * Id
+             * @description what an edit names as `upload`
+             */
             id: string;
             /**
              * Object
+             * @description the kind of this resource
              * @default upload
              * @constant
              */
@@ -927,6 +1117,7 @@ export interface components {
             url: string;
             /**
              * Method
+             * @description to send the image with
              * @default PUT
              * @constant
              */
@@ -938,7 +1129,10 @@ export interface components {
             headers: {
                 [key: string]: string;
             };
-            /** Max Bytes */
+            /**
+             * Max Bytes
+             * @description how many bytes the image may have, or must have if `bytes` was given
+             */
             max_bytes: number;
             /**
              * Expires At
@@ -952,9 +1146,15 @@ export interface components {
          * @description Addresses of the edit and of what can be done with it.
          */
         Urls: {
-            /** Self */
+            /**
+             * Self
+             * @description the edit
+             */
             self: string;
-            /** Cancel */
+            /**
+             * Cancel
+             * @description for a POST that cancels it
+             */
             cancel: string;
             /**
              * Events
@@ -1000,16 +1200,21 @@ export interface components {
             id: string;
             /**
              * Object
+             * @description the kind of this resource
              * @default delivery
              * @constant
              */
             object: "delivery";
             type: components["schemas"]["WebhookEvent"];
-            /** Url */
+            /**
+             * Url
+             * @description the receiver
+             */
             url: string;
             /**
              * Created At
              * Format: date-time
+             * @description when the event happened
              */
             created_at: string;
             status: components["schemas"]["DeliveryStatus"];
@@ -1037,6 +1242,7 @@ export interface components {
         WebhookSecret: {
             /**
              * Object
+             * @description the kind of this resource
              * @default webhook_secret
              * @constant
              */
@@ -1134,10 +1340,14 @@ export interface components {
              * @default 0
              */
             seed?: number | null;
-            /** @default png */
+            /**
+             * @description encoding of the outputs
+             * @default png
+             */
             output_format?: components["schemas"]["OutputFormat"] | null;
             /**
              * Quality
+             * @description of JPEG and WebP outputs, 1 to 100
              * @default 95
              */
             quality?: number | null;
@@ -1155,12 +1365,19 @@ export interface components {
             previews?: boolean | null;
             /**
              * Webhook Url
+             * @description address that is called when something happens to the edit
              * @default null
              */
             webhook_url?: string | null;
-            /** Webhook Events */
+            /**
+             * Webhook Events
+             * @description which events it is called for
+             */
             webhook_events?: components["schemas"]["WebhookEvent"][] | null;
-            /** Prompt */
+            /**
+             * Prompt
+             * @description what the edited photo should show: `a dog sitting`, not `make the dog sit`
+             */
             prompt: string;
             /**
              * @description exactly one of `image` and `source`
@@ -1247,10 +1464,14 @@ export interface components {
              * @default 0
              */
             seed?: number | null;
-            /** @default png */
+            /**
+             * @description encoding of the outputs
+             * @default png
+             */
             output_format?: components["schemas"]["OutputFormat"] | null;
             /**
              * Quality
+             * @description of JPEG and WebP outputs, 1 to 100
              * @default 95
              */
             quality?: number | null;
@@ -1268,10 +1489,14 @@ export interface components {
             previews?: boolean | null;
             /**
              * Webhook Url
+             * @description address that is called when something happens to the edit
              * @default null
              */
             webhook_url?: string | null;
-            /** Webhook Events */
+            /**
+             * Webhook Events
+             * @description which events it is called for
+             */
             webhook_events?: components["schemas"]["WebhookEvent"][] | null;
         };
         /**
@@ -1326,7 +1551,10 @@ export interface components {
              * @description JSON pointer (RFC 6901) into the request body
              */
             pointer: string;
-            /** Detail */
+            /**
+             * Detail
+             * @description what is wrong with the field, and what it accepts
+             */
             detail: string;
         };
         /**
@@ -1334,22 +1562,40 @@ export interface components {
          * @description RFC 9457 problem details.
          */
         Problem: {
-            /** Type */
+            /**
+             * Type
+             * @description path of the page that explains this kind of problem
+             */
             type: string;
-            /** Title */
+            /**
+             * Title
+             * @description of this kind of problem, for people
+             */
             title: string;
-            /** Status */
+            /**
+             * Status
+             * @description of the answer
+             */
             status: number;
-            /** Detail */
+            /**
+             * Detail
+             * @description what to do about it
+             */
             detail: string;
             /**
              * Code
              * @description `content_rejected`, `deleted`, `expired`, `fetch_failed`, `forbidden`, `idempotency_in_progress`, `idempotency_mismatch`, `image_too_large`, `internal_error`, `invalid_image`, `invalid_request`, `method_not_allowed`, `model_error`, `no_worker`, `not_finished`, `not_found`, `out_of_memory`, `queue_full`, `quota_exceeded`, `rate_limited`, `timeout`, `token_spent`, `unauthenticated`, `unavailable`, `unsupported_media_type`, `upload_used`, `url_not_allowed`, `validation_error`, `worker_lost`; more may follow
              */
             code: string;
-            /** Instance */
+            /**
+             * Instance
+             * @description path of the request
+             */
             instance?: string;
-            /** Errors */
+            /**
+             * Errors
+             * @description the wrong fields, if fields are wrong; at most 32
+             */
             errors?: components["schemas"]["FieldError"][];
         };
         /**
@@ -1358,7 +1604,10 @@ export interface components {
          */
         StatusEvent: {
             status: components["schemas"]["EditStatus"];
-            /** @default null */
+            /**
+             * @description what a worker does with it now
+             * @default null
+             */
             stage: components["schemas"]["Stage"] | null;
             /**
              * Progress
@@ -1373,7 +1622,10 @@ export interface components {
          */
         ProgressEvent: {
             stage: components["schemas"]["Stage"];
-            /** Progress */
+            /**
+             * Progress
+             * @description of the edit
+             */
             progress: number;
         };
         /**
@@ -1392,7 +1644,10 @@ export interface components {
              * @description the former name of `strength`
              */
             interpolation: number;
-            /** Progress */
+            /**
+             * Progress
+             * @description of the edit
+             */
             progress: number;
             /**
              * Image
@@ -1421,8 +1676,11 @@ export interface operations {
     listEdits: {
         parameters: {
             query?: {
+                /** @description how many are on a page */
                 limit?: number;
+                /** @description `next_cursor` of the page before; it works only for its caller */
                 cursor?: string | null;
+                /** @description only edits of this status */
                 status?: components["schemas"]["EditStatus"] | null;
                 /** @description only edits that tokens of this user made */
                 user?: string | null;
@@ -1708,6 +1966,16 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "strength": [
+                 *         0.5,
+                 *         0.7
+                 *       ],
+                 *       "prompt": "a dog that jumps over a fence",
+                 *       "upload": "upl_019ab1f27c3a7d4e8a55c0de12345678"
+                 *     }
+                 */
                 "multipart/form-data": {
                     /**
                      * Preset
@@ -2284,6 +2552,7 @@ export interface operations {
                 "if-none-match"?: string;
             };
             path: {
+                /** @description id of one of your edits, `edit_…` */
                 edit_id: string;
             };
             cookie?: never;
@@ -2585,6 +2854,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description id of one of your edits, `edit_…` */
                 edit_id: string;
             };
             cookie?: never;
@@ -2769,6 +3039,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description id of one of your edits, `edit_…` */
                 edit_id: string;
             };
             cookie?: never;
@@ -3031,6 +3302,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description id of one of your edits, `edit_…` */
                 edit_id: string;
             };
             cookie?: never;
@@ -3245,6 +3517,7 @@ export interface operations {
                 "last-event-id"?: string;
             };
             path: {
+                /** @description id of one of your edits, `edit_…` */
                 edit_id: string;
             };
             cookie?: never;
@@ -3469,6 +3742,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description id of one of your edits, `edit_…` */
                 edit_id: string;
             };
             cookie?: never;
@@ -3684,7 +3958,9 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description id of one of your edits, `edit_…` */
                 edit_id: string;
+                /** @description id of the delivery: the `webhook-id` that the receiver got */
                 delivery_id: string;
             };
             cookie?: never;
@@ -3894,12 +4170,16 @@ export interface operations {
     getFile: {
         parameters: {
             query?: {
+                /** @description until when the address is valid, in Unix time; part of what is signed */
                 expires?: string;
+                /** @description proof that the service made the address */
                 signature?: string;
             };
             header?: never;
             path: {
+                /** @description id of one of your edits, `edit_…` */
                 edit_id: string;
+                /** @description name of the image, as its address has it */
                 name: string;
             };
             cookie?: never;
@@ -4857,11 +5137,14 @@ export interface operations {
     putUpload: {
         parameters: {
             query?: {
+                /** @description until when the address is valid, in Unix time; part of what is signed */
                 expires?: string;
+                /** @description proof that the service made the address */
                 signature?: string;
             };
             header?: never;
             path: {
+                /** @description id of the upload, `upl_…` */
                 upload_id: string;
             };
             cookie?: never;
