@@ -24,6 +24,7 @@ from api.routes import (
     pages,
     service_status,
     tokens,
+    uploads,
 )
 from api.routes import webhooks as webhook_secret
 from api.server.cors import KeyedCors
@@ -78,7 +79,7 @@ def create_app(settings: Settings, *, tracer: Tracer | None = None) -> FastAPI:
     install_problem_handlers(app)
     for module in (
         *(create, edits, images, events, deliveries, files, models, webhook_secret, tokens),
-        *(openai_images, health, service_status, pages),
+        *(openai_images, uploads, health, service_status, pages),
     ):
         app.include_router(module.router)
     app.mount("/web", pages.web_files)
@@ -87,7 +88,7 @@ def create_app(settings: Settings, *, tracer: Tracer | None = None) -> FastAPI:
         app,
         request=CreateEditRequest,
         params=ParamsInput,
-        bodies=(tokens.CreateTokenRequest,),
+        bodies=(tokens.CreateTokenRequest, uploads.CreateUploadRequest),
         events=(*EVENTS.values(), ImageEvent),
         server=settings.public_url,
     )

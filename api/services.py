@@ -30,6 +30,7 @@ from core.store.edits import EditStore
 from core.store.events import Follower
 from core.store.idempotency import Idempotency
 from core.store.stats import StatsReader
+from core.store.uploads import Uploads
 from core.telemetry.tracer import Tracer
 from core.telemetry.tracing import make_tracer
 from core.webhooks.queue import Deliveries
@@ -45,6 +46,7 @@ class Services:
 
     settings: Settings
     store: EditStore
+    uploads: Uploads
     deliveries: Deliveries
     webhook_secrets: HookSecrets
     images: ImageStorage
@@ -112,6 +114,7 @@ def make_services(settings: Settings, tracer: Tracer | None = None) -> Services:
     return Services(
         settings=settings,
         store=EditStore(client),
+        uploads=Uploads(client),
         deliveries=Deliveries(client),
         webhook_secrets=HookSecrets(client),
         images=ImageStorage(settings.images_url),

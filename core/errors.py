@@ -28,6 +28,8 @@ CoreError
 ├── UnknownPreset           the model has not announced this preset
 ├── QuotaExceeded           the caller's edits hold as many bytes as they may
 ├── SourceNotFound          the edit given as `source` does not exist, or has no image any more
+├── UploadNotFound          the upload does not exist, has expired, is used or has no image yet
+├── UploadUsed              another image was sent to the upload before
 ├── InputImageError
 │   ├── InvalidImage        unreadable, truncated or animated
 │   ├── ImageTooLarge       too many bytes or pixels
@@ -156,6 +158,14 @@ class QuotaExceeded(CoreError):
 
 class SourceNotFound(CoreError):
     """The edit given as `source` does not exist, or has no image any more."""
+
+
+class UploadNotFound(CoreError):
+    """The upload does not exist, has expired, was used by an edit, or has no image yet."""
+
+
+class UploadUsed(CoreError):
+    """Another image was sent to the upload before."""
 
 
 class InputImageError(CoreError):

@@ -1,10 +1,11 @@
-"""Ids of edits: opaque, prefixed and time-ordered (UUIDv7, RFC 9562)."""
+"""Ids of edits and uploads: opaque, prefixed and time-ordered (UUIDv7, RFC 9562)."""
 
 import re
 
 import uuid_utils
 
 _EDIT_ID = re.compile(r"edit_[0-9a-f]{32}")
+_UPLOAD_ID = re.compile(r"upl_[0-9a-f]{32}")
 
 
 def new_edit_id() -> str:
@@ -15,3 +16,13 @@ def new_edit_id() -> str:
 def is_edit_id(text: str) -> bool:
     """Return whether the text has the form of an edit's id."""
     return _EDIT_ID.fullmatch(text) is not None
+
+
+def new_upload_id() -> str:
+    """Return a new `upl_…`, greater than every earlier one of this process."""
+    return f"upl_{uuid_utils.uuid7().hex}"
+
+
+def is_upload_id(text: str) -> bool:
+    """Return whether the text has the form of an upload's id."""
+    return _UPLOAD_ID.fullmatch(text) is not None

@@ -120,6 +120,11 @@ class Settings(BaseSettings):
         "",
         description="object store for images, such as s3://…; unset: in the data folder",
     )
+    direct_uploads: bool = Field(
+        True,
+        description="give apps the object store's own signed URLs to send photos to; false: they "
+        "send them to the service, because they cannot reach the store",
+    )
     redis_url: SecretStr = Field(
         SecretStr(""),
         validation_alias="REDIS_URL",

@@ -21,6 +21,7 @@ SHARED_MODULES = {
     "keys",  # of Redis, of the image store
     "metrics",
     "options",
+    "uploads",  # the store, the routes
     "webhooks",
 }
 

@@ -9,6 +9,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
+from api.openapi.descriptions import describe_all
 from api.problems import openai_errors
 from api.problems.handlers import MEDIA_TYPE
 from api.problems.types import BY_CODE
@@ -131,6 +132,7 @@ def describe(
         for model in read_by_routes:
             _allow_null(schemas[model.__name__])
         _complete_examples(document, schemas)
+        describe_all(document)
         for operations in document["paths"].values():
             for operation in operations.values():
                 if "security" in operation:

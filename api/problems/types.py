@@ -95,6 +95,13 @@ NOT_FINISHED = ProblemType(
     "The edit has no image",
     "Wait until its status is `succeeded`; a failed or canceled edit never has one.",
 )
+UPLOAD_USED = ProblemType(
+    409,
+    "upload_used",
+    "Another image was sent to this upload",
+    "An upload takes one image, which may be sent again if its answer was lost. Create a new "
+    "upload for another one.",
+)
 IDEMPOTENCY_IN_PROGRESS = ProblemType(
     409,
     "idempotency_in_progress",
@@ -224,6 +231,8 @@ PROBLEM_TYPES: dict[type[Exception], ProblemType] = {
     core_errors.UnknownPreset: VALIDATION_ERROR,
     core_errors.QuotaExceeded: QUOTA_EXCEEDED,
     core_errors.SourceNotFound: VALIDATION_ERROR,
+    core_errors.UploadNotFound: VALIDATION_ERROR,
+    core_errors.UploadUsed: UPLOAD_USED,
     core_errors.InvalidImage: INVALID_IMAGE,
     core_errors.ImageTooLarge: IMAGE_TOO_LARGE,
     core_errors.UnsupportedImage: UNSUPPORTED_MEDIA_TYPE,

@@ -20,7 +20,7 @@ from api.services import Services, ServicesDep
 from api.submission.accept import accept_edit
 from api.submission.answer import PostAnswer
 from api.submission.idempotency import KEY_PATTERN, IdempotencyKeyDep, idempotent
-from api.submission.parsing import JSON_FIELDS, CreateEditRequest, parse_submission
+from api.submission.parsing import JSON_FIELDS, UPLOAD, CreateEditRequest, parse_submission
 from core.errors import CoreError, KeyRevoked
 from core.schema import Edit, EditStatus, Record, Submission
 from core.telemetry.logs import get_logger
@@ -35,6 +35,12 @@ EXAMPLE: dict[str, Any] = {
     "params": {"preset": "non_rigid", "strength": [0.5, 0.7]},
     "metadata": {"order": "1234"},
 }
+# A file's bytes have no example.
+FORM_EXAMPLE: dict[str, Any] = {
+    "prompt": "a dog that jumps over a fence",
+    "upload": "upl_019ab1f27c3a7d4e8a55c0de12345678",
+    "strength": [0.5, 0.7],
+}
 
 
 def form_schema() -> dict[str, Any]:
@@ -45,7 +51,8 @@ def form_schema() -> dict[str, Any]:
     schema = CreateEditRequest.model_json_schema(ref_template=REF)
     fields = {name: without_null(kind) for name, kind in schema["properties"].items()}
     fields |= {
-        "image": BINARY | {"description": "exactly one of `image` and `source`"},
+        "image": BINARY | {"description": "exactly one of `image`, `upload` and `source`"},
+        UPLOAD: {"type": "string", "description": "id of an upload that the image was sent to"},
         "params": {"type": "string", "description": "any parameters, as JSON text"},
     }
     return {
@@ -62,6 +69,7 @@ _BODY = {
         "multipart/form-data": {
             "schema": form_schema(),
             "encoding": {name: {"contentType": "application/json"} for name in JSON_FIELDS},
+            "example": FORM_EXAMPLE,
         },
         "application/json": {"schema": ref(CreateEditRequest), "example": EXAMPLE},
     },
@@ -123,7 +131,17 @@ _HEADERS = {
 async def create_edit(
     request: Request, services: ServicesDep, caller: CallerDep, key: IdempotencyKeyDep
 ) -> Response:
-    """Create an edit: send an image and the sentence that should describe it afterwards."""
+    """Create an edit: send an image and the sentence that should describe it afterwards.
+
+    The sentence is a caption ("a dog sitting"), not an instruction ("make the dog sit"). The answer
+    comes at once, while the edit waits for a worker; follow it at `urls.self` with `?wait=`, at
+    `urls.events`, or by a webhook. `Prefer: wait=60` makes the answer itself wait for the end. With
+    an `Idempotency-Key`, a request that is sent again makes no second edit.
+
+    The image is a file of the form, an address, base64, or an upload that was sent ahead. To edit
+    a photo again, name the earlier edit as `source`: another strength then takes a fraction of the
+    time. Several strengths in one edit are cheaper still.
+    """
     share = share_of(request, caller.name)
     leave_admission(request.scope)
     async with AsyncExitStack() as intake:

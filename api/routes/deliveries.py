@@ -55,6 +55,9 @@ def list_deliveries(edit_id: str, services: ServicesDep, caller: KeyHolderDep) -
 def replay_delivery(
     edit_id: str, delivery_id: str, services: ServicesDep, caller: KeyHolderDep
 ) -> WebhookDelivery:
-    """Send a delivery again now, whatever its status. Its retry schedule starts over."""
+    """Send a delivery again now, whatever its status. Its retry schedule starts over.
+
+    It keeps its `webhook-id`, so a receiver that has handled it passes it over.
+    """
     services.store.get(edit_id, caller=caller.name)
     return services.deliveries.replay(delivery_id, edit_id)

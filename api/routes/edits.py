@@ -58,7 +58,11 @@ async def list_edits(
         str | None, Query(description="only edits that tokens of this user made")
     ] = None,
 ) -> Response:
-    """List your edits, newest first."""
+    """List your edits, newest first.
+
+    Pass `next_cursor` as `cursor` for the next page, until it is null. A page may be short although
+    more follow: with a filter, 1,000 edits are looked at in a request.
+    """
     edit_filter = EditFilter.of(request, status, user)
     # A user's edits have a listing of their own, so a key that wants them reads no others.
     owner = owner_of(caller.name, caller.user or user)
@@ -98,7 +102,12 @@ async def get_edit(
     wait: Annotated[int, Query(ge=0, le=MAX_WAIT, description="seconds")] = 0,
     if_none_match: Annotated[str, Header(description="`ETag` of an earlier answer")] = "",
 ) -> Edit | Response:
-    """Get an edit. With `wait`, the answer comes when it ends, or after that many seconds."""
+    """Get an edit. With `wait`, the answer comes when it ends, or after that many seconds.
+
+    To wait for as long as it takes, call it again until `completed_at` is set. Each answer has
+    fresh signed addresses of the images. With `If-None-Match`, an edit that has not changed is not
+    sent.
+    """
     record = await run_in_threadpool(services.store.get, edit_id, caller=caller.owner)
     if wait and not record.status.final:
         await wait_for_end(services, request, edit_id, caller=caller, seconds=wait)
@@ -123,7 +132,8 @@ async def get_edit(
 def cancel_edit(request: Request, edit_id: str, services: ServicesDep, caller: OwnerDep) -> Edit:
     """Cancel an edit: at once if queued, within a denoising step if running.
 
-    An edit that has ended does not change.
+    An edit that has ended does not change. A running one is still `running` in the answer; it ends
+    as `canceled` within seconds.
     """
     services.store.cancel(edit_id, caller=caller)
     return load_edit(services, request, edit_id, caller)
@@ -138,7 +148,11 @@ def cancel_edit(request: Request, edit_id: str, services: ServicesDep, caller: O
     },
 )
 def delete_edit(edit_id: str, services: ServicesDep, caller: OwnerDep) -> None:
-    """Delete an edit with its images. One that has not ended is canceled first."""
+    """Delete an edit with its images. One that has not ended is canceled first.
+
+    Nothing of it is left, and every later call for it answers 404. A photo that another edit uses
+    through `source` stays with that one.
+    """
     prefixes = services.store.delete(edit_id, caller=caller)
     with suppress(StoreUnavailable):  # the housekeeper retries until nothing is left
         for prefix in prefixes:

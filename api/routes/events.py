@@ -75,7 +75,13 @@ async def follow_edit(
         str, Header(description="id of the last event received: only later ones are sent")
     ] = "",
 ) -> Response:
-    """Follow an edit's events from its acceptance to its end, as they happen."""
+    """Follow an edit's events from its acceptance to its end, as they happen.
+
+    Server-sent events: `status`, `progress` (at most four a second), `preview` if the edit was made
+    with `previews`, and `done`, after which the stream ends. The `ticket` of `urls.events` takes
+    the place of a key, because a browser's `EventSource` cannot send one. A client that lost its
+    connection sends the last `id` as `Last-Event-ID` and gets what it missed.
+    """
     record = await run_in_threadpool(services.store.get, edit_id, caller=reader.caller)
     if last_event_id and last_event_id == await services.follower.final_event_id(edit_id):
         return Response(status_code=204)  # makes an EventSource stop reconnecting

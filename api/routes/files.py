@@ -36,7 +36,11 @@ async def get_file(
     signature: str = "",
     accept: Annotated[str, Header(include_in_schema=False)] = "",
 ) -> Response:
-    """Download an image."""
+    """Download an image at its signed address, as an answer has it. No key is needed.
+
+    Use the address as it is: spelled in another way, it is not valid. It expires after an hour;
+    every answer that contains the edit has a fresh one.
+    """
     # The same answer for a bad signature, an expired URL and a deleted image.
     unknown = AddressUnknown("This URL is not valid or has expired. Get the edit for a fresh one.")
     signer = await run_in_threadpool(lambda: services.signer)

@@ -42,7 +42,7 @@ class Readiness(Health):
     responses={200: example({"status": "ok"}, "The process lives")},
 )
 async def healthz() -> Health:
-    """Return 200 while the process lives."""
+    """Return 200 while the process lives, whatever else is missing; for a liveness probe."""
     return Health(status="ok")
 
 

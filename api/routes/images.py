@@ -49,7 +49,11 @@ async def get_image(
     ] = None,
     accept: Annotated[str, Header(include_in_schema=False)] = "",
 ) -> Response:
-    """Download an output, in the encoding that you prefer."""
+    """Download an output, in the encoding that you prefer.
+
+    Without `strength` it is the first output, without `format` and `Accept` as it is stored. The
+    addresses in `outputs` lead to the same images without a key.
+    """
     record = await run_in_threadpool(services.store.get, edit_id, caller=caller.owner)
     image = _output(record, strength)
     stored = OutputFormat(image.content_type.removeprefix("image/"))

@@ -59,7 +59,8 @@ class ModelList(BaseModel):
 def list_models(services: ServicesDep) -> ModelList:
     """List every model that a worker has ever announced, with its state.
 
-    Edits that name no model use the default one. Edits for a model that sleeps wait for a worker.
+    Each has the defaults of its parameters, and its presets with their values. Edits that name no
+    model use the default one. Edits for a model that sleeps wait for a worker.
     """
     known = services.store.models_with_state()
     default = services.default_model(known)

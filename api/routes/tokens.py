@@ -4,22 +4,19 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import BaseModel, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, Field, StringConstraints
 from starlette.concurrency import run_in_threadpool
 
 from api.auth import KeyHolderDep
 from api.openapi.describe import example, header, problems, ref
-from api.problems.errors import Forbidden, ValidationFailed, field_failure
-from api.problems.field_errors import body_errors
+from api.problems.errors import Forbidden
 from api.services import ServicesDep
-from api.submission.body import JSON, bounded, json_of
-from api.submission.parsing import MAX_ERRORS
+from api.submission.body import JSON
+from api.submission.small_json import read_small
 from core.access.user_tokens import NewUserToken
 from core.schema import Strict
 
 router = APIRouter(prefix="/v1/tokens", tags=["tokens"])
-
-MAX_BODY_BYTES = 64 * 1024
 
 # Without spaces, so that an owner's name can hold it (core/schema/record.py); and in ASCII, so that
 # no two users look alike.
@@ -80,27 +77,8 @@ async def key_id(caller: KeyHolderDep) -> str:
 async def token_request(
     request: Request, services: ServicesDep, caller: KeyHolderDep
 ) -> CreateTokenRequest:
-    """Read and validate the body.
-
-    Raises:
-        MediaTypeUnsupported, BodyTooLarge, InvalidRequest, Overloaded: it cannot be read.
-        ValidationFailed: fields are wrong; it names each of them.
-    """
-    with services.memory_limiter.reservation(caller.name) as reservation:
-        _, request = bounded(
-            request, services.body_timeouts, reservation, accepted={JSON: MAX_BODY_BYTES}
-        )
-        fields = await json_of(request)
-    if not isinstance(fields, dict):
-        raise field_failure("", "Send a JSON object.")
-    known = CreateTokenRequest.model_fields  # null counts as not given
-    fields = {
-        name: value for name, value in fields.items() if name not in known or value is not None
-    }
-    try:
-        return CreateTokenRequest.model_validate(fields)
-    except ValidationError as error:
-        raise ValidationFailed(body_errors(error, fields, set())[:MAX_ERRORS]) from error
+    """Read and validate the body; raises as `read_small`."""
+    return await read_small(request, services, CreateTokenRequest, caller=caller.name)
 
 
 @router.post(
@@ -138,7 +116,11 @@ async def create_token(
     key: Annotated[str, Depends(key_id)],
     body: Annotated[CreateTokenRequest, Depends(token_request)],
 ) -> Token:
-    """Create a token for one user of yours, whose app then needs no key."""
+    """Create a token for one user of yours, whose app then needs no key.
+
+    An app sends it as a program sends its key. It makes edits and sees those of its `user` alone,
+    and ends by itself: choose a short `ttl`. A key never belongs in an app or a web page.
+    """
     new = NewUserToken(key, body.ttl, body.edits, body.user)
     text, token = await run_in_threadpool(services.user_tokens.create, new)
     response.headers.update(_HEADERS)

@@ -33,7 +33,11 @@ _DESCRIBED_HEADERS = {"Cache-Control": header("no cache may store it", "no-store
 def get_webhook_secret(
     response: Response, services: ServicesDep, caller: KeyHolderDep
 ) -> WebhookSecret:
-    """Get your webhook secret. The first call creates it."""
+    """Get your webhook secret. The first call creates it.
+
+    All your webhooks are signed with it, after Standard Webhooks 1.0.0. Both clients verify them:
+    `verify_webhook`, `verifyWebhook`.
+    """
     response.headers.update(_HEADERS)
     return services.webhook_secrets.current(caller.name)
 

@@ -21,7 +21,7 @@ from api.server.normalize import route_path
 from core.access.api_keys import Keyring
 from core.errors import StoreUnavailable
 
-METHODS = ("GET", "HEAD", "POST", "DELETE")
+METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE")
 # Those that scripts may read besides the ones that they always may (Fetch, 2.2.6).
 EXPOSED = (
     *("Location", "ETag", "Retry-After", "Preference-Applied", "WWW-Authenticate", "Allow"),

@@ -32,10 +32,11 @@ from core.errors import (
     StoreUnavailable,
     UnknownModel,
     UnknownPreset,
+    UploadNotFound,
 )
 from core.ids import new_edit_id
 from core.images.inspection import MAX_BYTES
-from core.images.keys import INPUT, new_photo_prefix, photo_prefix
+from core.images.keys import INPUT, new_photo_prefix, photo_prefix, upload_prefix
 from core.outbound.ip_policy import check_url
 from core.schema import InputImage, Model, Params, Submission
 from core.store.idempotency import IdempotencyLock
@@ -104,8 +105,11 @@ async def accept_edit(
         priority=fields.priority,
     )
     with edit_log_context(submission.id):
-        submit = partial(_submit, services, submission, photo.data, lock=lock)
-        with blame_field("/source", SourceNotFound):
+        submit = partial(_submit, services, submission, photo, lock=lock)
+        with (
+            blame_field("/source", SourceNotFound),
+            blame_field(parsed.image_pointer, UploadNotFound),
+        ):
             await run_in_threadpool(submit, caller=caller)
         log.info(
             "accepted",
@@ -153,11 +157,15 @@ def _check_size(parsed: ParsedSubmission, photo: InputImage) -> None:
 
 @dataclass(frozen=True)
 class _Photo:
-    """The photo of a new edit: bytes to store, or where an earlier edit's are stored."""
+    """The photo of a new edit: bytes to store, or where an earlier edit's are stored.
+
+    `upload` is the id of the upload that the bytes were sent to, if they were sent to one.
+    """
 
     image: InputImage
     data: bytes | None = None
     stored_at: str | None = None
+    upload: str | None = None
 
 
 async def _photo(
@@ -167,13 +175,16 @@ async def _photo(
         with blame_field("/source", SourceNotFound):
             return await run_in_threadpool(_source, services, parsed.fields.source, caller.owner)
     with blame_field("/image", InputImageError):
-        data = parsed.upload or b""
-        if parsed.fields.image is not None:
-            image = parsed.fields.image
+        image, data = parsed.fields.image, parsed.upload or b""
+        if image is not None and image.upload is not None:
+            with blame_field(parsed.image_pointer, UploadNotFound):
+                data = await _uploaded(services, image.upload, caller.owner, share=share)
+        elif image is not None:
             with blame_field(parsed.image_pointer, FetchError):
                 data = await _referenced_image(image, services, caller.name)
         inspect = partial(services.sandbox.inspect, data)
-        return _Photo(await services.shares.decoding.run(share, inspect), data)
+        inspected = await services.shares.decoding.run(share, inspect)
+        return _Photo(inspected, data, upload=image.upload if image else None)
 
 
 def _source(services: Services, edit_id: str, owner: str) -> _Photo:
@@ -193,6 +204,24 @@ def _source(services: Services, edit_id: str, owner: str) -> _Photo:
     if data is None:
         raise SourceNotFound(message)
     return _Photo(submission.input, data)
+
+
+async def _uploaded(services: Services, upload_id: str, owner: str, *, share: str) -> bytes:
+    """Return the image that was sent to one of the owner's uploads.
+
+    Raises:
+        UploadNotFound: there is no such upload, or nothing was sent to it.
+        InputImageError: what the image storage took is longer or shorter than what was announced.
+    """
+    pending = await run_in_threadpool(services.uploads.get, upload_id, owner=owner)
+    get = partial(services.images.get, max_bytes=pending.max_bytes)
+    async with services.shares.downloads.slot(share):
+        data = await run_in_threadpool(get, upload_prefix(upload_id), INPUT)
+    if data is None:
+        raise UploadNotFound("Nothing has come to this upload yet: send the image to its `url`.")
+    if pending.is_exact and len(data) != pending.max_bytes:
+        raise InvalidImage(f"The upload has {len(data)} of {pending.max_bytes} bytes.")
+    return data
 
 
 async def _referenced_image(image: ImageInput, services: Services, caller: str) -> bytes:
@@ -224,7 +253,7 @@ def _decoded(text: str) -> bytes:
         ) from error
 
 
-def _upload(services: Services, submission: Submission, data: bytes) -> None:
+def _store_photo(services: Services, submission: Submission, data: bytes) -> None:
     prefix = photo_prefix(submission)
     limit = services.settings.image_mb_per_key * 10**6
     services.store.reserve_upload(prefix, caller=submission.caller, size=len(data), limit=limit)
@@ -239,15 +268,15 @@ def _upload(services: Services, submission: Submission, data: bytes) -> None:
 def _submit(
     services: Services,
     submission: Submission,
-    data: bytes | None,
+    photo: _Photo,
     *,
     caller: Caller,
     lock: IdempotencyLock | None,
 ) -> None:
     """Store the photo first, so that a quick worker finds it; then queue the edit and signal."""
     _ = services.signer  # asked for now: the answer needs it, whatever happens to Redis then
-    if data is not None:
-        _upload(services, submission, data)
+    if photo.data is not None:
+        _store_photo(services, submission, photo.data)
     try:
         services.store.submit(
             submission,
@@ -256,11 +285,12 @@ def _submit(
             record_bytes=services.settings.record_mb_per_key * 10**6,
             lock=lock,
             user_token=caller.token.id if caller.token else None,
+            upload=photo.upload,
         )
     except StoreUnavailable:
         raise  # it may have been accepted: the photo stays until that is known (`reserve_upload`)
     except CoreError:
-        if data is not None:
+        if photo.data is not None:
             with suppress(StoreUnavailable):
                 services.images.delete(photo_prefix(submission))
                 services.store.confirm_deletion(photo_prefix(submission))

@@ -17,6 +17,7 @@ from api.submission.body import MULTIPART, bounded, json_of, parse_json
 from api.submission.form import Form, FormPart, read_form
 from core.schema import FieldError, Metadata, ParamsInput, Priority, Prompt, Strict, Trimmed, Url
 
+UPLOAD = "upload"  # what a form names an upload's id; in JSON it is in `image`
 # Form fields that hold JSON text.
 JSON_FIELDS = ("metadata", "params")
 # Form fields that may be lists: one JSON text, or a part for each value.
@@ -42,10 +43,14 @@ class ImageInput(Strict):
         "a `data:` prefix and line breaks are allowed",
     )
 
+    upload: Trimmed | None = Field(
+        None, description="id of an upload that the image was sent to: `POST /v1/uploads`"
+    )
+
     @model_validator(mode="after")
     def _require_one(self) -> Self:
-        if (self.url is None) == (self.base64 is None):
-            raise ValueError("Give exactly one of `url` and `base64`.")
+        if [self.url, self.base64, self.upload].count(None) != 2:
+            raise ValueError("Give exactly one of `url`, `base64` and `upload`.")
         return self
 
 
@@ -108,7 +113,7 @@ class ParsedSubmission:
     fields: CreateEditRequest
     upload: bytes | None
     under_params: frozenset[str]  # names of the fields that the caller sent inside `params`
-    image_pointer: str = "/image"  # where the caller sent the image's address
+    image_pointer: str = "/image"  # where the caller sent the image, its address or its upload
     variations: int = 1  # outputs; several have strengths spread below that of the parameters
     size: str | None = None  # WIDTHxHEIGHT that the outputs must have
 
@@ -123,6 +128,7 @@ class ParsedSubmission:
 
 
 KNOWN = frozenset({*CreateEditRequest.model_fields, "params", "interpolation"})
+KNOWN_IN_FORMS = KNOWN | {UPLOAD}
 
 
 @dataclass(frozen=True)
@@ -132,6 +138,17 @@ class RawBody:
     fields: dict[str, Any]
     upload: bytes | None = None
     errors: list[FieldError] = field(default_factory=list)
+    upload_id: str | None = None  # of a form
+
+    @property
+    def image_pointer(self) -> str:
+        """Return the JSON pointer to what the image is got by."""
+        image = self.fields.get("image")
+        if self.upload_id is not None:
+            return f"/{UPLOAD}"
+        if not isinstance(image, dict):
+            return "/image"
+        return next((f"/image/{name}" for name in ("url", UPLOAD) if name in image), "/image")
 
 
 async def parse_submission(
@@ -155,7 +172,7 @@ async def parse_submission(
     return await run_in_threadpool(validated, body)
 
 
-def form_body(form: Form, known: Collection[str] = KNOWN) -> RawBody:
+def form_body(form: Form, known: Collection[str] = KNOWN_IN_FORMS) -> RawBody:
     """Return a form as a body of these fields; the others are errors."""
     fields: dict[str, Any] = {}
     errors: list[FieldError] = []
@@ -174,7 +191,13 @@ def form_body(form: Form, known: Collection[str] = KNOWN) -> RawBody:
             detail = "Send `image` as a file part: with a file name, or with an image's type."
             errors.append(FieldError(pointer="/image", detail=detail))
         seen.add(part.name)
-    return RawBody(fields, upload, errors)
+    upload_id = fields.pop(UPLOAD, None)
+    if upload_id is not None and upload is not None:
+        detail = "Give `image` or `upload`, not both."
+        errors.append(FieldError(pointer=f"/{UPLOAD}", detail=detail))
+    if upload_id is not None:
+        fields["image"] = {"upload": upload_id}
+    return RawBody(fields, upload, errors, upload_id)
 
 
 def _read_field(
@@ -227,9 +250,8 @@ def validated(body: RawBody) -> ParsedSubmission:
         by_field.setdefault(field_error.pointer, field_error)  # a field's first error is enough
     if parsed is None or by_field:
         raise ValidationFailed(list(by_field.values())[:MAX_ERRORS])
-    image = body.fields.get("image")
-    place = "/image/url" if isinstance(image, dict) and "url" in image else "/image"
-    return ParsedSubmission(parsed, body.upload, frozenset(under_params), place)
+    under = frozenset(under_params)
+    return ParsedSubmission(parsed, body.upload, under, body.image_pointer)
 
 
 def _flatten(body: dict[str, Any]) -> tuple[dict[str, Any], set[str], list[FieldError]]:

@@ -63,6 +63,7 @@ from baret_client.schema import (
     Model,
     Output,
     Problem,
+    SignedUpload,
     Token,
     WebhookSecret,
 )
@@ -105,6 +106,7 @@ __all__ = [
     "ServiceError",
     "ServiceUnavailable",
     "ServiceUnreachable",
+    "SignedUpload",
     "Token",
     "TokenSpent",
     "Unauthenticated",

@@ -8,7 +8,7 @@ from typing import Unpack
 import httpx
 
 from baret_client import flows
-from baret_client.arguments import Format, Identified, creation, id_of, page_query
+from baret_client.arguments import Format, Identified, Uploaded, creation, id_of, page_query
 from baret_client.flows import Flow, OnProgress, Settings, T
 from baret_client.schema import EditData, EditParams, Event, Json, Priority, Status
 from baret_client.stream import EventReader
@@ -70,12 +70,13 @@ class AsyncEdits:
     def _edit(self, data: Json) -> AsyncEdit:
         return AsyncEdit.from_json(data, _edits=self)
 
-    async def create(
+    async def create(  # noqa: PLR0913 (the fields of a request)
         self,
         image: ImageSource | None = None,
         *,
         prompt: str,
         source: Identified | None = None,
+        upload: Uploaded | None = None,
         model: str | None = None,
         metadata: Mapping[str, str] | None = None,
         priority: Priority | None = None,
@@ -84,7 +85,7 @@ class AsyncEdits:
     ) -> AsyncEdit:
         """Create an edit; see `Edits.create`."""
         fields = {"prompt": prompt, "model": model, "metadata": metadata, "priority": priority}
-        flow = creation(self._settings, image, source, fields, params, idempotency_key)
+        flow = creation(self._settings, image, source, upload, fields, params, idempotency_key)
         return self._edit(await self._run(flow))
 
     async def get(self, edit: Identified) -> AsyncEdit:

@@ -9,8 +9,9 @@ import httpx
 from baret_client import flows
 from baret_client.async_edits import AsyncEdits
 from baret_client.edits import Edits
-from baret_client.flows import Flow, Settings, T
-from baret_client.schema import Model, Token, WebhookSecret
+from baret_client.flows import Flow, Send, Settings, T
+from baret_client.schema import Model, SignedUpload, Token, WebhookSecret
+from baret_client.uploads import ImageSource, bytes_of
 
 DEFAULT_SERVER = "http://127.0.0.1:8000"  # where the one-machine stack listens
 USER_AGENT = "baret-client/0.1"
@@ -50,6 +51,17 @@ def _token(settings: Settings, ttl: int, edits: int | None, user: str | None) ->
     return Token.from_json((yield from flows.call(settings, "POST", "/v1/tokens", json=body)))
 
 
+def _new_upload(settings: Settings, content_type: str, size: int | None) -> Flow[SignedUpload]:
+    body = {"content_type": content_type} | ({} if size is None else {"bytes": size})
+    answer = yield from flows.call(settings, "POST", "/v1/uploads", json=body)
+    return SignedUpload.from_json(answer)
+
+
+def _sending(settings: Settings, upload: SignedUpload, image: ImageSource) -> Flow[None]:
+    send = Send(upload.method, upload.url, headers=upload.headers, content=bytes_of(image))
+    yield from flows.request(send, settings)
+
+
 def _webhook_secret(settings: Settings, method: str, path: str) -> Flow[WebhookSecret]:
     return WebhookSecret.from_json((yield from flows.call(settings, method, path)))
 
@@ -83,6 +95,7 @@ class Client:
         self.edits = Edits(self._http, self._settings)
         self.models = Models(self._http, self._settings)
         self.tokens = Tokens(self._http, self._settings)
+        self.uploads = Uploads(self._http, self._settings)
         self.webhooks = Webhooks(self._http, self._settings)
 
     @property
@@ -133,6 +146,28 @@ class Tokens(_Resource):
         return self._run(_token(self._settings, ttl, edits, user))
 
 
+class Uploads(_Resource):
+    """Signed addresses that take one image each, ahead of its edit and without a key."""
+
+    def create(self, content_type: str, *, size: int | None = None) -> SignedUpload:
+        """Create an upload, for an app of yours to send its image to, within an hour.
+
+        Args:
+            content_type: the image's, such as `image/jpeg`.
+            size: the image's bytes; None takes any number up to the service's limit.
+        """
+        return self._run(_new_upload(self._settings, content_type, size))
+
+    def send(self, upload: SignedUpload, image: ImageSource) -> None:
+        """Send an image to an upload; `client.edits.create(upload=upload, …)` then uses it.
+
+        Args:
+            upload: where to.
+            image: a path, bytes, a file or a Pillow image.
+        """
+        self._run(_sending(self._settings, upload, image))
+
+
 class Webhooks(_Resource):
     """The secret that signs the caller's webhooks."""
 
@@ -163,6 +198,7 @@ class AsyncClient:
         self.edits = AsyncEdits(self._http, self._settings)
         self.models = AsyncModels(self._http, self._settings)
         self.tokens = AsyncTokens(self._http, self._settings)
+        self.uploads = AsyncUploads(self._http, self._settings)
         self.webhooks = AsyncWebhooks(self._http, self._settings)
 
     @property
@@ -205,6 +241,18 @@ class AsyncTokens(_AsyncResource):
     ) -> Token:
         """Make a token; see `Tokens.create`."""
         return await self._run(_token(self._settings, ttl, edits, user))
+
+
+class AsyncUploads(_AsyncResource):
+    """Signed addresses that take one image each, ahead of its edit and without a key."""
+
+    async def create(self, content_type: str, *, size: int | None = None) -> SignedUpload:
+        """Create an upload; see `Uploads.create`."""
+        return await self._run(_new_upload(self._settings, content_type, size))
+
+    async def send(self, upload: SignedUpload, image: ImageSource) -> None:
+        """Send an image to an upload; see `Uploads.send`."""
+        await self._run(_sending(self._settings, upload, image))
 
 
 class AsyncWebhooks(_AsyncResource):

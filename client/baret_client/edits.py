@@ -8,7 +8,7 @@ from typing import Unpack
 import httpx
 
 from baret_client import flows
-from baret_client.arguments import Format, Identified, creation, id_of, page_query
+from baret_client.arguments import Format, Identified, Uploaded, creation, id_of, page_query
 from baret_client.flows import Flow, OnProgress, Settings, T
 from baret_client.schema import EditData, EditParams, Event, Json, Priority, Status
 from baret_client.stream import EventReader
@@ -65,12 +65,13 @@ class Edits:
     def _edit(self, data: Json) -> Edit:
         return Edit.from_json(data, _edits=self)
 
-    def create(
+    def create(  # noqa: PLR0913 (the fields of a request)
         self,
         image: ImageSource | None = None,
         *,
         prompt: str,
         source: Identified | None = None,
+        upload: Uploaded | None = None,
         model: str | None = None,
         metadata: Mapping[str, str] | None = None,
         priority: Priority | None = None,
@@ -83,6 +84,7 @@ class Edits:
             image: a path, bytes, a file, a Pillow image, or an address for the service to fetch.
             prompt: what the edited photo should show: "a dog sitting", not "make the dog sit".
             source: instead of an image, an earlier edit whose image is used again.
+            upload: instead of an image, an upload that the image was sent to.
             model: an id from `client.models.list()`; None takes the default.
             metadata: notes of your own, at most 16.
             priority: "batch" if nobody waits for it: interactive edits go first.
@@ -96,7 +98,7 @@ class Edits:
             OSError: the image's file cannot be read.
         """
         fields = {"prompt": prompt, "model": model, "metadata": metadata, "priority": priority}
-        flow = creation(self._settings, image, source, fields, params, idempotency_key)
+        flow = creation(self._settings, image, source, upload, fields, params, idempotency_key)
         return self._edit(self._run(flow))
 
     def get(self, edit: Identified) -> Edit:

@@ -50,12 +50,18 @@ class Send:
     headers: Mapping[str, str] = field(default_factory=dict)
     json: Json | None = None
     data: Mapping[str, str] | None = None
+    content: bytes | None = None
     files: Mapping[str, tuple[str, bytes]] | None = None
     wait: float = 0.0  # seconds for which the service may hold the answer back
 
     def arguments(self, timeout: float) -> dict[str, Any]:
         """Return the arguments of `request` of httpx's clients."""
-        given: dict[str, Any] = {"data": self.data, "files": self.files, "json": self.json}
+        given: dict[str, Any] = {
+            "content": self.content,
+            "data": self.data,
+            "files": self.files,
+            "json": self.json,
+        }
         return {
             "method": self.method,
             "url": self.path,

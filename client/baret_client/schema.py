@@ -210,6 +210,23 @@ class Token:
 
 
 @dataclass(frozen=True)
+class SignedUpload:
+    """Where to send one image, ahead of its edit and without a key."""
+
+    id: str
+    url: str = field(repr=False)  # whoever has it can send an image
+    method: str
+    headers: dict[str, str]  # to be sent with the image
+    max_bytes: int
+    expires_at: datetime  # until when the URL works, and an edit may use the image
+
+    @classmethod
+    def from_json(cls, data: Json) -> Self:
+        """Read an upload."""
+        return cls(**_known(cls, data) | {"expires_at": _time(data["expires_at"])})
+
+
+@dataclass(frozen=True)
 class Event:
     """One event of an edit's stream: `status`, `progress`, `preview` or `done`."""
 

@@ -36,30 +36,37 @@ class Upload(NamedTuple):
     json: Json
 
 
-def read_upload(image: ImageSource | None, source: str | None) -> Upload:
+def read_upload(image: ImageSource | None, source: str | None, upload: str | None) -> Upload:
     """Read an image whole, so that it can be sent again.
 
     Args:
         image: see `ImageSource`.
         source: or the id of an earlier edit, whose image is used again.
+        upload: or the id of an upload that the image was sent to.
 
     Raises:
         TypeError: not exactly one was given, or of a kind that cannot be sent.
         OSError: the file cannot be read.
     """
-    if (image is None) == (source is None):
-        raise TypeError("Give either an image or the source, the id of an earlier edit.")
+    if [image, source, upload].count(None) != 2:
+        raise TypeError("Give an image, an earlier edit as `source`, or an upload: one of them.")
     if image is None:
-        return Upload(None, {"source": source})
+        return Upload(None, {"source": source} if source else {"image": {"upload": upload}})
     if isinstance(image, str) and image.startswith(ADDRESSES):
         return Upload(None, {"image": {"url": image} if image[0] == "h" else image})
+    name = Path(image).name if isinstance(image, str | os.PathLike) else "image"
+    return Upload((name, bytes_of(image)), {})
+
+
+def bytes_of(image: ImageSource) -> bytes:
+    """Return the bytes of an image that is not an address.
+
+    Raises:
+        TypeError: it is of a kind that cannot be sent.
+        OSError: the file cannot be read.
+    """
     if isinstance(image, str | os.PathLike):
-        path = Path(image)
-        return Upload((path.name, path.read_bytes()), {})
-    return Upload(("image", _bytes_of(image)), {})
-
-
-def _bytes_of(image: bytes | bytearray | memoryview | IO[bytes] | PillowImage) -> bytes:
+        return Path(image).read_bytes()
     if isinstance(image, bytes | bytearray | memoryview):
         return bytes(image)
     if isinstance(image, PillowImage):

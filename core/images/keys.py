@@ -1,6 +1,7 @@
 """The names of stored images: a contract between API, worker and housekeeper.
 
     _photos/<edit id>/input                     the photo that came with this edit, as it was sent
+    _uploads/<upload id>/input                  a photo that was sent ahead of its edit
     <edit id>/input                             the same, of edits accepted by an earlier version
     <edit id>/<attempt>-output-<i>.<format>     outputs, in the order of the request
     <edit id>/<attempt>-<kind>.png              artifacts, by the fields of `Artifacts`
@@ -14,13 +15,14 @@ is a plain word, so no text from a caller leads elsewhere, whatever the layers a
 import hashlib
 import re
 
-from core.ids import is_edit_id
+from core.ids import is_edit_id, is_upload_id
 from core.schema import Submission
 
 INPUT = "input"
 PROBE = ("_ready", "probe")  # prefix and name
 
 _PHOTOS = "_photos"
+_UPLOADS = "_uploads"
 _INVERSIONS = "_inversions"
 _INVERSIONS_OF_IMAGE = re.compile(_INVERSIONS + r"/[0-9a-f]{32}/[0-9a-f]{64}")
 
@@ -47,6 +49,11 @@ def new_photo_prefix(edit_id: str) -> str:
     return f"{_PHOTOS}/{edit_id}"
 
 
+def upload_prefix(upload_id: str) -> str:
+    """Return the prefix of a photo that is sent ahead of its edit."""
+    return f"{_UPLOADS}/{upload_id}"
+
+
 def photo_prefix(submission: Submission) -> str:
     """Return the prefix under which the submission's photo is stored."""
     return submission.photo or submission.id
@@ -69,9 +76,12 @@ def image_inversions_prefix(submission: Submission) -> str:
 
 
 def is_deletable_prefix(prefix: str) -> bool:
-    """Return whether a prefix covers one edit, one photo or its inversions, and nothing wider."""
-    is_photo = prefix.startswith(f"{_PHOTOS}/") and is_edit_id(prefix.removeprefix(f"{_PHOTOS}/"))
-    return is_edit_id(prefix) or is_photo or bool(_INVERSIONS_OF_IMAGE.fullmatch(prefix))
+    """Return whether a prefix covers one edit, photo, upload or set of inversions."""
+    folder, _, name = prefix.rpartition("/")
+    is_image = (folder == _PHOTOS and is_edit_id(name)) or (
+        folder == _UPLOADS and is_upload_id(name)
+    )
+    return is_edit_id(prefix) or is_image or bool(_INVERSIONS_OF_IMAGE.fullmatch(prefix))
 
 
 def object_key(*texts: str) -> str:

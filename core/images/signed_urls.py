@@ -1,6 +1,6 @@
-"""Signed URLs: they give access to one image or one edit's events, without an API key, for a time.
+"""Signed URLs: they give access to one image, one edit's events or one upload, without an API key.
 
-Browsers send no key for an `<img>` or an `EventSource`.
+Browsers send no key for an `<img>` or an `EventSource`, and an app that uploads has none.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ _SECONDS = re.compile(r"[1-9][0-9]{0,10}")
 
 
 class LinkSigner:
-    """Creates and verifies `/v1/files/<edit>/<name>?expires=…&signature=…`, and tickets."""
+    """Creates and verifies `/v1/files/<edit>/<name>?expires=…&signature=…`, tickets and uploads."""
 
     def __init__(self, secret: bytes):
         self._secret = secret
@@ -41,6 +41,15 @@ class LinkSigner:
         # Compared as bytes: compare_digest raises for text that is not ASCII.
         valid = hmac.compare_digest(expected.encode(), signature.encode(errors="replace"))
         return expiry if valid and time.time() < expiry else None
+
+    def upload_path(self, upload_id: str, *, expires: int) -> str:
+        """Return the path and query that an upload is sent to, valid until a Unix time."""
+        signature = self._signature("uploads", upload_id, expires)
+        return f"/v1/uploads/{upload_id}?expires={expires}&signature={signature}"
+
+    def is_upload(self, upload_id: str, *, expires: str, signature: str) -> bool:
+        """Return whether `upload_path` made this address, and it has not expired."""
+        return self.verify("uploads", upload_id, expires=expires, signature=signature) is not None
 
     def ticket(
         self,
@@ -70,7 +79,7 @@ class LinkSigner:
         return None if until is None else key_id
 
     def _signature(self, edit_id: str, name: str, expires: int) -> str:
-        # JSON keeps the three parts apart, whatever an id or a name contains. A ticket has the word
-        # "events" in the place of an edit's id, which no image's edit has.
+        # JSON keeps the three parts apart, whatever an id or a name contains. Tickets and
+        # uploads have a word in the place of an edit's id that no edit has.
         message = json.dumps([edit_id, name, expires]).encode()
         return hmac.new(self._secret, message, hashlib.sha256).hexdigest()

@@ -15,10 +15,10 @@ from urllib.parse import unquote, urlsplit
 
 import obstore
 from obstore.exceptions import BaseError, GenericError
-from obstore.store import LocalStore, ObjectStore, from_url
+from obstore.store import AzureStore, GCSStore, LocalStore, ObjectStore, S3Store, from_url
 
 from core.circuit_breaker import CircuitBreaker
-from core.errors import StoreUnavailable
+from core.errors import ImageTooLarge, StoreUnavailable
 from core.images.keys import PROBE, object_key
 
 if TYPE_CHECKING:  # at run time obstore has no such names
@@ -46,6 +46,13 @@ class StoredObject(NamedTuple):
     name: str  # relative to the listed prefix
     size: int  # bytes
     modified: datetime
+
+
+class SignedPut(NamedTuple):
+    """A store's own URL to which one object may be sent."""
+
+    url: str
+    headers: dict[str, str]  # that the request needs
 
 
 class ImageStorage:
@@ -80,15 +87,42 @@ class ImageStorage:
                     if not isinstance(self._store, LocalStore) or attempt == ATTEMPTS - 1:
                         raise
 
-    def get(self, prefix: str, name: str) -> bytes | None:
-        """Return an object's bytes, or None if it does not exist."""
+    def get(self, prefix: str, name: str, *, max_bytes: int | None = None) -> bytes | None:
+        """Return an object's bytes, or None if it does not exist.
+
+        Raises:
+            ImageTooLarge: it has more than `max_bytes`; they are not read.
+        """
         try:
             key = object_key(prefix, name)
         except ValueError:  # nothing is stored under such a name, whatever a record says
             return None
         with suppress(FileNotFoundError), self._request():
-            return bytes(obstore.get(self._store, key).bytes())
+            found = obstore.get(self._store, key)
+            size = found.meta["size"]
+            if max_bytes is not None and size > max_bytes:
+                raise ImageTooLarge(f"The image has {size} bytes; at most {max_bytes} may be sent.")
+            return bytes(found.bytes())
         return None
+
+    @property
+    def signs_urls(self) -> bool:
+        """Return whether the store has URLs of its own: a folder has none."""
+        return isinstance(self._store, S3Store | GCSStore | AzureStore)
+
+    def sign_put(self, prefix: str, name: str, *, seconds: int) -> SignedPut:
+        """Return the store's own URL to send an object to.
+
+        Raises:
+            TypeError: it has none.
+        """
+        store = self._store
+        if not isinstance(store, S3Store | GCSStore | AzureStore):
+            raise TypeError("A folder signs no URLs.")
+        with self._request("The image storage signs no URLs."):
+            url = obstore.sign(store, "PUT", object_key(prefix, name), timedelta(seconds=seconds))
+        is_azure = isinstance(store, AzureStore)
+        return SignedPut(url, {"x-ms-blob-type": "BlockBlob"} if is_azure else {})
 
     def delete(self, prefix: str) -> None:
         """Delete every object under a prefix of whole parts, also while others delete there."""

@@ -117,7 +117,9 @@ def _damaged(error: Exception) -> StoreDamaged:
 
 
 # Refused while Redis is at its `maxmemory`. Scripts that run, end or delete edits are not.
-_REFUSED_WHEN_FULL = ("reserve_upload", "submit", "acquire_idempotency", "preview", "probe")
+_REFUSED_WHEN_FULL = (
+    *("create_upload", "reserve_upload", "submit", "acquire_idempotency", "preview", "probe"),
+)
 
 
 @cache

@@ -24,9 +24,15 @@ from core.errors import (
     SourceNotFound,
     TokenSpent,
     TooManyInFlight,
+    UploadNotFound,
 )
 from core.ids import is_edit_id
-from core.images.keys import image_inversions_prefix, new_photo_prefix, photo_prefix
+from core.images.keys import (
+    image_inversions_prefix,
+    new_photo_prefix,
+    photo_prefix,
+    upload_prefix,
+)
 from core.schema import EditStatus, Record, Submission, is_seen_by, owner_of
 from core.store import keys
 from core.store.claims import ClaimStore
@@ -102,7 +108,7 @@ class EditStore(ClaimStore, HousekeepingStore, ModelRegistry):
         """
         ms = int(UPLOAD_SECONDS * 1000)
         if self._run("reserve_upload", prefix, ms, caller, size, limit) == "over_quota":
-            raise _over_quota("images in the image storage", limit)
+            raise over_quota("images in the image storage", limit)
 
     @redis_errors()
     def discard_upload(self, prefix: str) -> None:
@@ -119,6 +125,7 @@ class EditStore(ClaimStore, HousekeepingStore, ModelRegistry):
         record_bytes: int = 0,
         lock: IdempotencyLock | None = None,
         user_token: str | None = None,
+        upload: str | None = None,
     ) -> None:
         """Accept an edit: record and place in the queue in one move.
 
@@ -130,6 +137,7 @@ class EditStore(ClaimStore, HousekeepingStore, ModelRegistry):
             record_bytes: how many bytes the records of a caller may take; 0: any number.
             lock: the idempotency key that the edit is noted under.
             user_token: the id of the token that makes it; its edits are counted.
+            upload: the id of the upload that the photo was sent to; no other edit can use it.
 
         Raises:
             TokenSpent: the token has made all its edits.
@@ -138,6 +146,7 @@ class EditStore(ClaimStore, HousekeepingStore, ModelRegistry):
             IdempotencyInProgress: another request holds the key now.
             SourceNotFound: the photo is an earlier edit's, and was deleted with it.
             QuotaExceeded: the caller's records would take more than `record_bytes`.
+            UploadNotFound: the upload has expired, or another edit has used it.
         """
         params, photo = submission.params, photo_prefix(submission)
         outcome = self._run(
@@ -163,6 +172,9 @@ class EditStore(ClaimStore, HousekeepingStore, ModelRegistry):
             user_token or "",
             " ".join(labels_of(submission.metadata)),
             submission.priority.value,
+            upload or "",
+            upload_prefix(upload) if upload else "",
+            int(GRACE_SECONDS * 1000),
         )
         if outcome == "spent":
             raise TokenSpent("This token has made all the edits that it may make. Get a new one.")
@@ -182,7 +194,9 @@ class EditStore(ClaimStore, HousekeepingStore, ModelRegistry):
         if outcome == "no_source":
             raise SourceNotFound("The source's image has been deleted.")
         if outcome == "over_quota":
-            raise _over_quota("records", record_bytes)
+            raise over_quota("records", record_bytes)
+        if outcome == "no_upload":
+            raise UploadNotFound("The upload has expired, or another edit has used it.")
 
     def _seconds_to_a_place(self, model: str, places: int = 1) -> int | None:
         """Estimate the seconds until this many edits have left the queue; None if unknown.
@@ -339,7 +353,8 @@ class EditStore(ClaimStore, HousekeepingStore, ModelRegistry):
         return prefixes
 
 
-def _over_quota(what: str, limit: int) -> QuotaExceeded:
+def over_quota(what: str, limit: int) -> QuotaExceeded:
+    """Return the error of a caller whose edits would take more than `limit` bytes."""
     return QuotaExceeded(
         f"Your edits would take more than {limit / 1e6:.0f} MB of {what}, the maximum. "
         "Delete edits that you no longer need, or wait until some expire."

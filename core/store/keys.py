@@ -149,6 +149,11 @@ def api_key(key_id: str) -> str:
     return f"baret:key:{key_id}"
 
 
+def upload(upload_id: str) -> str:
+    """Return the hash that holds an upload's record, until its URL expires or an edit uses it."""
+    return f"baret:upload:{upload_id}"
+
+
 def user_token(token_id: str) -> str:
     """Return the hash that holds a user token's record, for as long as it is valid."""
     return f"baret:token:{token_id}"
@@ -199,6 +204,7 @@ _NAMED: tuple[Callable[[str], str], ...] = (
     delivery_attempts,
     webhook_secrets,
     user_token,
+    upload,
 )
 
 

@@ -9,6 +9,7 @@ import pytest
 from tests.support.commands import ROOT
 from tests.support.process_tests import add_logs, give_time
 from tests.support.service import Service, running_service
+from tests.support.shell import shell_environment
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +25,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("examples")
     (folder / "zoo").symlink_to(ROOT / "zoo")
     return folder
+
+
+@pytest.fixture(scope="module")
+def environment(service: Service, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Return the variables of a shell in which `baret` is this checkout's."""
+    return shell_environment(tmp_path_factory.mktemp("bin"), str(service.http.base_url))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,52 +1,22 @@
 """Every command in docs/cli.md runs, against a service with the bundled model."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from cli.errors import MEANINGS
-from tests.support.commands import ROOT
 from tests.support.doc_code import Block, blocks
 from tests.support.doc_tables import rows
-from tests.support.service import Service
-from tests.support.waiting import PATIENCE
+from tests.support.shell import run_in_shell
 
 PAGE = "cli.md"
 BLOCKS = blocks(PAGE, "sh")
 
 
-@pytest.fixture(scope="module")
-def environment(service: Service, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Return the variables of a shell in which `baret` is this checkout's."""
-    programs = tmp_path_factory.mktemp("bin")
-    for name, what in (("baret", f"{sys.executable} -m cli"), ("python", sys.executable)):
-        program = programs / name
-        program.write_text(f'#!/bin/sh\nexec {what} "$@"\n')
-        program.chmod(0o755)
-    return {
-        "PATH": f"{programs}:{os.environ['PATH']}",
-        "HOME": str(programs),
-        "PYTHONPATH": f"{ROOT}:{ROOT / 'client'}",
-        "BARET_SERVER": str(service.http.base_url),
-        "BARET_DATA_DIR": str(programs / "data"),
-    }
-
-
 @pytest.mark.parametrize("block", BLOCKS, ids=[block.heading for block in BLOCKS])
 def test_an_example_runs(block: Block, folder: Path, environment: dict[str, str]) -> None:
-    done = subprocess.run(
-        ["/bin/bash", "-euo", "pipefail", "-c", block.code],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+    done = run_in_shell(block.code, folder, environment)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     if block.heading == "Folders":

@@ -17,6 +17,7 @@ KEYED_OPERATIONS = [
     ("GET", "/v1/webhooks/secret"),
     ("POST", "/v1/webhooks/secret/rotate"),
     ("POST", "/v1/tokens"),
+    ("POST", "/v1/uploads"),
     ("GET", "/v1/models"),
     ("GET", "/v1/status"),
 ]

@@ -14,12 +14,24 @@ export interface paths {
         /**
          * List Edits
          * @description List your edits, newest first.
+         *
+         *     Pass `next_cursor` as `cursor` for the next page, until it is null. A page may be short although
+         *     more follow: with a filter, 1,000 edits are looked at in a request.
          */
         get: operations["listEdits"];
         put?: never;
         /**
          * Create Edit
          * @description Create an edit: send an image and the sentence that should describe it afterwards.
+         *
+         *     The sentence is a caption ("a dog sitting"), not an instruction ("make the dog sit"). The answer
+         *     comes at once, while the edit waits for a worker; follow it at `urls.self` with `?wait=`, at
+         *     `urls.events`, or by a webhook. `Prefer: wait=60` makes the answer itself wait for the end. With
+         *     an `Idempotency-Key`, a request that is sent again makes no second edit.
+         *
+         *     The image is a file of the form, an address, base64, or an upload that was sent ahead. To edit
+         *     a photo again, name the earlier edit as `source`: another strength then takes a fraction of the
+         *     time. Several strengths in one edit are cheaper still.
          */
         post: operations["createEdit"];
         delete?: never;
@@ -38,6 +50,10 @@ export interface paths {
         /**
          * Get Edit
          * @description Get an edit. With `wait`, the answer comes when it ends, or after that many seconds.
+         *
+         *     To wait for as long as it takes, call it again until `completed_at` is set. Each answer has
+         *     fresh signed addresses of the images. With `If-None-Match`, an edit that has not changed is not
+         *     sent.
          */
         get: operations["getEdit"];
         put?: never;
@@ -45,6 +61,9 @@ export interface paths {
         /**
          * Delete Edit
          * @description Delete an edit with its images. One that has not ended is canceled first.
+         *
+         *     Nothing of it is left, and every later call for it answers 404. A photo that another edit uses
+         *     through `source` stays with that one.
          */
         delete: operations["deleteEdit"];
         options?: never;
@@ -65,7 +84,8 @@ export interface paths {
          * Cancel Edit
          * @description Cancel an edit: at once if queued, within a denoising step if running.
          *
-         *     An edit that has ended does not change.
+         *     An edit that has ended does not change. A running one is still `running` in the answer; it ends
+         *     as `canceled` within seconds.
          */
         post: operations["cancelEdit"];
         delete?: never;
@@ -84,6 +104,9 @@ export interface paths {
         /**
          * Get Image
          * @description Download an output, in the encoding that you prefer.
+         *
+         *     Without `strength` it is the first output, without `format` and `Accept` as it is stored. The
+         *     addresses in `outputs` lead to the same images without a key.
          */
         get: operations["getImage"];
         put?: never;
@@ -104,6 +127,11 @@ export interface paths {
         /**
          * Follow Edit
          * @description Follow an edit's events from its acceptance to its end, as they happen.
+         *
+         *     Server-sent events: `status`, `progress` (at most four a second), `preview` if the edit was made
+         *     with `previews`, and `done`, after which the stream ends. The `ticket` of `urls.events` takes
+         *     the place of a key, because a browser's `EventSource` cannot send one. A client that lost its
+         *     connection sends the last `id` as `Last-Event-ID` and gets what it missed.
          */
         get: operations["followEdit"];
         put?: never;
@@ -146,6 +174,8 @@ export interface paths {
         /**
          * Replay Delivery
          * @description Send a delivery again now, whatever its status. Its retry schedule starts over.
+         *
+         *     It keeps its `webhook-id`, so a receiver that has handled it passes it over.
          */
         post: operations["replayDelivery"];
         delete?: never;
@@ -163,7 +193,10 @@ export interface paths {
         };
         /**
          * Get File
-         * @description Download an image.
+         * @description Download an image at its signed address, as an answer has it. No key is needed.
+         *
+         *     Use the address as it is: spelled in another way, it is not valid. It expires after an hour;
+         *     every answer that contains the edit has a fresh one.
          */
         get: operations["getFile"];
         put?: never;
@@ -185,7 +218,8 @@ export interface paths {
          * List Models
          * @description List every model that a worker has ever announced, with its state.
          *
-         *     Edits that name no model use the default one. Edits for a model that sleeps wait for a worker.
+         *     Each has the defaults of its parameters, and its presets with their values. Edits that name no
+         *     model use the default one. Edits for a model that sleeps wait for a worker.
          */
         get: operations["listModels"];
         put?: never;
@@ -206,6 +240,9 @@ export interface paths {
         /**
          * Get Webhook Secret
          * @description Get your webhook secret. The first call creates it.
+         *
+         *     All your webhooks are signed with it, after Standard Webhooks 1.0.0. Both clients verify them:
+         *     `verify_webhook`, `verifyWebhook`.
          */
         get: operations["getWebhookSecret"];
         put?: never;
@@ -248,6 +285,9 @@ export interface paths {
         /**
          * Create Token
          * @description Create a token for one user of yours, whose app then needs no key.
+         *
+         *     An app sends it as a program sends its key. It makes edits and sees those of its `user` alone,
+         *     and ends by itself: choose a short `ttl`. A key never belongs in an app or a web page.
          */
         post: operations["createToken"];
         delete?: never;
@@ -276,6 +316,53 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/uploads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Upload
+         * @description Create an upload: a URL that takes one image, for an app that has no key.
+         *
+         *     Send the image to `url` with `method` and `headers`, as the whole body; then create an edit with
+         *     `{"image": {"upload": id}}`. So a photo goes from a phone to the service, or straight to its
+         *     object store, and never through your own back end.
+         */
+        post: operations["createUpload"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/uploads/{upload_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Put Upload
+         * @description Send an image to an upload's signed URL, as the whole body. No key is needed.
+         *
+         *     It must have the type and the length that were announced. The same image may be sent again,
+         *     because the answer may have been lost; another one may not.
+         */
+        put: operations["putUpload"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/healthz": {
         parameters: {
             query?: never;
@@ -285,7 +372,7 @@ export interface paths {
         };
         /**
          * Healthz
-         * @description Return 200 while the process lives.
+         * @description Return 200 while the process lives, whatever else is missing; for a liveness probe.
          */
         get: operations["healthz"];
         put?: never;
@@ -500,6 +587,7 @@ export interface components {
             /**
              * At
              * Format: date-time
+             * @description when it was sent
              */
             at: string;
             /**
@@ -526,7 +614,10 @@ export interface components {
          * @description The deliveries of an edit, oldest first.
          */
         DeliveryList: {
-            /** Data */
+            /**
+             * Data
+             * @description deliveries, the oldest event first
+             */
             data: components["schemas"]["WebhookDelivery"][];
         };
         /**
@@ -540,10 +631,14 @@ export interface components {
          * @description The public resource.
          */
         Edit: {
-            /** Id */
+            /**
+             * Id
+             * @description opaque; ids sort by time
+             */
             id: string;
             /**
              * Object
+             * @description the kind of this resource
              * @default edit
              * @constant
              */
@@ -551,11 +646,18 @@ export interface components {
             /**
              * Created At
              * Format: date-time
+             * @description when it was accepted
              */
             created_at: string;
-            /** Started At */
+            /**
+             * Started At
+             * @description when a worker took it, the last time if there were several
+             */
             started_at: string | null;
-            /** Completed At */
+            /**
+             * Completed At
+             * @description when it ended, whatever its outcome; null until then
+             */
             completed_at: string | null;
             /**
              * Expires At
@@ -563,9 +665,11 @@ export interface components {
              */
             expires_at: string | null;
             status: components["schemas"]["EditStatus"];
+            /** @description what a worker does with it now; null unless it is running */
             stage: components["schemas"]["Stage"] | null;
             /**
              * Progress
+             * @description never falls within one attempt
              * @default 0
              */
             progress: number;
@@ -589,18 +693,31 @@ export interface components {
              * @default interactive
              */
             priority: components["schemas"]["Priority"];
-            /** Prompt */
+            /**
+             * Prompt
+             * @description as it was sent, without spaces around it
+             */
             prompt: string;
-            /** Model */
+            /**
+             * Model
+             * @description the model that makes it
+             */
             model: string;
             params: components["schemas"]["Params"];
-            /** Metadata */
+            /**
+             * Metadata
+             * @description your own keys and values
+             */
             metadata: {
                 [key: string]: string;
             };
             input: components["schemas"]["InputImage"];
-            /** Outputs */
+            /**
+             * Outputs
+             * @description one image for each strength, once it has succeeded
+             */
             outputs: components["schemas"]["Output"][];
+            /** @description images that show how it was made, if they were asked for */
             artifacts: components["schemas"]["Artifacts"] | null;
             /**
              * Warnings
@@ -641,7 +758,10 @@ export interface components {
          * @description The answer to a probe.
          */
         Health: {
-            /** Status */
+            /**
+             * Status
+             * @description always `ok`
+             */
             status: string;
         };
         /**
@@ -649,13 +769,25 @@ export interface components {
          * @description The input image, measured after its EXIF rotation was applied.
          */
         InputImage: {
-            /** Width */
+            /**
+             * Width
+             * @description in pixels, as the photo is shown
+             */
             width: number;
-            /** Height */
+            /**
+             * Height
+             * @description in pixels, as the photo is shown
+             */
             height: number;
-            /** Content Type */
+            /**
+             * Content Type
+             * @description by its content, whatever its name
+             */
             content_type: string;
-            /** Sha256 */
+            /**
+             * Sha256
+             * @description of the bytes that were sent
+             */
             sha256: string;
         };
         /**
@@ -667,6 +799,7 @@ export interface components {
             id: string;
             /**
              * Object
+             * @description the kind of this resource
              * @default model
              * @constant
              */
@@ -676,6 +809,11 @@ export interface components {
              * @default false
              */
             default: boolean;
+            /**
+             * @description ready: a worker is live; loading: one is loading it; sleeping: there is none, and edits wait until one starts
+             * @default ready
+             */
+            state: components["schemas"]["ModelState"];
             native_size: components["schemas"]["Size"];
             /** Licence */
             licence: string;
@@ -707,11 +845,20 @@ export interface components {
          * @description What the edit took.
          */
         Metrics: {
-            /** Queue Seconds */
+            /**
+             * Queue Seconds
+             * @description from its acceptance to its start
+             */
             queue_seconds: number | null;
-            /** Run Seconds */
+            /**
+             * Run Seconds
+             * @description of the attempt that ended it
+             */
             run_seconds: number | null;
-            /** Stage Seconds */
+            /**
+             * Stage Seconds
+             * @description of that attempt, by stage
+             */
             stage_seconds: {
                 [key: string]: number;
             };
@@ -727,52 +874,16 @@ export interface components {
             inner_steps: number | null;
             /**
              * Inversion Reused
+             * @description whether what was found out about the photo before was used again
              * @default false
              */
             inversion_reused: boolean;
             /**
              * Attempts
+             * @description more than one if a worker was lost
              * @default 0
              */
             attempts: number;
-        };
-        /**
-         * Model
-         * @description A model that workers serve, as they announce it; `default` and `state` are the API's.
-         */
-        Model: {
-            /** Id */
-            id: string;
-            /**
-             * Object
-             * @default model
-             * @constant
-             */
-            object: "model";
-            /**
-             * Default
-             * @default false
-             */
-            default: boolean;
-            /**
-             * @description ready: a worker is live; loading: one is loading it; sleeping: there is none, and edits wait until one starts
-             * @default ready
-             */
-            state: components["schemas"]["ModelState"];
-            native_size: components["schemas"]["Size"];
-            /** Licence */
-            licence: string;
-            /**
-             * Default Parameters
-             * @description of a request that gives none
-             */
-            default_parameters: {
-                [key: string]: unknown;
-            };
-            /** Presets */
-            presets: {
-                [key: string]: components["schemas"]["PresetValues"];
-            };
         };
         /**
          * ModelList
@@ -781,12 +892,60 @@ export interface components {
         ModelList: {
             /**
              * Object
+             * @description the kind of this resource
              * @default list
              * @constant
              */
             object: "list";
-            /** Data */
+            /**
+             * Data
+             * @description models with a live worker
+             */
             data: components["schemas"]["ListedModel"][];
+        };
+        /**
+         * ModelState
+         * @description Whether an edit for a model can begin now.
+         * @enum {string}
+         */
+        ModelState: "ready" | "loading" | "sleeping";
+        /**
+         * ModelStatus
+         * @description A model, its workers and its queue.
+         */
+        ModelStatus: {
+            /** Id */
+            id: string;
+            state: components["schemas"]["ModelState"];
+            /**
+             * Workers
+             * @description live ones
+             */
+            workers: number;
+            /**
+             * Workers Loading
+             * @description that are loading the model
+             */
+            workers_loading: number;
+            /** Queued */
+            queued: number;
+            /**
+             * Queued Batch
+             * @description of those, edits of the priority `batch`
+             */
+            queued_batch: number;
+            /** Running */
+            running: number;
+            /**
+             * Oldest Wait Seconds
+             * @description of the edit that waits longest; 0 if none does
+             */
+            oldest_wait_seconds: number;
+            /**
+             * Cold Start Seconds
+             * @description that its last worker took from its start until it was ready; null if unknown
+             */
+            cold_start_seconds: number | null;
         };
         /**
          * OpenAIImage
@@ -836,55 +995,14 @@ export interface components {
             warnings: components["schemas"]["EditWarning"][];
         };
         /**
-         * ModelState
-         * @description Whether an edit for a model can begin now.
-         * @enum {string}
-         */
-        ModelState: "ready" | "loading" | "sleeping";
-        /**
-         * ModelStatus
-         * @description A model, its workers and its queue.
-         */
-        ModelStatus: {
-            /** Id */
-            id: string;
-            state: components["schemas"]["ModelState"];
-            /**
-             * Workers
-             * @description live ones
-             */
-            workers: number;
-            /**
-             * Workers Loading
-             * @description that are loading the model
-             */
-            workers_loading: number;
-            /** Queued */
-            queued: number;
-            /**
-             * Queued Batch
-             * @description of those, edits of the priority `batch`
-             */
-            queued_batch: number;
-            /** Running */
-            running: number;
-            /**
-             * Oldest Wait Seconds
-             * @description of the edit that waits longest; 0 if none does
-             */
-            oldest_wait_seconds: number;
-            /**
-             * Cold Start Seconds
-             * @description that its last worker took from its start until it was ready; null if unknown
-             */
-            cold_start_seconds: number | null;
-        };
-        /**
          * Output
          * @description One edited image.
          */
         Output: {
-            /** Strength */
+            /**
+             * Strength
+             * @description the one that was asked for
+             */
             strength: number;
             /**
              * Interpolation
@@ -892,17 +1010,35 @@ export interface components {
              * @description the former name of `strength`
              */
             interpolation: number;
-            /** Url */
+            /**
+             * Url
+             * @description signed: works without a key for an hour
+             */
             url: string;
-            /** Width */
+            /**
+             * Width
+             * @description in pixels
+             */
             width: number;
-            /** Height */
+            /**
+             * Height
+             * @description in pixels
+             */
             height: number;
-            /** Content Type */
+            /**
+             * Content Type
+             * @description of the file
+             */
             content_type: string;
-            /** Sha256 */
+            /**
+             * Sha256
+             * @description of the file as it is stored
+             */
             sha256: string;
-            /** Bytes */
+            /**
+             * Bytes
+             * @description length of the file as it is stored
+             */
             bytes: number;
         };
         /**
@@ -916,7 +1052,10 @@ export interface components {
          * @description A page of edits, newest first.
          */
         Page: {
-            /** Data */
+            /**
+             * Data
+             * @description edits, the newest first
+             */
             data: components["schemas"]["Edit"][];
             /**
              * Next Cursor
@@ -940,19 +1079,30 @@ export interface components {
              * @example background
              */
             preset: string;
-            /** Strength */
+            /**
+             * Strength
+             * @description 0 keeps the photo, 1 follows the text; one output for each
+             */
             strength: number | number[];
-            /** Self Attention Until */
+            /**
+             * Self Attention Until
+             * @description share of the steps in which the photo's self-attention is used
+             */
             self_attention_until: number;
-            /** Cross Attention Until */
+            /**
+             * Cross Attention Until
+             * @description share of the steps in which the photo's cross-attention is used
+             */
             cross_attention_until: number;
             /**
              * Num Inference Steps
+             * @description denoising steps
              * @default 20
              */
             num_inference_steps: number;
             /**
              * Guidance Scale
+             * @description how strongly the edit is led away from what the photo shows
              * @default 4
              */
             guidance_scale: number;
@@ -972,6 +1122,7 @@ export interface components {
             output_format: components["schemas"]["OutputFormat"];
             /**
              * Quality
+             * @description of JPEG and WebP outputs
              * @default 95
              */
             quality: number;
@@ -987,9 +1138,15 @@ export interface components {
              * @default false
              */
             previews: boolean;
-            /** Webhook Url */
+            /**
+             * Webhook Url
+             * @description address that is called when something happens to the edit
+             */
             webhook_url: string | null;
-            /** Webhook Events */
+            /**
+             * Webhook Events
+             * @description which events it is called for
+             */
             webhook_events: components["schemas"]["WebhookEvent"][];
             /**
              * Interpolation
@@ -1003,7 +1160,10 @@ export interface components {
          * @description The values that a preset fills in.
          */
         PresetValues: {
-            /** Strength */
+            /**
+             * Strength
+             * @description 0 keeps the photo, 1 follows the text
+             */
             strength: number;
             /**
              * Interpolation
@@ -1011,9 +1171,15 @@ export interface components {
              * @description the former name of `strength`
              */
             interpolation: number;
-            /** Self Attention Until */
+            /**
+             * Self Attention Until
+             * @description share of the steps in which the photo's self-attention is used
+             */
             self_attention_until: number;
-            /** Cross Attention Until */
+            /**
+             * Cross Attention Until
+             * @description share of the steps in which the photo's cross-attention is used
+             */
             cross_attention_until: number;
         };
         /**
@@ -1040,9 +1206,15 @@ export interface components {
          * @description A size in pixels.
          */
         Size: {
-            /** Width */
+            /**
+             * Width
+             * @description in pixels
+             */
             width: number;
-            /** Height */
+            /**
+             * Height
+             * @description in pixels
+             */
             height: number;
         };
         /**
@@ -1058,6 +1230,7 @@ export interface components {
         Status: {
             /**
              * Object
+             * @description the kind of this resource
              * @default status
              */
             object: string;
@@ -1081,10 +1254,14 @@ export interface components {
          * @description A token, as it is returned once.
          */
         Token: {
-            /** Id */
+            /**
+             * Id
+             * @description names the token in logs; it is no secret
+             */
             id: string;
             /**
              * Object
+             * @description the kind of this resource
              * @default token
              * @constant
              */
@@ -1094,13 +1271,68 @@ export interface components {
              * @description `baret_tk_…`, to be sent as `Authorization: Bearer`
              */
             token: string;
-            /** User */
+            /**
+             * User
+             * @description whose edits it makes and sees
+             */
             user: string;
-            /** Edits */
+            /**
+             * Edits
+             * @description how many edits it may make; null: as many as the key
+             */
             edits: number | null;
             /**
              * Expires At
              * Format: date-time
+             * @description when it ends
+             */
+            expires_at: string;
+        };
+        /**
+         * Upload
+         * @description Where to send an image, once.
+         */
+        Upload: {
+            /**
+             * Id
+             * @description what an edit names as `upload`
+             */
+            id: string;
+            /**
+             * Object
+             * @description the kind of this resource
+             * @default upload
+             * @constant
+             */
+            object: "upload";
+            /**
+             * Url
+             * @description signed: it needs no key and takes one image until `expires_at`
+             */
+            url: string;
+            /**
+             * Method
+             * @description to send the image with
+             * @default PUT
+             * @constant
+             */
+            method: "PUT";
+            /**
+             * Headers
+             * @description to be sent with the image, as they are
+             */
+            headers: {
+                [key: string]: string;
+            };
+            /**
+             * Max Bytes
+             * @description how many bytes the image may have, or must have if `bytes` was given
+             */
+            max_bytes: number;
+            /**
+             * Expires At
+             * Format: date-time
+             * @description until when `url` works, and an edit may use the image
              */
             expires_at: string;
         };
@@ -1109,9 +1341,15 @@ export interface components {
          * @description Addresses of the edit and of what can be done with it.
          */
         Urls: {
-            /** Self */
+            /**
+             * Self
+             * @description the edit
+             */
             self: string;
-            /** Cancel */
+            /**
+             * Cancel
+             * @description for a POST that cancels it
+             */
             cancel: string;
             /**
              * Events
@@ -1173,16 +1411,21 @@ export interface components {
             id: string;
             /**
              * Object
+             * @description the kind of this resource
              * @default delivery
              * @constant
              */
             object: "delivery";
             type: components["schemas"]["WebhookEvent"];
-            /** Url */
+            /**
+             * Url
+             * @description the receiver
+             */
             url: string;
             /**
              * Created At
              * Format: date-time
+             * @description when the event happened
              */
             created_at: string;
             status: components["schemas"]["DeliveryStatus"];
@@ -1210,6 +1453,7 @@ export interface components {
         WebhookSecret: {
             /**
              * Object
+             * @description the kind of this resource
              * @default webhook_secret
              * @constant
              */
@@ -1242,6 +1486,12 @@ export interface components {
              * @default null
              */
             base64?: string | null;
+            /**
+             * Upload
+             * @description id of an upload that the image was sent to: `POST /v1/uploads`
+             * @default null
+             */
+            upload?: string | null;
         };
         /**
          * CreateEditRequest
@@ -1301,10 +1551,14 @@ export interface components {
              * @default 0
              */
             seed?: number | null;
-            /** @default png */
+            /**
+             * @description encoding of the outputs
+             * @default png
+             */
             output_format?: components["schemas"]["OutputFormat"] | null;
             /**
              * Quality
+             * @description of JPEG and WebP outputs, 1 to 100
              * @default 95
              */
             quality?: number | null;
@@ -1322,12 +1576,19 @@ export interface components {
             previews?: boolean | null;
             /**
              * Webhook Url
+             * @description address that is called when something happens to the edit
              * @default null
              */
             webhook_url?: string | null;
-            /** Webhook Events */
+            /**
+             * Webhook Events
+             * @description which events it is called for
+             */
             webhook_events?: components["schemas"]["WebhookEvent"][] | null;
-            /** Prompt */
+            /**
+             * Prompt
+             * @description what the edited photo should show: `a dog sitting`, not `make the dog sit`
+             */
             prompt: string;
             /**
              * @description exactly one of `image` and `source`
@@ -1419,10 +1680,14 @@ export interface components {
              * @default 0
              */
             seed?: number | null;
-            /** @default png */
+            /**
+             * @description encoding of the outputs
+             * @default png
+             */
             output_format?: components["schemas"]["OutputFormat"] | null;
             /**
              * Quality
+             * @description of JPEG and WebP outputs, 1 to 100
              * @default 95
              */
             quality?: number | null;
@@ -1440,10 +1705,14 @@ export interface components {
             previews?: boolean | null;
             /**
              * Webhook Url
+             * @description address that is called when something happens to the edit
              * @default null
              */
             webhook_url?: string | null;
-            /** Webhook Events */
+            /**
+             * Webhook Events
+             * @description which events it is called for
+             */
             webhook_events?: components["schemas"]["WebhookEvent"][] | null;
         };
         /**
@@ -1471,6 +1740,24 @@ export interface components {
             user?: string | null;
         };
         /**
+         * CreateUploadRequest
+         * @description What will be sent to an upload.
+         */
+        CreateUploadRequest: {
+            /**
+             * Content Type
+             * @description the `Content-Type` that the image is sent with
+             * @enum {string}
+             */
+            content_type: "image/jpeg" | "image/png" | "image/webp" | "image/heic" | "image/heif" | "image/avif";
+            /**
+             * Bytes
+             * @description the image's length: it is taken with exactly so many bytes. Default: any number up to 20971520
+             * @default null
+             */
+            bytes?: number | null;
+        };
+        /**
          * FieldError
          * @description One thing wrong with a request.
          */
@@ -1480,7 +1767,10 @@ export interface components {
              * @description JSON pointer (RFC 6901) into the request body
              */
             pointer: string;
-            /** Detail */
+            /**
+             * Detail
+             * @description what is wrong with the field, and what it accepts
+             */
             detail: string;
         };
         /**
@@ -1488,22 +1778,40 @@ export interface components {
          * @description RFC 9457 problem details.
          */
         Problem: {
-            /** Type */
+            /**
+             * Type
+             * @description path of the page that explains this kind of problem
+             */
             type: string;
-            /** Title */
+            /**
+             * Title
+             * @description of this kind of problem, for people
+             */
             title: string;
-            /** Status */
+            /**
+             * Status
+             * @description of the answer
+             */
             status: number;
-            /** Detail */
+            /**
+             * Detail
+             * @description what to do about it
+             */
             detail: string;
             /**
              * Code
-             * @description `content_rejected`, `deleted`, `expired`, `fetch_failed`, `forbidden`, `idempotency_in_progress`, `idempotency_mismatch`, `image_too_large`, `internal_error`, `invalid_image`, `invalid_request`, `method_not_allowed`, `model_error`, `no_worker`, `not_finished`, `not_found`, `out_of_memory`, `queue_full`, `quota_exceeded`, `rate_limited`, `timeout`, `token_spent`, `unauthenticated`, `unavailable`, `unsupported_media_type`, `url_not_allowed`, `validation_error`, `wait_timeout`, `worker_lost`; more may follow
+             * @description `content_rejected`, `deleted`, `expired`, `fetch_failed`, `forbidden`, `idempotency_in_progress`, `idempotency_mismatch`, `image_too_large`, `internal_error`, `invalid_image`, `invalid_request`, `method_not_allowed`, `model_error`, `no_worker`, `not_finished`, `not_found`, `out_of_memory`, `queue_full`, `quota_exceeded`, `rate_limited`, `timeout`, `token_spent`, `unauthenticated`, `unavailable`, `unsupported_media_type`, `upload_used`, `url_not_allowed`, `validation_error`, `wait_timeout`, `worker_lost`; more may follow
              */
             code: string;
-            /** Instance */
+            /**
+             * Instance
+             * @description path of the request
+             */
             instance?: string;
-            /** Errors */
+            /**
+             * Errors
+             * @description the wrong fields, if fields are wrong; at most 32
+             */
             errors?: components["schemas"]["FieldError"][];
         };
         /**
@@ -1545,7 +1853,10 @@ export interface components {
          */
         StatusEvent: {
             status: components["schemas"]["EditStatus"];
-            /** @default null */
+            /**
+             * @description what a worker does with it now
+             * @default null
+             */
             stage: components["schemas"]["Stage"] | null;
             /**
              * Progress
@@ -1560,7 +1871,10 @@ export interface components {
          */
         ProgressEvent: {
             stage: components["schemas"]["Stage"];
-            /** Progress */
+            /**
+             * Progress
+             * @description of the edit
+             */
             progress: number;
         };
         /**
@@ -1579,7 +1893,10 @@ export interface components {
              * @description the former name of `strength`
              */
             interpolation: number;
-            /** Progress */
+            /**
+             * Progress
+             * @description of the edit
+             */
             progress: number;
             /**
              * Image
@@ -1650,8 +1967,11 @@ export interface operations {
     listEdits: {
         parameters: {
             query?: {
+                /** @description how many are on a page */
                 limit?: number;
+                /** @description `next_cursor` of the page before; it works only for its caller */
                 cursor?: string | null;
+                /** @description only edits of this status */
                 status?: components["schemas"]["EditStatus"] | null;
                 /** @description only edits that tokens of this user made */
                 user?: string | null;
@@ -1938,6 +2258,16 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "strength": [
+                 *         0.5,
+                 *         0.7
+                 *       ],
+                 *       "prompt": "a dog that jumps over a fence",
+                 *       "upload": "upl_019ab1f27c3a7d4e8a55c0de12345678"
+                 *     }
+                 */
                 "multipart/form-data": {
                     /**
                      * Preset
@@ -2014,7 +2344,7 @@ export interface operations {
                     prompt: string;
                     /**
                      * Format: binary
-                     * @description exactly one of `image` and `source`
+                     * @description exactly one of `image`, `upload` and `source`
                      */
                     image?: string;
                     /**
@@ -2039,6 +2369,8 @@ export interface operations {
                     metadata?: {
                         [key: string]: string;
                     };
+                    /** @description id of an upload that the image was sent to */
+                    upload?: string;
                     /** @description any parameters, as JSON text */
                     params?: string;
                 };
@@ -2519,6 +2851,7 @@ export interface operations {
                 "if-none-match"?: string;
             };
             path: {
+                /** @description id of one of your edits, `edit_…` */
                 edit_id: string;
             };
             cookie?: never;
@@ -2821,6 +3154,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description id of one of your edits, `edit_…` */
                 edit_id: string;
             };
             cookie?: never;
@@ -3005,6 +3339,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description id of one of your edits, `edit_…` */
                 edit_id: string;
             };
             cookie?: never;
@@ -3268,6 +3603,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description id of one of your edits, `edit_…` */
                 edit_id: string;
             };
             cookie?: never;
@@ -3482,6 +3818,7 @@ export interface operations {
                 "last-event-id"?: string;
             };
             path: {
+                /** @description id of one of your edits, `edit_…` */
                 edit_id: string;
             };
             cookie?: never;
@@ -3706,6 +4043,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description id of one of your edits, `edit_…` */
                 edit_id: string;
             };
             cookie?: never;
@@ -3921,7 +4259,9 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description id of one of your edits, `edit_…` */
                 edit_id: string;
+                /** @description id of the delivery: the `webhook-id` that the receiver got */
                 delivery_id: string;
             };
             cookie?: never;
@@ -4131,12 +4471,16 @@ export interface operations {
     getFile: {
         parameters: {
             query?: {
+                /** @description until when the address is valid, in Unix time; part of what is signed */
                 expires?: string;
+                /** @description proof that the service made the address */
                 signature?: string;
             };
             header?: never;
             path: {
+                /** @description id of one of your edits, `edit_…` */
                 edit_id: string;
+                /** @description name of the image, as its address has it */
                 name: string;
             };
             cookie?: never;
@@ -4961,7 +5305,7 @@ export interface operations {
                     prompt: string;
                     /**
                      * Format: binary
-                     * @description exactly one of `image` and `source`
+                     * @description exactly one of `image`, `upload` and `source`
                      */
                     image?: string;
                     /**
@@ -4975,12 +5319,19 @@ export interface operations {
                      */
                     model?: string;
                     /**
+                     * @description batch: nobody waits for it, so interactive edits go first
+                     * @default interactive
+                     */
+                    priority?: components["schemas"]["Priority"];
+                    /**
                      * Metadata
                      * @description your own keys and values, flat
                      */
                     metadata?: {
                         [key: string]: string;
                     };
+                    /** @description id of an upload that the image was sent to */
+                    upload?: string;
                     /** @description any parameters, as JSON text */
                     params?: string;
                     /**
@@ -5364,6 +5715,363 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["OpenAIErrorBody"];
+                };
+            };
+        };
+    };
+    createUpload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "content_type": "image/jpeg",
+                 *       "bytes": 2481034
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateUploadRequest"];
+            };
+        };
+        responses: {
+            /** @description Where to send the image */
+            201: {
+                headers: {
+                    /**
+                     * @description no cache may store it
+                     * @example no-store
+                     */
+                    "Cache-Control"?: string;
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "upl_019ab1f27c3a7d4e8a55c0de12345678",
+                     *       "object": "upload",
+                     *       "url": "https://photos.example/v1/uploads/upl_019ab1f27c3a7d4e8a55c0de12345678?expires=1767609000&signature=5d41…",
+                     *       "method": "PUT",
+                     *       "headers": {
+                     *         "Content-Type": "image/jpeg"
+                     *       },
+                     *       "max_bytes": 2481034,
+                     *       "expires_at": "2026-01-05T10:30:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Upload"];
+                };
+            };
+            /** @description `invalid_request` */
+            400: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    /** @example Bearer */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `quota_exceeded` */
+            403: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `image_too_large` */
+            413: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type` */
+            415: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_error` */
+            422: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited` */
+            429: {
+                headers: {
+                    /**
+                     * @description seconds
+                     * @example 30
+                     */
+                    "Retry-After"?: number;
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error` */
+            500: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable` */
+            503: {
+                headers: {
+                    /**
+                     * @description seconds
+                     * @example 5
+                     */
+                    "Retry-After"?: number;
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putUpload: {
+        parameters: {
+            query?: {
+                /** @description until when the address is valid, in Unix time; part of what is signed */
+                expires?: string;
+                /** @description proof that the service made the address */
+                signature?: string;
+            };
+            header?: never;
+            path: {
+                /** @description id of the upload, `upl_…` */
+                upload_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "image/jpeg": string;
+                "image/png": string;
+                "image/webp": string;
+                "image/heic": string;
+                "image/heif": string;
+                "image/avif": string;
+            };
+        };
+        responses: {
+            /** @description The image is there */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `invalid_request` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `upload_used` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `image_too_large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_error` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited` */
+            429: {
+                headers: {
+                    /**
+                     * @description seconds
+                     * @example 30
+                     */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable` */
+            503: {
+                headers: {
+                    /**
+                     * @description seconds
+                     * @example 5
+                     */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };

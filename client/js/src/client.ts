@@ -2,8 +2,8 @@ import { EditNotSucceeded, ProblemError, ServiceUnreachable } from "./errors.js"
 import { readEvents } from "./events.js";
 import { Http, pause, problemOf, type Options } from "./http.js";
 import { idOf, type Edit, type EditEvent, type Format, type Identified, type Model } from "./types.js";
-import type { NewEdit, Status } from "./types.js";
-import { bodyOf } from "./upload.js";
+import type { ImageSource, NewEdit, NewUpload, Status, Upload } from "./types.js";
+import { bodyOf, bytesOf } from "./upload.js";
 
 const MAX_WAIT = 60; // seconds that the service waits for an edit's end
 const PROGRESS_WAIT = 1;
@@ -19,11 +19,13 @@ export interface WaitOptions {
 /** A connection to a BARET service. */
 export class Baret {
   readonly edits: Edits;
+  readonly uploads: Uploads;
   readonly #http: Http;
 
   constructor(baseUrl: string, options: Options = {}) {
     this.#http = new Http(baseUrl, options);
     this.edits = new Edits(this.#http);
+    this.uploads = new Uploads(this.#http);
   }
 
   /** List the models that edits can be made with. */
@@ -46,6 +48,27 @@ export class Baret {
   }> {
     const headers = { "Content-Type": "application/json" };
     return this.#http.json("/v1/tokens", { method: "POST", headers, body: JSON.stringify(given) });
+  }
+}
+
+/** Signed addresses that take one image each, ahead of its edit and without a key. */
+export class Uploads {
+  readonly #http: Http;
+
+  constructor(http: Http) {
+    this.#http = http;
+  }
+
+  /** Create an upload: on a server, for an app that then sends its image within an hour. */
+  async create(upload: NewUpload): Promise<Upload> {
+    const headers = { "Content-Type": "application/json" };
+    return this.#http.json("/v1/uploads", { method: "POST", headers, body: JSON.stringify(upload) });
+  }
+
+  /** Send the image; `edits.create({ image: { upload: upload.id }, … })` then uses it. */
+  async send(upload: Upload, image: Exclude<ImageSource, string>, signal?: AbortSignal): Promise<void> {
+    const body = await bytesOf(image);
+    await this.#http.send(upload.url, { method: upload.method, headers: upload.headers, body, signal });
   }
 }
 

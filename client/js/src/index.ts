@@ -1,4 +1,4 @@
-export { Baret, Edits, type WaitOptions } from "./client.js";
+export { Baret, Edits, Uploads, type WaitOptions } from "./client.js";
 export * from "./errors.js";
 export type { Options } from "./http.js";
 export type {
@@ -10,8 +10,10 @@ export type {
   Model,
   NativeFile,
   NewEdit,
+  NewUpload,
   Problem,
   Status,
+  Upload,
   WebhookBody,
 } from "./types.js";
 export { verifyWebhook } from "./webhook.js";

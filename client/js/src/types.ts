@@ -5,15 +5,20 @@ import type { components, operations } from "./api.js";
 
 export type Edit = components["schemas"]["Edit"];
 export type Model = components["schemas"]["ListedModel"];
+export type Upload = components["schemas"]["Upload"];
 export type Problem = components["schemas"]["Problem"];
 export type WebhookBody = components["schemas"]["WebhookBody"];
 export type Status = Edit["status"];
 export type Format = "png" | "webp" | "jpeg";
 
+type UploadRequest = operations["createUpload"]["requestBody"]["content"]["application/json"];
 type Request = operations["createEdit"]["requestBody"]["content"]["application/json"];
 
+/** What will be sent to an upload. */
+export type NewUpload = UploadRequest;
+
 /** The parameters of an edit, and whose image it starts from. */
-export type NewEdit = Omit<Request, "image" | "params"> & { image?: ImageSource };
+export type NewEdit = Omit<Request, "image" | "params"> & { image?: ImageSource | { upload: string } };
 
 /** How React Native names a file on the phone. */
 export interface NativeFile {

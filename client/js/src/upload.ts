@@ -1,4 +1,4 @@
-// The body of a POST: a form if the image is sent as bytes, JSON if it is an address.
+// The body of a POST: a form if the image is sent as bytes, JSON if it is an address or an upload.
 
 import type { ImageSource, NativeFile, NewEdit } from "./types.js";
 
@@ -11,7 +11,7 @@ const isNative = (image: object): image is NativeFile => "uri" in image;
 
 export function bodyOf(edit: NewEdit): Body {
   const { image, ...fields } = edit;
-  if (image === undefined || typeof image === "string") {
+  if (image === undefined || typeof image === "string" || "upload" in image) {
     const given = image === undefined ? fields : { ...fields, image };
     return { body: JSON.stringify(given), headers: { "Content-Type": "application/json" } };
   }
@@ -22,6 +22,12 @@ export function bodyOf(edit: NewEdit): Body {
   }
   append(form, image);
   return { body: form, headers: {} };
+}
+
+/** The image as the whole body of a request. */
+export async function bytesOf(image: Exclude<ImageSource, string>): Promise<BodyInit> {
+  if (!isNative(image)) return image as BodyInit;
+  return (await fetch(image.uri)).blob(); // React Native reads its own files so
 }
 
 function append(form: FormData, image: Exclude<ImageSource, string>): void {

@@ -3,10 +3,12 @@
 -- how many of the caller may be in flight (0: any), idempotency name ('': none), its token, ms to
 -- replay it, work, ms from its end until it expires, prefix of its image's inversions, prefix of its
 -- photo, whether an earlier edit brought that ('1' | ''), bytes that the caller's records may take (0: any),
--- the caller's user ('': none), the user's token ('': none), labels, priority
--- → 'ok' | 'full' | 'in_flight' | 'not_held' | 'no_source' | 'over_quota' | 'spent'
+-- the caller's user ('': none), the user's token ('': none), labels, priority, the upload that its photo was
+-- sent to ('': none), that upload's prefix, ms until its last request has certainly ended
+-- → 'ok' | 'full' | 'in_flight' | 'not_held' | 'no_source' | 'no_upload' | 'over_quota' | 'spent'
 local id, model, caller, submission, url, events, max_waiting, max_in_flight, name, token, replay_ms,
-  work, keep_ms, inversions, photo, is_shared, max_bytes, user, user_token, labels, priority = unpack(ARGV, 2)
+  work, keep_ms, inversions, photo, is_shared, max_bytes, user, user_token, labels, priority,
+  upload, upload_prefix, upload_ms = unpack(ARGV, 2)
 -- Sent again because the answer was lost: it must not undo what has happened since.
 if redis.call('EXISTS', edit_key(id)) == 1 then return 'ok' end
 if name ~= '' and redis.call('HGET', idempotency_key(name), 'token') ~= token then return 'not_held' end
@@ -24,6 +26,7 @@ if priority ~= 'batch' then waiting = waiting - redis.call('ZCARD', batch_turns_
 local full = waiting >= max_waiting
 if full and (own > 0 or max_waiting == 0) then return 'full' end
 if is_shared ~= '' and redis.call('EXISTS', sharing_key(photo)) == 0 then return 'no_source' end
+if upload ~= '' and redis.call('EXISTS', upload_key(upload)) == 0 then return 'no_upload' end
 local bytes = #submission + record_overhead
 if is_over(max_bytes, record_bytes_key, caller, bytes) then return 'over_quota' end
 redis.call('HSET', edit_key(id), 'model', model, 'caller', caller, 'submission', submission,
@@ -42,6 +45,12 @@ if user ~= '' then
 end
 if edits_left then redis.call('HINCRBY', user_token_key(user_token), 'edits_left', -1) end
 redis.call('SADD', in_flight_key(caller), id)
+if upload ~= '' then
+  -- Until its URL expires, the store itself would take an image at it again.
+  local is_direct = redis.call('HGET', upload_key(upload), 'is_direct') == '1'
+  if not is_direct then redis.call('ZADD', deletions_key, now_ms() + upload_ms, upload_prefix) end
+  redis.call('DEL', upload_key(upload))
+end
 if name ~= '' then
   redis.call('HSET', idempotency_key(name), 'edit', id)
   redis.call('HSET', edit_key(id), 'idempotency', name)

@@ -1,7 +1,6 @@
 """The compiled TypeScript client, and the real application that it talks to."""
 
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,12 +10,9 @@ from core.schema import Model
 from core.settings import Settings
 from core.store.edits import EditStore
 from tests.support.api_app import finish, keys, make_key, serving, settings
-from tests.support.commands import ROOT
-from tests.support.node_tools import node_tools, run
+from tests.support.node_tools import build_client, node_tools, run
 
 __all__ = ["finish", "keys", "make_key", "node_tools", "settings"]
-
-PACKAGE = ROOT / "client" / "js"
 
 
 @pytest.fixture
@@ -30,11 +26,7 @@ def server(settings: Settings, store: EditStore, model: Model) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def package(node_tools: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with the compiled package, as npm would install it."""
-    folder = tmp_path_factory.mktemp("js") / "node_modules" / "baret-client"
-    shutil.copytree(PACKAGE, folder, ignore=shutil.ignore_patterns("node_modules", "dist"))
-    done = run(node_tools / "tsc", folder=folder)
-    assert done.returncode == 0, done.stdout
-    return folder
+    return build_client(tmp_path_factory.mktemp("js") / "node_modules", node_tools)
 
 
 @pytest.fixture

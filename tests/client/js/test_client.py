@@ -230,3 +230,22 @@ def test_the_types_are_those_of_the_services_description(
     assert done.returncode == 0, done.stderr
     made, kept = (tmp_path / "api.ts").read_text(), (ROOT / "client/js/src/api.ts").read_text()
     assert made == kept, "generate client/js/src/api.ts again: see client/js/README.md"
+
+
+def test_a_photo_is_sent_ahead_by_a_program_without_a_key(
+    server: str, node: Node, photo: str, make_key: Callable[..., Any]
+) -> None:
+    headers, _ = make_key()
+    script = """
+    const [address, key, text] = args;
+    const image = Buffer.from(text, "base64");
+    const backEnd = new baret.Baret(address, { apiKey: key });
+    const upload = await backEnd.uploads.create({ content_type: "image/png", bytes: image.length });
+    await new baret.Baret(address).uploads.send(upload, new Blob([image]));
+    const used = { image: { upload: upload.id }, prompt: "a cat that sits" };
+    const edit = await backEnd.edits.create(used);
+    const again = await backEnd.edits.create(used).catch((error) => error);
+    answer([edit.status, edit.input.width, again.code]);
+    """
+    key = headers["Authorization"].removeprefix("Bearer ")
+    assert node(script, server, key, photo) == ["queued", 64, "validation_error"]

@@ -52,6 +52,7 @@ NAMED = {
     "api_key": "baret:key:a",
     "user_token": "baret:token:a",
     "secret": "baret:secret:a",
+    "upload": "baret:upload:a",
 }
 
 

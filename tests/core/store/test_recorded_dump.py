@@ -40,7 +40,7 @@ LOST = {"code": "worker_lost"}
 # Kinds of keys that came after the dump.
 SINCE = (
     *(keys.turns(""), keys.turn_ends(""), keys.TURN_CLOCKS),
-    *(keys.IMAGE_BYTES, keys.RECORD_BYTES, keys.PREFIX_BYTES),
+    *(keys.IMAGE_BYTES, keys.RECORD_BYTES, keys.PREFIX_BYTES, keys.upload("")),
     *(keys.WORKER_VERSIONS, keys.LOADING, keys.LAST_SERVED, keys.COLD_STARTS),
     *(keys.batch_turns(""), keys.batch_turn_ends(""), keys.BATCH_TURN_CLOCKS, keys.IN_A_ROW),
 )

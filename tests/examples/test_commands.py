@@ -1,0 +1,107 @@
+"""The commands of the pages run as they stand, against a service with the bundled model."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from core.access.api_keys import ApiKey
+from core.schema import Model
+from core.settings import Settings
+from core.store.edits import EditStore
+from tests.examples.held import blocks_held_by
+from tests.support.api_app import keys, make_key, serving, settings
+from tests.support.commands import ROOT
+from tests.support.doc_code import AnyBlock
+from tests.support.node_tools import node_tools
+from tests.support.service import Service
+from tests.support.shell import run_in_shell, shell_environment
+
+__all__ = ["keys", "make_key", "node_tools", "settings"]
+
+MakeKey = Callable[..., tuple[dict[str, str], ApiKey]]
+ADDRESS = "http://127.0.0.1:8000"  # of the service, on the pages
+BLOCKS = blocks_held_by("examples/test_commands.py")
+NODE = [block for block in BLOCKS if block.code.startswith("npx ")]
+KEYED = [block for block in BLOCKS if "$BARET_KEY" in block.code or "/v1/uploads" in block.code]
+OPERATORS = [block for block in BLOCKS if block.language == "indented"]
+OTHERS = [block for block in BLOCKS if block not in [*NODE, *KEYED, *OPERATORS]]
+
+
+def ids(found: list[AnyBlock]) -> list[str]:
+    return [f"{block.page} {block.heading}" for block in found]
+
+
+def run(code: str, folder: Path, environment: dict[str, str]) -> str:
+    """Run commands, with the checkout's own programs; return what they print."""
+    done = run_in_shell(code.replace(".venv/bin/", ""), folder, environment)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("block", OTHERS, ids=ids(OTHERS))
+def test_an_edit_is_made(
+    block: AnyBlock, service: Service, folder: Path, environment: dict[str, str]
+) -> None:
+    (folder / "dog.jpg").write_bytes((ROOT / "zoo/samples/02-posture.png").read_bytes())
+    printed = run(block.code.replace(ADDRESS, environment["BARET_SERVER"]), folder, environment)
+    if block.code.startswith("curl"):
+        edit = service.ended(json.loads(printed)["id"])  # a busy machine may need over a minute
+        assert edit["status"] == "succeeded", edit
+        assert all(output["url"].startswith("http") for output in edit["outputs"])
+        wanted = re.search(r"strength=(\[.*?\])", block.code)
+        assert not wanted or len(edit["outputs"]) == len(json.loads(wanted[1]))
+
+
+@pytest.fixture
+def keyed(
+    settings: Settings, store: EditStore, model: Model, make_key: MakeKey, tmp_path: Path
+) -> Iterator[dict[str, str]]:
+    """Yield the variables of a shell that has the key of a service."""
+    store.announce("worker-1", model)
+    headers, _ = make_key()
+    with serving(settings) as address:
+        (tmp_path / "bin").mkdir()
+        key = headers["Authorization"].removeprefix("Bearer ")
+        yield shell_environment(tmp_path / "bin", address) | {"BARET_KEY": key}
+
+
+@pytest.mark.parametrize("block", KEYED, ids=ids(KEYED))
+def test_a_request_with_a_key_is_answered(
+    block: AnyBlock, keyed: dict[str, str], tmp_path: Path
+) -> None:
+    code = block.code.replace(ADDRESS, keyed["BARET_SERVER"])
+    if "$BARET_KEY" not in code:  # the page shows it without keys
+        code = code.replace("curl ", 'curl -H "Authorization: Bearer $BARET_KEY" ', 1)
+    answer = json.loads(run(code, tmp_path, keyed))
+    assert answer.keys() & {"token", "url", "data"}, answer
+
+
+@pytest.mark.parametrize("block", OPERATORS, ids=ids(OPERATORS))
+def test_an_operator_command_runs(
+    block: AnyBlock, redis_url: str, keys: object, tmp_path: Path
+) -> None:
+    (tmp_path / "bin").mkdir()
+    environment = shell_environment(tmp_path / "bin", "") | {"REDIS_URL": redis_url}
+    code = block.code.replace("/models/photo.safetensors", str(ROOT / "baret/models/zoo"))
+    for line in code.splitlines():
+        listed = run("baret keys list --json", tmp_path, environment)
+        known = re.search(r"key_[0-9a-f]{16}", listed)
+        run(re.sub(r"key_[0-9a-f]{16}", known[0] if known else "", line), tmp_path, environment)
+
+
+@pytest.mark.node
+@pytest.mark.parametrize("block", NODE, ids=ids(NODE))
+def test_types_are_generated(
+    block: AnyBlock, service: Service, node_tools: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "src").mkdir()
+    environment = shell_environment(tmp_path / "bin", "")
+    code = block.code.replace(ADDRESS, str(service.http.base_url).rstrip("/"))
+    run(code.replace("npx ", f"{node_tools}/", 1), tmp_path, environment)
+    (made,) = [*tmp_path.glob("*.ts"), *tmp_path.glob("src/*.ts")]
+    assert "createEdit" in made.read_text()
