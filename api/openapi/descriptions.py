@@ -63,13 +63,28 @@ FIELDS: dict[str, dict[str, str]] = {
         "inversion_reused": "whether what was found out about the photo before was used again",
         "attempts": "more than one if a worker was lost",
     },
-    "Model": {
+    "ImageEvent": {
+        "type": "an unfinished image, or the finished one",
+        "b64_json": "the image",
+        "created_at": "Unix time of the event",
+        "size": "of the image, WIDTHxHEIGHT",
+        "background": "always `auto`",
+        "quality": "always `auto`",
+    },
+    "ListedModel": {
         "id": "what requests name as `model`",
         "default": "whether requests that name no model get this one",
         "licence": "of the model's weights",
         "presets": "values that `preset` fills in, by its name",
+        "owned_by": "always `baret`",
     },
-    "ModelList": {"data": "models with a live worker"},
+    "ModelList": {"data": "every model that a worker has ever announced"},
+    "ModelStatus": {
+        "id": "what requests name as `model`",
+        "queued": "edits that wait",
+        "running": "edits that a worker has",
+    },
+    "OpenAIImages": {"data": "one image, or as many as `n` asked for"},
     "Output": {
         "strength": "the one that was asked for",
         "url": "signed: works without a key for an hour",
@@ -99,7 +114,14 @@ FIELDS: dict[str, dict[str, str]] = {
         "errors": "the wrong fields, if fields are wrong; at most 32",
     },
     "ProgressEvent": {"progress": "of the edit"},
+    "Readiness": {"status": "always `ready`"},
     "Size": _SIZE,
+    "Status": {
+        "queued": "edits that wait",
+        "running": "edits that a worker has",
+        "oldest_wait_seconds": "of the edit that waits longest; 0 if none does",
+        "models": "every model that a worker has ever announced",
+    },
     "StatusEvent": {"stage": "what a worker does with it now"},
     "Token": {
         "id": "names the token in logs; it is no secret",

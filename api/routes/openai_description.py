@@ -6,10 +6,11 @@ from typing import Any
 from api.openapi.describe import header, problems, ref, without_null
 from api.openapi.examples import EDIT
 from api.responses.openai_answer import USAGE, ImageEvent, OpenAIImages
-from api.routes.create import IDEMPOTENCY_KEY_HEADER, PREFER, form_schema
+from api.routes.create import BINARY, FORM_EXAMPLE, IDEMPOTENCY_KEY_HEADER, PREFER, form_schema
 from api.server.headers import IDEMPOTENT_REPLAYED
 from api.server.limits import MAX_IMAGE_WAIT
 from api.submission.openai_request import ImageEditFields
+from api.submission.parsing import UPLOAD
 
 EXAMPLE: dict[str, Any] = {
     "created": 1767605421,
@@ -52,6 +53,8 @@ def _form_schema() -> dict[str, Any]:
     own = ImageEditFields.model_json_schema()["properties"]
     fields = {name: without_null(kind) for name, kind in own.items()}
     schema["properties"] = {**schema["properties"], **fields}
+    del schema["properties"][UPLOAD]  # these clients send the photo itself
+    schema["properties"]["image"] = BINARY | {"description": "the photo, exactly one"}
     return schema
 
 
@@ -85,7 +88,12 @@ DESCRIPTION_OF_EDITS: dict[str, Any] = {
     "openapi_extra": {
         "requestBody": {
             "required": True,
-            "content": {"multipart/form-data": {"schema": _form_schema()}},
+            "content": {
+                "multipart/form-data": {
+                    "schema": _form_schema(),
+                    "example": {"prompt": FORM_EXAMPLE["prompt"], "model": "zoo", "n": 2},
+                }
+            },
         },
         "parameters": [
             PREFER

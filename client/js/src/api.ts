@@ -795,7 +795,10 @@ export interface components {
          * @description A model with the fields that clients of OpenAI's API read.
          */
         ListedModel: {
-            /** Id */
+            /**
+             * Id
+             * @description what requests name as `model`
+             */
             id: string;
             /**
              * Object
@@ -806,6 +809,7 @@ export interface components {
             object: "model";
             /**
              * Default
+             * @description whether requests that name no model get this one
              * @default false
              */
             default: boolean;
@@ -815,7 +819,10 @@ export interface components {
              */
             state: components["schemas"]["ModelState"];
             native_size: components["schemas"]["Size"];
-            /** Licence */
+            /**
+             * Licence
+             * @description of the model's weights
+             */
             licence: string;
             /**
              * Default Parameters
@@ -824,7 +831,10 @@ export interface components {
             default_parameters: {
                 [key: string]: unknown;
             };
-            /** Presets */
+            /**
+             * Presets
+             * @description values that `preset` fills in, by its name
+             */
             presets: {
                 [key: string]: components["schemas"]["PresetValues"];
             };
@@ -836,6 +846,7 @@ export interface components {
             created: number;
             /**
              * Owned By
+             * @description always `baret`
              * @default baret
              */
             owned_by: string;
@@ -899,7 +910,7 @@ export interface components {
             object: "list";
             /**
              * Data
-             * @description models with a live worker
+             * @description every model that a worker has ever announced
              */
             data: components["schemas"]["ListedModel"][];
         };
@@ -914,7 +925,10 @@ export interface components {
          * @description A model, its workers and its queue.
          */
         ModelStatus: {
-            /** Id */
+            /**
+             * Id
+             * @description what requests name as `model`
+             */
             id: string;
             state: components["schemas"]["ModelState"];
             /**
@@ -927,14 +941,20 @@ export interface components {
              * @description that are loading the model
              */
             workers_loading: number;
-            /** Queued */
+            /**
+             * Queued
+             * @description edits that wait
+             */
             queued: number;
             /**
              * Queued Batch
              * @description of those, edits of the priority `batch`
              */
             queued_batch: number;
-            /** Running */
+            /**
+             * Running
+             * @description edits that a worker has
+             */
             running: number;
             /**
              * Oldest Wait Seconds
@@ -973,7 +993,10 @@ export interface components {
              * @description Unix time of the edit's end
              */
             created: number;
-            /** Data */
+            /**
+             * Data
+             * @description one image, or as many as `n` asked for
+             */
             data: components["schemas"]["OpenAIImage"][];
             output_format: components["schemas"]["OutputFormat"];
             /**
@@ -1193,7 +1216,10 @@ export interface components {
          * @description The answer of a service that can accept edits.
          */
         Readiness: {
-            /** Status */
+            /**
+             * Status
+             * @description always `ready`
+             */
             status: string;
             /**
              * Workers
@@ -1239,13 +1265,25 @@ export interface components {
              * @description live ones
              */
             workers: number;
-            /** Queued */
+            /**
+             * Queued
+             * @description edits that wait
+             */
             queued: number;
-            /** Running */
+            /**
+             * Running
+             * @description edits that a worker has
+             */
             running: number;
-            /** Oldest Wait Seconds */
+            /**
+             * Oldest Wait Seconds
+             * @description of the edit that waits longest; 0 if none does
+             */
             oldest_wait_seconds: number;
-            /** Models */
+            /**
+             * Models
+             * @description every model that a worker has ever announced
+             */
             models: components["schemas"]["ModelStatus"][];
             versions: components["schemas"]["Versions"];
         };
@@ -1920,24 +1958,36 @@ export interface components {
         ImageEvent: {
             /**
              * Type
+             * @description an unfinished image, or the finished one
              * @enum {string}
              */
             type: "image_edit.partial_image" | "image_edit.completed";
-            /** B64 Json */
+            /**
+             * B64 Json
+             * @description the image
+             */
             b64_json: string;
-            /** Created At */
+            /**
+             * Created At
+             * @description Unix time of the event
+             */
             created_at: number;
             output_format: components["schemas"]["OutputFormat"];
-            /** Size */
+            /**
+             * Size
+             * @description of the image, WIDTHxHEIGHT
+             */
             size: string;
             /**
              * Background
+             * @description always `auto`
              * @default auto
              * @constant
              */
             background: "auto";
             /**
              * Quality
+             * @description always `auto`
              * @default auto
              * @constant
              */
@@ -5228,6 +5278,13 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "prompt": "a dog that jumps over a fence",
+                 *       "model": "zoo",
+                 *       "n": 2
+                 *     }
+                 */
                 "multipart/form-data": {
                     /**
                      * Preset
@@ -5305,7 +5362,7 @@ export interface operations {
                     prompt: string;
                     /**
                      * Format: binary
-                     * @description exactly one of `image`, `upload` and `source`
+                     * @description the photo, exactly one
                      */
                     image?: string;
                     /**
@@ -5330,8 +5387,6 @@ export interface operations {
                     metadata?: {
                         [key: string]: string;
                     };
-                    /** @description id of an upload that the image was sent to */
-                    upload?: string;
                     /** @description any parameters, as JSON text */
                     params?: string;
                     /**
