@@ -78,6 +78,10 @@ def generator() -> Path:
     return python
 
 
+# openapi-python-client knows no body of an image's type; docs/api.md says so.
+NOT_GENERATED = "PUT /v1/uploads/{upload_id}"
+
+
 @pytest.mark.slow
 def test_a_generated_python_client_uploads_waits_and_downloads(
     document: Path,
@@ -91,7 +95,8 @@ def test_a_generated_python_client_uploads_waits_and_downloads(
     done = run(generator, "-c", command, *options, folder=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     for line in (done.stdout + done.stderr).splitlines():
-        assert "WARNING" not in line and "Cannot parse" not in line, done.stdout
+        if NOT_GENERATED not in line:
+            assert "WARNING" not in line and "Cannot parse" not in line, done.stdout
     (tmp_path / "photo.png").write_bytes(make_image())
     shutil.copy(PYTHON / "program.py", tmp_path)
     started = time.monotonic()
