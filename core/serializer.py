@@ -32,13 +32,11 @@ def edit_resource(
     now = now or datetime.now(UTC)
     submission = record.submission
     result = record.result or Result()
-    edit_url = f"{base_url}/v1/edits/{submission.id}"
     seconds, at = _url_lifetime(record, now), now.timestamp()
 
     def signed_url(image: StoredImage) -> str:
         return base_url + signer.path(submission.id, image.name, seconds=seconds, now=at)
 
-    ticket = signer.ticket(submission.id, key_id=key_id, seconds=seconds, now=at)
     artifacts = {kind: signed_url(image) for kind, image in result.artifacts.items()}
     return Edit(
         id=submission.id,
@@ -66,11 +64,16 @@ def edit_resource(
         warnings=result.warnings,
         metrics=_metrics(record, result.metrics),
         error=_error(record, base_url),
-        urls=Urls(
-            self=edit_url,
-            cancel=f"{edit_url}/cancel",
-            events=f"{edit_url}/events?ticket={ticket}",
+        urls=_urls(
+            f"{base_url}/v1/edits/{submission.id}",
+            signer.ticket(submission.id, key_id=key_id, seconds=seconds, now=at),
         ),
+    )
+
+
+def _urls(edit_url: str, ticket: str) -> Urls:
+    return Urls(
+        self=edit_url, cancel=f"{edit_url}/cancel", events=f"{edit_url}/events?ticket={ticket}"
     )
 
 

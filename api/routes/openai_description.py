@@ -3,10 +3,10 @@
 import json
 from typing import Any
 
-from api.openapi.describe import header, problems, ref, without_null
+from api.openapi.describe import BINARY, header, problems, ref, without_null
 from api.openapi.examples import EDIT
 from api.responses.openai_answer import USAGE, ImageEvent, OpenAIImages
-from api.routes.create import BINARY, FORM_EXAMPLE, IDEMPOTENCY_KEY_HEADER, PREFER, form_schema
+from api.routes.create import FORM_EXAMPLE, IDEMPOTENCY_KEY_HEADER, PREFER, form_schema
 from api.server.headers import IDEMPOTENT_REPLAYED
 from api.server.limits import MAX_IMAGE_WAIT
 from api.submission.openai_request import ImageEditFields

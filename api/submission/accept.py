@@ -1,13 +1,9 @@
 """Accepting a parsed request as an edit on the queue; the cheapest checks come first."""
 
-import base64
-import binascii
-import re
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
-from urllib.parse import unquote_to_bytes
 
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
@@ -16,17 +12,14 @@ from api.auth import Caller
 from api.problems.errors import FieldProblem, Forbidden, blame_field, field_failure
 from api.server.disconnects import unless_disconnected
 from api.server.origins import base_url
-from api.server.shares import ANONYMOUS, share_of
+from api.server.shares import share_of
 from api.services import Services
-from api.submission.parsing import CreateEditRequest, ImageInput, ParsedSubmission
+from api.submission.parsing import CreateEditRequest, ParsedSubmission
+from api.submission.photo import Photo, photo_of
 from core.broker.app import signal_waiting
 from core.errors import (
     AddressNotAllowed,
     CoreError,
-    EditUnavailable,
-    FetchError,
-    InputImageError,
-    InvalidImage,
     NoWorker,
     SourceNotFound,
     StoreUnavailable,
@@ -35,16 +28,11 @@ from core.errors import (
     UploadNotFound,
 )
 from core.ids import new_edit_id
-from core.images.inspection import MAX_BYTES
-from core.images.keys import INPUT, new_photo_prefix, photo_prefix, upload_prefix
+from core.images.keys import INPUT, new_photo_prefix, photo_prefix
 from core.outbound.ip_policy import check_url
 from core.schema import InputImage, Model, Params, Submission
 from core.store.idempotency import IdempotencyLock
 from core.telemetry.logs import edit_log_context, get_logger
-
-_SPACE = b" \t\r\n\f\v"
-_STANDARD = bytes.maketrans(b"-_", b"+/")  # from the URL-safe alphabet of base64
-_DATA_URL = re.compile(r"(?:data:[^,]{0,200}|[^,:]{0,200};\s{0,9}base64\s{0,9}),", re.IGNORECASE)
 
 log = get_logger("baret.api")
 
@@ -73,21 +61,13 @@ async def accept_edit(
         ApiError, CoreError: why the edit cannot be accepted.
         ClientDisconnect: the client has gone before it was.
     """
-    fields = parsed.fields
-    if fields.webhook_url is not None and caller.token is not None:
-        raise Forbidden("A token cannot choose a webhook. Leave `webhook_url` out, or send a key.")
-    if fields.webhook_url is not None:
-        with blame_field(parsed.pointer("webhook_url"), AddressNotAllowed):
-            check_url(fields.webhook_url, services.ip_policy)
-    model = await run_in_threadpool(_model, services, fields)
-    with blame_field(parsed.pointer("preset"), UnknownPreset):
-        params = Params.resolve(fields.params, model.presets, model.default_parameters)
-        if parsed.variations > 1:
-            params = params.spread(parsed.variations)
+    _check_webhook(parsed, services, caller)
+    model = await run_in_threadpool(_model, services, parsed.fields)
+    params = _resolved(parsed, model)
     share = share_of(request, caller.name)
-    photo = await unless_disconnected(request, _photo(parsed, services, caller, share=share))
+    photo = await unless_disconnected(request, photo_of(parsed, services, caller, share=share))
     _check_size(parsed, photo.image)
-    edit_id = new_edit_id()
+    edit_id, fields = new_edit_id(), parsed.fields
     submission = Submission(
         id=edit_id,
         created_at=datetime.now(UTC),
@@ -104,21 +84,46 @@ async def accept_edit(
         user=caller.user,
         priority=fields.priority,
     )
-    with edit_log_context(submission.id):
+    with edit_log_context(edit_id), _blame_photo(parsed):
         submit = partial(_submit, services, submission, photo, lock=lock)
-        with (
-            blame_field("/source", SourceNotFound),
-            blame_field(parsed.image_pointer, UploadNotFound),
-        ):
-            await run_in_threadpool(submit, caller=caller)
-        log.info(
-            "accepted",
-            caller=caller.name,
-            model=model.id,
-            bytes=len(photo.data or b""),
-            **photo.image.model_dump(exclude={"sha256"}),
-        )
+        await run_in_threadpool(submit, caller=caller)
+        seen = photo.image.model_dump(exclude={"sha256"})
+        size = len(photo.data or b"")
+        log.info("accepted", caller=caller.name, model=model.id, bytes=size, **seen)
     return submission
+
+
+def _check_webhook(parsed: ParsedSubmission, services: Services, caller: Caller) -> None:
+    """Refuse a webhook that the caller may not choose, or that nothing may be sent to.
+
+    Raises:
+        Forbidden: the caller has a token.
+        FieldProblem: the address is not allowed.
+    """
+    url = parsed.fields.webhook_url
+    if url is None:
+        return
+    if caller.token is not None:
+        raise Forbidden("A token cannot choose a webhook. Leave `webhook_url` out, or send a key.")
+    with blame_field(parsed.pointer("webhook_url"), AddressNotAllowed):
+        check_url(url, services.ip_policy)
+
+
+def _resolved(parsed: ParsedSubmission, model: Model) -> Params:
+    """Return the parameters, with what the preset and the model fill in."""
+    with blame_field(parsed.pointer("preset"), UnknownPreset):
+        params = Params.resolve(parsed.fields.params, model.presets, model.default_parameters)
+    return params.spread(parsed.variations) if parsed.variations > 1 else params
+
+
+@contextmanager
+def _blame_photo(parsed: ParsedSubmission) -> Iterator[None]:
+    """Name the field that the photo came by if it has gone meanwhile."""
+    with (
+        blame_field("/source", SourceNotFound),
+        blame_field(parsed.image_pointer, UploadNotFound),
+    ):
+        yield
 
 
 def _model(services: Services, fields: CreateEditRequest) -> Model:
@@ -155,104 +160,6 @@ def _check_size(parsed: ParsedSubmission, photo: InputImage) -> None:
         raise field_failure("/size", detail)
 
 
-@dataclass(frozen=True)
-class _Photo:
-    """The photo of a new edit: bytes to store, or where an earlier edit's are stored.
-
-    `upload` is the id of the upload that the bytes were sent to, if they were sent to one.
-    """
-
-    image: InputImage
-    data: bytes | None = None
-    stored_at: str | None = None
-    upload: str | None = None
-
-
-async def _photo(
-    parsed: ParsedSubmission, services: Services, caller: Caller, *, share: str
-) -> _Photo:
-    if parsed.fields.source is not None:
-        with blame_field("/source", SourceNotFound):
-            return await run_in_threadpool(_source, services, parsed.fields.source, caller.owner)
-    with blame_field("/image", InputImageError):
-        image, data = parsed.fields.image, parsed.upload or b""
-        if image is not None and image.upload is not None:
-            with blame_field(parsed.image_pointer, UploadNotFound):
-                data = await _uploaded(services, image.upload, caller.owner, share=share)
-        elif image is not None:
-            with blame_field(parsed.image_pointer, FetchError):
-                data = await _referenced_image(image, services, caller.name)
-        inspect = partial(services.sandbox.inspect, data)
-        inspected = await services.shares.decoding.run(share, inspect)
-        return _Photo(inspected, data, upload=image.upload if image else None)
-
-
-def _source(services: Services, edit_id: str, owner: str) -> _Photo:
-    """Return the photo of an earlier edit, which was inspected then; the two share it.
-
-    A photo of an edit that an earlier version accepted is deleted with it, so it is copied.
-    """
-    message = "You have no edit with this id and an image."
-    try:
-        record = services.store.get(edit_id, caller=owner)
-    except EditUnavailable as error:
-        raise SourceNotFound(message) from error
-    submission = record.submission
-    if submission.photo is not None:
-        return _Photo(submission.input, stored_at=submission.photo)
-    data = services.images.get(edit_id, INPUT)
-    if data is None:
-        raise SourceNotFound(message)
-    return _Photo(submission.input, data)
-
-
-async def _uploaded(services: Services, upload_id: str, owner: str, *, share: str) -> bytes:
-    """Return the image that was sent to one of the owner's uploads.
-
-    Raises:
-        UploadNotFound: there is no such upload, or nothing was sent to it.
-        InputImageError: what the image storage took is longer or shorter than what was announced.
-    """
-    pending = await run_in_threadpool(services.uploads.get, upload_id, owner=owner)
-    get = partial(services.images.get, max_bytes=pending.max_bytes)
-    async with services.shares.downloads.slot(share):
-        data = await run_in_threadpool(get, upload_prefix(upload_id), INPUT)
-    if data is None:
-        raise UploadNotFound("Nothing has come to this upload yet: send the image to its `url`.")
-    if pending.is_exact and len(data) != pending.max_bytes:
-        raise InvalidImage(f"The upload has {len(data)} of {pending.max_bytes} bytes.")
-    return data
-
-
-async def _referenced_image(image: ImageInput, services: Services, caller: str) -> bytes:
-    if image.url is not None:
-        key = None if caller == ANONYMOUS else caller
-        return await services.fetcher.fetch(image.url, max_bytes=MAX_BYTES, key=key)
-    return await run_in_threadpool(_decoded, image.base64 or "")
-
-
-def _decoded(text: str) -> bytes:
-    """Decode base64 text or a `data:` URL (RFC 2397).
-
-    Either alphabet, with or without padding, and white space anywhere are taken.
-    """
-    text = text.lstrip()
-    prefix = _DATA_URL.match(text)
-    head = prefix[0].lower() if prefix else ""
-    try:
-        payload = text[prefix.end() if prefix else 0 :].encode("ascii")
-        if head and b"%" in payload:
-            payload = unquote_to_bytes(payload)
-            if "base64" not in head:
-                return payload
-        payload = payload.translate(_STANDARD, _SPACE).rstrip(b"=")
-        return base64.b64decode(payload + b"=" * (-len(payload) % 4), validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise InvalidImage(
-            "This is neither an http:// or https:// address nor a `data:` URL nor base64."
-        ) from error
-
-
 def _store_photo(services: Services, submission: Submission, data: bytes) -> None:
     prefix = photo_prefix(submission)
     limit = services.settings.image_mb_per_key * 10**6
@@ -268,7 +175,7 @@ def _store_photo(services: Services, submission: Submission, data: bytes) -> Non
 def _submit(
     services: Services,
     submission: Submission,
-    photo: _Photo,
+    photo: Photo,
     *,
     caller: Caller,
     lock: IdempotencyLock | None,

@@ -16,6 +16,7 @@ from statistics import fmean
 from typing import Any
 
 from core.errors import (
+    CoreError,
     EditExpired,
     EditNotFound,
     IdempotencyInProgress,
@@ -52,6 +53,14 @@ MAX_SCANNED = 1000
 LABEL_BYTES = 8  # two pairs of one caller with the same label only cost a reader a look
 
 log = get_logger(__name__)
+
+# Why the script `submit` accepts no edit, where that needs no number.
+_REFUSALS: Mapping[str, tuple[type[CoreError], str]] = {
+    "spent": (TokenSpent, "This token has made all the edits that it may make. Get a new one."),
+    "not_held": (IdempotencyInProgress, "Another request took over this Idempotency-Key."),
+    "no_source": (SourceNotFound, "The source's image has been deleted."),
+    "no_upload": (UploadNotFound, "The upload has expired, or another edit has used it."),
+}
 
 
 @dataclass(frozen=True)
@@ -176,27 +185,28 @@ class EditStore(ClaimStore, HousekeepingStore, ModelRegistry):
             upload_prefix(upload) if upload else "",
             int(GRACE_SECONDS * 1000),
         )
-        if outcome == "spent":
-            raise TokenSpent("This token has made all the edits that it may make. Get a new one.")
+        if outcome != "ok":
+            raise self._refusal(outcome, submission, limit, in_flight, record_bytes)
+
+    def _refusal(
+        self, outcome: str, submission: Submission, limit: int, in_flight: int, record_bytes: int
+    ) -> CoreError:
+        """Return why the script `submit` did not accept an edit; the numbers are its bounds."""
         if outcome == "full":
-            raise QueueFull(
+            return QueueFull(
                 f"{limit} edits are waiting already; try again later.",
                 retry_after=self._seconds_to_a_place(submission.model),
             )
         if outcome == "in_flight":
-            raise TooManyInFlight(
+            return TooManyInFlight(
                 f"This key already has {in_flight} edits in flight, its maximum; "
                 "wait until one has ended.",
                 retry_after=self._seconds_to_an_end(submission.caller),
             )
-        if outcome == "not_held":
-            raise IdempotencyInProgress("Another request took over this Idempotency-Key.")
-        if outcome == "no_source":
-            raise SourceNotFound("The source's image has been deleted.")
         if outcome == "over_quota":
-            raise over_quota("records", record_bytes)
-        if outcome == "no_upload":
-            raise UploadNotFound("The upload has expired, or another edit has used it.")
+            return over_quota("records", record_bytes)
+        kind, text = _REFUSALS[outcome]
+        return kind(text)
 
     def _seconds_to_a_place(self, model: str, places: int = 1) -> int | None:
         """Estimate the seconds until this many edits have left the queue; None if unknown.
