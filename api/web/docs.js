@@ -14,9 +14,9 @@ const TOPICS = {
   models: "Models",
   tokens: "Tokens for your users",
   webhooks: "Webhooks",
+  openai: "For clients of OpenAI's API",
   health: "The service itself",
 };
-const PROBLEM = "application/problem+json";
 
 function element(name, text, ...children) {
   const node = document.createElement(name);
@@ -106,6 +106,11 @@ function code(text) {
 const example = (title, value) =>
   element("details", "", element("summary", title), code(JSON.stringify(value, null, 2)));
 
+// Returns curl's options for a form with a photo.
+function form(fields) {
+  return ["-F image=@photo.jpg", ...Object.entries(fields).map(([name, value]) => `-F '${name}=${value}'`)];
+}
+
 // Returns a command that calls an operation with its example.
 function command(method, path, details) {
   const query = (details.parameters ?? [])
@@ -116,17 +121,23 @@ function command(method, path, details) {
   if (method !== "get" && !("application/json" in body && method === "post")) lines.push(`-X ${method.toUpperCase()}`);
   if (details.security) lines.push('-H "Authorization: Bearer $BARET_KEY"');
   if (body["application/json"]) lines.push(`--json '${JSON.stringify(body["application/json"].example)}'`);
+  else if (body["multipart/form-data"]) lines.push(...form(body["multipart/form-data"].example));
   else if (Object.keys(body).length) lines.push(`-H 'Content-Type: ${Object.keys(body)[0]}'`, "--data-binary @photo.jpg");
   return code(lines.join(" \\\n  "));
+}
+
+// Returns an answer's problems by code; other answers have one example instead of several.
+function problemsOf(answer) {
+  return Object.values(answer.content ?? {}).flatMap(({ examples }) => Object.entries(examples ?? {}));
 }
 
 // Returns a row for each problem: its status, its code with a link to its page, what to do.
 function problemRows(responses) {
   return Object.entries(responses).flatMap(([status, answer]) =>
-    Object.entries(answer.content?.[PROBLEM]?.examples ?? {}).map(([name, { value }]) => [
+    problemsOf(answer).map(([name, { value }]) => [
       status,
       element("code", "", link(name, problemPage(name))),
-      marked(value.detail),
+      marked(value.detail ?? value.error.message),
     ]),
   );
 }
@@ -134,8 +145,8 @@ function problemRows(responses) {
 function answers(responses) {
   const parts = [];
   for (const [status, answer] of Object.entries(responses)) {
-    const media = Object.entries(answer.content ?? {}).filter(([type]) => type !== PROBLEM);
-    if (answer.content?.[PROBLEM]) continue;
+    if (problemsOf(answer).length) continue;
+    const media = Object.entries(answer.content ?? {});
     parts.push(element("p", "", element("strong", status), ` ${answer.description}`));
     const headers = Object.entries(answer.headers ?? {}).filter(([name]) => !name.startsWith("RateLimit"));
     if (headers.length)
@@ -183,7 +194,8 @@ function operation(method, path, details) {
 }
 
 function topicOf(path, details) {
-  return details.tags?.find((tag) => tag in TOPICS) ?? (path.startsWith("/v1/") ? path.split("/")[2] : "health");
+  const topic = details.tags?.find((tag) => tag in TOPICS) ?? path.split("/")[2];
+  return topic in TOPICS ? topic : "health";
 }
 
 const groups = new Map(Object.keys(TOPICS).map((topic) => [topic, []]));

@@ -85,7 +85,7 @@ def test_a_pillow_image_keeps_its_turn(client: Client, make_image: MakeImage) ->
 def test_what_cannot_be_sent_is_refused_before_it_is(client: Client, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"none\.png"):
         client.edits.create(tmp_path / "none.png", prompt=PROMPT)
-    with pytest.raises(TypeError, match="either an image or the source"):
+    with pytest.raises(TypeError, match="an image, an earlier edit as `source`, or an upload"):
         client.edits.create(prompt=PROMPT)
     with pytest.raises(TypeError, match="CMYK"):
         client.edits.create(Image.new("CMYK", (64, 64)), prompt=PROMPT)

@@ -28,10 +28,6 @@ NOT_RUN = {
         "BARET_MODEL=stable-diffusion-v1-5/stable-diffusion-v1-5 make run",
     ): _GPU,
     (
-        "README.md",
-        "client ──HTTP──▶ api",
-    ): _DRAWING,
-    (
         "docs/architecture.md",
         "client ──HTTP──▶ api",
     ): _DRAWING,
@@ -83,6 +79,9 @@ HELD = {
     ("docs/cli.md", "sh"): "examples/test_cli_page.py",
     ("docs/client.md", "python"): "examples/test_client_page.py",
     ("docs/deploy.md", "indented"): "examples/test_commands.py",
+    ("docs/openai.md", "python"): "examples/test_openai_page.py",
+    ("docs/openai.md", "json"): "examples/test_openai_page.py",
+    ("docs/cli.md", "json"): "examples/test_cli_page.py",
     ("docs/mobile.md", "python"): "examples/test_mobile_page.py",
     ("docs/mobile.md", "ts"): "examples/test_typescript.py",
     ("docs/recipes.md", "python"): "examples/test_recipes_page.py",

@@ -1,5 +1,6 @@
 """Every command in docs/cli.md runs, against a service with the bundled model."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,15 @@ def test_an_example_runs(block: Block, folder: Path, environment: dict[str, str]
 def test_the_examples_left_what_the_page_says(folder: Path) -> None:
     for name in ("after.png", "cat-compare.png", "piped.png", "small.webp"):
         assert Image.open(folder / name).size[0] >= 64
+
+
+def test_an_assistant_can_be_told_of_the_server(folder: Path, environment: dict[str, str]) -> None:
+    (block,) = blocks(PAGE, "json")
+    told = json.loads(block.code)["mcpServers"]["baret"]
+    command = [Path(told["command"]).name, *told["args"], "--help"]
+    done = run_in_shell(" ".join(command), folder, environment)
+    assert done.returncode == 0, done.stderr
+    assert set(told["env"]) == {"BARET_API_KEY"}
 
 
 def test_the_page_has_every_exit_code() -> None:

@@ -1,6 +1,7 @@
 """Every example in docs/openai.md runs, one after another, with the official package."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,3 +40,13 @@ def test_an_example_runs(
 def test_the_examples_left_what_they_say(names: dict[str, Any]) -> None:
     assert names["event"].type == "image_edit.completed"
     assert names["result"].data[0].b64_json
+
+
+def test_the_error_is_the_pages(service: Service, make_image: Callable[..., bytes]) -> None:
+    (block,) = blocks(PAGE, "json")
+    answer = service.http.post(
+        "/v1/images/edits",
+        data={"prompt": "a photo of a cat", "size": "1024x1024"},
+        files={"image": ("photo.png", make_image(size=(640, 480)))},
+    )
+    assert (answer.status_code, answer.json()) == (422, json.loads(block.code))
