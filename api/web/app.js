@@ -4,7 +4,7 @@ import { call } from "./api.js";
 import { setUpCode } from "./code.js";
 import { $, announce } from "./dom.js";
 import { setUpHistory } from "./history.js";
-import { chooseModel, setParameters, setUpOptions, showModels } from "./options.js";
+import { chooseModel, setParameters, setUpOptions, showModels, showWorld } from "./options.js";
 import { forget, photoOf, setUpPhoto, showPhoto } from "./photo.js";
 import { clearProblem, guarded, setUpKey } from "./problem.js";
 import { addTries, hideResult, removeTry, setUpResult } from "./result.js";
@@ -38,13 +38,14 @@ function welcome() {
   window.scrollTo({ top: 0 });
 }
 
-// Begins with a photo; a sample brings its sentence and its model.
+// Begins with a photo; a sample brings its sentence and its model, an edit its sentence.
 async function begin(photo, sentence, model) {
   leavePhoto();
   session.photo = photo;
   setAddress(null);
   if (sentence !== undefined) setSentence(sentence);
   if (model) chooseModel(model);
+  showWorld(sentence !== undefined);
   const image = new Image();
   image.src = photo.url;
   await image.decode().catch(() => (photo.url = null)); // HEIC, in most browsers
@@ -65,6 +66,7 @@ async function open(id) {
     leavePhoto();
     session.photo = photoOf(null, edit.id);
     session.sha256 = edit.input.sha256;
+    showWorld(true); // the edit's own warnings say if it is not
     const page = await call("v1/edits?limit=100&status=succeeded");
     addTries(page.data.reverse().filter((one) => one.input.sha256 === session.sha256));
   }

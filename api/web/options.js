@@ -2,7 +2,11 @@
 
 import { $, element } from "./dom.js";
 
+// The bundled model: the samples are made for it, and it knows nothing else.
+export const SMALL_MODEL = "zoo";
+
 let models = [];
+let isOfItsWorld = true; // whether the photo is a sample or an edit of one
 
 const title = (name) => name.charAt(0).toUpperCase() + name.slice(1).replaceAll("_", "-");
 const chosen = () => models.find((model) => model.id === $("model").value);
@@ -22,8 +26,15 @@ const NOTICES = {
   loading: "This model is being loaded. Your edit waits until that is done.",
 };
 
+// Says before the edit what the warning `outside_the_models_world` says after it.
+export function showWorld(isOwn) {
+  isOfItsWorld = isOwn;
+  $("foreign").hidden = isOfItsWorld || chosen()?.id !== SMALL_MODEL;
+}
+
 function showState() {
   const model = chosen();
+  showWorld(isOfItsWorld);
   $("no-model").hidden = model?.state === "ready";
   $("no-model").textContent = model
     ? NOTICES[model.state]

@@ -89,7 +89,7 @@ export function setUpResult(onPhoto) {
   $("use-result").addEventListener("click", () =>
     guarded(async () => {
       const file = new File([await blobOf(session.shown, "png")], "edited.png", { type: "image/png" });
-      await onPhoto(photoOf(file));
+      await onPhoto(photoOf(file), $("prompt").value);
     }),
   );
 }

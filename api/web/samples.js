@@ -2,13 +2,13 @@
 
 import { address, request } from "./api.js";
 import { $, element, pixelateIfSmall } from "./dom.js";
+import { SMALL_MODEL } from "./options.js";
 import { photoOf } from "./photo.js";
 
-const MODEL = "zoo"; // the one that the samples are made for
 
 // Shows the samples if the service has their model. `onSample` gets a photo and a sentence.
 export async function showSamples(models, onSample) {
-  if (!models.some((model) => model.id === MODEL)) return;
+  if (!models.some((model) => model.id === SMALL_MODEL)) return;
   const samples = await (await fetch(address("samples/index.json"))).json();
   $("sample-list").replaceChildren(...samples.map((sample) => card(sample, onSample)));
   $("samples").hidden = false;
@@ -26,7 +26,7 @@ function card(sample, onSample) {
   button.addEventListener("click", async () => {
     const blob = await (await request(`samples/${sample.file}`)).blob();
     const photo = photoOf(new File([blob], sample.file, { type: blob.type }));
-    onSample(photo, sample.prompt, MODEL);
+    onSample(photo, sample.prompt, SMALL_MODEL);
   });
   return element("li", {}, button);
 }

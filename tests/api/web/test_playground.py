@@ -347,6 +347,19 @@ def test_a_phone_in_the_dark_with_less_motion(
     playground.check()
 
 
+def test_what_the_small_model_cannot_edit_is_said_before(
+    playground: Playground, photo: bytes
+) -> None:
+    playground.open()
+    playground.sample_list.locator("button").first.click()
+    playground.shows("photo")
+    expect(playground.foreign).to_be_hidden()
+    playground.another.click()
+    playground.choose(photo)
+    expect(playground.foreign).to_contain_text("not photographs")
+    playground.check()
+
+
 @pytest.mark.parametrize("address", ["/docs", "/docs/problems/not_found"])
 def test_the_other_pages(playground: Playground, address: str) -> None:
     playground.open(address)

@@ -13,6 +13,11 @@ def request(rows, *, gradient=False, injection=None):
     return Request(progress, latents, (1,) * rows, texts, injection, target=target)
 
 
+def row_of(model):
+    """Return the latent pixels of a row at the native size."""
+    return (model.native_size // model.multiple) ** 2
+
+
 def test_gradients_have_a_budget_of_their_own():
     budget = Budget(latent_pixels=8, gradient_latent_pixels=4)
     assert budget.fits(8, gradient=False) and not budget.fits(9, gradient=False)
@@ -41,8 +46,8 @@ def test_after_a_failure_half_of_what_was_tried_is_tried():
 
 
 def test_the_bundled_model_has_room_for_full_calls(editor):
-    budget = measure(editor.model)
-    assert budget == Budget(64 * 256, 64 * 256)  # a call has at most 64 rows
+    budget, row = measure(editor.model), row_of(editor.model)
+    assert budget == Budget(64 * row, 64 * row)  # a call has at most 64 rows
     assert not editor.model.unet.conv_in.weight.requires_grad
 
 
@@ -51,5 +56,5 @@ def test_what_is_free_decides(editor, monkeypatch):
     some = measure(editor.model)
     monkeypatch.setattr("baret.engine.budget._free_bytes", lambda device: 200e6)
     twice = measure(editor.model)
-    assert 0 < some.latent_pixels < 64 * 256
+    assert 0 < some.latent_pixels < 64 * row_of(editor.model)
     assert twice.latent_pixels == pytest.approx(2 * some.latent_pixels, rel=0.01)

@@ -62,7 +62,7 @@ def test_strength_zero_stays_at_the_photo_and_one_goes(editor, inversion, free):
 
 
 def test_outside_the_mask_the_edit_is_the_photo_and_inside_it_is_not(editor, inversion):
-    mask = torch.ones(16, 16)
+    mask = torch.ones(inversion.pivots.shape[-2:])
     mask[:, :6] = 0
     held = run(editor, inversion, PLAIN, mask=mask)
     photo = inversion.pivots[0]

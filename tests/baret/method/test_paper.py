@@ -25,7 +25,7 @@ def run(editor, routine):
 def scene(editor, sample):
     """Return what `tune` takes: (pivots, c, ∅, schedule) of the first sample."""
     model = editor.model
-    clean = model.encode(to_pixels(sample.image, (64, 64)))
+    clean = model.encode(to_pixels(sample.image, sample.image.size))
     uncond, schedule = model.embed(""), model.schedule(STEPS)
     pivots = run(editor, invert(clean, uncond, schedule))
     return pivots, model.embed(sample.prompt), uncond, schedule
@@ -53,7 +53,7 @@ def test_without_inner_steps_the_text_stays_the_targets(scene, untuned):
 
 
 def test_the_tuned_reconstruction_beats_the_untuned(editor, sample, tuning, untuned):
-    pixels = to_pixels(sample.image, (64, 64))
+    pixels = to_pixels(sample.image, sample.image.size)
     tuned, plain = (
         psnr(editor.model.decode(found.reconstruction), pixels) for found in (tuning, untuned)
     )

@@ -18,7 +18,7 @@ OPTIONS = InversionOptions(num_inference_steps=STEPS, inner_steps=6)
 def scene(editor, sample):
     """Return (z_0, c, schedule)."""
     model = editor.model
-    clean = model.encode(to_pixels(sample.image, (64, 64)))
+    clean = model.encode(to_pixels(sample.image, sample.image.size))
     return clean, model.embed(sample.prompt), model.schedule(STEPS)
 
 
