@@ -30,8 +30,7 @@ def edit_resource(
         now: from when URLs are valid; None: the present.
     """
     now = now or datetime.now(UTC)
-    submission = record.submission
-    result = record.result or Result()
+    submission, result = record.submission, record.result or Result()
     seconds, at = _url_lifetime(record, now), now.timestamp()
 
     def signed_url(image: StoredImage) -> str:
