@@ -2,6 +2,7 @@
 
 import threading
 import time
+from abc import ABC, abstractmethod
 from dataclasses import asdict
 from importlib.metadata import version
 
@@ -33,7 +34,7 @@ def describe_model(editor: Editor, name: str) -> Model:
     )
 
 
-class _Repeated:
+class _Repeated(ABC):
     """A thread that repeats an announcement until it is stopped."""
 
     def __init__(self, name: str):
@@ -50,8 +51,9 @@ class _Repeated:
         if self._thread.is_alive():
             self._thread.join()
 
+    @abstractmethod
     def _announce(self) -> None:
-        raise NotImplementedError
+        """Announce once."""
 
     def _repeat(self) -> None:
         while True:

@@ -124,7 +124,7 @@ FIELDS: dict[str, dict[str, str]] = {
     },
     "StatusEvent": {"stage": "what a worker does with it now"},
     "Token": {
-        "id": "names the token in logs; it is no secret",
+        "id": "the name that logs use for the token; not a secret",
         "user": "whose edits it makes and sees",
         "edits": "how many edits it may make; null: as many as the key",
         "expires_at": "when it ends",

@@ -12,18 +12,17 @@ from fastapi import Request
 from pydantic import AfterValidator, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 
-from api.problems.errors import field_failure
 from api.problems.field_errors import body_errors, pointer
 from api.server.limits import BodyTimeouts
 from api.server.memory_limiter import Reservation
-from api.submission.body import MULTIPART, bounded, json_of
-from api.submission.form import Form, FormPart, read_form
+from api.submission.form import Form, FormPart
 from api.submission.parsing import (
     KNOWN,
     LIST_FIELDS,
     ParsedSubmission,
     RawBody,
     form_body,
+    read_body,
     validated,
 )
 from core.schema import FieldError, Strict
@@ -35,8 +34,8 @@ _LIST_ITEM = re.compile(r"(\w+)\[\]")
 _OBJECT_FIELD = re.compile(r"metadata\[([^\]]+)\]")
 
 _NO_MASK = (
-    "There are no masks here: what changes is found from `prompt`. Leave this out, and say in "
-    "`prompt` what the whole picture should show afterwards."
+    "BARET needs no mask: it finds from `prompt` what to change. Leave `mask` out, and say in "
+    "`prompt` what the edited picture should show."
 )
 _ONE_IMAGE = "Send one image: an edit has one photo."
 
@@ -107,14 +106,9 @@ async def parse_image_edit(
         MediaTypeUnsupported, BodyTooLarge, InvalidRequest, Overloaded: the body cannot be read.
         ValidationFailed: fields are wrong; it names each of them.
     """
-    media_type, request = bounded(request, body_timeouts, reservation)
-    if media_type == MULTIPART:
-        body = await run_in_threadpool(_form_body, await read_form(request))
-    else:
-        fields = await json_of(request)
-        if not isinstance(fields, dict):
-            raise field_failure("", "Send a JSON object.")
-        body = _json_body(fields)
+    body = await read_body(
+        request, body_timeouts, reservation, from_form=_form_body, from_json=_json_body
+    )
     return await run_in_threadpool(_validated, body)
 
 

@@ -1,7 +1,7 @@
 """Parsing a POST: JSON or multipart, validated field by field."""
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Self
 
@@ -160,16 +160,32 @@ async def parse_submission(
         MediaTypeUnsupported, BodyTooLarge, InvalidRequest, Overloaded: the body cannot be read.
         ValidationFailed: fields are wrong; it names each of them.
     """
-    media_type, request = bounded(request, body_timeouts, reservation)
-    if media_type == MULTIPART:
-        body = await run_in_threadpool(form_body, await read_form(request))
-    else:
-        fields = await json_of(request)
-        if not isinstance(fields, dict):
-            raise field_failure("", "Send a JSON object.")
-        body = RawBody(fields)
+    body = await read_body(request, body_timeouts, reservation, from_form=form_body)
     # In a thread: a body has room for millions of wrong fields.
     return await run_in_threadpool(validated, body)
+
+
+async def read_body(
+    request: Request,
+    body_timeouts: BodyTimeouts,
+    reservation: Reservation,
+    *,
+    from_form: Callable[[Form], RawBody],
+    from_json: Callable[[dict[str, Any]], RawBody] = RawBody,
+) -> RawBody:
+    """Read a body that is a form or a JSON object.
+
+    Raises:
+        MediaTypeUnsupported, BodyTooLarge, InvalidRequest, Overloaded: it cannot be read.
+        ValidationFailed: it is JSON, but no object.
+    """
+    media_type, request = bounded(request, body_timeouts, reservation)
+    if media_type == MULTIPART:
+        return await run_in_threadpool(from_form, await read_form(request))
+    fields = await json_of(request)
+    if not isinstance(fields, dict):
+        raise field_failure("", "Send a JSON object.")
+    return from_json(fields)
 
 
 def form_body(form: Form, known: Collection[str] = KNOWN_IN_FORMS) -> RawBody:

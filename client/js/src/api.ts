@@ -1294,7 +1294,7 @@ export interface components {
         Token: {
             /**
              * Id
-             * @description names the token in logs; it is no secret
+             * @description the name that logs use for the token; not a secret
              */
             id: string;
             /**

@@ -286,7 +286,7 @@ def test_a_mask_is_refused_because_none_is_needed(
     image = ("photo.png", make_image(), "image/png")
     error = send(files={"image": image, "mask": image}).json()["error"]
     assert error["param"] == "mask"
-    assert "what changes is found from `prompt`" in error["message"]
+    assert "it finds from `prompt` what to change" in error["message"]
 
 
 def test_of_several_images_none_is_taken(send: Send, make_image: Callable[..., bytes]) -> None:
