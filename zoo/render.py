@@ -146,12 +146,12 @@ class Renderer:
             _draw_layers(canvas, animal(scene.animal, scene.pose, chance.sway), tones, OUTLINE)
 
 
-def render(scene: Scene, size: int = 64) -> Pixels:
+def render(scene: Scene, size: int = 128) -> Pixels:
     """Render the scene as [size, size, 3] uint8."""
     return Renderer(scene, size).picture()
 
 
-def change_mask(before: Scene, after: Scene, size: int = 64) -> NDArray[np.bool_]:
+def change_mask(before: Scene, after: Scene, size: int = 128) -> NDArray[np.bool_]:
     """Return where the exact answer differs, [size, size]; an edit must keep all other pixels."""
     a, b = render(before, size).astype(np.int16), render(after, size).astype(np.int16)
     changed: NDArray[np.bool_] = np.abs(a - b).max(-1) >= NOTICEABLE

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from tests.support.doc_code import Block, blocks
+from tests.support.samples import SAMPLE_SIZE
 from tests.support.service import Service
 
 ADDRESS = "http://127.0.0.1:8000"  # of the service, on the pages
@@ -24,5 +25,5 @@ def test_an_example_runs(
     monkeypatch.setenv("BARET_DEVICE", "cpu")
     code = block.code.replace(ADDRESS, str(service.http.base_url))
     exec(compile(code, page, "exec"), {"__name__": "example"})  # noqa: S102
-    assert Image.open("after.png").size == (64, 64)
+    assert Image.open("after.png").size == SAMPLE_SIZE
     Path("after.png").unlink()

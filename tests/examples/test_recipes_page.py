@@ -16,6 +16,7 @@ from deploy.local.ports import free_port
 from tests.support.commands import ROOT
 from tests.support.doc_code import Block, blocks
 from tests.support.node_tools import build_client, installed, node_tools, run
+from tests.support.samples import SAMPLE_SIZE
 from tests.support.service import Service
 from tests.support.shell import run_in_shell
 from tests.support.waiting import PATIENCE, until
@@ -58,7 +59,7 @@ def test_the_programs_left_what_they_say(names: dict[str, Any], folder: Path) ->
     assert names["pending"] == []
     assert names["stronger"].metrics.inversion_reused
     for name in ("strength-0.4.png", "strength-0.8.png", "strength-1.0.png"):
-        assert Image.open(folder / name).size == (64, 64)
+        assert Image.open(folder / name).size == SAMPLE_SIZE
     assert len(list((folder / "edited-in-python").glob("*.png"))) == 2
     assert list(folder.glob("edit_*.png"))
 
@@ -98,7 +99,7 @@ def test_a_program_in_javascript_runs(modules: Path, service: Service) -> None:
     program.write_text(code.replace(ADDRESS, str(service.http.base_url)))
     done = run("node", program, folder=modules)
     assert (done.returncode, done.stdout.strip()) == (0, "true"), done.stderr
-    assert Image.open(modules / "from-node.png").size == (64, 64)
+    assert Image.open(modules / "from-node.png").size == SAMPLE_SIZE
 
 
 @contextmanager

@@ -1,8 +1,11 @@
 """The sample photos, and edit parameters by how long the edit takes."""
 
+from PIL import Image
+
 from tests.support.commands import ROOT
 
 SAMPLES = ROOT / "zoo" / "samples"
+SAMPLE_SIZE = Image.open(SAMPLES / "00-posture.png").size  # of all of them
 
 # The fewest steps that the API allows, and no tuning: an edit takes about a second.
 QUICK = {"num_inference_steps": 10, "inner_steps": 0}

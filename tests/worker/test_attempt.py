@@ -183,7 +183,7 @@ def test_previews_are_told_while_the_edit_is_made_where_asked_for(
         head, _, text = data["image"].partition(",")
         assert head == "data:image/webp;base64"
         image = Image.open(io.BytesIO(base64.b64decode(text)))
-        assert (image.format, image.size) == ("WEBP", (64, 64))
+        assert (image.format, image.size) == ("WEBP", (128, 128))
         assert len(data["image"]) < 5000
     assert "preview" not in [kind for kind, _ in events(ended(submit()).submission.id)]
 

@@ -44,7 +44,7 @@ def test_an_edit_ends_with_the_picture_that_its_record_states(
     assert data is not None
     assert (output.sha256, output.bytes) == (hashlib.sha256(data).hexdigest(), len(data))
     image = opened(files, edit_id, output.name)
-    assert (output.width, output.height) == image.size == (64, 64)
+    assert (output.width, output.height) == image.size == (128, 128)
     assert output.strength == record.submission.params.strength
     assert output.content_type == "image/png"
     assert image.tobytes() != Image.open(io.BytesIO(sample)).convert("RGB").tobytes()

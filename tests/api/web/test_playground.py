@@ -15,7 +15,7 @@ from playwright.sync_api import expect
 
 from tests.faults.stack import Stack
 from tests.support.playground import PHONE, Playground
-from tests.support.samples import QUICK
+from tests.support.samples import QUICK, SAMPLE_SIZE
 from tests.support.sentences import DESCRIPTIONS, INSTRUCTIONS
 
 SENTENCE = "a photo of a white cat standing on grass, facing left"
@@ -58,7 +58,7 @@ def test_a_whole_edit_from_choice_to_download(
         with page.expect_download() as download:
             page.get_by_role("button", name=name, exact=True).click()
         image = Image.open(io.BytesIO(Path(download.value.path()).read_bytes()))
-        assert (image.format, image.size) == (name.upper(), (64, 64))
+        assert (image.format, image.size) == (name.upper(), SAMPLE_SIZE)
         assert download.value.suggested_filename.endswith(f".{name.lower()}")
 
     playground.use_result.click()
@@ -150,7 +150,7 @@ def test_the_code_makes_the_same_edit(
             assert '"status":"succeeded"' in done.stdout
             continue
         result = tmp_path / "edited.png"
-        assert Image.open(result).size == (64, 64)
+        assert Image.open(result).size == SAMPLE_SIZE
         result.unlink()
     playground.check()
 

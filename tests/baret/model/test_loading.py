@@ -35,7 +35,7 @@ def change(path: Path, **values: object) -> None:
 
 def test_the_bundled_model_says_what_it_is(editor):
     model = editor.model
-    assert (model.native_size, model.multiple, model.licence) == (64, 4, "apache-2.0")
+    assert (model.native_size, model.multiple, model.licence) == (128, 4, "apache-2.0")
     assert model.dtype == torch.float32
     assert len(model.identity) == 64
 

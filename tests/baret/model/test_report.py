@@ -18,7 +18,7 @@ def test_a_usable_models_report_has_all_that_was_found(capsys) -> None:
     assert lines[0].endswith("zoo: a diffusers folder of Stable Diffusion 1.x")
     assert lines[1:4] == [
         "  predicts: v_prediction, by its scheduler_config.json",
-        "  native size: 64×64",
+        "  native size: 128×128",
         "  defaults: 20 steps, guidance 4",
     ]
     assert lines[-1] == "  can be used"

@@ -16,7 +16,7 @@ def test_the_whole_of_it_from_end_to_end(tmp_path, capsys):
     _run(tmp_path, "--steps", "2", "--inner-steps", "1", "--at-once", "1,2")
     data = json.loads((tmp_path / "speed-zoo-cpu.json").read_text())
     assert list(data) == ["conditions", *SECTIONS]
-    assert data["conditions"]["inner_steps"] == 1 and data["conditions"]["size"] == 64
+    assert data["conditions"]["inner_steps"] == 1 and data["conditions"]["size"] == 128
     assert [edits["at_once"] for edits in data["together"]["crowds"]] == [1, 2]
     null_text = data["peers"]["entries"][1]
     assert null_text["backward_rows"] == 2  # T × inner steps: nothing stopped early

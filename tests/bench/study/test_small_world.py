@@ -9,7 +9,7 @@ from bench.study.small_world import Run, load_small_world
 def test_edits_are_made_once_and_carry_what_they_are(tmp_path):
     run = Run("tuning", ("ddim", "ddim-kept"), tmp_path, steps=2, device="cpu", limit=2)
     source = load_small_world(run)
-    expected = tasks("tuning", 64, 2)
+    expected = tasks("tuning", 128, 2)
     assert [(e.id, e.kind, e.prompt) for e in source.edits] == [
         (str(task.index), task.kind, task.prompt) for task in expected
     ]

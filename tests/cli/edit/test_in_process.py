@@ -54,7 +54,7 @@ def test_a_distilled_model_has_its_own_defaults(
 def test_an_image_goes_through_pipes(baret: Any, cat: Path) -> None:
     done = baret("edit", "-", TEXT, *QUICK, stdin=cat.read_bytes())
     assert done.status == 0, done.err
-    assert Image.open(io.BytesIO(done.out)).size == (64, 64)
+    assert Image.open(io.BytesIO(done.out)).size == Image.open(cat).size
 
 
 def test_words_that_the_model_does_not_know_are_named(baret: Any, cat: Path) -> None:
@@ -94,5 +94,5 @@ def test_the_speed_of_this_machine_is_measured(baret: Any) -> None:
     done = baret("bench", "--edits", "1", "--json")
     assert done.status == 0, done.err
     (speed,) = done.objects
-    assert (speed["model"], speed["size"], speed["edits"]) == ("zoo", 64, 1)
+    assert (speed["model"], speed["size"], speed["edits"]) == ("zoo", 128, 1)
     assert speed["seconds"] == pytest.approx(sum(speed["stages"].values()), abs=0.01)
