@@ -80,10 +80,12 @@ def test_every_variable_is_a_setting() -> None:
 )
 def test_scaling_asks_for_the_name_that_metrics_have(checkpoint: str, tmp_path: Path) -> None:
     checkpoint = str(tmp_path) if checkpoint == "FOLDER" else checkpoint
-    (scaled,) = of_kind(render(with_model(checkpoint=checkpoint)), "ScaledObject").values()
+    objects = render(with_model(checkpoint=checkpoint))
+    (scaled,) = of_kind(objects, "ScaledObject").values()
     name = Settings(_env_file=None, model=checkpoint).model_name
     (trigger,) = scaled["spec"]["triggers"]
     assert trigger["metadata"]["query"].count(f'namespace="photos",model="{name}"') == 2
+    assert variables(of_kind(objects, "Deployment")["baret-api"])["BARET_MODEL"] == name
 
 
 def test_workers_are_scaled_from_none_by_edits_over_edits_at_once() -> None:
