@@ -161,4 +161,7 @@ def test_compose_commands_name_its_services() -> None:
     assert {"housekeeper", "worker", "api", "redis"} <= words
     assert {"housekeeper", "worker", "api", "redis"} <= COMPOSE["services"].keys()
     assert "redis:/data" in COMPOSE["services"]["redis"]["volumes"]
-    assert "secrets/redis_password" in COMPOSE["secrets"]["redis_password"]["file"]
+    assert "> secrets/redis_password" in "\n".join(CONSOLE)
+    assert COMPOSE["secrets"]["redis_password"]["file"] == (
+        "${BARET_SECRETS:-./secrets}/redis_password"
+    )
