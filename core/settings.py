@@ -8,7 +8,7 @@ from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
@@ -129,6 +129,11 @@ class Settings(BaseSettings):
         SecretStr(""),
         validation_alias="REDIS_URL",
         description="Redis or Valkey server; unset: the Valkey that the one-machine stack runs",
+    )
+    redis_password: SecretStr = Field(
+        SecretStr(""),
+        validation_alias="REDIS_PASSWORD",
+        description="password of that server, if the URL has none: a secret of its own",
     )
     allow_networks: Annotated[tuple[Network, ...], NoDecode] = Field(
         (),
@@ -326,7 +331,7 @@ class Settings(BaseSettings):
             RuntimeError: neither exists; the message says what to set.
         """
         if url := self.redis_url.get_secret_value():
-            return url
+            return with_password(url, self.redis_password.get_secret_value())
         url_file = self.data_dir / REDIS_URL_FILE
         if url_file.is_file():
             return url_file.read_text().strip()
@@ -347,6 +352,17 @@ class Settings(BaseSettings):
     def concurrency_limit(self) -> int | None:
         """Return `concurrency` as a number, or None to let the worker decide."""
         return None if self.concurrency == "auto" else max(1, int(self.concurrency))
+
+
+def with_password(url: str, password: str) -> str:
+    """Return a server's URL with a password, unless it has one or there is none to add."""
+    parts = urlsplit(url)
+    if not password or parts.password is not None:
+        return url
+    location = (
+        f"{parts.username or ''}:{quote(password, safe='')}@{parts.netloc.rpartition('@')[2]}"
+    )
+    return parts._replace(netloc=location).geturl()
 
 
 def read_settings(module: str, about: str) -> Settings:
