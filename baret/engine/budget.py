@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
-from baret.unet.requests import Conditioning, Request
+from baret.unet.requests import AddedConditions, Conditioning, Request, stack_added
 
 MAX_ROWS = 64  # of native size; several hundred would no longer fit into a CPU's caches
 MEMORY_SHARE = 0.7  # of free memory, for calls; the rest is for the VAE and other threads
@@ -61,7 +61,11 @@ class Measurable(Protocol):
         """Return the conditioning of a text."""
 
     def predict_noise(
-        self, latents: Tensor, timesteps: Sequence[int], embeddings: Tensor
+        self,
+        latents: Tensor,
+        timesteps: Sequence[int],
+        embeddings: Tensor,
+        added: AddedConditions | None = None,
     ) -> Tensor:
         """Return ε of each row."""
 
@@ -112,9 +116,10 @@ def _peak_bytes(model: Measurable, side: int) -> tuple[int, int]:
 
 def _run_row(model: Measurable, side: int, *, gradient: bool) -> None:
     latents = torch.zeros(1, 4, side, side, device=model.device)
-    text = model.embed("").embedding[None].requires_grad_(gradient)
+    empty = model.embed("")
+    text = empty.embedding[None].requires_grad_(gradient)
     with torch.set_grad_enabled(gradient):
-        noise = model.predict_noise(latents, [1], text)
+        noise = model.predict_noise(latents, [1], text, stack_added([empty]))
         if gradient:
             torch.autograd.grad(noise.square().mean(), text)
 
