@@ -24,6 +24,7 @@ from baret.model.embeddings import (
 )
 from baret.model.folder_weights import choose_variant
 from baret.model.folders import describe_folder, load_folder
+from baret.model.identity import fingerprint_of
 from baret.model.lora import describe_lora, fuse_lora, parse_loras
 from baret.model.outer_vae import load_outer_vae
 from baret.model.single_file import describe_file, load_file
@@ -69,6 +70,8 @@ def load_pipeline(name_or_path: str, options: LoadOptions) -> LoadedModel:
     path, from_hub = _find(name_or_path, options)
     description = _describe(path, options)
     description.raise_problem()
+    files = [path, *_added_files(options)]
+    description = replace(description, fingerprint=fingerprint_of(files, repr(options)))
     if from_hub:
         description = replace(description, name=name_or_path)
     vae = load_outer_vae(options.vae, options.dtype)
@@ -83,7 +86,15 @@ def load_pipeline(name_or_path: str, options: LoadOptions) -> LoadedModel:
         prediction_type=prediction.type,
         rescale_betas_zero_snr=prediction.zero_snr,
     )
-    return LoadedModel(pipeline, path if path.is_dir() and not from_hub else None, description)
+    folder = path if path.is_dir() and not from_hub else None
+    return LoadedModel(pipeline, folder, description)
+
+
+def _added_files(options: LoadOptions) -> list[Path]:
+    """Return the files and folders of what is loaded beside the model."""
+    vae = [Path(options.vae)] if options.vae else []
+    loras = [lora.path for lora in parse_loras(options.lora)]
+    return vae + loras + [file.path for file in parse_embeddings(options.embeddings)]
 
 
 def inspect_model(name_or_path: str, options: LoadOptions | None = None) -> ModelDescription:

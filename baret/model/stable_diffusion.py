@@ -3,7 +3,6 @@
 b batch · n tokens · d text width · h, w latent height and width · H, W pixels.
 """
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
@@ -25,6 +24,7 @@ from baret.model.description import (
     native_latent_size,
 )
 from baret.model.embeddings import tokens_of
+from baret.model.identity import identity_of, weight_bytes
 from baret.model.loading import load_pipeline
 from baret.model.prediction import confirm
 from baret.model.probe import Verdict, probe
@@ -209,7 +209,14 @@ class StableDiffusion:
         if self.description and self.description.max_windows > 1:
             traits.append("windows")
         traits += (f"{word}={ids}" for word, ids in self._added_words.items())
-        return _identity(parts, " ".join(traits))
+        fingerprint = self.description.fingerprint if self.description else None
+        return identity_of(parts, " ".join(traits), fingerprint)
+
+    @property
+    def weight_bytes(self) -> int:
+        """How many bytes the weights take, where they are."""
+        checker = () if self.safety_checker is None else (self.safety_checker.module,)
+        return weight_bytes((self._vae, self._text_encoder, self.unet, *checker))
 
     def _find_native_size(self) -> int:
         config = self.unet.config
@@ -397,15 +404,6 @@ def _check_weights(modules: Iterable[torch.nn.Module]) -> None:
                     f"{name} of the {type(module).__name__} is missing, or has values that are not "
                     f"finite in {tensor.dtype}. Download the model again, or use another dtype."
                 )
-
-
-def _identity(modules: Iterable[torch.nn.Module], traits: str) -> str:
-    digest = hashlib.sha256(traits.encode())
-    for module in modules:
-        for name, tensor in sorted(module.state_dict().items()):
-            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-            digest.update(tensor.detach().contiguous().cpu().flatten().view(torch.uint8).numpy())
-    return digest.hexdigest()
 
 
 def _licence(folder: Path | None) -> str:
