@@ -41,7 +41,7 @@ log = get_logger("worker")
 def load_editor(settings: Settings) -> Editor:
     """Load the editor of the model that the settings name."""
     return Editor.from_pretrained(
-        settings.model,
+        settings.model_path,
         device=settings.device,
         dtype=settings.dtype,
         options=model_options(settings),
