@@ -3,6 +3,7 @@
 What rows need of memory and time grows with their latent pixels, b·h·w.
 """
 
+import gc
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -117,6 +118,13 @@ def _run_row(model: Measurable, side: int, *, gradient: bool) -> None:
         noise = model.predict_noise(latents, [1], text)
         if gradient:
             torch.autograd.grad(noise.square().mean(), text)
+
+
+def release_memory(device: torch.device) -> None:
+    """Give back the memory of what was dropped, to other models and to the system."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
 
 
 def free_bytes(device: torch.device) -> float:

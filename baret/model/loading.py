@@ -73,7 +73,7 @@ def load_pipeline(name_or_path: str, options: LoadOptions) -> LoadedModel:
     files = [path, *_added_files(options)]
     description = replace(description, fingerprint=fingerprint_of(files, repr(options)))
     if from_hub:
-        description = replace(description, name=name_or_path)
+        description = replace(description, name=name_or_path, licence="unknown")
     vae = load_outer_vae(options.vae, options.dtype)
     load = load_folder if path.is_dir() else load_file
     pipeline = load(path, description, options, vae)
@@ -177,7 +177,7 @@ def _describe_alone(path: Path, options: LoadOptions) -> ModelDescription:
             "If you trust it, convert it to .safetensors and give that file."
         )
     if path.is_dir():
-        return describe_folder(path, options)
+        return replace(describe_folder(path, options), licence=read_licence(path))
     if path.suffix == ".gguf":
         raise UnsupportedModel(f"{path.name} is quantised (GGUF); give the .safetensors file.")
     if path.suffix != ".safetensors":
@@ -217,6 +217,16 @@ def _unreachable(hub_id: str) -> ModelError:
         "it. Give a folder or a .safetensors file (BARET_MODEL=/path), or copy the hub cache here "
         "and set HF_HOME, or set HF_ENDPOINT to a mirror, or HF_TOKEN for a gated model."
     )
+
+
+def read_licence(folder: Path) -> str:
+    """Return the `license:` of the model card beside the weights, or "unknown"."""
+    card = folder / "README.md"
+    if card.is_file():
+        for line in card.read_text("utf-8").splitlines():
+            if line.startswith("license:"):
+                return line.removeprefix("license:").strip()
+    return "unknown"
 
 
 def read_known_words(folder: Path) -> frozenset[str]:

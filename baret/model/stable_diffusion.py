@@ -6,7 +6,6 @@ b batch · n tokens · d text width · h, w latent height and width · H, W pixe
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Self
 
 import torch
@@ -125,8 +124,8 @@ class StableDiffusion:
         Raises:
             ModelError: the model cannot be loaded; the message says what to set.
         """
-        torch_device = torch.device(_auto_device() if device == "auto" else device)
-        torch_dtype = _torch_dtype(dtype, torch_device)
+        torch_device = find_device(device)
+        torch_dtype = dtype_on(dtype, torch_device)
         given = asdict(options or ModelOptions())
         loaded = load_pipeline(name_or_path, LoadOptions(**given, dtype=torch_dtype))
         checker = None
@@ -142,7 +141,7 @@ class StableDiffusion:
             loaded.pipeline,
             device=torch_device,
             dtype=torch_dtype,
-            licence=_licence(loaded.folder),
+            licence=loaded.description.licence,
             world=World.read(loaded.folder),
             safety_checker=checker,
             description=loaded.description,
@@ -383,11 +382,14 @@ class StableDiffusion:
         return output.float()
 
 
-def _auto_device() -> str:
-    return "cuda" if torch.cuda.is_available() else "cpu"
+def find_device(device: str) -> torch.device:
+    """Return a device by its name; "auto" takes CUDA if there is one."""
+    auto = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(auto if device == "auto" else device)
 
 
-def _torch_dtype(dtype: str | torch.dtype, device: torch.device) -> torch.dtype:
+def dtype_on(dtype: str | torch.dtype, device: torch.device) -> torch.dtype:
+    """Return a dtype by its name; "auto" is float16 on CUDA, else float32."""
     if isinstance(dtype, torch.dtype):
         return dtype
     if dtype == "auto":
@@ -404,13 +406,3 @@ def _check_weights(modules: Iterable[torch.nn.Module]) -> None:
                     f"{name} of the {type(module).__name__} is missing, or has values that are not "
                     f"finite in {tensor.dtype}. Download the model again, or use another dtype."
                 )
-
-
-def _licence(folder: Path | None) -> str:
-    """Read the `license:` of the model card beside the weights."""
-    card = folder / "README.md" if folder else None
-    if card and card.is_file():
-        for line in card.read_text("utf-8").splitlines():
-            if line.startswith("license:"):
-                return line.removeprefix("license:").strip()
-    return "unknown"

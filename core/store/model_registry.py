@@ -109,8 +109,8 @@ class ModelRegistry(RedisStore):
         self._run("withdraw", worker, model.id)
 
     @redis_errors()
-    def withdraw_failed(self, worker: str, model: str) -> None:
-        """Withdraw a worker's announcement that it could not load a model."""
+    def withdraw_model(self, worker: str, model: str) -> None:
+        """Do the same by the model's id, also if it could not be loaded."""
         self._run("withdraw", worker, model)
 
     @redis_errors()
