@@ -14,7 +14,7 @@ from baret.errors import (
 from core.errors import DecoderUnavailable, InputImageError, StoreUnavailable
 from core.problems import MODEL_ERROR, edit_problem
 
-_FOLDERS = re.compile(r"(?:~|\.{1,2})?/(?:[^\s/:'\"]+/)*(?=[^\s/])")  # of a path in a message
+_FOLDERS = re.compile(r"(?<![\w.-])(?:~|\.{1,2})?/(?:[^\s/:'\"]+/)*(?=[^\s/])")  # of paths
 
 
 class EditTimeout(Exception):

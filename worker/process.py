@@ -215,7 +215,7 @@ def _serve_several(
         residency.start()
 
     def on_stopped() -> None:
-        residency.stop()
+        residency.close()
         announcer.stop()
 
     consumption = Consumption(

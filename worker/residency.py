@@ -159,6 +159,12 @@ class Residency:
         """The models that edits are claimed for now."""
         return [slot.name for slot in self.slots.values() if slot.state is SlotState.READY]
 
+    def close(self) -> None:
+        """Stop, and wait for a model that is being loaded: a process must not end in the midst."""
+        self.stop()
+        if self._thread.is_alive():
+            self._thread.join()
+
     def load_first(self) -> Resident:
         """Load the first model that can be loaded.
 
@@ -293,14 +299,14 @@ class Residency:
         if isinstance(error, OutOfMemory | MemoryError) and beside and not slot.needs_all:
             log.warning("no room for a model beside others; it gets the device", model=slot.name)
             with self._lock:
-                slot.needs_all, slot.state, slot.tried = True, SlotState.SLEEPING, True
+                slot.needs_all, slot.state = True, SlotState.SLEEPING
         else:
             log.error("model not loaded", model=slot.name, reason=str(error))
             if not isinstance(error, BaretError):
                 log.exception("unexpected", exc_info=error)
             with self._lock:
                 slot.state, slot.failed_at = SlotState.FAILED, time.monotonic()
-                slot.failure = public_reason(error)
+                slot.failure, slot.tried = public_reason(error), True
         self.changed()
 
     def _unload(self, slot: Slot) -> None:

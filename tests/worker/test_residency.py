@@ -3,11 +3,12 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from baret.errors import OutOfMemory, UnsupportedModel
+from baret import Editor
+from baret.errors import ContentRejected, OutOfMemory, UnsupportedModel
 from baret.model.stable_diffusion import StableDiffusion
 from core.images.keys import photo_prefix
 from core.images.provenance import Marking
@@ -18,7 +19,7 @@ from core.store.edits import EditStore
 from core.store.stats import StatsReader
 from tests.support.samples import QUICK
 from tests.support.waiting import PATIENCE, until
-from tests.support.watched_editor import WatchedEditor
+from tests.support.watched_editor import Failing, WatchedEditor
 from worker.announcer import LoadingAnnouncer, ModelsAnnouncer, describe_model
 from worker.inversion_cache import InversionCache
 from worker.outputs import ImageEncoder
@@ -27,7 +28,7 @@ from worker.runner import Runner, RunnerDependencies
 from worker.slots import Outline, Resident, Slot, SlotState
 
 SIZE = 100  # of every model, in bytes
-MOST = {"strength": 0.5}
+REFUSED = ContentRejected("no")  # the end of edits in tests of who is next: they take no time
 
 
 class Loader:
@@ -38,6 +39,7 @@ class Loader:
         self.events: list[str] = []
         self.editors: dict[str, WatchedEditor] = {}
         self.errors: dict[str, list[Exception]] = {}  # that loading raises, the next one first
+        self.edits_run = False  # or else they end at once
 
     def outline(self, slot: Slot) -> Outline:
         return Outline(describe_model(WatchedEditor(self._diffusion), slot.name), SIZE)
@@ -50,7 +52,7 @@ class Loader:
         editor = self.editors[name] = WatchedEditor(self._diffusion)
         runner = Runner(
             RunnerDependencies(
-                editor=editor,
+                editor=editor if self.edits_run else cast("Editor", Failing(REFUSED)),
                 store=self._store,
                 files=self._files,
                 inversions=InversionCache(self._files, self._diffusion, max_bytes=0),
@@ -62,6 +64,12 @@ class Loader:
         )
         close = lambda: self.events.append(f"unload {name}")  # noqa: E731
         return Resident(describe_model(editor, name), runner, SIZE, 1, close)
+
+
+@pytest.fixture
+def edits_run(loader: Loader) -> None:
+    """Let the models that are loaded edit photos."""
+    loader.edits_run = True
 
 
 @pytest.fixture
@@ -131,7 +139,7 @@ def test_an_edit_is_claimed_once_its_model_is_loaded(
     residency.step()  # the idle model is to go
     residency.step()
     assert residency.run_next("b") == edit
-    assert store.get(edit).status is EditStatus.SUCCEEDED
+    assert store.get(edit).completed_at is not None
     assert loader.events == ["load a", "unload a", "load b"]
 
 
@@ -145,6 +153,7 @@ def test_the_idlest_model_makes_room(make: Make, submit: Callable[..., str]) -> 
     assert states(residency) == {"a": "ready", "b": "sleeping", "c": "ready"}
 
 
+@pytest.mark.usefixtures("edits_run")
 def test_a_loaded_model_goes_on_working_while_another_is_loaded(
     make: Make, loader: Loader, submit: Callable[..., str], store: EditStore
 ) -> None:
@@ -173,6 +182,7 @@ def test_a_loaded_model_goes_on_working_while_another_is_loaded(
     assert states(residency)["b"] == "ready"
 
 
+@pytest.mark.usefixtures("edits_run")
 def test_a_model_that_leaves_finishes_its_edits_first(
     make: Make, loader: Loader, submit: Callable[..., str], store: EditStore
 ) -> None:
@@ -274,6 +284,20 @@ def test_a_model_that_cannot_be_loaded_does_not_stop_the_others(
     assert residency.run_next("a") == edit
 
 
+def test_a_model_whose_files_are_bad_is_not_loaded_in_vain(make: Make, loader: Loader) -> None:
+    outline = loader.outline
+
+    def look(slot: Slot) -> Outline:
+        if slot.name == "b":
+            raise UnsupportedModel("b is a VAE alone.")
+        return outline(slot)
+
+    loader.outline = look  # type: ignore[method-assign]
+    residency = make("a", "b", room=2)
+    assert states(residency) == {"a": "ready", "b": "failed"}
+    assert loader.events == ["load a"]
+
+
 def test_without_any_model_that_can_be_loaded_a_worker_does_not_start(
     make: Make, loader: Loader
 ) -> None:
@@ -316,7 +340,7 @@ def test_a_model_that_another_worker_serves_displaces_no_busy_one(
 ) -> None:
     residency = make("a", "b", room=1)
     store.announce("v", model.model_copy(update={"id": "b"}))  # v has b alone
-    for name in "aabb":
+    for name in "aaabb":
         submit(name)
     residency.run_next("a")
     turn_is_over(residency, "a")
@@ -338,9 +362,10 @@ def test_unequal_workers_share_a_queue_and_lose_nothing(
     with ThreadPoolExecutor(2) as pool:
         ran = [edit for found in pool.map(work, workers) for edit in found]
     assert sorted(ran) == sorted(edits)
-    assert all(store.get(edit).status is EditStatus.SUCCEEDED for edit in edits)
+    assert all(store.get(edit).completed_at is not None for edit in edits)
 
 
+@pytest.mark.usefixtures("edits_run")
 def test_a_worker_that_stops_hands_the_edits_of_all_its_models_back(
     make: Make, loader: Loader, submit: Callable[..., str], store: EditStore
 ) -> None:
@@ -362,6 +387,7 @@ def test_a_worker_that_stops_hands_the_edits_of_all_its_models_back(
     assert residency.run_next("a") is None
 
 
+@pytest.mark.usefixtures("edits_run")
 def test_a_canceled_edit_stops_and_the_other_model_s_goes_on(
     make: Make, loader: Loader, submit: Callable[..., str], store: EditStore
 ) -> None:
@@ -373,6 +399,7 @@ def test_a_canceled_edit_stops_and_the_other_model_s_goes_on(
     assert store.get(second).status is EditStatus.SUCCEEDED
 
 
+@pytest.mark.usefixtures("edits_run")
 def test_a_suspect_runs_alone_whatever_its_model(
     make: Make,
     loader: Loader,
