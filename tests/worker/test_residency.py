@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 
 from baret import Editor
+from baret.engine.engine import start_device_thread
 from baret.errors import ContentRejected, OutOfMemory, UnsupportedModel
 from baret.model.stable_diffusion import StableDiffusion
 from core.images.keys import photo_prefix
@@ -36,6 +37,7 @@ class Loader:
 
     def __init__(self, diffusion: StableDiffusion, store: EditStore, files: ImageStorage):
         self._diffusion, self._store, self._files = diffusion, store, files
+        self._device_thread = start_device_thread()
         self.events: list[str] = []
         self.editors: dict[str, WatchedEditor] = {}
         self.errors: dict[str, list[Exception]] = {}  # that loading raises, the next one first
@@ -49,7 +51,7 @@ class Loader:
         self.events.append(f"load {name}")
         if errors := self.errors.get(name):
             raise errors.pop(0)
-        editor = self.editors[name] = WatchedEditor(self._diffusion)
+        editor = self.editors[name] = WatchedEditor(self._diffusion, self._device_thread)
         runner = Runner(
             RunnerDependencies(
                 editor=editor if self.edits_run else cast("Editor", Failing(REFUSED)),
