@@ -9,7 +9,7 @@ import pytest
 
 from baret import Editor
 from baret.engine.engine import start_device_thread
-from baret.errors import ContentRejected, OutOfMemory, UnsupportedModel
+from baret.errors import OutOfMemory, UnsupportedModel
 from baret.model.stable_diffusion import StableDiffusion
 from core.images.keys import photo_prefix
 from core.images.provenance import Marking
@@ -22,6 +22,7 @@ from tests.support.samples import QUICK
 from tests.support.waiting import PATIENCE, until
 from tests.support.watched_editor import Failing, WatchedEditor
 from worker.announcer import LoadingAnnouncer, ModelsAnnouncer, describe_model
+from worker.attempt import EditCanceled
 from worker.inversion_cache import InversionCache
 from worker.outputs import ImageEncoder
 from worker.residency import Residency
@@ -29,7 +30,7 @@ from worker.runner import Runner, RunnerDependencies
 from worker.slots import Outline, Resident, Slot, SlotState
 
 SIZE = 100  # of every model, in bytes
-REFUSED = ContentRejected("no")  # the end of edits in tests of who is next: they take no time
+ENDED = EditCanceled()  # the end of edits in tests of who is next: they take no time
 
 
 class Loader:
@@ -54,7 +55,7 @@ class Loader:
         editor = self.editors[name] = WatchedEditor(self._diffusion, self._device_thread)
         runner = Runner(
             RunnerDependencies(
-                editor=editor if self.edits_run else cast("Editor", Failing(REFUSED)),
+                editor=editor if self.edits_run else cast("Editor", Failing(ENDED)),
                 store=self._store,
                 files=self._files,
                 inversions=InversionCache(self._files, self._diffusion, max_bytes=0),
