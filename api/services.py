@@ -89,7 +89,7 @@ class Services:
 
         def rank(name: str) -> tuple[bool, bool, str]:
             asleep = models[name].state is ModelState.SLEEPING
-            return name != self.settings.model_name, asleep, name
+            return name != self.settings.default_model_name, asleep, name
 
         return min(models, key=rank, default=None)
 

@@ -3,6 +3,7 @@
 What rows need of memory and time grows with their latent pixels, b·h·w.
 """
 
+import gc
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -80,7 +81,7 @@ def measure(model: Measurable) -> Budget:
     side = min(native, max(16, native // 2))  # smaller, for speed; as deep as UNets halve it
     measure_bytes = _peak_bytes if model.device.type == "cuda" else _saved_bytes
     forward, backward = measure_bytes(model, side)
-    room, limit = MEMORY_SHARE * _free_bytes(model.device), MAX_ROWS * native**2
+    room, limit = MEMORY_SHARE * free_bytes(model.device), MAX_ROWS * native**2
     return Budget(
         min(limit, int(room / forward * side**2)), min(limit, int(room / backward * side**2))
     )
@@ -124,7 +125,14 @@ def _run_row(model: Measurable, side: int, *, gradient: bool) -> None:
             torch.autograd.grad(noise.square().mean(), text)
 
 
-def _free_bytes(device: torch.device) -> float:
+def release_memory(device: torch.device) -> None:
+    """Give back the memory of what was dropped, to other models and to the system."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+
+
+def free_bytes(device: torch.device) -> float:
     """Return the memory that is free on the device, or to this process."""
     if device.type == "cuda":
         return float(torch.cuda.mem_get_info(device)[0])

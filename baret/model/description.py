@@ -64,6 +64,8 @@ class ModelDescription:
     additions: tuple[str, ...] = ()  # what is added to it, such as a LoRA, a line each
     # The words that embeddings teach it, each with how many vectors it has.
     added_words: Mapping[str, int] = field(default_factory=dict)
+    fingerprint: str | None = None  # of the files that it was loaded from, and of how
+    licence: str = "unknown"  # as the model card beside the weights says
     max_windows: int = 1  # of the text encoder's length, that a text may take
 
     @property

@@ -23,6 +23,7 @@ from baret.model.embeddings import (
 )
 from baret.model.folder_weights import choose_variant
 from baret.model.folders import NO_CHECKER, describe_folder, load_folder
+from baret.model.identity import fingerprint_of
 from baret.model.lora import describe_lora, fuse_lora, parse_loras
 from baret.model.outer_vae import load_outer_vae
 from baret.model.single_file import describe_file, load_file
@@ -64,8 +65,10 @@ def load_pipeline(name_or_path: str, options: LoadOptions) -> LoadedModel:
     path, from_hub = _find(name_or_path, options)
     description = _describe(path, options)
     description.raise_problem()
+    files = [path, *_added_files(options)]
+    description = replace(description, fingerprint=fingerprint_of(files, repr(options)))
     if from_hub:
-        description = replace(description, name=name_or_path)
+        description = replace(description, name=name_or_path, licence="unknown")
     vae = load_outer_vae(options.vae, options.dtype, description.family or "sd1")
     load = load_folder if path.is_dir() else load_file
     pipeline = load(path, description, options, vae)
@@ -78,7 +81,15 @@ def load_pipeline(name_or_path: str, options: LoadOptions) -> LoadedModel:
         prediction_type=prediction.type,
         rescale_betas_zero_snr=prediction.zero_snr,
     )
-    return LoadedModel(pipeline, path if path.is_dir() and not from_hub else None, description)
+    folder = path if path.is_dir() and not from_hub else None
+    return LoadedModel(pipeline, folder, description)
+
+
+def _added_files(options: LoadOptions) -> list[Path]:
+    """Return the files and folders of what is loaded beside the model."""
+    vae = [Path(options.vae)] if options.vae else []
+    loras = [lora.path for lora in parse_loras(options.lora)]
+    return vae + loras + [file.path for file in parse_embeddings(options.embeddings)]
 
 
 def inspect_model(name_or_path: str, options: LoadOptions | None = None) -> ModelDescription:
@@ -158,7 +169,7 @@ def _describe_alone(path: Path, options: LoadOptions) -> ModelDescription:
             "If you trust it, convert it to .safetensors and give that file."
         )
     if path.is_dir():
-        return describe_folder(path, options)
+        return replace(describe_folder(path, options), licence=read_licence(path))
     if path.suffix == ".gguf":
         raise UnsupportedModel(f"{path.name} is quantised (GGUF); give the .safetensors file.")
     if path.suffix != ".safetensors":
@@ -198,6 +209,16 @@ def _unreachable(hub_id: str) -> ModelError:
         "it. Give a folder or a .safetensors file (BARET_MODEL=/path), or copy the hub cache here "
         "and set HF_HOME, or set HF_ENDPOINT to a mirror, or HF_TOKEN for a gated model."
     )
+
+
+def read_licence(folder: Path) -> str:
+    """Return the `license:` of the model card beside the weights, or "unknown"."""
+    card = folder / "README.md"
+    if card.is_file():
+        for line in card.read_text("utf-8").splitlines():
+            if line.startswith("license:"):
+                return line.removeprefix("license:").strip()
+    return "unknown"
 
 
 def read_known_words(folder: Path) -> frozenset[str]:

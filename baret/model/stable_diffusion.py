@@ -3,11 +3,9 @@
 b batch · n tokens · d text width · h, w latent height and width · H, W pixels.
 """
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Self
 
 import torch
@@ -25,6 +23,7 @@ from baret.model.description import (
     native_latent_size,
 )
 from baret.model.embeddings import tokens_of
+from baret.model.identity import identity_of, weight_bytes
 from baret.model.layout import SIZE_IDS, SUPPORTED, count_size_ids, family_of_unet
 from baret.model.loading import load_pipeline
 from baret.model.prediction import confirm
@@ -127,8 +126,8 @@ class StableDiffusion:
         Raises:
             ModelError: the model cannot be loaded; the message says what to set.
         """
-        torch_device = torch.device(_auto_device() if device == "auto" else device)
-        torch_dtype = _torch_dtype(dtype, torch_device)
+        torch_device = find_device(device)
+        torch_dtype = dtype_on(dtype, torch_device)
         given = asdict(options or ModelOptions())
         loaded = load_pipeline(name_or_path, LoadOptions(**given, dtype=torch_dtype))
         checker = None
@@ -144,7 +143,7 @@ class StableDiffusion:
             loaded.pipeline,
             device=torch_device,
             dtype=torch_dtype,
-            licence=_licence(loaded.folder),
+            licence=loaded.description.licence,
             world=World.read(loaded.folder),
             safety_checker=checker,
             description=loaded.description,
@@ -216,7 +215,14 @@ class StableDiffusion:
         if self.description and self.description.max_windows > 1:
             traits.append("windows")
         traits += (f"{word}={ids}" for word, ids in self._added_words.items())
-        return _identity(self._parts, " ".join(traits))
+        fingerprint = self.description.fingerprint if self.description else None
+        return identity_of(self._parts, " ".join(traits), fingerprint)
+
+    @property
+    def weight_bytes(self) -> int:
+        """How many bytes the weights take, where they are."""
+        checker = () if self.safety_checker is None else (self.safety_checker.module,)
+        return weight_bytes((*self._parts, *checker))
 
     def _find_native_size(self) -> int:
         config = self.unet.config
@@ -405,11 +411,14 @@ class StableDiffusion:
         return output.float()
 
 
-def _auto_device() -> str:
-    return "cuda" if torch.cuda.is_available() else "cpu"
+def find_device(device: str) -> torch.device:
+    """Return a device by its name; "auto" takes CUDA if there is one."""
+    auto = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(auto if device == "auto" else device)
 
 
-def _torch_dtype(dtype: str | torch.dtype, device: torch.device) -> torch.dtype:
+def dtype_on(dtype: str | torch.dtype, device: torch.device) -> torch.dtype:
+    """Return a dtype by its name; "auto" is float16 on CUDA, else float32."""
     if isinstance(dtype, torch.dtype):
         return dtype
     if dtype == "auto":
@@ -426,22 +435,3 @@ def _check_weights(modules: Iterable[torch.nn.Module]) -> None:
                     f"{name} of the {type(module).__name__} is missing, or has values that are not "
                     f"finite in {tensor.dtype}. Download the model again, or use another dtype."
                 )
-
-
-def _identity(modules: Iterable[torch.nn.Module], traits: str) -> str:
-    digest = hashlib.sha256(traits.encode())
-    for module in modules:
-        for name, tensor in sorted(module.state_dict().items()):
-            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-            digest.update(tensor.detach().contiguous().cpu().flatten().view(torch.uint8).numpy())
-    return digest.hexdigest()
-
-
-def _licence(folder: Path | None) -> str:
-    """Read the `license:` of the model card beside the weights."""
-    card = folder / "README.md" if folder else None
-    if card and card.is_file():
-        for line in card.read_text("utf-8").splitlines():
-            if line.startswith("license:"):
-                return line.removeprefix("license:").strip()
-    return "unknown"

@@ -164,7 +164,7 @@ class Model:
 
     id: str
     default: bool
-    state: str  # "ready", "loading" or "sleeping": then edits wait until a worker starts
+    state: str  # "ready"; or "loading", "sleeping" or "failed": then edits wait
     native_size: tuple[int, int]  # width, height in pixels
     licence: str
     default_parameters: Mapping[str, Any]

@@ -34,6 +34,11 @@ def queue_name(model: str) -> str:
     return f"edits.{model}"
 
 
+def model_of(queue: str) -> str:
+    """Return the model whose queue this is."""
+    return queue.removeprefix("edits.")
+
+
 def make_celery(broker_url: str) -> Celery:
     """Return the Celery application that the API, the housekeeper and the workers use."""
     secure = broker_url.startswith("rediss:")

@@ -103,6 +103,10 @@ WORKER_VERSIONS = "baret:worker_versions"  # hash: `<worker> <model>` → versio
 LOADING = "baret:loading"  # sorted set: `<worker> <since ms> <model>` → end of its announcement, s
 LAST_SERVED = "baret:last_served"  # hash: model → when a worker announced it last, ms
 COLD_STARTS = "baret:cold_starts"  # hash: model → seconds that its last worker took to start
+STANDBY = "baret:standby"  # sorted set: `<worker> <model>` not loaded → end of announcement, s
+LOAD_SECONDS = "baret:load_seconds"  # hash: model → seconds that a live worker took to load it last
+LOAD_FAILED = "baret:load_failed"  # sorted set: `<worker> <model>` → end of its announcement, s
+LOAD_ERRORS = "baret:load_errors"  # hash: `<worker> <model>` → why it could not be loaded
 
 # --- statistics
 
@@ -180,6 +184,10 @@ _FIXED = {
     "loading": LOADING,
     "last_served": LAST_SERVED,
     "cold_starts": COLD_STARTS,
+    "standby": STANDBY,
+    "load_seconds": LOAD_SECONDS,
+    "load_failed": LOAD_FAILED,
+    "load_errors": LOAD_ERRORS,
     "ended": ENDED,
     "stage_seconds": STAGE_SECONDS,
     "attempted": ATTEMPTED,

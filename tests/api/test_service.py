@@ -98,9 +98,34 @@ def test_the_status_tells_models_workers_queues_and_versions(
         "running": 1,
         "oldest_wait_seconds": oldest,
         "cold_start_seconds": 31.2,
+        "load_seconds": None,
+        "load_error": None,
     }
     assert (nothing["state"], nothing["cold_start_seconds"]) == ("sleeping", None)
     assert status["versions"] == {"api": version("baret"), "workers": ["9.9"]}
+
+
+def test_a_worker_of_several_models_counts_once_and_says_what_it_could_not_load(
+    client: TestClient, store: EditStore, model: Model
+) -> None:
+    slept = model.model_copy(update={"id": "slept"})
+    store.announce("worker-1", model, loaded_in=4.26)
+    store.announce_standby("worker-1", slept)
+    store.announce_failed("worker-1", "bad", "bad.safetensors is a LoRA.")
+    status = client.get("/v1/status").json()
+    states = {one["id"]: (one["state"], one["load_error"]) for one in status["models"]}
+    assert states == {
+        "bad": ("failed", "bad.safetensors is a LoRA."),
+        "slept": ("sleeping", None),
+        "zoo": ("ready", None),
+    }
+    assert (status["workers"], status["models"][2]["load_seconds"]) == (1, 4.3)
+    assert client.get("/readyz").json()["workers"] == 1
+    listed = client.get("/v1/models").json()["data"]
+    assert [(one["id"], one["state"]) for one in listed] == [
+        ("slept", "sleeping"),
+        ("zoo", "ready"),
+    ]
 
 
 def test_without_workers_there_are_no_models(bare_client: TestClient) -> None:

@@ -814,7 +814,7 @@ export interface components {
              */
             default: boolean;
             /**
-             * @description ready: a worker is live; loading: one is loading it; sleeping: there is none, and edits wait until one starts
+             * @description ready: a worker has it loaded; loading: one is loading it; sleeping: none has, and edits wait until one starts or loads it; failed: no worker could load it
              * @default ready
              */
             state: components["schemas"]["ModelState"];
@@ -919,7 +919,7 @@ export interface components {
          * @description Whether an edit for a model can begin now.
          * @enum {string}
          */
-        ModelState: "ready" | "loading" | "sleeping";
+        ModelState: "ready" | "loading" | "sleeping" | "failed";
         /**
          * ModelStatus
          * @description A model, its workers and its queue.
@@ -933,7 +933,7 @@ export interface components {
             state: components["schemas"]["ModelState"];
             /**
              * Workers
-             * @description live ones
+             * @description live ones that have it loaded
              */
             workers: number;
             /**
@@ -966,6 +966,16 @@ export interface components {
              * @description that its last worker took from its start until it was ready; null if unknown
              */
             cold_start_seconds: number | null;
+            /**
+             * Load Seconds
+             * @description that a worker of several models took to load it last; null if unknown
+             */
+            load_seconds: number | null;
+            /**
+             * Load Error
+             * @description why a live worker could not load it; null if none failed
+             */
+            load_error: string | null;
         };
         /**
          * OpenAIImage

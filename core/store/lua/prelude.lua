@@ -22,6 +22,20 @@ end
 -- Return the owner of an edit, as `owner_of` of core/schema/record.py.
 local function owner_of(caller, user) return user and caller .. ' ' .. user or caller end
 
+-- Forget that a worker could not load a model; `member` is `<worker> <model>`.
+local function forget_failure(member)
+  redis.pcall('ZREM', load_failed_key, member)
+  redis.pcall('HDEL', load_errors_key, member)
+end
+
+-- Forget that a worker loads a model.
+local function forget_loading(worker, model)
+  for _, entry in ipairs(redis.pcall('ZRANGE', loading_key, 0, -1)) do
+    local name, loaded = string.match(entry, '^(%S+) %d+ (.+)$')
+    if name == worker and loaded == model then redis.call('ZREM', loading_key, entry) end
+  end
+end
+
 local function publish(id, kind, fields)
   redis.call('XADD', events_key(id), 'MAXLEN', '~', 1000, '*', 'type', kind, 'data', cjson.encode(fields))
 end
