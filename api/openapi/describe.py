@@ -26,6 +26,7 @@ DESCRIPTION = (
 _LEFT_OUT = {
     "Problem": ("instance", "errors"),
     "WebhookBody": ("omitted",),
+    "BatchWebhookBody": ("omitted",),
     "OpenAIImage": ("b64_json", "url"),
     "ImageEvent": ("partial_image_index", "usage"),
 }

@@ -240,7 +240,7 @@ def test_a_pending_webhook_is_sent_and_a_failed_one_replayed(client: redis.Redis
         for key in (keys.LANES, keys.lane(lane)):
             client.zadd(key, dict.fromkeys(client.zrange(key, 0, -1), 1))
     pending = deliveries.take()
-    assert pending is not None and (pending.edit_id, pending.tries) == (IDS["succeeded"], 2)
+    assert pending is not None and (pending.subject_id, pending.tries) == (IDS["succeeded"], 2)
     deliveries.replay(failed.id, IDS["failed"])
     replayed = deliveries.take()
     assert replayed is not None and (replayed.id, replayed.tries) == (failed.id, 1)
