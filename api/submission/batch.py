@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Annotated, Any, Literal
 
 from fastapi import Request
-from pydantic import Field, StringConstraints, ValidationError, WithJsonSchema
+from pydantic import BeforeValidator, Field, StringConstraints, ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from api.auth import Caller
@@ -29,7 +29,7 @@ from api.services import Services
 from api.submission.accept import check_webhook, choose_model, known_models, resolved_params
 from api.submission.body import JSON, MULTIPART, bounded, parse_json
 from api.submission.form import Form, read_form
-from api.submission.parsing import MAX_ERRORS, RawBody, validated
+from api.submission.parsing import MAX_ERRORS, CreateEditRequest, RawBody, validated
 from core.errors import AddressNotAllowed
 from core.outbound.ip_policy import check_url
 from core.schema import MAX_BATCH_EDITS, FieldError, Metadata, Model, Priority, Strict, Url
@@ -42,7 +42,14 @@ HINT = "Name photos by `url`, `upload` or `source`, or send several batches."
 MAX_BODY_BYTES = dict.fromkeys((JSON, *JSON_LINES, MULTIPART), MAX_BATCH_BYTES)
 
 CustomId = Annotated[str, StringConstraints(min_length=1, max_length=512)]
-_EDIT_SCHEMA = WithJsonSchema({"$ref": "#/components/schemas/CreateEditRequest"})
+
+
+def _as_sent(value: object) -> object:
+    """Return a value as it was sent: each line is validated by itself, later."""
+    return value
+
+
+_EDIT = BeforeValidator(_as_sent, json_schema_input_type=CreateEditRequest)
 
 
 class BatchLine(Strict):
@@ -51,26 +58,17 @@ class BatchLine(Strict):
     custom_id: CustomId = Field(description="your name for the edit, once in a batch")
     method: Literal["POST"] = Field("POST", description="always `POST`")
     url: Literal["/v1/edits"] = Field("/v1/edits", description="always `/v1/edits`")
-    body: Annotated[dict[str, Any], _EDIT_SCHEMA] = Field(
-        description="as for `POST /v1/edits` in JSON"
-    )
+    body: Annotated[dict[str, Any], _EDIT] = Field(description="as for `POST /v1/edits` in JSON")
 
 
-_LINE_SCHEMA = WithJsonSchema(
-    {
-        "anyOf": [
-            {"$ref": "#/components/schemas/CreateEditRequest"},
-            {"$ref": "#/components/schemas/BatchLine"},
-        ]
-    }
-)
+_LINE = BeforeValidator(_as_sent, json_schema_input_type=CreateEditRequest | BatchLine)
 
 
 class CreateBatchRequest(Strict):
     """The fields of a batch in JSON."""
 
     edits: Annotated[
-        list[Annotated[Any, _LINE_SCHEMA]], Field(min_length=1, max_length=MAX_BATCH_EDITS)
+        list[Annotated[Any, _LINE]], Field(min_length=1, max_length=MAX_BATCH_EDITS)
     ] = Field(description="bodies of `POST /v1/edits`, or lines of OpenAI's Batch API")
     webhook_url: Url | None = Field(None, description="address that is called when the batch ends")
     metadata: Metadata = Field(default_factory=dict, description="your own keys and values, flat")
@@ -236,7 +234,8 @@ class _LineCheck:
     def _custom_id(self, value: dict[str, Any]) -> str:
         """Return the name that OpenAI's form of a line gives its edit."""
         try:
-            custom_id = BatchLine.model_validate(value).custom_id
+            given = {name: part for name, part in value.items() if part is not None}
+            custom_id = BatchLine.model_validate(given).custom_id
         except ValidationError as error:
             raise ValidationFailed(body_errors(error, value, set())) from error
         if custom_id in self._custom_ids:

@@ -12,9 +12,10 @@ from ipaddress import ip_network
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from core.ids import new_batch_id
 from core.outbound.client import safe_client
 from core.outbound.ip_policy import IpPolicy
-from core.schema import EditStatus, Metrics, Result, WebhookEvent
+from core.schema import BatchPlace, EditStatus, Metrics, NewBatch, Result, WebhookEvent
 from core.store.batches import Batches
 from core.store.edits import EditStore
 from core.webhooks.queue import Deliveries, Delivery, Outcome
@@ -253,3 +254,37 @@ def dripping() -> Iterator[str]:
         done.set()
         server.shutdown()
         thread.join()
+
+
+def test_a_batchs_end_is_told_signed(
+    batches: Batches,
+    deliveries: Deliveries,
+    send: Send,
+    hook_secrets: HookSecrets,
+    receiver: Receiver,
+) -> None:
+    new = NewBatch(
+        id=new_batch_id(),
+        caller="local",
+        base_url="http://baret.example",
+        webhook_url=f"{receiver.url}/hook",
+        metadata={"a": "ä" * 10_000},
+        total=2,
+        keep_seconds=60,
+    )
+    batches.create(new)
+    for line in range(2):
+        batches.fail_line(BatchPlace(new.id, line), {"code": "fetch_failed"})
+    due = deliveries.take()
+    assert due is not None
+    outcome = send(due)
+    assert summary(outcome) == (204, DeliveryStatus.DELIVERED)
+    deliveries.settle(due, replace(outcome, gone=True))
+    secret = hook_secrets.current("local").secret
+    body = verified(receiver.received[0], secret)
+    assert (body["type"], body["omitted"]) == ("batch.completed", ["metadata"])
+    batch = body["data"]
+    assert isinstance(batch, dict)
+    assert (batch["id"], batch["request_counts"]["failed"]) == (new.id, 2)
+    batches.delete(new.id)
+    assert deliveries.take() is None
