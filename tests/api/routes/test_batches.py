@@ -4,9 +4,7 @@ import asyncio
 import json
 import os
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -25,6 +23,7 @@ from core.store.batches import MAX_OPEN, Batches
 from core.store.edits import EditStore
 from core.webhooks.queue import Deliveries
 from housekeeper.maintenance import delete_images, expire_batches
+from tests.support.photos import Photos, serving_photos
 from tests.support.redis_contents import contents
 from tests.support.waiting import until
 
@@ -33,37 +32,10 @@ MakeKey = Callable[..., tuple[dict[str, str], Any]]
 Finish = Callable[..., Any]
 
 
-class Photos:
-    """A server of photos that counts how often each was fetched."""
-
-    def __init__(self, image: bytes):
-        fetched: list[str] = []
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                fetched.append(self.path)
-                self.send_response(404 if "missing" in self.path else 200)
-                self.send_header("Content-Length", str(len(image)))
-                self.end_headers()
-                self.wfile.write(image)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.fetched = fetched
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-
-
 @pytest.fixture
 def photos(make_image: Callable[..., bytes]) -> Iterator[Photos]:
-    made = Photos(make_image())
-    thread = Thread(target=made.server.serve_forever)
-    thread.start()
-    yield made
-    made.server.shutdown()
-    thread.join()
-    made.server.server_close()
+    with serving_photos(make_image()) as made:
+        yield made
 
 
 @pytest.fixture
