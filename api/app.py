@@ -33,7 +33,7 @@ from api.server.metrics import MetricsRegistry
 from api.server.middleware import RequestMiddleware
 from api.server.normalize import BelowRoot
 from api.services import make_services
-from api.submission.batch import BatchLine, CreateBatchRequest
+from api.submission.batch_request import BatchLine, CreateBatchRequest
 from api.submission.feeder import BatchFeeder
 from api.submission.parsing import CreateEditRequest
 from core.images.sandbox import warm_up

@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from api.auth import Caller, KeyHolderDep
 from api.openapi.describe import example, header, problems, ref
 from api.openapi.examples import BATCH, EDIT
-from api.responses.batch import result_lines
+from api.responses.batch_results import result_lines
 from api.responses.sse import SharedStream
 from api.routes.create import EXAMPLE as EDIT_EXAMPLE
 from api.routes.create import IDEMPOTENCY_KEY_HEADER
@@ -19,7 +19,7 @@ from api.server.headers import IDEMPOTENT_REPLAYED
 from api.server.origins import base_url
 from api.server.shares import leave_admission, share_of
 from api.services import Services, ServicesDep
-from api.submission.batch import JSON_LINES, CreateBatchRequest, ParsedBatch, parse_batch
+from api.submission.batch_request import JSON_LINES, CreateBatchRequest, ParsedBatch, parse_batch
 from api.submission.idempotency import IdempotencyKeyDep, locked
 from core.errors import CoreError, StoreUnavailable
 from core.ids import new_batch_id
@@ -54,7 +54,10 @@ _BODY = {
             "example": {"edits": [EDIT_EXAMPLE], "metadata": {"campaign": "spring"}},
         },
         **dict.fromkeys(JSON_LINES, _LINES),
-        "multipart/form-data": {"schema": _FORM},
+        "multipart/form-data": {
+            "schema": _FORM,
+            "example": {"file": _LINE, "metadata": '{"campaign": "spring"}'},
+        },
     },
 }
 _HEADERS = {

@@ -6442,6 +6442,12 @@ export interface operations {
                 "application/jsonl": string;
                 /** @example {"custom_id": "dog-1", "method": "POST", "url": "/v1/edits", "body": {"image": "https://pictures.example/dog.jpg", "prompt": "a dog that jumps"}} */
                 "application/x-ndjson": string;
+                /**
+                 * @example {
+                 *       "file": "{\"custom_id\": \"dog-1\", \"method\": \"POST\", \"url\": \"/v1/edits\", \"body\": {\"image\": \"https://pictures.example/dog.jpg\", \"prompt\": \"a dog that jumps\"}}\n",
+                 *       "metadata": "{\"campaign\": \"spring\"}"
+                 *     }
+                 */
                 "multipart/form-data": {
                     /**
                      * Format: binary
