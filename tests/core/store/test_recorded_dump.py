@@ -43,6 +43,8 @@ SINCE = (
     *(keys.IMAGE_BYTES, keys.RECORD_BYTES, keys.PREFIX_BYTES, keys.upload("")),
     *(keys.WORKER_VERSIONS, keys.LOADING, keys.LAST_SERVED, keys.COLD_STARTS),
     *(keys.batch_turns(""), keys.batch_turn_ends(""), keys.BATCH_TURN_CLOCKS, keys.IN_A_ROW),
+    *(keys.batch(""), keys.batches(""), keys.open_batches(""), keys.batch_edits("")),
+    *(keys.BATCHES_DUE, keys.BATCHES_EXPIRING),
 )
 
 
