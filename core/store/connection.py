@@ -33,7 +33,8 @@ OPEN_SECONDS = 1.0  # that the circuit breaker stays open after a timeout
 UNREADABLE = (ValueError, TypeError, LookupError, ArithmeticError)
 
 _SCRIPTS = Path(__file__).parent / "lua"
-_SHARED = ("turns", "quotas", "prelude")  # put before every script, in this order
+# Put before every script, in this order.
+_SHARED = ("turns", "quotas", "deliveries", "batch_counts", "prelude", "batches")
 _MOVES = json.dumps({a: dict.fromkeys(to, True) for a, to in LEGAL_MOVES.items()})
 
 
@@ -118,7 +119,8 @@ def _damaged(error: Exception) -> StoreDamaged:
 
 # Refused while Redis is at its `maxmemory`. Scripts that run, end or delete edits are not.
 _REFUSED_WHEN_FULL = (
-    *("create_upload", "reserve_upload", "submit", "acquire_idempotency", "preview", "probe"),
+    *("create_upload", "reserve_upload", "submit", "create_batch", "acquire_idempotency"),
+    *("preview", "probe"),
 )
 
 

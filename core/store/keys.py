@@ -21,6 +21,8 @@ PREFIX_BYTES = "baret:prefix_bytes"  # hash: prefix of stored images → `<bytes
 TURN_CLOCKS = "baret:turn_clocks"  # hash: model → turn of the edit that was claimed last
 BATCH_TURN_CLOCKS = "baret:batch_turn_clocks"  # hash: the same of batch edits
 IN_A_ROW = "baret:in_a_row"  # hash: model → interactive edits claimed since a batch edit waits
+BATCHES_DUE = "baret:batches_due"  # sorted set: caller → when its next batch edits are queued, ms
+BATCHES_EXPIRING = "baret:batches_expiring"  # sorted set: batch → its deadline or expiry, ms
 DELETIONS = "baret:erased"  # sorted set: prefix of stored images → when to delete them next, ms
 
 
@@ -93,6 +95,34 @@ def sharing(prefix: str) -> str:
 def idempotency(name: str) -> str:
     """Return the hash of an idempotency key; `name` is a hash of the owner and its key."""
     return f"baret:idempotency:{name}"
+
+
+# --- batches
+
+
+def batch(batch_id: str) -> str:
+    """Return the hash that holds a batch's record."""
+    return f"baret:batch:{batch_id}"
+
+
+def batch_lines(batch_id: str) -> str:
+    """Return the hash of a batch's lines: index → the edit's id, or the line's problem as JSON."""
+    return f"baret:batch:{batch_id}:lines"
+
+
+def batches(caller: str) -> str:
+    """Return the sorted set of a caller's batches, as `listing`."""
+    return f"baret:batches:{caller}"
+
+
+def open_batches(caller: str) -> str:
+    """Return the sorted set of a caller's batches whose edits are not all queued, as `listing`."""
+    return f"baret:open_batches:{caller}"
+
+
+def batch_edits(caller: str) -> str:
+    """Return the set of edits of a caller's batches that wait or run: ids."""
+    return f"baret:batch_edits:{caller}"
 
 
 # --- models and workers
@@ -177,6 +207,8 @@ _FIXED = {
     "image_bytes": IMAGE_BYTES,
     "record_bytes": RECORD_BYTES,
     "prefix_bytes": PREFIX_BYTES,
+    "batches_due": BATCHES_DUE,
+    "batches_expiring": BATCHES_EXPIRING,
     "deletions": DELETIONS,
     "models": MODELS,
     "workers": WORKERS,
@@ -207,6 +239,11 @@ _NAMED: tuple[Callable[[str], str], ...] = (
     expired,
     sharing,
     idempotency,
+    batch,
+    batch_lines,
+    batches,
+    open_batches,
+    batch_edits,
     lane,
     delivery,
     delivery_attempts,
