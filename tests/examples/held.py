@@ -79,6 +79,7 @@ HELD = {
     ("docs/cli.md", "sh"): "examples/test_cli_page.py",
     ("docs/client.md", "python"): "examples/test_client_page.py",
     ("docs/deploy.md", "indented"): "examples/test_commands.py",
+    ("docs/deploy.md", "acl"): "e2e/test_redis_access.py",
     ("docs/openai.md", "python"): "examples/test_openai_page.py",
     ("docs/openai.md", "json"): "examples/test_openai_page.py",
     ("docs/cli.md", "json"): "examples/test_cli_page.py",
