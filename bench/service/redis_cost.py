@@ -35,12 +35,13 @@ from deploy.local.ports import free_port
 REPORTS = 50  # of progress, as a worker sends of an edit at most every two per cent
 RENEWALS = 3  # of the lease
 PHOTO_BYTES = 1_000_000
+_PRESET = {"strength": 0.7, "self_attention_until": 0.4, "cross_attention_until": 1}
 _MODEL = Model(
     id="zoo",
     native_size=Size(width=512, height=512),
     licence="Apache-2.0",
     default_parameters={"num_inference_steps": 20},
-    presets={"auto": PresetValues(strength=0.7, self_attention_until=0.4, cross_attention_until=1)},
+    presets={"auto": PresetValues.model_validate(_PRESET)},
 )
 
 
@@ -81,9 +82,9 @@ class Measurement:
         return Cost(**each, keys_held=held / edits, keys_left=len(left))
 
     def _edit(self) -> None:
-        store, edit = self._store, _submission()
+        store, edit, photo = self._store, *_submission()
         self._ids.append(edit.id)
-        store.reserve_upload(edit.photo, caller=edit.caller, size=PHOTO_BYTES)
+        store.reserve_upload(photo, caller=edit.caller, size=PHOTO_BYTES)
         store.submit(edit, limit=1000)
         signal_waiting(self._celery, _MODEL.id, edit.id)
         self._client.brpop([queue_name(_MODEL.id)])
@@ -124,9 +125,11 @@ class Measurement:
         return set(self._client.scan_iter("*", count=1000))
 
 
-def _submission() -> Submission:
+def _submission() -> tuple[Submission, str]:
+    """Return an edit, and the prefix of its photo."""
     edit_id = new_edit_id()
-    return Submission(
+    photo = new_photo_prefix(edit_id)
+    submission = Submission(
         id=edit_id,
         created_at=datetime.now(UTC),
         caller="local",
@@ -136,8 +139,9 @@ def _submission() -> Submission:
         params=Params.resolve(ParamsInput(), _MODEL.presets),
         metadata={},
         input=InputImage(width=512, height=512, content_type="image/jpeg", sha256="0" * 64),
-        photo=new_photo_prefix(edit_id),
+        photo=photo,
     )
+    return submission, photo
 
 
 def measure(edits: int) -> Cost:

@@ -99,7 +99,7 @@ def _sentinel_url(at: SentinelAddress) -> str:
     """Return the URL in kombu's form. The first Sentinel stands for all."""
     host, port = at.sentinels[0]
     login = at.server_login
-    return as_url("sentinel", host, port, login.username, login.password, str(at.db))
+    return str(as_url("sentinel", host, port, login.username, login.password, str(at.db)))
 
 
 def _sentinel_options(at: SentinelAddress, url: str) -> dict[str, Any]:

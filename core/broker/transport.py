@@ -65,8 +65,8 @@ def _message(edit_id: str, queue: str) -> bytes:
     return json.dumps(message).encode()
 
 
-class _OwnMessages:
-    """What makes one of kombu's channels read only our own messages."""
+class Channel(kombu_redis.Channel):  # type: ignore[misc]
+    """kombu's channel, which reads only our own messages."""
 
     _dropped, _next_log_at = 0, 0.0  # monotonic
 
@@ -130,11 +130,7 @@ class _OwnMessages:
                     log.warning("deleted a queue's key that is not a list", queue=queue)
 
 
-class Channel(_OwnMessages, kombu_redis.Channel):  # type: ignore[misc]
-    """kombu's channel, which reads only our own messages."""
-
-
-class SentinelChannel(_OwnMessages, kombu_redis.SentinelChannel):  # type: ignore[misc]
+class SentinelChannel(Channel, kombu_redis.SentinelChannel):  # type: ignore[misc]
     """The same by way of Sentinels, which are a transport option.
 
     kombu itself takes them from a list of URLs. When a connection breaks it goes on to the next of
@@ -147,13 +143,16 @@ class SentinelChannel(_OwnMessages, kombu_redis.SentinelChannel):  # type: ignor
     def _sentinel_managed_pool(self, asynchronous: bool = False) -> ConnectionPool:
         options = self._connparams(asynchronous)
         del options["host"], options["port"]
-        manager = Sentinel(self.sentinels, sentinel_kwargs=self.sentinel_kwargs)
+        manager = Sentinel(self.sentinels, sentinel_kwargs=self.sentinel_kwargs)  # type: ignore[no-untyped-call]
         # kombu closes these.
         if asynchronous:
             self._async_sentinel_manager = manager
         else:
             self._sentinel_manager = manager
-        return manager.master_for(self.master_name, **options).connection_pool
+        client: Redis = manager.master_for(  # type: ignore[no-untyped-call]
+            self.master_name, **options
+        )
+        return client.connection_pool
 
 
 class Transport(kombu_redis.Transport):  # type: ignore[misc]

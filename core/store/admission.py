@@ -32,7 +32,10 @@ def check_admission(url: str) -> None:
 
 def _check_sentinels(at: SentinelAddress, url: str) -> None:
     """Ask the Sentinels, until one answers, whether they know the master's name."""
-    with Sentinel(at.sentinels, sentinel_kwargs=sentinel_options(at, url)) as sentinel:
+    options = sentinel_options(at, url)
+    with Sentinel(  # type: ignore[no-untyped-call]
+        at.sentinels, sentinel_kwargs=options
+    ) as sentinel:
         for client in sentinel.sentinels:
             try:
                 found = client.sentinel_get_master_addr_by_name(at.master)

@@ -87,8 +87,12 @@ def connect(url: str) -> "redis.Redis":
     }
     if (at := sentinel_address(url)) is None:
         return redis.Redis.from_url(url, **options)
-    sentinel = Sentinel(at.sentinels, sentinel_kwargs=sentinel_options(at, url))
-    client: redis.Redis = sentinel.master_for(at.master, **master_options(at, url), **options)
+    sentinel = Sentinel(  # type: ignore[no-untyped-call]
+        at.sentinels, sentinel_kwargs=sentinel_options(at, url)
+    )
+    client: redis.Redis = sentinel.master_for(  # type: ignore[no-untyped-call]
+        at.master, **master_options(at, url), **options
+    )
     return client
 
 

@@ -57,7 +57,9 @@ def _connect(url: str, **options: Any) -> "redis.asyncio.Redis":
     }
     if (at := sentinel_address(url)) is None:
         return redis.asyncio.Redis.from_url(url, **options)
-    sentinel = Sentinel(at.sentinels, sentinel_kwargs=sentinel_options(at, url))
+    sentinel = Sentinel(  # type: ignore[no-untyped-call]
+        at.sentinels, sentinel_kwargs=sentinel_options(at, url)
+    )
     client: redis.asyncio.Redis = sentinel.master_for(
         at.master, **master_options(at, url), **options
     )
