@@ -20,6 +20,7 @@ from pydantic_settings import (
 )
 
 from core.private_files import keep_private
+from core.redis_address import check_redis_url
 from core.schema import KEEP_SECONDS
 
 # Where the code lies. `.env` and the default data folder are there, not in the working directory: a
@@ -161,7 +162,8 @@ class Settings(SettingsSources):
     redis_url: SecretStr = Field(
         SecretStr(""),
         validation_alias="REDIS_URL",
-        description="Redis or Valkey server; unset: the Valkey that the one-machine stack runs",
+        description="Redis or Valkey server, or its Sentinels; unset: the Valkey that the "
+        "one-machine stack runs",
     )
     redis_password: SecretStr = Field(
         SecretStr(""),
@@ -316,17 +318,8 @@ class Settings(SettingsSources):
     @field_validator("redis_url")
     @classmethod
     def _check_redis_url(cls, value: SecretStr) -> SecretStr:
-        url = value.get_secret_value()
-        try:
-            parts = urlsplit(url)
-            complete = parts.scheme in ("redis", "rediss", "unix") and parts.port != 0
-        except ValueError:  # its message quotes the URL, password included
-            complete = False
-        if url and not complete:
-            raise ValueError(
-                "Give redis://, rediss:// or unix://; percent-encode `/`, `?`, `#` and `@` in the "
-                "password."
-            )
+        if url := value.get_secret_value():
+            check_redis_url(url)
         return value
 
     @cached_property

@@ -81,6 +81,7 @@ HELD = {
     ("docs/deploy.md", "console"): "examples/test_deploy_page.py",
     ("docs/deploy.md", "yaml"): "examples/test_deploy_page.py",
     ("docs/deploy.md", "ini"): "examples/test_deploy_page.py",
+    ("docs/deploy.md", "acl"): "e2e/test_redis_access.py",
     ("docs/openai.md", "python"): "examples/test_openai_page.py",
     ("docs/openai.md", "json"): "examples/test_openai_page.py",
     ("docs/cli.md", "json"): "examples/test_cli_page.py",
