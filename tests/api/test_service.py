@@ -183,6 +183,10 @@ def test_every_operation_has_an_example_and_its_problems(client: TestClient) -> 
         "/v1/tokens",
         "/v1/uploads",
         "/v1/uploads/{upload_id}",
+        "/v1/batches",
+        "/v1/batches/{batch_id}",
+        "/v1/batches/{batch_id}/cancel",
+        "/v1/batches/{batch_id}/results",
         "/v1/models",
         "/v1/status",
         "/v1/images/edits",
@@ -215,7 +219,7 @@ def test_operations_on_edits_and_models_tell_what_keys_bring(client: TestClient)
     for path, operations in document["paths"].items():
         for operation in operations.values():
             keyed = ("/v1/edits", "/v1/models", "/v1/status", "/v1/webhooks", "/v1/tokens")
-            keyed += ("/metrics", "/v1/images")
+            keyed += ("/metrics", "/v1/images", "/v1/batches")
             if not path.startswith(keyed) and path != "/v1/uploads":
                 assert "security" not in operation
                 continue
