@@ -17,6 +17,7 @@ from api.server.limits import (
 )
 from api.server.protocol import server_config
 from core.settings import read_settings
+from core.store.admission import check_admission
 from core.store.events import BLOCK_SECONDS, Follower
 from core.telemetry.logs import configure_logs, get_logger
 
@@ -33,6 +34,7 @@ def main() -> int:
     configure_logs(level=settings.log_level, form=settings.log_format, part="api")
     try:
         _check_port(settings.host, settings.port)
+        check_admission(settings.broker_url)
         app = create_app(settings)
         check_exposure(settings, app.state.services.keys)
     except RuntimeError as error:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from anyio import to_thread
+from anyio import create_task_group, to_thread
 from fastapi import FastAPI
 
 from api.openapi.describe import describe, operation_id
@@ -12,6 +12,7 @@ from api.problems.handlers import install_problem_handlers
 from api.responses.openai_answer import ImageEvent
 from api.responses.sse import EVENTS
 from api.routes import (
+    batches,
     create,
     deliveries,
     edits,
@@ -32,9 +33,11 @@ from api.server.metrics import MetricsRegistry
 from api.server.middleware import RequestMiddleware
 from api.server.normalize import BelowRoot
 from api.services import make_services
+from api.submission.batch_request import BatchLine, CreateBatchRequest
+from api.submission.feeder import BatchFeeder
 from api.submission.parsing import CreateEditRequest
 from core.images.sandbox import warm_up
-from core.schema import ParamsInput
+from core.schema import BatchResult, ParamsInput
 from core.settings import Settings
 from core.telemetry.tracer import Tracer
 
@@ -54,7 +57,10 @@ def create_app(settings: Settings, *, tracer: Tracer | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await to_thread.run_sync(warm_up)
-        yield
+        async with create_task_group() as background:
+            background.start_soon(BatchFeeder(services).run)
+            yield
+            background.cancel_scope.cancel()
         await services.close()
 
     app = FastAPI(
@@ -79,7 +85,7 @@ def create_app(settings: Settings, *, tracer: Tracer | None = None) -> FastAPI:
     install_problem_handlers(app)
     for module in (
         *(create, edits, images, events, deliveries, files, models, webhook_secret, tokens),
-        *(openai_images, uploads, health, service_status, pages),
+        *(openai_images, batches, uploads, health, service_status, pages),
     ):
         app.include_router(module.router)
     app.mount("/web", pages.web_files)
@@ -88,8 +94,11 @@ def create_app(settings: Settings, *, tracer: Tracer | None = None) -> FastAPI:
         app,
         request=CreateEditRequest,
         params=ParamsInput,
-        bodies=(tokens.CreateTokenRequest, uploads.CreateUploadRequest),
-        events=(*EVENTS.values(), ImageEvent),
+        bodies=(
+            *(tokens.CreateTokenRequest, uploads.CreateUploadRequest),
+            *(CreateBatchRequest, BatchLine),
+        ),
+        events=(*EVENTS.values(), ImageEvent, BatchResult),
         server=settings.public_url,
     )
     return app

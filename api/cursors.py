@@ -6,39 +6,39 @@ import hashlib
 import hmac
 
 from api.problems.errors import InvalidRequest
-from core.ids import is_edit_id
 
 _ID_BYTES = 16
 _SIGNATURE_BYTES = 17  # 136 bits; with the id a whole number of base64's groups, so no padding
 
 
 class Cursors:
-    """Makes and reads cursors: the id of a page's last edit, signed for its caller."""
+    """Makes and reads cursors: the id of a page's last edit or batch, signed for its caller."""
 
     def __init__(self, secret: bytes):
         self._secret = secret
 
-    def make(self, caller: str, edit_id: str) -> str:
-        """Return the cursor of the page that follows an edit."""
-        last = bytes.fromhex(edit_id.removeprefix("edit_"))
+    def make(self, caller: str, last_id: str) -> str:
+        """Return the cursor of the page that follows an edit or a batch."""
+        last = bytes.fromhex(last_id.rpartition("_")[2])
         message = last + caller.encode()  # unambiguous: an id has a fixed length
         signature = hmac.new(self._secret, message, hashlib.sha256).digest()[:_SIGNATURE_BYTES]
         return base64.urlsafe_b64encode(last + signature).decode()
 
-    def read(self, caller: str, cursor: str) -> str:
-        """Return the id of the edit that the page follows.
+    def read(self, caller: str, cursor: str, *, kind: str = "edit") -> str:
+        """Return the id that the page follows, of an edit or of another `kind`.
 
         Raises:
             InvalidRequest: the cursor was not issued to this caller.
         """
         try:
-            edit_id = f"edit_{base64.urlsafe_b64decode(cursor)[:_ID_BYTES].hex()}"
+            last = base64.urlsafe_b64decode(cursor)[:_ID_BYTES]
         except (binascii.Error, ValueError):
-            edit_id = ""
+            last = b""
+        last_id = f"{kind}_{last.hex()}"
         # Compared in its encoded form: base64 has several spellings of the same bytes.
-        is_valid = is_edit_id(edit_id) and hmac.compare_digest(
-            self.make(caller, edit_id).encode(), cursor.encode(errors="replace")
+        is_valid = len(last) == _ID_BYTES and hmac.compare_digest(
+            self.make(caller, last_id).encode(), cursor.encode(errors="replace")
         )
         if not is_valid:
             raise InvalidRequest("This cursor is not valid. Start again without one.")
-        return edit_id
+        return last_id

@@ -25,6 +25,7 @@ from core.outbound.fetcher import Fetcher
 from core.outbound.ip_policy import IpPolicy
 from core.schema import Model, ModelState
 from core.settings import Settings
+from core.store.batches import Batches
 from core.store.connection import connect
 from core.store.edits import EditStore
 from core.store.events import Follower
@@ -47,6 +48,7 @@ class Services:
     settings: Settings
     store: EditStore
     uploads: Uploads
+    batches: Batches
     deliveries: Deliveries
     webhook_secrets: HookSecrets
     images: ImageStorage
@@ -89,7 +91,7 @@ class Services:
 
         def rank(name: str) -> tuple[bool, bool, str]:
             asleep = models[name].state is ModelState.SLEEPING
-            return name != self.settings.model_name, asleep, name
+            return name != self.settings.default_model_name, asleep, name
 
         return min(models, key=rank, default=None)
 
@@ -115,6 +117,7 @@ def make_services(settings: Settings, tracer: Tracer | None = None) -> Services:
         settings=settings,
         store=EditStore(client),
         uploads=Uploads(client),
+        batches=Batches(client),
         deliveries=Deliveries(client),
         webhook_secrets=HookSecrets(client),
         images=ImageStorage(settings.images_url),

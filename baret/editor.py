@@ -1,6 +1,7 @@
 """The library's façade: load a model, invert photos, edit them."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Self, TypeVar
 
 import torch
@@ -34,6 +35,7 @@ class Editor:
         *,
         budget: Budget = Budget(),  # noqa: B008
         on_call: Callable[[Call], None] = lambda call: None,
+        device_thread: ThreadPoolExecutor | None = None,
     ):
         """Take a model.
 
@@ -41,12 +43,14 @@ class Editor:
             model: is not changed.
             budget: what fits into a call of the UNet; `from_pretrained` measures it.
             on_call: called after every call of the UNet, on the engine's thread.
+            device_thread: from `start_device_thread`, for several models on one device; None: a
+                thread of its own.
 
         Raises:
             AttentionLayoutError: the UNet's attention layers are not the ones that BAM expects.
         """
         self.model = model
-        self.engine = Engine(model, budget, on_call)
+        self.engine = Engine(model, budget, on_call, device_thread)
         self._pipeline = Pipeline(model)
 
     @classmethod
@@ -59,13 +63,14 @@ class Editor:
         options: ModelOptions | None = None,
         content_check: bool = True,
         on_call: Callable[[Call], None] = lambda call: None,
+        device_thread: ThreadPoolExecutor | None = None,
     ) -> Self:
         """Load a model and measure what fits into memory beside it.
 
         Args:
             name_or_path, device, dtype, options, content_check: see
                 `StableDiffusion.from_pretrained`.
-            on_call: called after every call of the UNet, on the engine's thread.
+            on_call, device_thread: see the class.
 
         Raises:
             ModelError: the model cannot be loaded; the message says what to set.
@@ -78,7 +83,15 @@ class Editor:
             options=options,
             content_check=content_check,
         )
-        return cls(model, budget=measure(model), on_call=on_call)
+        if device_thread is None:
+            budget = measure(model)
+        else:  # not while another model works on the device, whose memory would be counted
+            budget = device_thread.submit(measure, model).result()
+        return cls(model, budget=budget, on_call=on_call, device_thread=device_thread)
+
+    def close(self) -> None:
+        """Give back what edits need of the device. No edit runs, and none may be made any more."""
+        self.engine.close()
 
     def warm_up(self) -> None:
         """Do what a first edit would wait for: on CUDA, record its calls."""

@@ -5,7 +5,7 @@ BaretError
 ├── ImageError           an image that the method cannot work on
 ├── ModelError           weights that cannot be loaded; the message says what to set
 │   ├── ModelNotFound    no such bundled name, folder, file or hub id, or no reachable hub
-│   └── UnsupportedModel not a Stable Diffusion 1.x or 2.x, or weights in a pickle
+│   └── UnsupportedModel not a Stable Diffusion 1.x, 2.x or XL, or weights in a pickle
 ├── AttentionLayoutError the UNet's attention layers are not the ones that BAM expects
 ├── InversionMismatch    an inversion of another model, or with another number of steps
 ├── NotFinite            an edit overflowed to infinity or NaN; the message says what to set
@@ -40,7 +40,7 @@ class ModelNotFound(ModelError):
 
 
 class UnsupportedModel(ModelError):
-    """The model is not a Stable Diffusion 1.x or 2.x with safetensors weights."""
+    """The model is not a Stable Diffusion 1.x, 2.x or XL with safetensors weights."""
 
 
 class AttentionLayoutError(BaretError):

@@ -118,7 +118,7 @@ class Pipeline:
         self, clean: Tensor, prompt: str, options: InversionOptions
     ) -> Routine[Found]:
         """Find the text that describes the photo, and invert z_0 with it."""
-        target, _ = yield from self._embed(prompt, "tuning")
+        target, _ = yield from self._embed(prompt, "tuning", clean)
         schedule = self.model.schedule(options.num_inference_steps)
         source = yield from describe(clean, target, schedule, options)
         departed = yield from departure(clean, source, target, schedule, options)
@@ -129,7 +129,7 @@ class Pipeline:
         self, clean: Tensor, prompt: str, options: InversionOptions
     ) -> Routine[Found]:
         """Invert z_0 with the empty text, and tune the target text to the pivots."""
-        target, uncond = yield from self._embed(prompt, "inverting")
+        target, uncond = yield from self._embed(prompt, "inverting", clean)
         schedule = self.model.schedule(options.num_inference_steps)
         pivots = yield from invert(clean, uncond, schedule)
         how = options.paper or PaperTuning()
@@ -167,7 +167,7 @@ class Pipeline:
 
     def _texts(self, inversion: Inversion, eta: float) -> Routine[Texts]:
         """Return the texts of the branches for one η."""
-        target, uncond = yield from self._embed(inversion.prompt, "editing")
+        target, uncond = yield from self._embed(inversion.prompt, "editing", inversion.pivots[0])
         tuned = inversion.tuned.to(self.model.device)
         mixed = target.with_embeddings(transition(tuned, target.embedding, eta))
         if inversion.options.paper is not None:
@@ -238,10 +238,13 @@ class Pipeline:
             return EditedImage(eta, image)
         return EditedImage(eta, image, whole, attention or (), shown)
 
-    def _embed(self, prompt: str, stage: str) -> Routine[tuple[Conditioning, Conditioning]]:
-        """Return c and ∅, which are of the same length."""
-        progress = StageProgress(stage, 0, 0.0)
-        return (yield from on_device(progress, lambda: self.model.embed_with_empty(prompt), 0))
+    def _embed(
+        self, prompt: str, stage: str, latents: Tensor
+    ) -> Routine[tuple[Conditioning, Conditioning]]:
+        """Return c and ∅ for latents [4, h, w]; both are of the same length."""
+        model, progress = self.model, StageProgress(stage, 0, 0.0)
+        size = latents.shape[-2] * model.multiple, latents.shape[-1] * model.multiple
+        return (yield from on_device(progress, lambda: model.embed_with_empty(prompt, size), 0))
 
     def _decode(self, latents: Tensor, progress: StageProgress = _DECODING) -> Routine[Pixels]:
         """Decode a latent [4, h, w] to pixels [H, W, 3]."""

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from cli.checks.findings import Finding
 from cli.errors import ExitCode
 from cli.terminal import print_json, print_result
+from core.model_settings import each_model
 from core.settings import Settings
 
 _SIGNS = {"ok": "✓", "note": "!", "wrong": "✗"}
@@ -55,6 +56,14 @@ def _server(address: str) -> Iterable[Finding]:
     return check_server(address)
 
 
+def _models(settings: Settings) -> Finding:
+    try:
+        names = ", ".join(one.model_name for one in each_model(settings))
+    except ValueError as error:
+        return Finding("models", "wrong", str(error), "See docs/deploy.md.")
+    return Finding("models", "ok", f"{names}; `baret model check` looks at their files")
+
+
 def _machine() -> Iterable[Finding]:
     """Yield findings as they come, so that a slow check delays none before it."""
     from cli.checks.machine import check_machine  # noqa: PLC0415
@@ -67,6 +76,7 @@ def _machine() -> Iterable[Finding]:
             name = f"BARET_{str(one['loc'][0]).upper()}"
             yield Finding("settings", "wrong", f"{name}: {one['msg']}", "See docs/deploy.md.")
         return
+    yield _models(settings)
     yield from check_machine(settings.data_dir.absolute())
     yield from check_service(settings)
     try:

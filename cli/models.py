@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from core.model_settings import each_model
 from core.settings import Settings
 from core.store.connection import connect
 from core.store.edits import EditStore
@@ -16,18 +17,27 @@ app = typer.Typer(help="Look at models.", no_args_is_help=True)
 
 @app.command()
 def check(
-    path: Annotated[str, typer.Argument(help="file, folder or hub id; default: BARET_MODEL")] = "",
+    path: Annotated[
+        str, typer.Argument(help="file, folder or hub id; default: BARET_MODEL or BARET_MODELS")
+    ] = "",
 ) -> None:
     """Say what a model is, what was found by what, and whether it can be used; load no weights.
 
     The settings BARET_PREDICTION, BARET_SAMPLING, BARET_VAE, BARET_LORA, BARET_EMBEDDINGS and
-    BARET_LONG_PROMPTS count. Exits with 1 if a worker would refuse the model.
+    BARET_LONG_PROMPTS count; of several models, also those that each has for itself. Exits with 1
+    if a worker would refuse a model.
     """
     if importlib.util.find_spec("torch") is None:
         raise RuntimeError(
             "`baret model` needs the worker's packages: pip install 'baret[worker]'."
         )
     settings = Settings()
+    checked = (settings.model_copy(update={"model": path}),) if path else each_model(settings)
+    raise typer.Exit(max(_check_one(one) for one in checked))
+
+
+def _check_one(settings: Settings) -> int:
+    """Print what a model is, and return the exit status."""
     # A process of its own, because nothing in this one imports torch.
     ended = subprocess.run(
         [
@@ -38,11 +48,11 @@ def check(
             *("--lora", settings.lora),
             *("--embeddings", settings.embeddings),
             *("--long-prompts", settings.long_prompts),
-            *("--", path or settings.model),
+            *("--", settings.model_path),
         ],
         check=False,
     )
-    raise typer.Exit(ended.returncode)
+    return ended.returncode
 
 
 @app.command()

@@ -15,11 +15,16 @@ Model = Annotated[
     str | None,
     typer.Option(help="A bundled name, folder, file or Hub id (BARET_MODEL); default: zoo."),
 ]
+Models = Annotated[
+    str | None,
+    typer.Option(help="Several, separated by commas, for one worker (BARET_MODELS)."),
+]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 … (BARET_DEVICE).")]
 
 
 def up(
     model: Model = None,
+    models: Models = None,
     device: Device = None,
     port: Annotated[
         int | None, typer.Option(help="Port of the API (BARET_PORT); default: 8000.")
@@ -39,19 +44,20 @@ def up(
       baret up
       baret up --model stable-diffusion-v1-5/stable-diffusion-v1-5 --port 8001
     """
-    settings = {"MODEL": model, "DEVICE": device, "PORT": port, "DATA_DIR": data}
+    settings = {"MODEL": model, "MODELS": models, "DEVICE": device, "PORT": port, "DATA_DIR": data}
     arguments = ["--exit-after-sample"] if exit_after_sample else []
     _become("deploy.local", arguments, settings, needs="local,worker")
 
 
-def worker(model: Model = None, device: Device = None) -> None:
-    """Run a worker until SIGTERM: it loads one model, and edits what waits for it in REDIS_URL.
+def worker(model: Model = None, models: Models = None, device: Device = None) -> None:
+    """Run a worker until SIGTERM: it loads its models, and edits what waits for them in REDIS_URL.
 
     \b
     Examples:
       REDIS_URL=redis://redis:6379/0 baret worker --model /models/photo.safetensors
     """
-    _become("worker", [], {"MODEL": model, "DEVICE": device}, needs="worker")
+    given = {"MODEL": model, "MODELS": models, "DEVICE": device}
+    _become("worker", [], given, needs="worker")
 
 
 def _become(

@@ -80,7 +80,7 @@ def _measure(settings: Settings, edits: int) -> Speed:
     with console().status(f"Loading {settings.model_name}") as status:
         try:
             editor = Editor.from_pretrained(
-                settings.model,
+                settings.model_path,
                 device=settings.device,
                 dtype=settings.dtype,
                 options=model_options(settings),

@@ -5,11 +5,14 @@ CoreError
 │   ├── EditNotFound        no such edit, or another caller's
 │   ├── EditExpired         its retention time has passed; it was deleted
 │   └── EditDeleted         its caller deleted it, and sends the request that made it again
+├── BatchNotFound           no such batch, or another caller's
+├── BatchLineClosed         the batch takes no edit of this line: it ends, or has one already
 ├── DeliveryNotFound        the edit has no such webhook delivery
 ├── StaleAttempt            the attempt's lease has passed to another one
 ├── RetryLater              temporary; may say in how many seconds to try again
 │   ├── QueueFull               the model's queue is full
 │   ├── TooManyInFlight         the key has its maximum of edits in flight
+│   ├── TooManyBatches          the key has its maximum of batches that wait
 │   ├── TooManyFetches          the key has its maximum of fetches in progress
 │   ├── FetchersBusy            the process has its maximum of fetches in progress
 │   └── IdempotencyInProgress   the first request with this idempotency key is in progress
@@ -61,6 +64,14 @@ class EditDeleted(EditUnavailable):
     """The edit was deleted by its caller, who sends the request that made it again."""
 
 
+class BatchNotFound(CoreError):
+    """No batch of this caller has this id."""
+
+
+class BatchLineClosed(CoreError):
+    """The batch takes no edit of this line: it is ending, or the line has its edit or its error."""
+
+
 class DeliveryNotFound(CoreError):
     """The edit has no webhook delivery with this id."""
 
@@ -86,6 +97,10 @@ class QueueFull(RetryLater):
 
 class TooManyInFlight(RetryLater):
     """The key has its maximum of edits in flight."""
+
+
+class TooManyBatches(RetryLater):
+    """The key has its maximum of batches whose edits are not all queued yet."""
 
 
 class TooManyFetches(RetryLater):

@@ -1,11 +1,26 @@
-"""A stored edit as its public resource, the same in responses, events and webhooks."""
+"""A stored edit or batch as its public resource, the same in responses, events and webhooks."""
 
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 from core.images.signed_urls import LINK_SECONDS, LinkSigner
-from core.schema import Artifacts, Edit, Metrics, Output, Record, Result, StoredImage, Urls
+from core.schema import (
+    Artifacts,
+    Batch,
+    BatchRecord,
+    BatchStatus,
+    BatchUrls,
+    Edit,
+    Metrics,
+    Output,
+    Record,
+    Result,
+    StoredImage,
+    Urls,
+)
+
+MIN_ENDED = 3  # edits of a batch, before its end is estimated
 
 
 def edit_resource(
@@ -68,6 +83,42 @@ def edit_resource(
             signer.ticket(submission.id, key_id=key_id, seconds=seconds, now=at),
         ),
     )
+
+
+def batch_resource(record: BatchRecord, *, base_url: str, now: datetime | None = None) -> Batch:
+    """Return the batch described in docs/api.md.
+
+    Args:
+        record: the stored batch.
+        base_url: scheme, authority and prefix that the reader can reach, without a trailing slash.
+        now: the time that `eta_seconds` begins at; None: the present.
+    """
+    new, counts = record.new, record.counts
+    ended = counts.completed + counts.failed + counts.canceled
+    times = ("created_at", "started_at", "canceling_at", "completed_at", "deadline_at")
+    url = f"{base_url}/v1/batches/{new.id}"
+    return Batch(
+        id=new.id,
+        status=record.status,
+        **{name: getattr(record, name) for name in times},
+        expires_at=record.expires_at,
+        request_counts=counts,
+        progress=ended / counts.total,
+        eta_seconds=_batch_eta(record, ended, now or datetime.now(UTC)),
+        blocked=record.blocked,
+        webhook_url=new.webhook_url or None,
+        metadata=new.metadata,
+        urls=BatchUrls(self=url, cancel=f"{url}/cancel", results=f"{url}/results"),
+    )
+
+
+def _batch_eta(record: BatchRecord, ended: int, now: datetime) -> float | None:
+    """Return the seconds until a batch's end, if its edits go on ending as fast as until now."""
+    is_known = record.status is BatchStatus.IN_PROGRESS and ended >= MIN_ENDED
+    if record.started_at is None or not is_known:
+        return None
+    seconds = max(0.0, (now - record.started_at).total_seconds())
+    return round(seconds / ended * (record.counts.total - ended), 1)
 
 
 def _urls(edit_url: str, ticket: str) -> Urls:

@@ -8,7 +8,7 @@ from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
@@ -20,6 +20,7 @@ from pydantic_settings import (
 )
 
 from core.private_files import keep_private
+from core.redis_address import check_redis_url
 from core.schema import KEEP_SECONDS
 
 # Where the code lies. `.env` and the default data folder are there, not in the working directory: a
@@ -40,13 +41,12 @@ _ORIGIN = r"[a-z][a-z0-9+.-]*://[^\s/?#@,*]+|null"
 _HOST = r"[a-z0-9_.-]+|[0-9a-f:.]+"  # a name, or an IP address
 
 
-class Settings(BaseSettings):
-    """Settings from the environment, a `.env` file or files of secrets; the first source wins.
+# A model that is served under a name of its own: `name=path`.
+_NAMED_MODEL = re.compile(r"([A-Za-z0-9][\w.-]*)=(.+)")
 
-    Variables are named `BARET_…` (and `REDIS_URL`). `.env` is read from the code's folder, and
-    secrets from /run/secrets (`BARET_SECRETS_DIR`), one file per variable, with the same names.
-    Neither `repr` nor an error message about a wrong value shows a secret.
-    """
+
+class SettingsSources(BaseSettings):
+    """Where settings come from: the environment, a `.env` file, files of secrets."""
 
     model_config = SettingsConfigDict(
         env_prefix="BARET_",
@@ -54,6 +54,29 @@ class Settings(BaseSettings):
         extra="ignore",
         hide_input_in_errors=True,  # a password may have been put into the wrong variable
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Add files of secrets as a source, if their folder exists."""
+        folder = Path(os.environ.get("BARET_SECRETS_DIR") or SECRETS_DIR)
+        files = (SecretsSettingsSource(settings_cls, folder),) if folder.is_dir() else ()
+        return (init_settings, env_settings, dotenv_settings, *files)
+
+
+class Settings(SettingsSources):
+    """Settings from the environment, a `.env` file or files of secrets; the first source wins.
+
+    Variables are named `BARET_…` (and `REDIS_URL`). `.env` is read from the code's folder, and
+    secrets from /run/secrets (`BARET_SECRETS_DIR`), one file per variable, with the same names.
+    Neither `repr` nor an error message about a wrong value shows a secret.
+    """
 
     host: str = Field("127.0.0.1", description="address the API listens on")
     port: int = Field(8000, description="port the API listens on")
@@ -75,7 +98,18 @@ class Settings(BaseSettings):
     model: str = Field(
         "zoo",
         description="bundled name, diffusers folder, .safetensors file or Hub id; also the API's "
-        "default model",
+        "default model; name=path serves it under a name of its own",
+    )
+    models: str = Field(
+        "",
+        description="several models for one worker instead of BARET_MODEL, separated by commas, "
+        "each as there; a setting for one of them ends with its name, such as BARET_VAE__PHOTO",
+    )
+    model_memory_gb: float = Field(
+        0.0,
+        ge=0,
+        description="gigabytes that the weights of a worker's models may take together; 0: 60 % of "
+        "the device's free memory",
     )
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1 …; auto prefers a GPU")
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = Field(
@@ -128,7 +162,13 @@ class Settings(BaseSettings):
     redis_url: SecretStr = Field(
         SecretStr(""),
         validation_alias="REDIS_URL",
-        description="Redis or Valkey server; unset: the Valkey that the one-machine stack runs",
+        description="Redis or Valkey server, or its Sentinels; unset: the Valkey that the "
+        "one-machine stack runs",
+    )
+    redis_password: SecretStr = Field(
+        SecretStr(""),
+        validation_alias="REDIS_PASSWORD",
+        description="password of that server, if the URL has none: a secret of its own",
     )
     allow_networks: Annotated[tuple[Network, ...], NoDecode] = Field(
         (),
@@ -278,32 +318,9 @@ class Settings(BaseSettings):
     @field_validator("redis_url")
     @classmethod
     def _check_redis_url(cls, value: SecretStr) -> SecretStr:
-        url = value.get_secret_value()
-        try:
-            parts = urlsplit(url)
-            complete = parts.scheme in ("redis", "rediss", "unix") and parts.port != 0
-        except ValueError:  # its message quotes the URL, password included
-            complete = False
-        if url and not complete:
-            raise ValueError(
-                "Give redis://, rediss:// or unix://; percent-encode `/`, `?`, `#` and `@` in the "
-                "password."
-            )
+        if url := value.get_secret_value():
+            check_redis_url(url)
         return value
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Add files of secrets as a source, if their folder exists."""
-        folder = Path(os.environ.get("BARET_SECRETS_DIR") or SECRETS_DIR)
-        files = (SecretsSettingsSource(settings_cls, folder),) if folder.is_dir() else ()
-        return (init_settings, env_settings, dotenv_settings, *files)
 
     @cached_property
     def public_path(self) -> str:
@@ -326,7 +343,7 @@ class Settings(BaseSettings):
             RuntimeError: neither exists; the message says what to set.
         """
         if url := self.redis_url.get_secret_value():
-            return url
+            return with_password(url, self.redis_password.get_secret_value())
         url_file = self.data_dir / REDIS_URL_FILE
         if url_file.is_file():
             return url_file.read_text().strip()
@@ -338,15 +355,59 @@ class Settings(BaseSettings):
     @property
     def model_name(self) -> str:
         """Return the model's public name, which is never a path of this machine."""
-        path = Path(self.model)
-        if path.suffix == ".safetensors":
-            return path.stem
-        return path.name if path.is_dir() else self.model
+        return _public_name(self.model)
+
+    @property
+    def model_path(self) -> str:
+        """Return where the model is: a bundled name, folder, file or hub id."""
+        return _split_name(self.model)[1]
+
+    @property
+    def model_list(self) -> tuple[str, ...]:
+        """Return the models of a worker, as they are written in BARET_MODELS or BARET_MODEL."""
+        several = tuple(part.strip() for part in self.models.split(",") if part.strip())
+        return several or (self.model,)
+
+    @property
+    def model_names(self) -> tuple[str, ...]:
+        """Return the public names of a worker's models."""
+        return tuple(_public_name(one) for one in self.model_list)
+
+    @property
+    def default_model_name(self) -> str:
+        """Return the model of requests that name none: BARET_MODEL, or the first of several."""
+        names = self.model_names
+        return self.model_name if self.model_name in names else names[0]
 
     @property
     def concurrency_limit(self) -> int | None:
         """Return `concurrency` as a number, or None to let the worker decide."""
         return None if self.concurrency == "auto" else max(1, int(self.concurrency))
+
+
+def with_password(url: str, password: str) -> str:
+    """Return a server's URL with a password, unless it has one or there is none to add."""
+    parts = urlsplit(url)
+    if not password or parts.password is not None:
+        return url
+    location = (
+        f"{parts.username or ''}:{quote(password, safe='')}@{parts.netloc.rpartition('@')[2]}"
+    )
+    return parts._replace(netloc=location).geturl()
+
+
+def _split_name(model: str) -> tuple[str, str]:
+    """Return a model's own name, empty if it has none, and where it is."""
+    named = None if Path(model).exists() else _NAMED_MODEL.fullmatch(model)
+    return (named[1], named[2]) if named else ("", model)
+
+
+def _public_name(model: str) -> str:
+    name, where = _split_name(model)
+    path = Path(where)
+    if path.suffix == ".safetensors":
+        return name or path.stem
+    return name or (path.name if path.is_dir() else where)
 
 
 def read_settings(module: str, about: str) -> Settings:

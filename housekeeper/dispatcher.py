@@ -82,7 +82,7 @@ class WebhookDispatcher:
         return at_limit
 
     async def _send(self, delivery: Delivery) -> None:
-        with edit_log_context(delivery.edit_id):
+        with edit_log_context(delivery.subject_id):
             try:
                 outcome = await self._sender.send(delivery)
                 await asyncio.to_thread(self._deliveries.settle, delivery, outcome)

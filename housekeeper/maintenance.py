@@ -24,6 +24,7 @@ from core.outbound.client import safe_client
 from core.outbound.ip_policy import IpPolicy
 from core.problems import WORKER_LOST, edit_problem
 from core.settings import Settings
+from core.store.batches import Batches
 from core.store.claims import LEASE_SECONDS
 from core.store.connection import connect
 from core.store.edits import EditStore
@@ -79,6 +80,12 @@ def expire(store: EditStore) -> None:
         log.info("expired", edit=edit_id)
 
 
+def expire_batches(batches: Batches) -> None:
+    """Stop batches at their deadline, and delete what is left of those whose time has come."""
+    for batch_id in batches.expire():
+        log.warning("a batch has reached its deadline", batch=batch_id)
+
+
 def delete_images(store: EditStore, files: ImageStorage) -> None:
     """Delete the images of edits that have expired or were deleted."""
     for _ in range(MAX_EXPIRED):
@@ -92,7 +99,9 @@ def delete_images(store: EditStore, files: ImageStorage) -> None:
         store.confirm_deletion(prefix)
 
 
-async def maintain_edits(app: Celery, store: EditStore, stop: asyncio.Event) -> None:
+async def maintain_edits(
+    app: Celery, store: EditStore, batches: Batches, stop: asyncio.Event
+) -> None:
     """Reclaim, notify and expire until `stop` is set."""
     reclaim_from = 0.0
 
@@ -108,7 +117,11 @@ async def maintain_edits(app: Celery, store: EditStore, stop: asyncio.Event) -> 
             reclaim_from = started + LEASE_SECONDS / 2
         elif started >= reclaim_from:
             outages.append(await _run_chore(partial(reclaim_edits, store, notify)))
-        chores = (partial(resend_lost_messages, store, notify), partial(expire, store))
+        chores = (
+            partial(resend_lost_messages, store, notify),
+            partial(expire, store),
+            partial(expire_batches, batches),
+        )
         return outages + [await _run_chore(chore) for chore in chores]
 
     await _run_every_round(run_once, stop)
@@ -167,11 +180,12 @@ async def main(settings: Settings) -> None:
     log.info("started")
     redis = connect(settings.broker_url)
     policy = IpPolicy(settings.allow_networks, settings.deny_networks)
+    batches = Batches(redis)
     store, files = EditStore(redis), ImageStorage(settings.images_url)
     async with safe_client(policy, timeout=TIMEOUT) as client:
-        sender = WebhookSender(store, HookSecrets(redis), client, policy)
+        sender = WebhookSender(store, batches, HookSecrets(redis), client, policy)
         await asyncio.gather(
-            maintain_edits(make_celery(settings.broker_url), store, stop),
+            maintain_edits(make_celery(settings.broker_url), store, batches, stop),
             maintain_images(store, files, stop),
             WebhookDispatcher(Deliveries(redis), sender).run(stop),
         )

@@ -8,15 +8,16 @@ from http import HTTPStatus
 import httpx
 from standardwebhooks import Webhook
 
-from core.errors import AddressNotAllowed, EditUnavailable, StoreDamaged
+from core.errors import AddressNotAllowed, BatchNotFound, EditUnavailable, StoreDamaged
 from core.images.signed_urls import LinkSigner
 from core.outbound.ip_policy import IpPolicy, check_url
-from core.schema import WebhookEvent
+from core.schema import BatchEvent, WebhookEvent
+from core.store.batches import Batches
 from core.store.edits import EditStore
 from core.webhooks.queue import Delivery, Outcome
 from core.webhooks.schema import DeliveryAttempt, DeliveryError, DeliveryStatus
 from core.webhooks.secrets import HookSecrets
-from housekeeper.payload import webhook_body
+from housekeeper.payload import batch_webhook_body, webhook_body
 from housekeeper.retry import FINAL_ERRORS, retry_after
 
 TIMEOUT = 15.0  # seconds, for a whole attempt
@@ -24,6 +25,7 @@ TIMEOUT = 15.0  # seconds, for a whole attempt
 # Why there is no response, by the error; the first that fits.
 _REASONS: dict[type[Exception], DeliveryError] = {
     EditUnavailable: DeliveryError.EDIT_GONE,
+    BatchNotFound: DeliveryError.EDIT_GONE,
     StoreDamaged: DeliveryError.EDIT_GONE,
     AddressNotAllowed: DeliveryError.URL_NOT_ALLOWED,
     TimeoutError: DeliveryError.TIMEOUT,
@@ -41,6 +43,7 @@ class WebhookSender:
     def __init__(
         self,
         store: EditStore,
+        batches: Batches,
         secrets: HookSecrets,
         client: httpx.AsyncClient,
         policy: IpPolicy,
@@ -51,12 +54,13 @@ class WebhookSender:
 
         Args:
             store: of the edits.
+            batches: of the batches.
             secrets: the callers' signing secrets.
             client: connects to allowed addresses only.
             policy: which addresses are allowed.
             timeout: seconds for a whole attempt, however slowly the receiver's bytes arrive.
         """
-        self._store, self._secrets = store, secrets
+        self._store, self._batches, self._secrets = store, batches, secrets
         self._client, self._policy, self._timeout = client, policy, timeout
 
     async def send(self, delivery: Delivery) -> Outcome:
@@ -101,12 +105,11 @@ class WebhookSender:
 
     def _signed(self, delivery: Delivery) -> tuple[bytes, dict[str, str]]:
         """Return a delivery's body and headers, signed with every secret that is valid now."""
-        record = self._store.get(delivery.edit_id)
-        body = webhook_body(delivery, record, LinkSigner(self._store.secret("links")))
+        caller, body = self._body(delivery)
         now = datetime.now(UTC)
         signatures = [
             Webhook(secret).sign(delivery.id, now, body)
-            for secret in self._secrets.signing(record.submission.caller, now=now)
+            for secret in self._secrets.signing(caller, now=now)
         ]
         headers = {
             "content-type": "application/json",
@@ -116,6 +119,15 @@ class WebhookSender:
             "webhook-signature": " ".join(signatures),
         }
         return body.encode(), headers
+
+    def _body(self, delivery: Delivery) -> tuple[str, str]:
+        """Return whose edit or batch a delivery is about, and its body."""
+        if isinstance(delivery.type, BatchEvent):
+            batch = self._batches.get(delivery.subject_id)
+            return batch.new.caller, batch_webhook_body(delivery, batch)
+        record = self._store.get(delivery.subject_id)
+        signer = LinkSigner(self._store.secret("links"))
+        return record.submission.caller, webhook_body(delivery, record, signer)
 
 
 def _status(response: httpx.Response | None, pause: float | None) -> DeliveryStatus:

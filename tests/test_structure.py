@@ -12,6 +12,7 @@ SHARED_MODULES = {
     "__init__",
     "__main__",
     "app",  # of FastAPI, of Celery
+    "batches",  # the store, the routes
     "edit",  # the resource's schema, the answer that shows it
     "edits",  # the store, the routes
     "errors",

@@ -1,6 +1,10 @@
 """The GPU process: it claims edits from the store, runs the method and publishes the results.
 
-process           load the model, then serve
+process           load a model, then serve
+residency         which of several models are loaded, and whose turn it is
+model_loader      loading a model beside others
+model_turns       the fair order of models
+slots             a worker's place for a model, and its state
 celery_app        the Celery task, its signals and the worker's options
 runner            one edit from its claim to its published result; knows no Celery
 attempt           one run of an edit: checks, progress, waiting for a store that does not answer

@@ -1,7 +1,7 @@
-"""The process from its start to its end: load the model once, then serve edits until a signal.
+"""The process from its start to its end: load a model, then serve edits until a signal.
 
-The model is loaded before Celery starts, so that no worker claims an edit it cannot run, and it
-stays resident.
+A model is loaded before Celery starts, so that no worker claims an edit it cannot run. A worker's
+only model stays loaded; which of several are, `residency` decides.
 """
 
 import os
@@ -9,44 +9,60 @@ import socket
 import time
 import uuid
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Self
 
 import torch
+from celery import Celery
 from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
 from prometheus_client import start_http_server
 
 from baret import Editor
+from baret.engine.budget import free_bytes
+from baret.engine.engine import start_device_thread
+from baret.model.stable_diffusion import find_device
 from core.broker.app import make_celery, signal_waiting
 from core.errors import StoreUnavailable
+from core.ids import new_edit_id
 from core.images.provenance import Marking
 from core.images.sandbox import warm_up
 from core.images.storage import ImageStorage
+from core.model_settings import read_each_model
 from core.settings import Settings
 from core.store.connection import connect
 from core.store.edits import EditStore
 from core.telemetry.logs import configure_logs, get_logger
+from core.telemetry.tracer import Tracer
 from core.telemetry.tracing import make_tracer
-from worker.announcer import Announcer, LoadingAnnouncer, describe_model
-from worker.celery_app import consume
+from worker.announcer import Announcer, LoadingAnnouncer, ModelsAnnouncer, describe_model
+from worker.celery_app import Consumption, Queues, consume
 from worker.inversion_cache import InversionCache
 from worker.metrics import CallMetrics
+from worker.model_loader import DeviceLoader, EditorLoader
 from worker.options import model_options
 from worker.outputs import ImageEncoder
+from worker.residency import Residency
 from worker.runner import Runner, RunnerDependencies
+from worker.slots import Slot
 
 log = get_logger("worker")
 
 
-def load_editor(settings: Settings) -> Editor:
+MODELS_SHARE = 0.6  # of the device's free memory, for the weights of several models
+
+
+def load_editor(settings: Settings, device_thread: ThreadPoolExecutor | None = None) -> Editor:
     """Load the editor of the model that the settings name."""
     return Editor.from_pretrained(
-        settings.model,
+        settings.model_path,
         device=settings.device,
         dtype=settings.dtype,
         options=model_options(settings),
         content_check=settings.content_check,
         on_call=CallMetrics(settings.model_name).record,
+        device_thread=device_thread,
     )
 
 
@@ -59,6 +75,7 @@ class Factories:
         connect(settings.broker_url)
     )
     files: Callable[[Settings], ImageStorage] = lambda settings: ImageStorage(settings.images_url)
+    editor_beside: EditorLoader = load_editor  # of one of several models
 
 
 def serve(settings: Settings, factories: Factories, *, started: float | None = None) -> None:
@@ -75,52 +92,140 @@ def serve(settings: Settings, factories: Factories, *, started: float | None = N
     # a default that core/broker/app.py sets explicitly.
     warnings.simplefilter("ignore", SecurityWarning)
     warnings.simplefilter("ignore", CPendingDeprecationWarning)
-    model = settings.model_name
-    tracer = make_tracer(settings.otlp_endpoint, "worker")
-    marking = Marking.make(
-        enabled=settings.mark_outputs,
-        certificate=settings.c2pa_certificate,
-        key=settings.c2pa_key,
-        algorithm=settings.c2pa_algorithm,
-    )
+    models = read_each_model(settings)
     warm_up()
     _reserve_a_core()
-    name = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
-    store = factories.store(settings)
-    loading = LoadingAnnouncer(store, name, model, started=started)
-    loading.start()
-    editor = _load(settings, factories.editor)
-    _wait_for_redis(store)
-    app = make_celery(settings.broker_url)
-    files = factories.files(settings)
-    runner = Runner(
-        RunnerDependencies(
-            editor=editor,
-            store=store,
-            files=files,
-            inversions=InversionCache(
-                files, editor.model, max_bytes=settings.inversion_cache_mb * 2**20
-            ),
-            encoder=ImageEncoder(marking, model),
-            model=model,
-            notify=lambda edit_id: signal_waiting(app, model, edit_id),
-            timeout=settings.edit_timeout,
-            tracer=tracer,
-        )
-    )
-    if settings.worker_metrics_port:
-        start_http_server(settings.worker_metrics_port)
+    tracer = make_tracer(settings.otlp_endpoint, "worker")
     try:
-        consume(
-            app,
-            runner,
-            Announcer(store, name, describe_model(editor, model), loading=loading),
-            model=model,
-            edits_in_flight=settings.concurrency_limit or editor.edits_at_once,
-            name=name,
-        )
+        worker = _Worker.make(settings, factories, tracer)
+        loading = LoadingAnnouncer(worker.store, worker.name, models[0].model_name, started=started)
+        loading.start()
+        serve_models = _serve_one if len(models) == 1 else _serve_several
+        serve_models(models, worker, factories, loading)
     finally:
         tracer.close()
+
+
+@dataclass(frozen=True)
+class _Worker:
+    """What the process has besides its models."""
+
+    settings: Settings
+    name: str  # unique
+    store: EditStore
+    files: ImageStorage
+    app: Celery
+    marking: Marking
+    tracer: Tracer
+
+    @classmethod
+    def make(cls, settings: Settings, factories: Factories, tracer: Tracer) -> Self:
+        marking = Marking.make(
+            enabled=settings.mark_outputs,
+            certificate=settings.c2pa_certificate,
+            key=settings.c2pa_key,
+            algorithm=settings.c2pa_algorithm,
+        )
+        return cls(
+            settings,
+            name=f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}",
+            store=factories.store(settings),
+            files=factories.files(settings),
+            app=make_celery(settings.broker_url),
+            marking=marking,
+            tracer=tracer,
+        )
+
+    def runner(self, settings: Settings, editor: Editor) -> Runner:
+        """Return a runner of a loaded model."""
+        model, max_bytes = settings.model_name, settings.inversion_cache_mb * 2**20
+        return Runner(
+            RunnerDependencies(
+                editor=editor,
+                store=self.store,
+                files=self.files,
+                inversions=InversionCache(self.files, editor.model, max_bytes=max_bytes),
+                encoder=ImageEncoder(self.marking, model),
+                model=model,
+                notify=lambda edit_id: signal_waiting(self.app, model, edit_id),
+                timeout=settings.edit_timeout,
+                tracer=self.tracer,
+            )
+        )
+
+    def consume(self, consumption: Consumption, edits_at_once: int) -> None:
+        """Wait for Redis, then consume until a signal."""
+        settings = self.settings
+        _wait_for_redis(self.store)
+        if settings.worker_metrics_port:
+            start_http_server(settings.worker_metrics_port)
+        in_flight = settings.concurrency_limit or edits_at_once
+        consume(self.app, consumption, edits_in_flight=in_flight, name=self.name)
+
+
+def _serve_one(
+    models: Sequence[Settings], worker: _Worker, factories: Factories, loading: LoadingAnnouncer
+) -> None:
+    """Load the only model, and keep it."""
+    (settings,) = models
+    editor = _load(settings, factories.editor)
+    runner, model = worker.runner(settings, editor), settings.model_name
+    described = describe_model(editor, model)
+    announcer = Announcer(worker.store, worker.name, described, loading=loading)
+    consumption = Consumption(
+        models=[model],
+        run_next=lambda model: runner.run_next(),
+        on_ready=lambda queues: announcer.start(),
+        on_shutdown=runner.stop,
+        on_stopped=announcer.stop,
+    )
+    worker.consume(consumption, editor.edits_at_once)
+
+
+def _serve_several(
+    models: Sequence[Settings], worker: _Worker, factories: Factories, loading: LoadingAnnouncer
+) -> None:
+    """Load the first model, and the others when there is room or it is their turn."""
+    thread, settings = start_device_thread(), worker.settings
+
+    def load(settings: Settings, thread: ThreadPoolExecutor) -> Editor:
+        return _load(settings, lambda settings: factories.editor_beside(settings, thread))
+
+    free = free_bytes(find_device(settings.device))
+    residency = Residency(
+        [Slot(model) for model in models],
+        worker.store,
+        worker.name,
+        DeviceLoader(load, worker.runner, thread),
+        limit=settings.model_memory_gb * 1e9 or MODELS_SHARE * free,
+        notify=lambda model: signal_waiting(worker.app, model, new_edit_id()),
+    )
+    _wait_for_redis(worker.store)
+    first = residency.load_first()
+    slots = list(residency.slots.values())
+    announcer = ModelsAnnouncer(worker.store, worker.name, slots, loading=loading)
+
+    def on_ready(queues: Queues) -> None:
+        def on_changed() -> None:
+            queues.consume(residency.ready_models)
+            announcer.announce_now()
+
+        residency.changed = on_changed
+        announcer.start()
+        residency.start()
+
+    def on_stopped() -> None:
+        residency.close()
+        announcer.stop()
+
+    consumption = Consumption(
+        models=residency.ready_models,
+        run_next=residency.run_next,
+        on_ready=on_ready,
+        on_shutdown=residency.stop,
+        on_stopped=on_stopped,
+    )
+    worker.consume(consumption, first.edits_at_once)
 
 
 def _load(settings: Settings, load: Callable[[Settings], Editor]) -> Editor:

@@ -72,13 +72,14 @@ class Runner:
         Returns:
             Its id; None if nothing waited.
         """
-        claim = self._isolation.claim_and_run(self._claim, self._run_claimed)
+        claim = self._isolation.claim_and_run(self._claim, self.run)
         return claim.id if claim else None
 
     def _claim(self) -> Claim | None:
         return None if self._stopping.is_set() else self._store.claim(self._using.model)
 
-    def _run_claimed(self, claim: Claim, wait: WaitUntilAlone) -> None:
+    def run(self, claim: Claim, wait: WaitUntilAlone) -> None:
+        """Run an edit that was claimed to its end; `wait` is called before it does any work."""
         with edit_log_context(claim.id, attempt=claim.token):
             started = time.monotonic()
             trace = self._using.tracer.attempt(claim.id, claim.token, self._using.model)

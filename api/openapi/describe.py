@@ -15,7 +15,7 @@ from api.problems.handlers import MEDIA_TYPE
 from api.problems.types import BY_CODE
 from api.server.headers import RATE_LIMIT, RATE_LIMIT_POLICY
 from core.problems import EDIT_PROBLEMS, make_problem
-from core.schema import Edit, Problem
+from core.schema import Batch, BatchResult, Edit, Problem
 
 DESCRIPTION = (
     "Edit a photo with a sentence: send an image and the text that should describe it afterwards, "
@@ -26,6 +26,7 @@ DESCRIPTION = (
 _LEFT_OUT = {
     "Problem": ("instance", "errors"),
     "WebhookBody": ("omitted",),
+    "BatchWebhookBody": ("omitted",),
     "OpenAIImage": ("b64_json", "url"),
     "ImageEvent": ("partial_image_index", "usage"),
 }
@@ -213,10 +214,13 @@ def _require_what_is_always_there(
             properties[field].pop("default", None)
     codes = ", ".join(f"`{code}`" for code in sorted({*BY_CODE, *EDIT_PROBLEMS}))
     schemas[Problem.__name__]["properties"]["code"]["description"] = f"{codes}; more may follow"
-    schemas[Edit.__name__]["properties"]["error"] = {
-        "anyOf": [ref(Problem), {"type": "null"}],
-        "description": "why the edit failed: a problem without `instance`",
-    }
+    for model, field, text in (
+        (Edit, "error", "why the edit failed: a problem without `instance`"),
+        (Batch, "blocked", "why its next edit cannot be queued now; null if it can"),
+        (BatchResult, "error", "why there is no image; null if the edit succeeded"),
+    ):
+        kind = {"anyOf": [ref(Problem), {"type": "null"}], "description": text}
+        schemas[model.__name__]["properties"][field] = kind
 
 
 def _complete_examples(node: Any, schemas: dict[str, Any]) -> None:

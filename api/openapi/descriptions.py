@@ -4,6 +4,7 @@ from typing import Any
 
 PARAMETERS = {
     "edit_id": "id of one of your edits, `edit_…`",
+    "batch_id": "id of one of your batches, `batch_…`",
     "delivery_id": "id of the delivery: the `webhook-id` that the receiver got",
     "upload_id": "id of the upload, `upl_…`",
     "name": "name of the image, as its address has it",
@@ -33,6 +34,7 @@ FIELDS: dict[str, dict[str, str]] = {
         **_OUTPUT_FILE,
         **_WEBHOOK,
     },
+    "Batch": {"request_counts": "how many of its edits have ended", "urls": "addresses of it"},
     "DeliveryAttempt": {"at": "when it was sent"},
     "DeliveryList": {"data": "deliveries, the oldest event first"},
     "Edit": {

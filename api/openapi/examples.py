@@ -93,3 +93,26 @@ EDIT: dict[str, Any] = {
         "attempts": 1,
     },
 }
+
+BATCH: dict[str, Any] = {
+    "id": "batch_019ab1f27c3a7d4e8a55c0de87654321",
+    "object": "batch",
+    "status": "in_progress",
+    "created_at": "2026-01-05T09:30:00Z",
+    "started_at": "2026-01-05T09:30:00.600Z",
+    "canceling_at": None,
+    "completed_at": None,
+    "deadline_at": "2026-01-12T09:30:00Z",
+    "expires_at": None,
+    "request_counts": {"total": 1000, "completed": 248, "failed": 2, "canceled": 0},
+    "progress": 0.25,
+    "eta_seconds": 1800.0,
+    "blocked": None,
+    "webhook_url": "https://hooks.example/baret",
+    "metadata": {"campaign": "spring"},
+    "urls": {
+        "self": "https://baret.example/v1/batches/batch_019ab1f27c3a7d4e8a55c0de87654321",
+        "cancel": "https://baret.example/v1/batches/batch_019ab1f27c3a7d4e8a55c0de87654321/cancel",
+        "results": "https://baret.example/v1/batches/batch_019ab1f27c3a7d4e8a55c0de87654321/results",
+    },
+}

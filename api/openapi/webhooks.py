@@ -5,8 +5,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header
 
 from api.openapi.describe import operation_id
-from api.openapi.examples import EDIT, QUEUED
-from core.webhooks.schema import WebhookBody
+from api.openapi.examples import BATCH, EDIT, QUEUED
+from core.webhooks.schema import BatchWebhookBody, WebhookBody
 
 _RUNNING: dict[str, Any] = {
     **QUEUED,
@@ -35,6 +35,18 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     event: {"type": event, "timestamp": "2026-01-05T09:30:21.730Z", "data": edit}
     for event, edit in _EDITS.items()
 }
+_BATCH_END = {
+    "progress": 1.0,
+    "completed_at": "2026-01-05T09:30:21.730Z",
+    "expires_at": "2026-01-09T09:30:21.730Z",
+    "eta_seconds": None,
+}
+for _status in ("completed", "canceled", "expired"):
+    EXAMPLES[f"batch.{_status}"] = {
+        "type": f"batch.{_status}",
+        "timestamp": "2026-01-05T09:30:21.730Z",
+        "data": {**BATCH, **_BATCH_END, "status": _status},
+    }
 
 Id = Annotated[str, Header(alias="webhook-id", description="the same in every attempt")]
 Timestamp = Annotated[
@@ -58,7 +70,7 @@ def _webhook(event: str) -> dict[str, Any]:
         "status_code": 204,
         "responses": {
             204: {"description": "Received. Any 2xx will do; its body is not read"},
-            410: {"description": "Stop: no more webhooks are sent for this edit"},
+            410: {"description": "Stop: no more webhooks are sent for this edit or batch"},
             "default": {
                 "description": "Anything else, including redirects and no answer within 15 s: the "
                 "webhook is sent again later, not before `Retry-After`; progress is not"
@@ -93,3 +105,24 @@ def edit_failed(body: WebhookBody, id: Id, timestamp: Timestamp, signature: Sign
 @webhooks.post("edit.canceled", **_webhook("edit.canceled"))
 def edit_canceled(body: WebhookBody, id: Id, timestamp: Timestamp, signature: Signature) -> None:
     """The edit was canceled."""
+
+
+@webhooks.post("batch.completed", **_webhook("batch.completed"))
+def batch_completed(
+    body: BatchWebhookBody, id: Id, timestamp: Timestamp, signature: Signature
+) -> None:
+    """Every edit of the batch has ended; its results say how."""
+
+
+@webhooks.post("batch.canceled", **_webhook("batch.canceled"))
+def batch_canceled(
+    body: BatchWebhookBody, id: Id, timestamp: Timestamp, signature: Signature
+) -> None:
+    """The batch was canceled, and its last edit has stopped."""
+
+
+@webhooks.post("batch.expired", **_webhook("batch.expired"))
+def batch_expired(
+    body: BatchWebhookBody, id: Id, timestamp: Timestamp, signature: Signature
+) -> None:
+    """The batch has reached its deadline, and its last edit has stopped."""

@@ -69,6 +69,17 @@ def problem_type_of(error: Exception) -> tuple[ProblemType, str]:
     return kind, str(cause)
 
 
+def problem_of(error: Exception, *, prefix: str) -> Problem:
+    """Return one of our own errors as a problem that is no answer: a line of a batch has it.
+
+    `prefix` is the path of the service's public address.
+    """
+    kind, detail = problem_type_of(error)
+    problem = make_problem(kind.code, kind.title, status=kind.status, detail=detail, prefix=prefix)
+    problem.errors = getattr(error, "errors", None)
+    return problem
+
+
 def _expected(request: Request, error: Exception) -> JSONResponse:
     """Answer one of our own errors, by the table."""
     problem_type, detail = problem_type_of(error)

@@ -187,6 +187,13 @@ UNAVAILABLE = ProblemType(
     retry_after=5,
 )
 
+CANCELED = ProblemType(
+    409,
+    "canceled",
+    "The edit was canceled",
+    "The edit was canceled by its caller, or its batch was before this edit had ended. Send it "
+    "again if you need it.",
+)
 WAIT_TIMEOUT = ProblemType(
     504,
     "wait_timeout",
@@ -214,12 +221,15 @@ PROBLEM_TYPES: dict[type[Exception], ProblemType] = {
     core_errors.KeyRevoked: UNAUTHENTICATED,
     core_errors.TokenSpent: TOKEN_SPENT,
     core_errors.TooManyInFlight: RATE_LIMITED,
+    core_errors.TooManyBatches: RATE_LIMITED,
     core_errors.TooManyFetches: RATE_LIMITED,
     core_errors.FetchersBusy: UNAVAILABLE,
     core_errors.IdempotencyInProgress: IDEMPOTENCY_IN_PROGRESS,
     core_errors.IdempotencyMismatch: IDEMPOTENCY_MISMATCH,
     core_errors.EditExpired: EXPIRED,
     core_errors.EditDeleted: DELETED,
+    core_errors.BatchNotFound: NOT_FOUND,
+    core_errors.BatchLineClosed: CANCELED,
     core_errors.DeliveryNotFound: NOT_FOUND,
     core_errors.QueueFull: QUEUE_FULL,
     core_errors.StoreUnavailable: UNAVAILABLE,

@@ -17,7 +17,7 @@ from api.server.headers import IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED
 from api.server.limits import MAX_WAIT
 from api.server.shares import leave_admission, share_of
 from api.services import Services, ServicesDep
-from api.submission.accept import accept_edit
+from api.submission.accept import Origin, accept_edit
 from api.submission.answer import PostAnswer
 from api.submission.idempotency import KEY_PATTERN, IdempotencyKeyDep, idempotent
 from api.submission.parsing import JSON_FIELDS, UPLOAD, CreateEditRequest, parse_submission
@@ -152,9 +152,8 @@ async def create_edit(
             if post.answer is None:
                 edit_id, accepted = post.edit_id, None
                 if edit_id is None:
-                    accepted = await accept_edit(
-                        parsed, request, services, caller=caller, lock=post.lock
-                    )
+                    origin = Origin.of(request, services, caller)
+                    accepted = await accept_edit(parsed, services, origin=origin, lock=post.lock)
                     edit_id = accepted.id
                 parsed.drop_image()
                 await intake.aclose()  # what is left needs no memory worth counting

@@ -26,7 +26,7 @@ from api.server.limits import MAX_IMAGE_WAIT
 from api.server.origins import base_url
 from api.server.shares import leave_admission, share_of
 from api.services import Services, ServicesDep
-from api.submission.accept import accept_edit
+from api.submission.accept import Origin, accept_edit
 from api.submission.idempotency import IdempotencyKeyDep, idempotent
 from api.submission.openai_request import ImageEditFields, parse_image_edit
 from core.errors import CoreError
@@ -110,7 +110,8 @@ async def _accepted(
                 add_headers(request, {IDEMPOTENT_REPLAYED: "true"})
             if edit_id is None:
                 lock = post.lock
-                new = await accept_edit(submission, request, services, caller=caller, lock=lock)
+                origin = Origin.of(request, services, caller)
+                new = await accept_edit(submission, services, origin=origin, lock=lock)
                 edit_id = new.id
     return edit_id, parsed.fields
 

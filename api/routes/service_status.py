@@ -31,6 +31,8 @@ EXAMPLE: dict[str, Any] = {
             "running": 2,
             "oldest_wait_seconds": 12.5,
             "cold_start_seconds": 31.2,
+            "load_seconds": None,
+            "load_error": None,
         }
     ],
     "versions": {"api": "0.1.0", "workers": ["0.1.0"]},
@@ -42,7 +44,7 @@ class ModelStatus(BaseModel):
 
     id: str
     state: ModelState
-    workers: int = Field(description="live ones")
+    workers: int = Field(description="live ones that have it loaded")
     workers_loading: int = Field(description="that are loading the model")
     queued: int
     queued_batch: int = Field(description="of those, edits of the priority `batch`")
@@ -50,6 +52,12 @@ class ModelStatus(BaseModel):
     oldest_wait_seconds: float = Field(description="of the edit that waits longest; 0 if none does")
     cold_start_seconds: float | None = Field(
         description="that its last worker took from its start until it was ready; null if unknown"
+    )
+    load_seconds: float | None = Field(
+        description="that a worker of several models took to load it last; null if unknown"
+    )
+    load_error: str | None = Field(
+        description="why a live worker could not load it; null if none failed"
     )
 
 
@@ -86,7 +94,7 @@ def get_status(services: ServicesDep) -> Status:
 def _status(stats: ServiceStats) -> Status:
     models = [_model(queue) for queue in stats.queues]
     return Status(
-        workers=sum(model.workers for model in models),
+        workers=stats.workers,
         queued=sum(model.queued for model in models),
         running=sum(model.running for model in models),
         oldest_wait_seconds=max((model.oldest_wait_seconds for model in models), default=0.0),
@@ -106,4 +114,6 @@ def _model(queue: QueueStats) -> ModelStatus:
         running=queue.running,
         oldest_wait_seconds=round(queue.oldest_seconds, 1),
         cold_start_seconds=queue.cold_start_seconds,
+        load_seconds=queue.load_seconds,
+        load_error=queue.load_error,
     )

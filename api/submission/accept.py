@@ -1,9 +1,11 @@
 """Accepting a parsed request as an edit on the queue; the cheapest checks come first."""
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any, Self
 
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
@@ -30,29 +32,49 @@ from core.errors import (
 from core.ids import new_edit_id
 from core.images.keys import INPUT, new_photo_prefix, photo_prefix
 from core.outbound.ip_policy import check_url
-from core.schema import InputImage, Model, Params, Submission
+from core.schema import BatchPlace, InputImage, Model, Params, Submission
 from core.store.idempotency import IdempotencyLock
 from core.telemetry.logs import edit_log_context, get_logger
 
 log = get_logger("baret.api")
 
 
+@dataclass(frozen=True)
+class Origin:
+    """Where the request for an edit comes from."""
+
+    caller: Caller
+    base_url: str  # at which the caller reaches the service
+    share: str  # whose share of the pools it takes
+    # Runs what takes long for as long as somebody waits for it.
+    watch: Callable[[Coroutine[Any, Any, Photo]], Awaitable[Photo]]
+
+    @classmethod
+    def of(cls, request: Request, services: Services, caller: Caller) -> Self:
+        """Return the origin of a request, which ends when its client has gone."""
+        return cls(
+            caller,
+            base_url(request, services.settings),
+            share_of(request, caller.name),
+            partial(unless_disconnected, request),
+        )
+
+
 async def accept_edit(
     parsed: ParsedSubmission,
-    request: Request,
     services: Services,
     *,
-    caller: Caller,
-    lock: IdempotencyLock | None,
+    origin: Origin,
+    lock: IdempotencyLock | BatchPlace | None = None,
 ) -> Submission:
-    """Accept the edit that a POST requests.
+    """Accept the edit that a POST, or a line of a batch, requests.
 
     Args:
         parsed: the validated body.
-        request: for the address at which the caller reached the service.
         services: of the application.
-        caller: who sent the request.
-        lock: on the idempotency key that the edit is accepted under, if there is one.
+        origin: who requests it.
+        lock: on the idempotency key that the edit is accepted under, or the line of a batch that
+            requests it, if there is one.
 
     Returns:
         What was accepted, under the edit's new id.
@@ -61,18 +83,19 @@ async def accept_edit(
         ApiError, CoreError: why the edit cannot be accepted.
         ClientDisconnect: the client has gone before it was.
     """
-    _check_webhook(parsed, services, caller)
-    model = await run_in_threadpool(_model, services, parsed.fields)
-    params = _resolved(parsed, model)
-    share = share_of(request, caller.name)
-    photo = await unless_disconnected(request, photo_of(parsed, services, caller, share=share))
+    caller = origin.caller
+    check_webhook(parsed, services, caller)
+    known = await run_in_threadpool(known_models, services)
+    model = choose_model(services, known, parsed.fields)
+    params = resolved_params(parsed, model)
+    photo = await origin.watch(photo_of(parsed, services, caller, share=origin.share))
     _check_size(parsed, photo.image)
     edit_id, fields = new_edit_id(), parsed.fields
     submission = Submission(
         id=edit_id,
         created_at=datetime.now(UTC),
         caller=caller.name,
-        base_url=base_url(request, services.settings),
+        base_url=origin.base_url,
         prompt=fields.prompt,
         model=model.id,
         params=params,
@@ -93,7 +116,7 @@ async def accept_edit(
     return submission
 
 
-def _check_webhook(parsed: ParsedSubmission, services: Services, caller: Caller) -> None:
+def check_webhook(parsed: ParsedSubmission, services: Services, caller: Caller) -> None:
     """Refuse a webhook that the caller may not choose, or that nothing may be sent to.
 
     Raises:
@@ -109,8 +132,12 @@ def _check_webhook(parsed: ParsedSubmission, services: Services, caller: Caller)
         check_url(url, services.ip_policy)
 
 
-def _resolved(parsed: ParsedSubmission, model: Model) -> Params:
-    """Return the parameters, with what the preset and the model fill in."""
+def resolved_params(parsed: ParsedSubmission, model: Model) -> Params:
+    """Return the parameters, with what the preset and the model fill in.
+
+    Raises:
+        FieldProblem: the model has no such preset.
+    """
     with blame_field(parsed.pointer("preset"), UnknownPreset):
         params = Params.resolve(parsed.fields.params, model.presets, model.default_parameters)
     return params.spread(parsed.variations) if parsed.variations > 1 else params
@@ -126,16 +153,25 @@ def _blame_photo(parsed: ParsedSubmission) -> Iterator[None]:
         yield
 
 
-def _model(services: Services, fields: CreateEditRequest) -> Model:
-    """Return the requested model, or the default one.
+def known_models(services: Services) -> dict[str, Model]:
+    """Return every model that was ever announced, by its id. Blocks to ask Redis.
 
     Raises:
         StoreFull: no edit can be accepted, so the image need not be inspected.
+    """
+    services.store.check_writable()
+    return services.store.models_with_state()
+
+
+def choose_model(
+    services: Services, known: Mapping[str, Model], fields: CreateEditRequest
+) -> Model:
+    """Return the requested one of the known models, or the default one.
+
+    Raises:
         NoWorker: no model was ever announced.
         FieldProblem: the requested model was not announced.
     """
-    services.store.check_writable()
-    known = services.store.models_with_state()
     default = services.default_model(known)
     if default is None:
         raise NoWorker("No worker has announced a model yet; start one and try again.")
@@ -178,7 +214,7 @@ def _submit(
     photo: Photo,
     *,
     caller: Caller,
-    lock: IdempotencyLock | None,
+    lock: IdempotencyLock | BatchPlace | None,
 ) -> None:
     """Store the photo first, so that a quick worker finds it; then queue the edit and signal."""
     _ = services.signer  # asked for now: the answer needs it, whatever happens to Redis then

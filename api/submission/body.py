@@ -37,6 +37,8 @@ SLACK = 1024 * 1024  # bytes for everything but the image
 # base64 turns three bytes into four.
 MAX_BODY_BYTES = {MULTIPART: MAX_BYTES + SLACK, JSON: MAX_BYTES * 4 // 3 + SLACK}
 
+IMAGE_HINT = "Images may have up to 20 MB."
+
 
 def bounded(
     request: Request,
@@ -44,6 +46,7 @@ def bounded(
     reservation: Reservation,
     *,
     accepted: Mapping[str, int] = MAX_BODY_BYTES,
+    hint: str = IMAGE_HINT,
 ) -> tuple[str, Request]:
     """Return the body's media type, and the request with limits on reading its body.
 
@@ -52,6 +55,7 @@ def bounded(
         body_timeouts: how slowly it may arrive.
         reservation: of memory for it.
         accepted: the most bytes of a body, by the media types that are taken.
+        hint: what to say of a body that is too large.
 
     Raises:
         MediaTypeUnsupported: the body has another type, or it is compressed.
@@ -66,7 +70,7 @@ def bounded(
     max_bytes = accepted[media_type]
     stated = request.headers.get("content-length", "")
     if stated.isdecimal() and int(stated) > max_bytes:
-        raise _too_large(max_bytes)
+        raise _too_large(max_bytes, hint)
     read = 0
     started = time.monotonic()
 
@@ -82,15 +86,15 @@ def bounded(
         size = len(message.get("body", b""))
         read += size
         if read > max_bytes:
-            raise _too_large(max_bytes)
+            raise _too_large(max_bytes, hint)
         reservation.take(size)
         return message
 
     return media_type, Request(request.scope, receive)
 
 
-def _too_large(max_bytes: int) -> BodyTooLarge:
-    return BodyTooLarge(f"The body has more than {max_bytes} bytes. Images may have up to 20 MB.")
+def _too_large(max_bytes: int, hint: str) -> BodyTooLarge:
+    return BodyTooLarge(f"The body has more than {max_bytes} bytes. {hint}")
 
 
 def _too_slow(read: int) -> InvalidRequest:
@@ -118,7 +122,7 @@ async def json_of(request: Request) -> Any:
     return await run_in_threadpool(parse_json, await request.body())
 
 
-def parse_json(text: bytes | str) -> Any:
+def parse_json(text: bytes | str, *, max_values: int = MAX_VALUES) -> Any:
     """Parse strict JSON (RFC 8259): no NaN, no lone surrogates, no name twice in an object.
 
     Raises:
@@ -127,9 +131,9 @@ def parse_json(text: bytes | str) -> Any:
     """
     data = text.encode(errors="replace") if isinstance(text, str) else text
     data = data.removeprefix(codecs.BOM_UTF8)
-    if sum(map(data.count, _SIGNS)) > MAX_VALUES:
+    if sum(map(data.count, _SIGNS)) > max_values:
         # Small values grow a hundredfold in memory, and each may be an error to report.
-        raise InvalidRequest(f"A request may have at most {MAX_VALUES} values.")
+        raise InvalidRequest(f"A request may have at most {max_values} values.")
     try:
         value = from_json(data, allow_inf_nan=False)
         # Numbers are not converted again: those of millions of digits take long.

@@ -61,35 +61,59 @@ async def idempotent(
         EditDeleted, EditExpired: the edit that was made under the key is gone.
         StoreDamaged: the first answer cannot be read.
     """
-    if key is None:
-        yield IdempotentPost()
+    body = await run_in_threadpool(fingerprint, parsed) if key is not None else ""
+    async with locked(services, owner=owner, key=key, body=body) as outcome:
+        if isinstance(outcome, Replay):
+            answer = await run_in_threadpool(_first_answer, services, owner, outcome)
+            yield IdempotentPost(edit_id=outcome.id, answer=answer, replayed=True)
+            return
+        post = IdempotentPost(lock=outcome)
+        yield post
+    if outcome is not None and post.answer is not None:
+        with suppress(StoreUnavailable):  # then repetitions are answered with the edit as it is
+            reply = post.answer.stored()
+            await run_in_threadpool(services.idempotency.store_reply, outcome, reply)
+
+
+@asynccontextmanager
+async def locked(
+    services: Services, *, owner: str, key: str | None, body: str
+) -> AsyncIterator[IdempotencyLock | Replay | None]:
+    """Hold a key inside, and release it if that fails; yield None if there is no key.
+
+    A key that has been used is not held: what it made is yielded.
+
+    Args:
+        services: of the application.
+        owner: whose key it is.
+        key: as the client sent it.
+        body: a hash of the request.
+
+    Raises:
+        IdempotencyMismatch, IdempotencyInProgress: the key belongs to another request.
+        EditDeleted, EditExpired: what was made under the key is gone.
+    """
+    outcome = None
+    if key is not None:
+        outcome = await run_in_threadpool(services.idempotency.acquire, owner, key, body=body)
+    if not isinstance(outcome, IdempotencyLock):
+        yield outcome
         return
-    body = await run_in_threadpool(fingerprint, parsed)
-    outcome = await run_in_threadpool(services.idempotency.acquire, owner, key, body=body)
-    if isinstance(outcome, Replay):
-        answer = await run_in_threadpool(_first_answer, services, owner, outcome)
-        yield IdempotentPost(edit_id=outcome.edit_id, answer=answer, replayed=True)
-        return
-    post = IdempotentPost(lock=outcome)
     renewal = asyncio.create_task(_renew(services, outcome))
     try:
-        yield post
+        yield outcome
     except BaseException:
         with suppress(StoreUnavailable):  # then the key expires by itself
             await run_in_threadpool(services.idempotency.release, outcome)
         raise
     finally:
         renewal.cancel()
-    if post.answer is not None:
-        with suppress(StoreUnavailable):  # then repetitions are answered with the edit as it is
-            reply = post.answer.stored()
-            await run_in_threadpool(services.idempotency.store_reply, outcome, reply)
 
 
 def _first_answer(services: Services, owner: str, replay: Replay) -> PostAnswer | None:
     if replay.reply is None:
         return None
-    record = services.store.get(replay.edit_id, caller=owner)
+    record = services.store.get(replay.id, caller=owner)
     return PostAnswer.again(services, record, replay.reply)
 
 

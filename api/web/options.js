@@ -22,7 +22,8 @@ export function showModels(announced) {
 }
 
 const NOTICES = {
-  sleeping: "This model sleeps at the moment. Your edit waits until a worker starts.",
+  sleeping: "This model sleeps at the moment. Your edit waits until a worker has loaded it.",
+  failed: "This model could not be loaded. Your edit waits until its operator has repaired that.",
   loading: "This model is being loaded. Your edit waits until that is done.",
 };
 

@@ -3,6 +3,7 @@
 What rows need of memory and time grows with their latent pixels, b·h·w.
 """
 
+import gc
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
-from baret.unet.requests import Conditioning, Request
+from baret.unet.requests import AddedConditions, Conditioning, Request, stack_added
 
 MAX_ROWS = 64  # of native size; several hundred would no longer fit into a CPU's caches
 MEMORY_SHARE = 0.7  # of free memory, for calls; the rest is for the VAE and other threads
@@ -61,7 +62,11 @@ class Measurable(Protocol):
         """Return the conditioning of a text."""
 
     def predict_noise(
-        self, latents: Tensor, timesteps: Sequence[int], embeddings: Tensor
+        self,
+        latents: Tensor,
+        timesteps: Sequence[int],
+        embeddings: Tensor,
+        added: AddedConditions | None = None,
     ) -> Tensor:
         """Return ε of each row."""
 
@@ -76,7 +81,7 @@ def measure(model: Measurable) -> Budget:
     side = min(native, max(16, native // 2))  # smaller, for speed; as deep as UNets halve it
     measure_bytes = _peak_bytes if model.device.type == "cuda" else _saved_bytes
     forward, backward = measure_bytes(model, side)
-    room, limit = MEMORY_SHARE * _free_bytes(model.device), MAX_ROWS * native**2
+    room, limit = MEMORY_SHARE * free_bytes(model.device), MAX_ROWS * native**2
     return Budget(
         min(limit, int(room / forward * side**2)), min(limit, int(room / backward * side**2))
     )
@@ -112,14 +117,22 @@ def _peak_bytes(model: Measurable, side: int) -> tuple[int, int]:
 
 def _run_row(model: Measurable, side: int, *, gradient: bool) -> None:
     latents = torch.zeros(1, 4, side, side, device=model.device)
-    text = model.embed("").embedding[None].requires_grad_(gradient)
+    empty = model.embed("")
+    text = empty.embedding[None].requires_grad_(gradient)
     with torch.set_grad_enabled(gradient):
-        noise = model.predict_noise(latents, [1], text)
+        noise = model.predict_noise(latents, [1], text, stack_added([empty]))
         if gradient:
             torch.autograd.grad(noise.square().mean(), text)
 
 
-def _free_bytes(device: torch.device) -> float:
+def release_memory(device: torch.device) -> None:
+    """Give back the memory of what was dropped, to other models and to the system."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+
+
+def free_bytes(device: torch.device) -> float:
     """Return the memory that is free on the device, or to this process."""
     if device.type == "cuda":
         return float(torch.cuda.mem_get_info(device)[0])

@@ -43,6 +43,15 @@ class Call:
     waited: float  # seconds since its oldest request was sent
 
 
+def start_device_thread() -> ThreadPoolExecutor:
+    """Return a thread for the work on a device.
+
+    One thread, because CUDA graphs and OpenMP teams belong to the thread that made them, and two
+    models that compute at once would slow each other down and count each other's memory.
+    """
+    return ThreadPoolExecutor(1, "baret-engine")
+
+
 class Engine:
     """Runs edits on one model, each on its caller's thread."""
 
@@ -51,6 +60,7 @@ class Engine:
         model: NoisePredictor,
         budget: Budget,
         on_call: Callable[[Call], None] = lambda call: None,
+        device_thread: ThreadPoolExecutor | None = None,
     ):
         """Take the model.
 
@@ -58,6 +68,8 @@ class Engine:
             model: predicts noise.
             budget: what fits into a call.
             on_call: called after every call of the UNet, on the engine's thread.
+            device_thread: does the work on the device; models that share one device share it. None:
+                a thread of its own.
 
         Raises:
             AttentionLayoutError: the UNet's attention layers are not the ones that BAM expects.
@@ -69,8 +81,8 @@ class Engine:
         self._scheduler = FairScheduler()
         self._changed = threading.Condition()  # guards the scheduler
         self._last_seconds = 0.0  # of the last call
-        # One thread, because CUDA graphs and OpenMP teams belong to the thread that made them.
-        self._device = ThreadPoolExecutor(1, "baret-engine")
+        self._owns_thread = device_thread is None
+        self._device = device_thread or start_device_thread()
 
     @property
     def budget(self) -> Budget:
@@ -117,6 +129,12 @@ class Engine:
             return changed
 
         return self._device.submit(run).result()
+
+    def close(self) -> None:
+        """Drop recorded calls, and end the thread if no other model shares it. No edit runs."""
+        self._device.submit(self._predictor.forget_graphs).result()
+        if self._owns_thread:
+            self._device.shutdown()
 
     def _wait_for(self, session: Session, request: Request | DeviceTask) -> Any:
         pending = PendingRequest(request)

@@ -25,7 +25,6 @@ from baret.unet.requests import (
     Request,
     Routine,
     StageProgress,
-    stack_embeddings,
 )
 
 PREVIEW_EVERY = 5  # steps; the VAE's share of a default edit stays under a tenth
@@ -184,13 +183,13 @@ class _Step:
         if self.has_reconstruction:
             rows.append(pivot)
             texts.append(self.texts.reconstruction[self.level - 1])
-        return Request(
+        return Request.of(
             self.progress(),
             torch.stack(rows),
             (self.schedule.timestep(self.level),) * len(rows),
-            stack_embeddings(texts),
-            self._injection(len(rows)),
-            () if recorder is None else (Recording(0, recorder),),
+            texts,
+            injection=self._injection(len(rows)),
+            recordings=() if recorder is None else (Recording(0, recorder),),
         )
 
     def _injection(self, count: int) -> Injection | None:

@@ -13,7 +13,6 @@ from baret.unet.requests import (
     Request,
     Routine,
     StageProgress,
-    stack_embeddings,
 )
 
 
@@ -30,11 +29,11 @@ def invert(clean: Tensor, text: Conditioning, schedule: Schedule) -> Routine[Ten
     """
     pivots = [clean]
     for level in range(1, len(schedule) + 1):
-        prediction: Prediction = yield Request(
+        prediction: Prediction = yield Request.of(
             StageProgress("inverting", level - 1, (level - 1) / len(schedule)),
             pivots[-1][None],
             (schedule.timestep(level),),
-            stack_embeddings([text]),
+            [text],
         )
         pivots.append(schedule.inverse_step(pivots[-1][None], prediction.noise, level=level)[0])
     return torch.stack(pivots)

@@ -23,7 +23,6 @@ from baret.unet.requests import (
     Request,
     Routine,
     StageProgress,
-    stack_embeddings,
 )
 
 # Shares of the steps whose noise hides the photo's details, and leaves where things are.
@@ -56,11 +55,11 @@ def departure(
     generator = torch.Generator().manual_seed(options.seed)
     noise = torch.randn((len(levels), *clean.shape), generator=generator).to(clean)
     noisy = add_noise(clean, noise, schedule, levels)
-    prediction: Prediction = yield Request(
+    prediction: Prediction = yield Request.of(
         StageProgress("tuning", options.inner_steps, 1.0),
         torch.cat([noisy, noisy]),
         tuple(schedule.timestep(level) for level in levels) * 2,
-        stack_embeddings([source] * len(levels) + [target] * len(levels)),
+        [source] * len(levels) + [target] * len(levels),
     )
     from_source, from_target = prediction.noise.chunk(2)
     return _clean_distance(from_target - from_source, schedule, levels)

@@ -20,7 +20,6 @@ from baret.unet.requests import (
     Request,
     Routine,
     StageProgress,
-    stack_embeddings,
 )
 
 
@@ -122,10 +121,10 @@ class _LevelProblem:
     ) -> Request:
         count = len(self.schedule)
         step = count - self.level
-        return Request(
+        return Request.of(
             StageProgress("tuning", step, (step + done) / count),
             self.latents,
             (self.schedule.timestep(self.level),),
-            stack_embeddings(texts),
+            texts,
             target=goal,
         )

@@ -21,7 +21,6 @@ from baret.unet.requests import (
     Request,
     Routine,
     StageProgress,
-    stack_embeddings,
 )
 
 # Noise levels a step: enough to fill a GPU and to cover the schedule, few enough to be quick.
@@ -48,11 +47,11 @@ def describe(
     for step in range(options.inner_steps):
         levels = _stratified(len(schedule), generator)
         noise = _draw(clean, len(levels), generator)
-        prediction: Prediction = yield Request(
+        prediction: Prediction = yield Request.of(
             StageProgress("tuning", step, step / options.inner_steps),
             add_noise(clean, noise, schedule, levels),
             tuple(schedule.timestep(level) for level in levels),
-            stack_embeddings([target.with_embedding(embedding)] * len(levels)),
+            [target.with_embedding(embedding)] * len(levels),
             target=NoiseTarget(noise, 1 / schedule.alphas[list(levels)].to(clean)),
         )
         if prediction.gradient is None:

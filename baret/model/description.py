@@ -9,7 +9,7 @@ import torch
 
 from baret.errors import UnsupportedModel
 from baret.model.header import Header
-from baret.model.layout import FAMILY_NAMES
+from baret.model.layout import FAMILY_NAMES, Family
 from baret.model.prediction import PredictionFinding
 from baret.options import EditOptions, InversionOptions, ModelOptions, SamplingSetting
 
@@ -56,12 +56,16 @@ class ModelDescription:
     native_size: int | None = None  # pixels on a side
     distilled_by: str | None = None  # the evidence that it wants few steps and no guidance
     notes: tuple[str, ...] = ()  # what is unusual but works, or is doubtful
-    parameters: Mapping[str, int] = field(default_factory=dict)  # by part: UNet, VAE, text encoder
+    parameters: Mapping[str, int] = field(default_factory=dict)  # by part, such as "UNet"
     variant: str | None = None  # of the weights' names in a folder, such as "fp16"
+    family: Family | None = None
     text_width: int | None = None  # of the texts that the UNet attends to
+    encoder_widths: tuple[int, ...] = ()  # of each text encoder; they add up to the texts'
     additions: tuple[str, ...] = ()  # what is added to it, such as a LoRA, a line each
     # The words that embeddings teach it, each with how many vectors it has.
     added_words: Mapping[str, int] = field(default_factory=dict)
+    fingerprint: str | None = None  # of the files that it was loaded from, and of how
+    licence: str = "unknown"  # as the model card beside the weights says
     max_windows: int = 1  # of the text encoder's length, that a text may take
 
     @property
@@ -146,21 +150,23 @@ def describe_sampling(
     )
 
 
-def native_latent_size(sample_size: object, cross_width: int, prediction: str) -> int:
+def native_latent_size(sample_size: object, family: Family, prediction: str) -> int:
     """Return the side of the square latent that a UNet was trained on.
 
     Args:
         sample_size: of its configuration: a number, two, or None if it does not say.
-        cross_width: of its texts, 1024 for Stable Diffusion 2.
+        family: its own.
         prediction: Stable Diffusion 2 was trained on 512 pixels for ε, and on 768 for v.
     """
     if isinstance(sample_size, int):
         return sample_size
     if isinstance(sample_size, list | tuple) and len(sample_size) == 2:
         return math.isqrt(int(sample_size[0]) * int(sample_size[1]))
-    return 96 if cross_width == 1024 and prediction == "v_prediction" else 64
+    if family == "sdxl":
+        return 128
+    return 96 if family == "sd2" and prediction == "v_prediction" else 64
 
 
-def family_kind(layout: str, family: str) -> str:
+def family_kind(layout: str, family: Family) -> str:
     """Return the kind of a model, such as "a single file of Stable Diffusion 1.x"."""
     return f"{layout} of {FAMILY_NAMES[family]}"

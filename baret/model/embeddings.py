@@ -13,17 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import StableDiffusionPipeline
+from diffusers import StableDiffusionXLPipeline
 from safetensors.torch import load_file
 from tokenizers import AddedToken
 from torch import Tensor, nn
 
 from baret.errors import UnsupportedModel
+from baret.model.description import ModelDescription
 from baret.model.layout import FAMILY_OF_WIDTH
+from baret.model.text_encoders import AnyPipeline
 
 MAX_VECTORS = 75  # of a word: the text encoder's 77 tokens without start and end
 _WORD = re.compile(r"[^\s,=]+")
-_XL = {"clip_l", "clip_g"}  # in one file, an embedding for each of two text encoders
+_XL = ("clip_l", "clip_g")  # in one file, an embedding for each of two text encoders
 _PICKLES = (".pt", ".bin")
 
 
@@ -68,19 +70,45 @@ def describe_embedding(file: EmbeddingFile, vectors: int) -> str:
     return f"embedding {file.path.name}: write “{file.word}” in a text ({tokens})"
 
 
-def read_embedding(file: EmbeddingFile, model: str, width: int | None) -> Tensor:
-    """Read a word's vectors, [k, d] float32.
+def read_embedding(file: EmbeddingFile, model: ModelDescription) -> tuple[Tensor, ...]:
+    """Read a word's vectors, [k, d] float32 for each of the model's text encoders.
 
     Args:
         file: the file.
-        model: the kind of the model that it is for.
-        width: of the model's texts.
+        model: that it is for.
 
     Raises:
         UnsupportedModel: it is not an embedding for this model.
     """
-    name = file.path.name
-    vectors = _find_vectors(name, _read(file.path)).detach().float()
+    content = _read(file.path)
+    is_pair = isinstance(content, Mapping) and set(content.keys()) >= set(_XL)
+    if model.family != "sdxl":
+        if is_pair:
+            raise _refused(f"{file.path.name} is an embedding for Stable Diffusion XL. {_GIVE}")
+        found = _find_vectors(file.path.name, content)
+        return (_check_vectors(file, found, model, model.text_width),)
+    if not is_pair:
+        raise _refused(
+            f"{file.path.name} has no vectors for both text encoders of Stable Diffusion XL "
+            f"({' and '.join(_XL)}). {_GIVE}"
+        )
+    widths = model.encoder_widths or (None, None)
+    pair = tuple(
+        _check_vectors(file, content[name], model, width)
+        for name, width in zip(_XL, widths, strict=True)
+    )
+    if len(pair[0]) != len(pair[1]):
+        raise _refused(
+            f"{file.path.name} has {len(pair[0])} vectors for one text encoder and "
+            f"{len(pair[1])} for the other. Download it again."
+        )
+    return pair
+
+
+def _check_vectors(
+    file: EmbeddingFile, found: Tensor, model: ModelDescription, width: int | None
+) -> Tensor:
+    name, vectors = file.path.name, found.detach().float()
     if vectors.ndim == 1:
         vectors = vectors[None]
     if vectors.ndim != 2 or not 0 < len(vectors) <= MAX_VECTORS:
@@ -89,7 +117,7 @@ def read_embedding(file: EmbeddingFile, model: str, width: int | None) -> Tensor
     if width is not None and theirs != width:
         family = FAMILY_OF_WIDTH.get(theirs, f"texts that are {theirs} wide")
         raise _refused(
-            f"{name} is an embedding for {family}, and the model is {model}, whose texts are "
+            f"{name} is an embedding for {family}, and the model is {model.kind}, whose texts are "
             f"{width} wide. Give one that was made for the model's family."
         )
     if not torch.isfinite(vectors).all():
@@ -121,8 +149,6 @@ def _find_vectors(name: str, content: Any) -> Tensor:
         raise _refused(f"{name} has no vectors. Give a textual inversion embedding.")
     if "string_to_param" in content:  # the original code's, and the AUTOMATIC1111 UI's
         return _find_vectors(name, content["string_to_param"])
-    if set(content.keys()) >= _XL:
-        raise _refused(f"{name} is an embedding for Stable Diffusion XL. {_GIVE}")
     tensors = [one for one in content.values() if isinstance(one, Tensor)]
     if len(tensors) != 1:
         raise _refused(f"{name} has {len(tensors)} tensors instead of one word's. {_GIVE}")
@@ -132,13 +158,23 @@ def _find_vectors(name: str, content: Any) -> Tensor:
 _GIVE = "Give an embedding of one word, made for the model's family."
 
 
-def add_embedding(pipeline: StableDiffusionPipeline, file: EmbeddingFile, vectors: Tensor) -> None:
-    """Teach a pipeline's tokenizer and text encoder a word.
+def add_embedding(pipeline: AnyPipeline, file: EmbeddingFile, vectors: tuple[Tensor, ...]) -> None:
+    """Teach a pipeline's tokenizers and text encoders a word.
+
+    Args:
+        pipeline: of the model.
+        file: that teaches it.
+        vectors: of the word for each text encoder, from `read_embedding`.
 
     Raises:
         UnsupportedModel: the model has it already.
     """
-    tokenizer, encoder = pipeline.tokenizer, pipeline.text_encoder
+    _teach(pipeline.tokenizer, pipeline.text_encoder, file, vectors[0])
+    if isinstance(pipeline, StableDiffusionXLPipeline):
+        _teach(pipeline.tokenizer_2, pipeline.text_encoder_2, file, vectors[1])
+
+
+def _teach(tokenizer: Any, encoder: Any, file: EmbeddingFile, vectors: Tensor) -> None:
     vocabulary = tokenizer.get_vocab()
     known = {file.word, f"{file.word.lower()}</w>", *tokens_of(file.word, len(vectors))}
     if known & vocabulary.keys():

@@ -63,12 +63,15 @@ def check_complete(part: Path, header: Header, module: nn.Module) -> None:
     """
     stored = {_plain_name(name) for name in header} - {""}
     placed = {_plain_name(name) for name in module.state_dict()} - {""}
+    unused = {name for name in stored - placed if name.endswith(_UNUSED)}
     if missing := sorted(placed - stored):
         raise UnsupportedModel(f"{part} lacks {name_some(missing)}. Download the model again.")
-    if dropped := sorted(stored - placed):
+    if dropped := sorted(stored - placed - unused):
         raise UnsupportedModel(f"{part} has weights without a place: {name_some(dropped)}.")
 
 
+# Weights that only some of the classes read.
+_UNUSED = ("text_projection.weight",)
 # Earlier spellings of the libraries' own, which they still read.
 _EARLIER = (
     ("query.", "to_q."),
@@ -80,7 +83,7 @@ _EARLIER = (
 
 def _plain_name(name: str) -> str:
     """Return a weight's name as today's libraries spell it; empty if they do without it."""
-    if name.endswith(("position_ids", "text_projection.weight", "logit_scale")):
+    if name.endswith(("position_ids", "logit_scale")):
         return ""
     for earlier, now in _EARLIER:
         if f".attentions.0.{earlier}" in name:

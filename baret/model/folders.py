@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from diffusers import AutoencoderKL, StableDiffusionPipeline
+from diffusers import AutoencoderKL, StableDiffusionPipeline, StableDiffusionXLPipeline
 
 from baret.errors import UnsupportedModel
 from baret.model.description import (
@@ -11,18 +11,34 @@ from baret.model.description import (
     ModelDescription,
     channel_problem,
     describe_sampling,
+    family_kind,
     native_latent_size,
 )
 from baret.model.folder_weights import check_complete, choose_variant, read_part
 from baret.model.header import Header
 from baret.model.kinds import find_other_kind
-from baret.model.layout import FAMILY_NAMES
+from baret.model.layout import FAMILY_NAMES, SUPPORTED, Family, family_of_unet
 from baret.model.prediction import of_folder
-from baret.model.trust import check_parts, read_json
+from baret.model.text_encoders import AnyPipeline
+from baret.model.trust import XL_CLASS, check_parts, read_json
 from baret.model.weights import WEIGHT_SCALES
 
 # The folders of the parts whose weights are loaded.
 PARTS = {"unet": "UNet", "vae": "VAE", "text_encoder": "text encoder"}
+XL_PARTS = PARTS | {"text_encoder_2": "second text encoder"}
+# Schedulers of models that were not trained to denoise at DDIM's levels.
+_OTHER_TRAININGS = ("EDM", "FlowMatch")
+# Parts that no edit uses.
+NO_CHECKER: dict[str, Any] = {
+    "safety_checker": None,
+    "feature_extractor": None,
+    "requires_safety_checker": False,
+}
+_XL_GIVEN: dict[str, Any] = {
+    "image_encoder": None,
+    "feature_extractor": None,
+    "add_watermarker": False,
+}
 # Schedulers that only distilled models come with: of LCM and of Hyper-SD (TCD), and of the Turbos.
 _DISTILLED_SCHEDULERS = {"LCMScheduler", "TCDScheduler"}
 _TURBO_SCHEDULERS = {"EulerDiscreteScheduler", "EulerAncestralDiscreteScheduler"}
@@ -42,23 +58,32 @@ def describe_folder(folder: Path, options: LoadOptions) -> ModelDescription:
     variant = choose_variant(_paths(folder), options.dtype)
     evidence = _find_distillation(folder, config)
     distilled_by, notes = describe_sampling(options.sampling, evidence, folder.name)
-    headers = {part: read_part(folder / part, variant) for part in PARTS}
+    family = family_of_unet(config)
+    parts = XL_PARTS if family == "sdxl" else PARTS
+    headers = {part: read_part(folder / part, variant) for part in parts}
     width = config.get("cross_attention_dim")
-    side = native_latent_size(
-        config.get("sample_size"), width if isinstance(width, int) else 0, prediction.type
-    )
+    side = native_latent_size(config.get("sample_size"), family, prediction.type)
     return ModelDescription(
         str(folder),
-        f"a diffusers folder of {FAMILY_NAMES['sd2' if width == 1024 else 'sd1']}",
+        family_kind("a diffusers folder", family),
+        family=family,
         problem=_find_problem(folder, config, headers, options),
         prediction=prediction,
         native_size=side * _pixels_per_latent(folder),
         distilled_by=distilled_by,
         notes=notes,
-        parameters={PARTS[part]: header.numel() for part, header in headers.items()},
+        parameters={parts[part]: header.numel() for part, header in headers.items()},
         variant=variant,
         text_width=width if isinstance(width, int) else None,
+        encoder_widths=_encoder_widths(folder, family),
     )
+
+
+def _encoder_widths(folder: Path, family: Family) -> tuple[int, ...]:
+    names = ("text_encoder", "text_encoder_2") if family == "sdxl" else ("text_encoder",)
+    configs = [folder / name / "config.json" for name in names]
+    widths = [read_json(path).get("hidden_size") for path in configs if path.is_file()]
+    return tuple(width for width in widths if isinstance(width, int))
 
 
 def _paths(folder: Path) -> list[str]:
@@ -105,11 +130,8 @@ def _find_problem(
 ) -> str | None:
     if problem := channel_problem(str(folder), config.get("in_channels", 4)):
         return problem
-    if config.get("addition_embed_type") or config.get("class_embed_type"):
-        return (
-            f"{folder} has a UNet that also takes sizes, labels or an image's embedding, as those "
-            "of Stable Diffusion XL and unCLIP do; give one of Stable Diffusion 1.x or 2.x."
-        )
+    if problem := _find_other_conditions(folder, config) or _find_other_training(folder):
+        return problem
     for part, header in headers.items():
         if part == "vae" and options.vae:
             continue
@@ -126,10 +148,47 @@ def _find_problem(
     return None
 
 
+def _find_other_conditions(folder: Path, config: dict[str, Any]) -> str | None:
+    """Return why a UNet takes other conditions than its pipeline has, if so."""
+    index = read_json(folder / "model_index.json")
+    is_xl = index.get("_class_name") == XL_CLASS
+    added = config.get("addition_embed_type")
+    if config.get("class_embed_type") or added not in (None, "text_time"):
+        return (
+            f"{folder} has a UNet that also takes labels or an image's embedding, as those of "
+            f"unCLIP models do; give one of {SUPPORTED}."
+        )
+    if is_xl and index.get("text_encoder") in (None, [None, None]):
+        return (
+            f"{folder} is the refiner of Stable Diffusion XL: it has no first text encoder. Give "
+            "the base model."
+        )
+    if is_xl != (added == "text_time"):
+        return (
+            f"{folder} has a UNet of {FAMILY_NAMES[family_of_unet(config)]}, and its "
+            f"model_index.json names {index.get('_class_name')}. Download the model again."
+        )
+    return None
+
+
+def _find_other_training(folder: Path) -> str | None:
+    """Return why a model needs other noise levels or latents than DDIM's, if so."""
+    scheduler = read_json(folder / "scheduler" / "scheduler_config.json").get("_class_name")
+    if str(scheduler).startswith(_OTHER_TRAININGS):
+        return f"{folder} needs its own scheduler ({scheduler}). Give a model of {SUPPORTED}."
+    vae = folder / "vae" / "config.json"
+    if vae.is_file() and read_json(vae).get("latents_mean"):
+        return (
+            f"{folder} has a VAE with a mean of its latents (latents_mean), as Playground 2.5 has. "
+            f"Give a model of {SUPPORTED}."
+        )
+    return None
+
+
 def _missing_part(part: Path) -> str:
     outer = " Give one in BARET_VAE, a file or a folder." if part.name == "vae" else ""
     if not part.is_dir():
-        return f"{part.parent} has no {PARTS[part.name]} ({part.name}/).{outer}"
+        return f"{part.parent} has no {XL_PARTS[part.name]} ({part.name}/).{outer}"
     if any(part.glob("*.bin")) or any(part.glob("*.pt")):
         return f"{part} has no .safetensors weights; pickles are not opened.{outer}"
     return f"{part} has no .safetensors weights.{outer}"
@@ -137,7 +196,7 @@ def _missing_part(part: Path) -> str:
 
 def load_folder(
     folder: Path, description: ModelDescription, options: LoadOptions, vae: AutoencoderKL | None
-) -> StableDiffusionPipeline:
+) -> AnyPipeline:
     """Load a folder.
 
     Args:
@@ -149,24 +208,23 @@ def load_folder(
     Raises:
         UnsupportedModel: weights are missing, have no place, or cannot be read.
     """
-    given = {"vae": vae} if vae is not None else {}
+    is_xl = description.family == "sdxl"
+    kind = StableDiffusionXLPipeline if is_xl else StableDiffusionPipeline
+    given: dict[str, Any] = _XL_GIVEN if is_xl else NO_CHECKER
+    if vae is not None:
+        given = given | {"vae": vae}
     try:
-        pipeline = StableDiffusionPipeline.from_pretrained(
+        pipeline: AnyPipeline = kind.from_pretrained(
             folder,
             dtype=options.dtype,
             variant=description.variant,
             use_safetensors=True,
             local_files_only=True,
-            safety_checker=None,
-            feature_extractor=None,
-            requires_safety_checker=False,
             **given,
         )
     except Exception as error:  # the libraries raise many kinds for files that they cannot read
         raise UnsupportedModel(f"{folder} cannot be loaded: {error}") from error
-    modules = {"unet": pipeline.unet, "text_encoder": pipeline.text_encoder}
-    if vae is None:
-        modules["vae"] = pipeline.vae
-    for part, module in modules.items():
-        check_complete(folder / part, read_part(folder / part, description.variant), module)
+    for part in (XL_PARTS if is_xl else PARTS).keys() - ({"vae"} if vae is not None else set()):
+        header = read_part(folder / part, description.variant)
+        check_complete(folder / part, header, getattr(pipeline, part))
     return pipeline

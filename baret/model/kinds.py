@@ -1,4 +1,4 @@
-"""Files that are not Stable Diffusion 1.x or 2.x: what each is, and what to do with it.
+"""Files that are not Stable Diffusion 1.x, 2.x or XL: what each is, and what to do with it.
 
 A kind is recognised by the names of its tensors, as the public tools for it write them.
 """
@@ -7,6 +7,7 @@ import re
 from typing import NamedTuple
 
 from baret.model.header import Header
+from baret.model.layout import SUPPORTED
 
 
 class Kind(NamedTuple):
@@ -17,7 +18,7 @@ class Kind(NamedTuple):
     advice: str  # what to do
 
 
-_GIVE_SD = "Give a checkpoint of Stable Diffusion 1.x or 2.x."
+_GIVE_SD = f"Give a checkpoint of {SUPPORTED}."
 _ADD_ON = "It changes or guides a model and is none itself; give the whole checkpoint it is for."
 _GIVE_EMBEDDING = "Give it in BARET_EMBEDDINGS, and a checkpoint of its family as the model."
 _GIVE_WHOLE = "Give the whole checkpoint: UNet, VAE and text encoder in one file or folder."
@@ -65,7 +66,11 @@ _BY_NAMES = (
         _GIVE_SD,
     ),
     _kind("the refiner of Stable Diffusion XL", r"^conditioner\.embedders\.0\.model\.", _GIVE_SD),
-    _kind("Stable Diffusion XL", r"^conditioner\.embedders\.1\.", _GIVE_SD),
+    _kind(
+        "a model trained in EDM's form, as Playground 2.5 and CosXL are",
+        r"^(edm_mean|edm_std|edm_vpred\.sigma_(min|max))$",
+        _GIVE_SD,
+    ),
     _kind(
         "an unCLIP model, which takes an image's embedding",
         r"^(noise_augmentor|embedder\.model\.visual)\b",
@@ -82,12 +87,12 @@ _ALONE = (
     _kind(
         "a VAE alone",
         r"^(first_stage_model\.|vae\.|encoder\.(down|mid|conv)|decoder\.(up|mid|conv)|taesd_)",
-        "Give it in BARET_VAE, and a checkpoint of Stable Diffusion 1.x or 2.x as the model.",
+        f"Give it in BARET_VAE, and a checkpoint of {SUPPORTED} as the model.",
     ),
     _kind("an image encoder alone", r"^(vision_model|visual)\.", _GIVE_WHOLE),
     _kind(
         "a text encoder alone",
-        r"^(text_model|transformer|text_encoder|cond_stage_model|encoder\.block)\.",
+        r"^(text_model|transformer|text_encoder|cond_stage_model|conditioner|encoder\.block)\.",
         _GIVE_WHOLE,
     ),
     _kind("an upscaler", r"^(model\.0\.|conv_first\.|RRDB_trunk\.|body\.0\.)", _GIVE_SD),
@@ -98,7 +103,7 @@ _TEXT_WIDTHS = (768, 1024, 1280)
 
 
 def find_other_kind(header: Header) -> Kind | None:
-    """Return the kind that a file is by names that no Stable Diffusion 1.x or 2.x has."""
+    """Return the kind that a file is by names that no Stable Diffusion 1.x, 2.x or XL has."""
     if _is_embedding(header):
         return Kind("a textual inversion embedding", re.compile(""), _GIVE_EMBEDDING)
     return _first(header, _BY_NAMES)

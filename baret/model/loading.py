@@ -6,7 +6,6 @@ Only safetensors are opened. A pickle can run code when it is opened.
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from diffusers import DDIMScheduler, StableDiffusionPipeline
 from diffusers.utils import logging as diffusers_logging
@@ -23,21 +22,18 @@ from baret.model.embeddings import (
     read_embedding,
 )
 from baret.model.folder_weights import choose_variant
-from baret.model.folders import describe_folder, load_folder
+from baret.model.folders import NO_CHECKER, describe_folder, load_folder
+from baret.model.identity import fingerprint_of
 from baret.model.lora import describe_lora, fuse_lora, parse_loras
 from baret.model.outer_vae import load_outer_vae
 from baret.model.single_file import describe_file, load_file
+from baret.model.text_encoders import AnyPipeline
 from baret.model.windows import MAX_WINDOWS
 
 BUNDLED = Path(__file__).parents[1] / "models"
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _PICKLES = {".ckpt", ".pt", ".pth", ".bin", ".pkl"}
-_NO_CHECKER: dict[str, Any] = {
-    "safety_checker": None,
-    "feature_extractor": None,
-    "requires_safety_checker": False,
-}
 _UNREACHABLE = (LocalEntryNotFoundError, OfflineModeIsEnabled, ConnectionError, HfHubHTTPError)
 
 # Progress bars do not belong in a service's log.
@@ -49,7 +45,7 @@ transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 class LoadedModel:
     """The parts of a model, and what it is."""
 
-    pipeline: StableDiffusionPipeline  # its scheduler says what the UNet predicts
+    pipeline: AnyPipeline  # its scheduler says what the UNet predicts
     folder: Path | None  # that it came from, if any
     description: ModelDescription
 
@@ -63,15 +59,17 @@ def load_pipeline(name_or_path: str, options: LoadOptions) -> LoadedModel:
 
     Raises:
         ModelNotFound: there is no such model, or its hub cannot be reached.
-        UnsupportedModel: it is not safetensors, or not a Stable Diffusion 1.x or 2.x; the message
-            says what it is.
+        UnsupportedModel: it is not safetensors, or not a Stable Diffusion 1.x, 2.x or XL; the
+            message says what it is.
     """
     path, from_hub = _find(name_or_path, options)
     description = _describe(path, options)
     description.raise_problem()
+    files = [path, *_added_files(options)]
+    description = replace(description, fingerprint=fingerprint_of(files, repr(options)))
     if from_hub:
-        description = replace(description, name=name_or_path)
-    vae = load_outer_vae(options.vae, options.dtype)
+        description = replace(description, name=name_or_path, licence="unknown")
+    vae = load_outer_vae(options.vae, options.dtype, description.family or "sd1")
     load = load_folder if path.is_dir() else load_file
     pipeline = load(path, description, options, vae)
     _add_all(pipeline, description, options)
@@ -83,7 +81,15 @@ def load_pipeline(name_or_path: str, options: LoadOptions) -> LoadedModel:
         prediction_type=prediction.type,
         rescale_betas_zero_snr=prediction.zero_snr,
     )
-    return LoadedModel(pipeline, path if path.is_dir() and not from_hub else None, description)
+    folder = path if path.is_dir() and not from_hub else None
+    return LoadedModel(pipeline, folder, description)
+
+
+def _added_files(options: LoadOptions) -> list[Path]:
+    """Return the files and folders of what is loaded beside the model."""
+    vae = [Path(options.vae)] if options.vae else []
+    loras = [lora.path for lora in parse_loras(options.lora)]
+    return vae + loras + [file.path for file in parse_embeddings(options.embeddings)]
 
 
 def inspect_model(name_or_path: str, options: LoadOptions | None = None) -> ModelDescription:
@@ -127,15 +133,14 @@ def _describe(path: Path, options: LoadOptions) -> ModelDescription:
 
 def _describe_additions(description: ModelDescription, options: LoadOptions) -> ModelDescription:
     """Return a description with what is added to the model, or with what is wrong with that."""
-    kind, width = description.kind, description.text_width
     additions, notes, words = [], list(description.notes), {}
     try:
         for lora in parse_loras(options.lora):
-            additions.append(describe_lora(lora, kind, width))
+            additions.append(describe_lora(lora, description))
             _, hints = describe_sampling(options.sampling, description.distilled_by, lora.path.stem)
             notes += [f"{lora.name}: {hint}" for hint in hints]
         for file in parse_embeddings(options.embeddings):
-            words[file.word] = len(read_embedding(file, kind, width))
+            words[file.word] = len(read_embedding(file, description)[0])
             additions.append(describe_embedding(file, words[file.word]))
     except UnsupportedModel as error:
         return replace(description, problem=str(error))
@@ -148,14 +153,12 @@ def _describe_additions(description: ModelDescription, options: LoadOptions) -> 
     )
 
 
-def _add_all(
-    pipeline: StableDiffusionPipeline, description: ModelDescription, options: LoadOptions
-) -> None:
+def _add_all(pipeline: AnyPipeline, description: ModelDescription, options: LoadOptions) -> None:
     """Fuse LoRAs and teach words, as described."""
     for lora in parse_loras(options.lora):
         fuse_lora(pipeline, lora)
     for file in parse_embeddings(options.embeddings):
-        vectors = read_embedding(file, description.kind, description.text_width)
+        vectors = read_embedding(file, description)
         add_embedding(pipeline, file, vectors)
 
 
@@ -166,7 +169,7 @@ def _describe_alone(path: Path, options: LoadOptions) -> ModelDescription:
             "If you trust it, convert it to .safetensors and give that file."
         )
     if path.is_dir():
-        return describe_folder(path, options)
+        return replace(describe_folder(path, options), licence=read_licence(path))
     if path.suffix == ".gguf":
         raise UnsupportedModel(f"{path.name} is quantised (GGUF); give the .safetensors file.")
     if path.suffix != ".safetensors":
@@ -180,7 +183,7 @@ def _download(hub_id: str, options: LoadOptions) -> Path:
         variant = _find_variant(hub_id, options)
         # Without the safety checker, which is downloaded only if it is used.
         folder = StableDiffusionPipeline.download(
-            hub_id, variant=variant, use_safetensors=True, **_NO_CHECKER
+            hub_id, variant=variant, use_safetensors=True, **NO_CHECKER
         )
     except _UNREACHABLE as error:
         raise _unreachable(hub_id) from error
@@ -206,6 +209,16 @@ def _unreachable(hub_id: str) -> ModelError:
         "it. Give a folder or a .safetensors file (BARET_MODEL=/path), or copy the hub cache here "
         "and set HF_HOME, or set HF_ENDPOINT to a mirror, or HF_TOKEN for a gated model."
     )
+
+
+def read_licence(folder: Path) -> str:
+    """Return the `license:` of the model card beside the weights, or "unknown"."""
+    card = folder / "README.md"
+    if card.is_file():
+        for line in card.read_text("utf-8").splitlines():
+            if line.startswith("license:"):
+                return line.removeprefix("license:").strip()
+    return "unknown"
 
 
 def read_known_words(folder: Path) -> frozenset[str]:

@@ -15,16 +15,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from diffusers import StableDiffusionPipeline
+from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
 from diffusers.utils import convert_state_dict_to_peft, convert_unet_state_dict_to_peft
 from diffusers.utils.state_dict_utils import StateDictType
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from baret.errors import UnsupportedModel
+from baret.model.description import ModelDescription
 from baret.model.header import Header, read_header
 from baret.model.kinds import find_lone_part, find_other_kind
-from baret.model.layout import FAMILY_OF_WIDTH
+from baret.model.layout import FAMILY_NAMES, FAMILY_OF_WIDTH
+from baret.model.text_encoders import AnyPipeline
 from baret.model.weights import Weights, name_some
 
 LORA = "a LoRA"  # as `kinds` calls it
@@ -37,12 +39,16 @@ _OTHER_WAYS = (
     ("a LoRA with a Tucker decomposition", r"\.lora_mid\."),
     ("a LoRA with whole differences", r"\.diff(_b)?$"),
 )
-_XL = re.compile(r"^(lora_te2_|text_encoder_2\.)")
+# Names that only LoRAs of Stable Diffusion XL have; of the UNet's, they are the original code's.
+_XL = re.compile(
+    r"^(lora_te[12]_|text_encoder_2\.|lora_unet_(input_blocks|middle_block|output_blocks)_)"
+)
 _DOWN = re.compile(r"(down|lora_A)(\.default)?\.weight$")
-# Layers that read texts, and layers of a text encoder: both tell its width.
-_TEXT_WIDE = re.compile(r"attn2.*to_k|(text_model|text_encoder).*q_proj")
+# Layers that read texts, and layers of a text encoder: they tell the texts' width.
+_READS_TEXT = re.compile(r"attn2.*to_k")
+_IN_ENCODER = re.compile(r"(text_model|text_encoder).*q_proj")
 _RENAMED = re.compile(
-    r"(?P<part>unet|text_encoder)\.(?:base_model\.model\.)?(?:text_model\.)?(?P<layer>.+)"
+    r"(?P<part>unet|text_encoder(?:_2)?)\.(?:base_model\.model\.)?(?:text_model\.)?(?P<layer>.+)"
     r"\.lora_(?P<side>[AB])(?:\.default)?\.weight"
 )
 # The layers of a UNet, in files that have nothing else, may lack the prefix.
@@ -83,13 +89,12 @@ def _parse_one(text: str) -> LoraFile:
     return LoraFile(Path(path), number)
 
 
-def describe_lora(file: LoraFile, model: str, width: int | None) -> str:
+def describe_lora(file: LoraFile, model: ModelDescription) -> str:
     """Describe a LoRA by its header.
 
     Args:
         file: the file.
-        model: the kind of the model that it is for, such as "a diffusers folder of …".
-        width: of the model's texts.
+        model: that it is for.
 
     Returns:
         A line for people.
@@ -99,15 +104,12 @@ def describe_lora(file: LoraFile, model: str, width: int | None) -> str:
     """
     header = _read(file.path)
     _refuse_other_kinds(file.name, header)
-    theirs = _text_width(header)
-    if any(map(_XL.search, header)):
-        theirs = 2048
-    if theirs is not None and width is not None and theirs != width:
-        family = FAMILY_OF_WIDTH.get(theirs, f"texts that are {theirs} wide")
+    family = _find_other_family(header, model)
+    if family is not None:
         raise _refused(
             file.name,
-            f"is a LoRA for {family}, and the model is {model}, whose texts are {width} wide. Give "
-            "a LoRA that was made for the model's family.",
+            f"is a LoRA for {family}, and the model is {model.kind}, whose texts are "
+            f"{model.text_width} wide. Give a LoRA that was made for the model's family.",
         )
     ranks = sorted({info.shape[0] for n, info in header.tensors.items() if _DOWN.search(n)})
     layers = sum(_DOWN.search(name) is not None for name in header)
@@ -139,8 +141,21 @@ def _refuse_other_kinds(name: str, header: Header) -> None:
         raise _refused(name, f"is {said}. Give a LoRA in kohya's or diffusers' layout.")
 
 
-def _text_width(header: Header) -> int | None:
-    wide = (n for n in header if _TEXT_WIDE.search(n) and _DOWN.search(n))
+def _find_other_family(header: Header, model: ModelDescription) -> str | None:
+    """Return the family that a LoRA is for, if it is not the model's."""
+    if model.family != "sdxl" and any(map(_XL.search, header)):
+        return FAMILY_NAMES["sdxl"]
+    own = {model.text_width}
+    theirs = _width(header, _READS_TEXT)
+    if theirs is None:
+        own, theirs = {*model.encoder_widths}, _width(header, _IN_ENCODER)
+    if theirs is None or theirs in own or None in own or not own:
+        return None
+    return FAMILY_OF_WIDTH.get(theirs, f"texts that are {theirs} wide")
+
+
+def _width(header: Header, layers: re.Pattern[str]) -> int | None:
+    wide = (n for n in header if layers.search(n) and _DOWN.search(n))
     return next((header.tensors[name].shape[1] for name in wide), None)
 
 
@@ -152,14 +167,14 @@ class _Change(NamedTuple):
     scale: float
 
 
-def fuse_lora(pipeline: StableDiffusionPipeline, file: LoraFile) -> None:
+def fuse_lora(pipeline: AnyPipeline, file: LoraFile) -> None:
     """Add a LoRA to a pipeline's weights.
 
     Raises:
         UnsupportedModel: a weight of the file has no place in the model, or is not finite.
     """
     layers = _layers(pipeline)
-    changes = _read_changes(file, pipeline.unet.config)
+    changes = _read_changes(file, pipeline)
     if lost := sorted(changes.keys() - layers.keys()):
         raise _refused(
             file.name, f"changes layers that the model does not have: {name_some(lost)}. {_GIVE}"
@@ -171,17 +186,18 @@ def fuse_lora(pipeline: StableDiffusionPipeline, file: LoraFile) -> None:
 _GIVE = "Give a LoRA that was made for the model's family."
 
 
-def _layers(pipeline: StableDiffusionPipeline) -> dict[str, nn.Linear | nn.Conv2d]:
+def _layers(pipeline: AnyPipeline) -> dict[str, nn.Linear | nn.Conv2d]:
     """Return the layers that a LoRA may change, by part and name."""
     return {
         f"{part}.{name.removeprefix('text_model.')}": module
-        for part in ("unet", "text_encoder")
+        for part in ("unet", "text_encoder", "text_encoder_2")
+        if hasattr(pipeline, part)
         for name, module in getattr(pipeline, part).named_modules()
         if isinstance(module, nn.Linear | nn.Conv2d)
     }
 
 
-def _read_changes(file: LoraFile, unet_config: Any) -> dict[str, _Change]:
+def _read_changes(file: LoraFile, pipeline: AnyPipeline) -> dict[str, _Change]:
     """Return the changes by part and layer.
 
     Raises:
@@ -189,7 +205,7 @@ def _read_changes(file: LoraFile, unet_config: Any) -> dict[str, _Change]:
     """
     found: dict[str, dict[str, Tensor]] = {}
     unknown = []
-    for name, tensor in _rename(file.name, load_file(file.path), unet_config).items():
+    for name, tensor in _rename(file.name, load_file(file.path), pipeline).items():
         match = _RENAMED.fullmatch(name)
         if match is None:
             unknown.append(name)
@@ -213,20 +229,30 @@ def _read_changes(file: LoraFile, unet_config: Any) -> dict[str, _Change]:
         raise _refused(file.name, "has damaged metadata. Download it again.") from error
 
 
-def _rename(name: str, raw: Weights, unet_config: Any) -> Weights:
+def _rename(name: str, raw: Weights, pipeline: AnyPipeline) -> Weights:
     """Return the weights under names such as `unet.….to_q.lora_A.weight`, alphas applied."""
     weights = _apply_alphas(name, {n: tensor.float() for n, tensor in raw.items()})
     try:
-        renamed, _ = StableDiffusionPipeline.lora_state_dict(weights, unet_config=unet_config)
+        renamed = _lora_state_dict(pipeline, weights)
     except (KeyError, ValueError, IndexError) as error:  # of names that diffusers cannot follow
         raise _refused(
             name, f"has weights that are not understood ({str(error)[:200]}). {_GIVE}"
         ) from error
     prefixed = {f"unet.{n}" if _BARE_UNET.search(n) else n: t for n, t in renamed.items()}
-    texts = {n: t for n, t in prefixed.items() if n.startswith("text_encoder.")}
+    texts = {n: t for n, t in prefixed.items() if n.startswith("text_encoder")}
     others = {n: t for n, t in prefixed.items() if n not in texts}
     in_texts = convert_state_dict_to_peft(texts, original_type=StateDictType.DIFFUSERS_OLD)
     return {**convert_unet_state_dict_to_peft(others), **in_texts}
+
+
+def _lora_state_dict(pipeline: AnyPipeline, weights: Weights) -> Weights:
+    kind = (
+        StableDiffusionXLPipeline
+        if isinstance(pipeline, StableDiffusionXLPipeline)
+        else StableDiffusionPipeline
+    )
+    renamed: Weights = kind.lora_state_dict(weights, unet_config=pipeline.unet.config)[0]
+    return renamed
 
 
 def _apply_alphas(name: str, weights: Weights) -> Weights:

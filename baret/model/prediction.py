@@ -68,7 +68,7 @@ def of_file(
     Args:
         path: the file.
         header: its header.
-        family: "sd1" or "sd2".
+        family: of the model.
         setting: the operator's.
 
     Raises:

@@ -25,6 +25,12 @@ class SafetyChecker:
         self._checker = checker.requires_grad_(False).eval().to(device)
         self._extractor = extractor
 
+    @property
+    def module(self) -> torch.nn.Module:
+        """The checker's network."""
+        network: torch.nn.Module = self._checker
+        return network
+
     @torch.no_grad()
     def refuses(self, image: Image.Image) -> bool:
         """Return whether the checker refuses an image, RGB of any size."""

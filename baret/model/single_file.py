@@ -1,10 +1,15 @@
 """A checkpoint in one .safetensors file, in the original layout."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline
-from transformers import CLIPTextModel
+from diffusers import (
+    AutoencoderKL,
+    DDIMScheduler,
+    StableDiffusionPipeline,
+    StableDiffusionXLPipeline,
+)
 
 from baret.errors import UnsupportedModel
 from baret.model.description import (
@@ -23,10 +28,15 @@ from baret.model.layout import (
     FAMILY_NAMES,
     FAMILY_OF_WIDTH,
     OPEN_CLIP,
+    SIZE_IDS,
+    SUPPORTED,
     UNET,
     VAE,
+    XL_CLIP,
+    XL_OPEN_CLIP,
     Family,
     Parts,
+    count_size_ids,
     text_config,
     unet_config,
     vae_config,
@@ -37,6 +47,7 @@ from baret.model.weights import (
     WEIGHT_SCALES,
     make_clip,
     make_open_clip,
+    make_projected_open_clip,
     make_unet,
     make_vae,
     read_averaged,
@@ -73,28 +84,26 @@ def _describe_family(
     cond = [name for name in parts.unet if "cond_proj" in name]
     evidence = "its guidance embedding (time_cond_proj, as LCMs have)" if cond else None
     distilled_by, notes = describe_sampling(options.sampling, evidence, path.stem, header)
-    side = native_latent_size(None, 1024 if family == "sd2" else 768, prediction.type)
-    text = parts.open_clip if family == "sd2" else parts.clip
+    side = native_latent_size(None, family, prediction.type)
+    sizes = {"UNet": parts.unet, "VAE": parts.vae, **parts.text_parts}
     return ModelDescription(
         path.name,
         family_kind("a single file", family),
+        family=family,
         problem=_find_problem(path, parts, family, options),
         prediction=prediction,
         native_size=side * 8,
         distilled_by=distilled_by,
         notes=(*_file_notes(header), *notes),
-        parameters={
-            "UNet": parts.unet.numel(),
-            "VAE": parts.vae.numel(),
-            "text encoder": text.numel(),
-        },
+        parameters={name: part.numel() for name, part in sizes.items()},
         text_width=parts.cross_width,
+        encoder_widths=parts.encoder_widths,
     )
 
 
 def _find_problem(path: Path, parts: Parts, family: Family, options: LoadOptions) -> str | None:
     """Return why a file with the parts of a family cannot be used."""
-    if any(name.startswith("label_emb.") for name in parts.unet):
+    if family != "sdxl" and any(name.startswith("label_emb.") for name in parts.unet):
         return (
             f"{path.name} has a UNet that also takes a label or an image's embedding (label_emb), "
             "as unCLIP models do; give the text-to-image one."
@@ -106,11 +115,25 @@ def _find_problem(path: Path, parts: Parts, family: Family, options: LoadOptions
     if missing == ("VAE",):
         return f"{path.name} has no VAE. Give one in BARET_VAE, a file or a folder."
     if missing:
+        texts = "both text encoders" if family == "sdxl" else "text encoder"
         return (
-            f"{path.name} has no {missing[0]}. Give the whole checkpoint: UNet, VAE and text "
-            f"encoder of {FAMILY_NAMES[family]} in one file or folder."
+            f"{path.name} has no {missing[0]}. Give the whole checkpoint: UNet, VAE and {texts} "
+            f"of {FAMILY_NAMES[family]} in one file or folder."
         )
-    return None
+    return _find_size_problem(path, parts) if family == "sdxl" else None
+
+
+def _find_size_problem(path: Path, parts: Parts) -> str | None:
+    """Return why a UNet takes other added conditions than those of Stable Diffusion XL."""
+    labels = parts.unet.shape("label_emb.0.0.weight") or (0, 0)
+    pooled = parts.open_clip.shape("text_projection") or (0, 0)
+    count = count_size_ids({"projection_class_embeddings_input_dim": labels[1]}, pooled[1])
+    if count == SIZE_IDS:
+        return None
+    return (
+        f"{path.name} has a UNet that takes other conditions than Stable Diffusion XL's (label_emb "
+        f"is {labels[1]} wide). Give the base model; the refiner is not one."
+    )
 
 
 def _missing(parts: Parts, options: LoadOptions) -> tuple[str, ...]:
@@ -119,7 +142,7 @@ def _missing(parts: Parts, options: LoadOptions) -> tuple[str, ...]:
 
 def _unknown_width(path: Path, parts: Parts) -> ModelDescription:
     kind = FAMILY_OF_WIDTH.get(parts.cross_width or 0, "of an unknown family")
-    problem = f"{path.name} is {kind}. Give a checkpoint of Stable Diffusion 1.x or 2.x."
+    problem = f"{path.name} is {kind}. Give a checkpoint of {SUPPORTED}."
     return ModelDescription(path.name, kind, problem)
 
 
@@ -134,7 +157,7 @@ def _file_notes(header: Header) -> tuple[str, ...]:
 
 def load_file(
     path: Path, description: ModelDescription, options: LoadOptions, vae: AutoencoderKL | None
-) -> StableDiffusionPipeline:
+) -> StableDiffusionPipeline | StableDiffusionXLPipeline:
     """Load a file.
 
     Args:
@@ -152,15 +175,16 @@ def load_file(
     if family is None or prediction is None:
         raise UnsupportedModel(f"{path.name} cannot be loaded.")
     try:
+        loaded = {
+            "vae": vae or load_vae_part(path, header, options.dtype, family),
+            "unet": _load_unet(path, header, family, prediction, options.dtype),
+            "scheduler": DDIMScheduler.from_pretrained(CONFIGS / family / "scheduler"),
+            **_load_texts(path, parts, family, options.dtype),
+        }
+        if family == "sdxl":
+            return StableDiffusionXLPipeline(**loaded, add_watermarker=False)
         return StableDiffusionPipeline(
-            vae=vae or load_vae_part(path, header, options.dtype),
-            text_encoder=_load_text_encoder(path, parts, family, options.dtype),
-            tokenizer=clip_tokenizer(pad="<|endoftext|>" if family == "sd1" else "!"),
-            unet=_load_unet(path, header, family, prediction, options.dtype),
-            scheduler=DDIMScheduler.from_pretrained(CONFIGS / family / "scheduler"),
-            safety_checker=None,
-            feature_extractor=None,
-            requires_safety_checker=False,
+            **loaded, safety_checker=None, feature_extractor=None, requires_safety_checker=False
         )
     except UnsupportedModel as error:
         raise UnsupportedModel(f"{path.name} cannot be loaded. {error}") from error
@@ -174,27 +198,40 @@ def _load_unet(
     # A guess may turn out wrong, and the native size with it; then it is the family's in the end.
     sample_size = None
     if prediction.weight != "guess":
-        sample_size = native_latent_size(None, 1024 if family == "sd2" else 768, prediction.type)
+        sample_size = native_latent_size(None, family, prediction.type)
     config = unet_config(Parts.of(header).unet, family, sample_size=sample_size)
     averaged = not header.part(UNET).tensors
     weights = read_averaged(path, header, dtype) if averaged else read_weights(path, UNET, dtype)
     return make_unet(weights, config)
 
 
-def _load_text_encoder(
-    path: Path, parts: Parts, family: Family, dtype: torch.dtype
-) -> CLIPTextModel:
+def _load_texts(path: Path, parts: Parts, family: Family, dtype: torch.dtype) -> dict[str, Any]:
+    """Load tokenizers and text encoders, by the names that pipelines give them."""
     config = text_config(parts, family)
+    if family == "sd2":
+        encoder = make_open_clip(read_weights(path, OPEN_CLIP, dtype), config)
+        return {"tokenizer": clip_tokenizer(pad="!"), "text_encoder": encoder}
+    prefix = XL_CLIP if family == "sdxl" else CLIP
+    first = {
+        "tokenizer": clip_tokenizer(pad="<|endoftext|>"),
+        "text_encoder": make_clip(read_weights(path, prefix, dtype), config),
+    }
     if family == "sd1":
-        return make_clip(read_weights(path, CLIP, dtype), config)
-    return make_open_clip(read_weights(path, OPEN_CLIP, dtype), config)
+        return first
+    second = text_config(parts, family, "text_encoder_2")
+    return first | {
+        "tokenizer_2": clip_tokenizer(pad="!"),
+        "text_encoder_2": make_projected_open_clip(read_weights(path, XL_OPEN_CLIP, dtype), second),
+    }
 
 
-def load_vae_part(path: Path, header: Header, dtype: torch.dtype) -> AutoencoderKL:
+def load_vae_part(path: Path, header: Header, dtype: torch.dtype, family: Family) -> AutoencoderKL:
     """Load the VAE of a file in the original layout; a VAE alone may have no prefix.
+
+    The family is that of the model: it gives the scale of the latents.
 
     Raises:
         UnsupportedModel: weights are missing or have no place.
     """
     prefix = next((p for p in (VAE, "vae.") if header.part(p).tensors), "")
-    return make_vae(read_weights(path, prefix, dtype), vae_config(header.part(prefix)))
+    return make_vae(read_weights(path, prefix, dtype), vae_config(header.part(prefix), family))

@@ -3,11 +3,9 @@
 b batch · n tokens · d text width · h, w latent height and width · H, W pixels.
 """
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Self
 
 import torch
@@ -25,15 +23,17 @@ from baret.model.description import (
     native_latent_size,
 )
 from baret.model.embeddings import tokens_of
+from baret.model.identity import identity_of, weight_bytes
+from baret.model.layout import SIZE_IDS, SUPPORTED, count_size_ids, family_of_unet
 from baret.model.loading import load_pipeline
 from baret.model.prediction import confirm
 from baret.model.probe import Verdict, probe
 from baret.model.prompts import Hint, PromptReader
 from baret.model.safety import SafetyChecker, load_safety_checker
-from baret.model.windows import TextToken
+from baret.model.text_encoders import TextEncoders
 from baret.model.world import World
 from baret.options import ModelOptions
-from baret.unet.requests import Conditioning
+from baret.unet.requests import AddedConditions, Conditioning, stack_added, stack_embeddings
 
 PREDICTIONS = ("epsilon", "v_prediction")
 # LCMs take guidance as an input, w − 1. This is the value that their pipeline takes by default.
@@ -41,7 +41,7 @@ _GUIDANCE_INSIDE = 7.5
 
 
 class StableDiffusion:
-    """A loaded Stable Diffusion 1.x or 2.x, frozen.
+    """A loaded Stable Diffusion 1.x, 2.x or XL, frozen.
 
     Attributes:
         device, dtype: where and in what the UNet runs.
@@ -67,32 +67,33 @@ class StableDiffusion:
         """Take the parts of a loaded pipeline.
 
         Args:
-            pipeline: diffusers' `StableDiffusionPipeline`.
+            pipeline: diffusers' `StableDiffusionPipeline` or `StableDiffusionXLPipeline`.
             device, dtype, licence, world, safety_checker, description: see the class.
 
         Raises:
             UnsupportedModel: the latents do not have 4 channels, the prediction type is unknown,
-                or weights are missing or not finite.
+                the UNet takes other conditions than texts and sizes, or weights are missing or not
+                finite.
         """
         self.device, self.dtype, self.licence = device, dtype, licence
         self.world, self.safety_checker, self.description = world, safety_checker, description
         self.unet = pipeline.unet
-        self._vae, self._text_encoder = pipeline.vae, pipeline.text_encoder
-        self._tokenizer = pipeline.tokenizer
+        self._vae, self._texts = pipeline.vae, TextEncoders(pipeline)
         self._scheduler = DDIMScheduler.from_config(pipeline.scheduler.config)
         self._prediction: str = self._scheduler.config.prediction_type
         self._check_config()
         self._reader = PromptReader(
-            self._tokenizer.backend_tokenizer,
-            length=self._length,
+            self._texts.tokenizer.backend_tokenizer,
+            length=self._texts.length,
             known_words=world.known_words,
             max_windows=description.max_windows if description else 1,
             added_words=self._added_words,
         )
-        _check_weights((self._vae, self._text_encoder, self.unet))
-        for module in (self.unet, self._vae, self._text_encoder):
+        _check_weights(self._parts)
+        for module in self._parts:
             module.requires_grad_(False).eval().to(device)
-        # The VAE stays in float32: it bounds how exactly a photo can come back.
+        # The VAE stays in float32: it bounds how exactly a photo can come back, and that of Stable
+        # Diffusion XL overflows in float16.
         self._vae.float()
         self.unet.to(memory_format=torch.channels_last)
         self._vae.to(memory_format=torch.channels_last)
@@ -125,8 +126,8 @@ class StableDiffusion:
         Raises:
             ModelError: the model cannot be loaded; the message says what to set.
         """
-        torch_device = torch.device(_auto_device() if device == "auto" else device)
-        torch_dtype = _torch_dtype(dtype, torch_device)
+        torch_device = find_device(device)
+        torch_dtype = dtype_on(dtype, torch_device)
         given = asdict(options or ModelOptions())
         loaded = load_pipeline(name_or_path, LoadOptions(**given, dtype=torch_dtype))
         checker = None
@@ -142,7 +143,7 @@ class StableDiffusion:
             loaded.pipeline,
             device=torch_device,
             dtype=torch_dtype,
-            licence=_licence(loaded.folder),
+            licence=loaded.description.licence,
             world=World.read(loaded.folder),
             safety_checker=checker,
             description=loaded.description,
@@ -177,12 +178,13 @@ class StableDiffusion:
     def _probe(self) -> Verdict:
         side = self.native_size // self.multiple
         side = min(side, max(16, side // 2))  # smaller, for speed; as deep as UNets halve it
-        text = self.embed("").embedding[None]
-        return probe(
-            lambda latents, steps: self._call(latents, steps, text.expand(len(latents), -1, -1)),
-            self._alphas,
-            (4, side, side),
-        )
+        text = self.embed("")
+
+        def call(latents: Tensor, steps: Tensor) -> Tensor:
+            texts = [text] * len(latents)
+            return self._call(latents, steps, stack_embeddings(texts), stack_added(texts))
+
+        return probe(call, self._alphas, (4, side, side))
 
     def widen(self) -> bool:
         """Let a model that overflows in float16 run in bfloat16, which has float32's range.
@@ -195,26 +197,37 @@ class StableDiffusion:
         identity = self.identity  # stays that of the weights as they were loaded
         self.dtype, self.gradient_scale = torch.bfloat16, 1.0
         self.unet.to(torch.bfloat16)
-        self._text_encoder.to(torch.bfloat16)
+        self._texts.to(torch.bfloat16)
         self.__dict__["identity"] = identity
         return True
+
+    @property
+    def _parts(self) -> tuple[Any, ...]:
+        """What has weights."""
+        return (self._vae, *self._texts.modules, self.unet)
 
     @cached_property
     def identity(self) -> str:
         """SHA-256 over all weights as loaded, the prediction type, and how texts are read."""
-        parts = (self._vae, self._text_encoder, self.unet)
         traits = [self._prediction]
         if self._scheduler.config.rescale_betas_zero_snr:
             traits.append("zero-snr")
         if self.description and self.description.max_windows > 1:
             traits.append("windows")
         traits += (f"{word}={ids}" for word, ids in self._added_words.items())
-        return _identity(parts, " ".join(traits))
+        fingerprint = self.description.fingerprint if self.description else None
+        return identity_of(self._parts, " ".join(traits), fingerprint)
+
+    @property
+    def weight_bytes(self) -> int:
+        """How many bytes the weights take, where they are."""
+        checker = () if self.safety_checker is None else (self.safety_checker.module,)
+        return weight_bytes((*self._parts, *checker))
 
     def _find_native_size(self) -> int:
         config = self.unet.config
-        width = config.cross_attention_dim
-        return self.multiple * native_latent_size(config.sample_size, width, self._prediction)
+        family = family_of_unet(config)
+        return self.multiple * native_latent_size(config.sample_size, family, self._prediction)
 
     @property
     def sampling(self) -> Sampling:
@@ -222,8 +235,16 @@ class StableDiffusion:
         return self.description.sampling if self.description else FULL
 
     def _check_config(self) -> None:
-        if self.unet.config.in_channels != 4 or self.unet.config.get("addition_embed_type"):
-            raise UnsupportedModel("Only text-to-image Stable Diffusion 1.x and 2.x are supported.")
+        config, is_xl = self.unet.config, self._texts.is_xl
+        added = config.get("addition_embed_type")
+        if config.in_channels != 4 or added != ("text_time" if is_xl else None):
+            raise UnsupportedModel(f"Only text-to-image {SUPPORTED} is supported.")
+        if is_xl:
+            pooled = self._texts.modules[1].config.projection_dim
+            if count_size_ids(config, pooled) != SIZE_IDS:
+                raise UnsupportedModel(
+                    "The UNet takes other conditions than Stable Diffusion XL, as its refiner does."
+                )
         if self._prediction not in PREDICTIONS:
             raise UnsupportedModel(f"Prediction type {self._prediction!r} is not supported.")
 
@@ -265,7 +286,7 @@ class StableDiffusion:
         """The words that embeddings taught the model, each with the ids of its tokens."""
         added = self.description.added_words if self.description else {}
         return {
-            word: self._tokenizer.convert_tokens_to_ids(tokens_of(word, vectors))
+            word: self._texts.tokenizer.convert_tokens_to_ids(tokens_of(word, vectors))
             for word, vectors in added.items()
         }
 
@@ -284,27 +305,26 @@ class StableDiffusion:
         """Return a hint if a photo, with this PSNR through the VAE, is not of a small world."""
         return self.world.hints(psnr)
 
-    @property
-    def _length(self) -> int:
-        return int(self._text_encoder.config.max_position_embeddings)
+    def embed(self, prompt: str, size: tuple[int, int] | None = None) -> Conditioning:
+        """Encode a text, cut to the windows that the model may read.
 
-    def embed(self, prompt: str) -> Conditioning:
-        """Encode a text, cut to the windows that the model may read."""
-        return self._embed_windows(self._reader.windows(prompt))
+        Args:
+            prompt: the text.
+            size: height and width of the result in pixels, which Stable Diffusion XL also takes;
+                None is the native size.
+        """
+        return self._texts.embed(self._reader.windows(prompt), size or self._native)
 
-    def embed_with_empty(self, prompt: str) -> tuple[Conditioning, Conditioning]:
+    def embed_with_empty(
+        self, prompt: str, size: tuple[int, int] | None = None
+    ) -> tuple[Conditioning, Conditioning]:
         """Encode a text, and the empty text in as many windows, so that both share a call."""
-        windows = self._reader.windows(prompt)
-        return self._embed_windows(windows), self._embed_windows([[] for _ in windows])
+        windows, size = self._reader.windows(prompt), size or self._native
+        return self._texts.embed(windows, size), self._texts.embed([[] for _ in windows], size)
 
-    @torch.no_grad()
-    def _embed_windows(self, windows: list[list[TextToken]]) -> Conditioning:
-        """Encode each window by itself and join their embeddings."""
-        start, end = self._tokenizer.bos_token_id, self._tokenizer.eos_token_id
-        rows = [[start, *(token.id for token in window), end] for window in windows]
-        padded = [row + [self._tokenizer.pad_token_id] * (self._length - len(row)) for row in rows]
-        embeddings: Tensor = self._text_encoder(torch.tensor(padded, device=self.device))[0]
-        return Conditioning(embeddings.flatten(0, 1).float())
+    @property
+    def _native(self) -> tuple[int, int]:
+        return self.native_size, self.native_size
 
     @memory_errors()
     @torch.no_grad()
@@ -343,7 +363,11 @@ class StableDiffusion:
         return f"The model's numbers are not finite in {self.dtype_name}. {remedy} the model again."
 
     def predict_noise(
-        self, latents: Tensor, timesteps: Sequence[int] | Tensor, embeddings: Tensor
+        self,
+        latents: Tensor,
+        timesteps: Sequence[int] | Tensor,
+        embeddings: Tensor,
+        added: AddedConditions | None = None,
     ) -> Tensor:
         """Predict ε of rows, [b, 4, h, w] float32; differentiable in the embeddings.
 
@@ -351,9 +375,10 @@ class StableDiffusion:
             latents: [b, 4, h, w] float32.
             timesteps: one for each row, [b].
             embeddings: [b, n, d] float32.
+            added: a row each, for Stable Diffusion XL.
         """
         steps = torch.as_tensor(timesteps, device=latents.device)
-        output = self._call(latents, steps, embeddings)
+        output = self._call(latents, steps, embeddings, added)
         if self._prediction == "epsilon":
             noise: Tensor = output
             return noise
@@ -362,7 +387,13 @@ class StableDiffusion:
         converted: Tensor = alpha.sqrt() * output + (1 - alpha).sqrt() * latents
         return converted
 
-    def _call(self, latents: Tensor, timesteps: Tensor, embeddings: Tensor) -> Tensor:
+    def _call(
+        self,
+        latents: Tensor,
+        timesteps: Tensor,
+        embeddings: Tensor,
+        added: AddedConditions | None,
+    ) -> Tensor:
         """Return the UNet's raw output of rows, [b, 4, h, w] float32."""
         guidance = self._guidance
         output: Tensor = self.unet(
@@ -372,15 +403,22 @@ class StableDiffusion:
             timestep_cond=None
             if guidance is None
             else guidance.to(self.dtype).expand(len(latents), -1),
+            # In float32, since bfloat16 rounds sizes; the UNet casts what it makes of them.
+            added_cond_kwargs=None
+            if added is None
+            else {"text_embeds": added.pooled, "time_ids": added.sizes},
         ).sample
         return output.float()
 
 
-def _auto_device() -> str:
-    return "cuda" if torch.cuda.is_available() else "cpu"
+def find_device(device: str) -> torch.device:
+    """Return a device by its name; "auto" takes CUDA if there is one."""
+    auto = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(auto if device == "auto" else device)
 
 
-def _torch_dtype(dtype: str | torch.dtype, device: torch.device) -> torch.dtype:
+def dtype_on(dtype: str | torch.dtype, device: torch.device) -> torch.dtype:
+    """Return a dtype by its name; "auto" is float16 on CUDA, else float32."""
     if isinstance(dtype, torch.dtype):
         return dtype
     if dtype == "auto":
@@ -397,22 +435,3 @@ def _check_weights(modules: Iterable[torch.nn.Module]) -> None:
                     f"{name} of the {type(module).__name__} is missing, or has values that are not "
                     f"finite in {tensor.dtype}. Download the model again, or use another dtype."
                 )
-
-
-def _identity(modules: Iterable[torch.nn.Module], traits: str) -> str:
-    digest = hashlib.sha256(traits.encode())
-    for module in modules:
-        for name, tensor in sorted(module.state_dict().items()):
-            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-            digest.update(tensor.detach().contiguous().cpu().flatten().view(torch.uint8).numpy())
-    return digest.hexdigest()
-
-
-def _licence(folder: Path | None) -> str:
-    """Read the `license:` of the model card beside the weights."""
-    card = folder / "README.md" if folder else None
-    if card and card.is_file():
-        for line in card.read_text("utf-8").splitlines():
-            if line.startswith("license:"):
-                return line.removeprefix("license:").strip()
-    return "unknown"

@@ -19,6 +19,7 @@ CLASSES = (
     "LatentConsistencyModelPipeline",
     "LatentConsistencyModelImg2ImgPipeline",
 )
+XL_CLASS = "StableDiffusionXLPipeline"
 _OTHERS = (
     ("InstructPix2Pix", "an InstructPix2Pix model with 8 input channels"),
     ("XLInpaint", "an inpainting model of Stable Diffusion XL"),
@@ -29,7 +30,7 @@ _OTHERS = (
     ("ImageVariation", "an image variation model, which takes no text"),
     ("ControlNet", "a model with a ControlNet"),
     ("StableDiffusionXLImg2Img", "the refiner of Stable Diffusion XL, or a variant of it"),
-    ("StableDiffusionXL", "Stable Diffusion XL"),
+    ("StableDiffusionXL", "a variant of Stable Diffusion XL"),
     ("StableDiffusion3", "Stable Diffusion 3"),
     ("StableVideo", "a video model"),
     ("Flux", "FLUX"),
@@ -47,7 +48,7 @@ def check_parts(folder: Path) -> None:
     """
     index = read_json(folder / "model_index.json")
     name = index.get("_class_name")
-    if name not in CLASSES:
+    if name not in (*CLASSES, XL_CLASS):
         raise UnsupportedModel(_name_other(folder, str(name)))
     for part, value in index.items():
         if part.startswith("_") or isinstance(value, bool | int | float):
@@ -80,8 +81,8 @@ def check_attention(config: Path) -> None:
 def _name_other(folder: Path, name: str) -> str:
     kind = next((kind for part, kind in _OTHERS if part.lower() in name.lower()), None)
     return (
-        f"{folder} is {kind or 'not a Stable Diffusion 1.x or 2.x'} by its model_index.json "
-        f"({name[:80]}). Give a text-to-image model of Stable Diffusion 1.x or 2.x."
+        f"{folder} is {kind or 'not a Stable Diffusion 1.x, 2.x or XL'} by its model_index.json "
+        f"({name[:80]}). Give a text-to-image model of Stable Diffusion 1.x, 2.x or XL."
     )
 
 

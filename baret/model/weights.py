@@ -17,7 +17,7 @@ from diffusers.loaders.single_file_utils import (
 )
 from safetensors import safe_open
 from torch import Tensor
-from transformers import CLIPTextConfig, CLIPTextModel
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
 from baret.errors import UnsupportedModel
 from baret.model.header import Header
@@ -25,6 +25,7 @@ from baret.model.layout import (
     OPEN_CLIP,
     OPEN_CLIP_LAYERS,
     UNET,
+    XL_OPEN_CLIP,
     Config,
     block_numbers,
     clip_names,
@@ -152,6 +153,20 @@ def make_open_clip(weights: Weights, config: Config) -> CLIPTextModel:
     with init_empty_weights():
         text_model = CLIPTextModel(CLIPTextConfig(**config))
     return _make_text(convert_open_clip_checkpoint(text_model, mine), config)
+
+
+def make_projected_open_clip(weights: Weights, config: Config) -> CLIPTextModelWithProjection:
+    """Make the second text encoder of Stable Diffusion XL from OpenCLIP's weights.
+
+    Raises:
+        UnsupportedModel: weights are missing, or have no place.
+    """
+    with init_empty_weights():
+        encoder = CLIPTextModelWithProjection(CLIPTextConfig(**config))
+    prefixed = {XL_OPEN_CLIP + name: tensor for name, tensor in weights.items()}
+    converted = convert_open_clip_checkpoint(encoder, prefixed, prefix=XL_OPEN_CLIP)
+    filled: CLIPTextModelWithProjection = _fill(encoder, converted, "second text encoder")
+    return filled
 
 
 def _make_text(weights: Mapping[str, Tensor], config: Config) -> CLIPTextModel:

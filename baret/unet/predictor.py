@@ -1,6 +1,6 @@
 """The only place that calls the UNet: one request, one call.
 
-b rows · n tokens · d text width · h, w latent height and width.
+b rows · n tokens · d text width · p pooled width · h, w latent height and width.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,14 @@ from torch import Tensor
 from baret.errors import memory_errors
 from baret.unet.attention import Recording, attention_layers, balanced_attention
 from baret.unet.cuda_graphs import GraphCache, GraphRecorder, padded_rows
-from baret.unet.requests import NoiseTarget, Prediction, Request, merge, split
+from baret.unet.requests import (
+    AddedConditions,
+    NoiseTarget,
+    Prediction,
+    Request,
+    merge,
+    split,
+)
 
 
 class NoisePredictor(Protocol):
@@ -23,7 +30,11 @@ class NoisePredictor(Protocol):
     gradient_scale: float
 
     def predict_noise(
-        self, latents: Tensor, timesteps: Sequence[int] | Tensor, embeddings: Tensor
+        self,
+        latents: Tensor,
+        timesteps: Sequence[int] | Tensor,
+        embeddings: Tensor,
+        added: AddedConditions | None = None,
     ) -> Tensor:
         """Return ε of each row."""
 
@@ -37,6 +48,15 @@ class Rows(NamedTuple):
     injection: Tensor | None  # [2, b] int64
     target: Tensor | None  # [b, 4, h, w]
     weight: Tensor | None  # [b]
+    pooled: Tensor | None  # [b, p]
+    sizes: Tensor | None  # [b, 6]
+
+    @property
+    def added(self) -> AddedConditions | None:
+        """The added conditions, of Stable Diffusion XL."""
+        if self.pooled is None or self.sizes is None:
+            return None
+        return AddedConditions(self.pooled, self.sizes)
 
 
 class Predictor:
@@ -85,21 +105,22 @@ class Predictor:
             None if request.injection is None else request.injection.to_tensor(device),
             None if target is None else target.noise,
             None if target is None else target.weight,
+            *(request.added or (None, None)),
         )
 
     def _call(
         self, rows: Rows, recordings: Sequence[Recording] = ()
     ) -> tuple[Tensor, Tensor | None, Tensor | None]:
         """Return ε; with a target also the losses and their gradient at the embeddings."""
-        latents, timesteps, embeddings, injection, target, weight = rows
-        predict = self._model.predict_noise
+        latents, timesteps, embeddings, injection, target, weight, *_ = rows
+        predict, added = self._model.predict_noise, rows.added
         with balanced_attention(self._model.unet, self._layers, injection, recordings):
             if target is None or weight is None:
                 with torch.no_grad():
-                    return predict(latents, timesteps, embeddings), None, None
+                    return predict(latents, timesteps, embeddings, added), None, None
             with torch.enable_grad():
                 leaf = embeddings.detach().requires_grad_(True)
-                noise = predict(latents, timesteps, leaf)
+                noise = predict(latents, timesteps, leaf, added)
                 losses = NoiseTarget(target, weight).losses(noise)
                 # Half-precision gradients of a mean over a whole latent underflow unscaled.
                 scale = self._model.gradient_scale
@@ -114,4 +135,5 @@ def _padding(request: Request, rows: int) -> Request:
         request.latents.new_zeros(rows, *request.latents.shape[1:]),
         (0,) * rows,
         request.embeddings.new_zeros(rows, *request.embeddings.shape[1:]),
+        added=None if request.added is None else request.added.zeros(rows),
     )

@@ -1,6 +1,6 @@
 """What an edit requests of the device, what it gets back, and how requests share a call.
 
-b rows · n tokens · d text width · h, w latent height and width.
+b rows · n tokens · d text width · p pooled width · h, w latent height and width.
 
 An edit is a generator, a `Routine`. It yields a `Request` for the UNet, or a `DeviceTask` for other
 work on the device, and is resumed with the result. So the method reads like the paper and knows
@@ -10,7 +10,7 @@ nothing of batches, progress or cancellation.
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, Self, TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -25,14 +25,35 @@ V = TypeVar("V")
 R = TypeVar("R")
 
 
+class AddedConditions(NamedTuple):
+    """What a UNet of Stable Diffusion XL takes besides the tokens: of one text, or a row each."""
+
+    pooled: Tensor  # [p] or [b, p] float32, the whole text as one vector
+    # [6] or [b, 6] float32, pixels: height and width of the original, top and left of the crop,
+    # height and width of the result (arXiv 2307.01952, section 2.2).
+    sizes: Tensor
+
+    def rows(self, part: slice) -> "AddedConditions":
+        """Return some of the rows."""
+        return AddedConditions(self.pooled[part], self.sizes[part])
+
+    def zeros(self, rows: int) -> "AddedConditions":
+        """Return as many rows of zeros."""
+        return AddedConditions(
+            self.pooled.new_zeros(rows, self.pooled.shape[-1]),
+            self.sizes.new_zeros(rows, self.sizes.shape[-1]),
+        )
+
+
 @dataclass(frozen=True)
 class Conditioning:
-    """A text as the UNet reads it. A model with pooled text would add its vector here."""
+    """A text as the UNet reads it."""
 
-    embedding: Tensor  # [n, d] float32
+    embedding: Tensor  # [n, d] float32, what the method tunes and mixes
+    added: AddedConditions | None = None  # None for Stable Diffusion 1 and 2
 
     def lerp(self, other: "Conditioning", weight: float) -> "Conditioning":
-        """Return the linear mixture of two texts: this one at weight 0, the other at 1."""
+        """Mix the embeddings of two texts linearly: this one's at weight 0, the other's at 1."""
         return replace(self, embedding=torch.lerp(self.embedding, other.embedding, weight))
 
     def with_embedding(self, embedding: Tensor) -> "Conditioning":
@@ -47,6 +68,20 @@ class Conditioning:
 def stack_embeddings(texts: Sequence[Conditioning]) -> Tensor:
     """Return the embeddings of a text per row, [b, n, d]."""
     return torch.stack([text.embedding for text in texts])
+
+
+def stack_added(texts: Sequence[Conditioning]) -> AddedConditions | None:
+    """Return the added conditions of a text per row; None if the texts have none."""
+    added = [text.added for text in texts if text.added is not None]
+    return _join_added(added, torch.stack)
+
+
+def _join_added(
+    parts: Sequence[AddedConditions], how: Callable[[list[Tensor]], Tensor]
+) -> AddedConditions | None:
+    if not parts:
+        return None
+    return AddedConditions(how([one.pooled for one in parts]), how([one.sizes for one in parts]))
 
 
 @dataclass(frozen=True)
@@ -81,6 +116,23 @@ class Request:
     injection: Injection | None = None
     recordings: tuple[Recording, ...] = ()
     target: NoiseTarget | None = None
+    added: AddedConditions | None = None  # [b, …], of Stable Diffusion XL
+
+    @classmethod
+    def of(
+        cls,
+        progress: StageProgress,
+        latents: Tensor,
+        timesteps: tuple[int, ...],
+        texts: Sequence[Conditioning],
+        *,
+        injection: Injection | None = None,
+        recordings: tuple[Recording, ...] = (),
+        target: NoiseTarget | None = None,
+    ) -> Self:
+        """Return a request with a text per row, and all that the UNet reads of it."""
+        embeddings, added = stack_embeddings(texts), stack_added(texts)
+        return cls(progress, latents, timesteps, embeddings, injection, recordings, target, added)
 
     def __len__(self) -> int:
         return len(self.timesteps)
@@ -88,7 +140,8 @@ class Request:
     @property
     def kind(self) -> tuple[object, ...]:
         """What requests must have in common to share a call."""
-        return (self.latents.shape[1:], self.embeddings.shape[1:], self.target is None)
+        texts = (self.embeddings.shape[1:], self.added is None)
+        return (self.latents.shape[1:], *texts, self.target is None)
 
     @property
     def latent_pixels(self) -> int:
@@ -116,6 +169,7 @@ class Request:
             target=None
             if self.target is None
             else NoiseTarget(self.target.noise[part], self.target.weight[part]),
+            added=None if self.added is None else self.added.rows(part),
         )
 
 
@@ -166,6 +220,7 @@ def merge(requests: Sequence[Request]) -> Request:
             for recording in request.recordings
         ),
         _merge_targets(requests),
+        _join_added([one.added for one in requests if one.added is not None], torch.cat),
     )
 
 

@@ -9,6 +9,7 @@ from cli.checks.findings import Finding
 from core.errors import StoreUnavailable
 from core.images.storage import ImageStorage
 from core.settings import Settings
+from core.store.admission import check_admission
 from core.store.connection import connect, redis_errors
 
 MIN_REDIS = 7
@@ -26,10 +27,13 @@ def _redis(settings: Settings) -> list[Finding]:
     except RuntimeError:  # neither configured nor running
         return [_embedded()]
     try:
+        check_admission(url)
         with redis_errors(), connect(url) as client:
             info: dict[str, Any] = dict(client.info())
             seconds, micros = client.time()
             skew = time.time() - (seconds + micros / 1e6)
+    except RuntimeError as error:
+        return [Finding("Redis", "wrong", str(error), "Correct REDIS_URL (docs/deploy.md).")]
     except StoreUnavailable as error:
         todo = "Start it, or correct REDIS_URL. `baret up` runs a server of its own."
         return [Finding("Redis", "wrong", str(error), todo)]

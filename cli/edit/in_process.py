@@ -57,7 +57,7 @@ class LocalBackend:
                 algorithm=settings.c2pa_algorithm,
             )
             self._editor = Editor.from_pretrained(
-                settings.model,
+                settings.model_path,
                 device=settings.device,
                 dtype=settings.dtype,
                 options=model_options(settings),

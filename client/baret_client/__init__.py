@@ -13,6 +13,7 @@ edits        what can be done with edits; `async_edits` has the same to await
 flows        the logic that both share: generators of requests and pauses
 arguments    the arguments that both share, as flows take them
 stream       an edit's server-sent events
+batches      what can be done with batches
 uploads      the kinds of images that can be sent
 webhooks     verification of webhooks
 schema       the resources as dataclasses
@@ -23,6 +24,7 @@ from baret_client.async_edits import AsyncEdit
 from baret_client.client import AsyncClient, Client
 from baret_client.edits import Edit
 from baret_client.errors import (
+    BatchNotEnded,
     ClientError,
     Conflict,
     EditCanceled,
@@ -53,6 +55,8 @@ from baret_client.errors import (
     WebhookRejected,
 )
 from baret_client.schema import (
+    Batch,
+    BatchResult,
     EditData,
     EditParams,
     EditWarning,
@@ -63,6 +67,7 @@ from baret_client.schema import (
     Model,
     Output,
     Problem,
+    RequestCounts,
     SignedUpload,
     Token,
     WebhookSecret,
@@ -72,6 +77,9 @@ from baret_client.webhooks import WebhookEvent, verify_webhook
 __all__ = [
     "AsyncClient",
     "AsyncEdit",
+    "Batch",
+    "BatchNotEnded",
+    "BatchResult",
     "Client",
     "ClientError",
     "Conflict",
@@ -103,6 +111,7 @@ __all__ = [
     "QueueFull",
     "QuotaExceeded",
     "RateLimited",
+    "RequestCounts",
     "ServiceError",
     "ServiceUnavailable",
     "ServiceUnreachable",

@@ -8,6 +8,7 @@ import httpx
 
 from baret_client import flows
 from baret_client.async_edits import AsyncEdits
+from baret_client.batches import AsyncBatches, Batches
 from baret_client.edits import Edits
 from baret_client.flows import Flow, Send, Settings, T
 from baret_client.schema import Model, SignedUpload, Token, WebhookSecret
@@ -93,6 +94,7 @@ class Client:
         self._settings = _settings(api_key, timeout, max_retries)
         self._http = httpx.Client(**_http_options(server, transport))
         self.edits = Edits(self._http, self._settings)
+        self.batches = Batches(self._http, self._settings)
         self.models = Models(self._http, self._settings)
         self.tokens = Tokens(self._http, self._settings)
         self.uploads = Uploads(self._http, self._settings)
@@ -196,6 +198,7 @@ class AsyncClient:
         self._settings = _settings(api_key, timeout, max_retries)
         self._http = httpx.AsyncClient(**_http_options(server, transport))
         self.edits = AsyncEdits(self._http, self._settings)
+        self.batches = AsyncBatches(self._http, self._settings)
         self.models = AsyncModels(self._http, self._settings)
         self.tokens = AsyncTokens(self._http, self._settings)
         self.uploads = AsyncUploads(self._http, self._settings)

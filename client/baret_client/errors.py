@@ -5,6 +5,7 @@ ClientError
 ├── EditFailed                the edit that was waited for failed; `error` says why
 ├── EditCanceled              the edit that was waited for was canceled
 ├── EditNotEnded              the edit did not end within the time to wait
+├── BatchNotEnded             the batch did not end within the time to wait
 ├── WebhookRejected           a webhook is not from the service, or too old
 └── ProblemError              the service refused a request; `problem` says why and what to do
     ├── InvalidRequest        400, 405
@@ -35,7 +36,7 @@ from typing import TYPE_CHECKING
 from baret_client.schema import Problem
 
 if TYPE_CHECKING:
-    from baret_client.schema import EditData
+    from baret_client.schema import Batch, EditData
 
 
 class ClientError(Exception):
@@ -71,6 +72,14 @@ class EditCanceled(_OfEdit):
 
 class EditNotEnded(_OfEdit):
     """The edit did not end in time; it goes on."""
+
+
+class BatchNotEnded(ClientError):
+    """The batch did not end in time; it goes on."""
+
+    def __init__(self, message: str, batch: "Batch"):
+        super().__init__(message)
+        self.batch = batch
 
 
 class ProblemError(ClientError):

@@ -164,7 +164,7 @@ class Model:
 
     id: str
     default: bool
-    state: str  # "ready", "loading" or "sleeping": then edits wait until a worker starts
+    state: str  # "ready"; or "loading", "sleeping" or "failed": then edits wait
     native_size: tuple[int, int]  # width, height in pixels
     licence: str
     default_parameters: Mapping[str, Any]
@@ -224,6 +224,76 @@ class SignedUpload:
     def from_json(cls, data: Json) -> Self:
         """Read an upload."""
         return cls(**_known(cls, data) | {"expires_at": _time(data["expires_at"])})
+
+
+@dataclass(frozen=True)
+class RequestCounts:
+    """How many edits of a batch have ended."""
+
+    total: int
+    completed: int  # succeeded
+    failed: int  # or were not accepted
+    canceled: int
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch of edits."""
+
+    id: str
+    status: str  # "in_progress", "canceling"; "completed", "canceled" or "expired" once it ended
+    created_at: datetime
+    started_at: datetime | None  # when its first edit was queued
+    canceling_at: datetime | None
+    completed_at: datetime | None  # when its last edit ended
+    deadline_at: datetime  # what has not ended by then is canceled
+    expires_at: datetime | None  # when it is deleted
+    request_counts: RequestCounts
+    progress: float
+    eta_seconds: float | None
+    blocked: Problem | None  # why its next edit cannot be queued now
+    webhook_url: str | None
+    metadata: Mapping[str, str]
+    urls: Mapping[str, str]
+    json: Json = field(repr=False, compare=False)
+
+    @property
+    def ended(self) -> bool:
+        """Whether all of its edits have ended."""
+        return self.completed_at is not None
+
+    @classmethod
+    def from_json(cls, data: Json) -> Self:
+        """Read a batch."""
+        times = ("created", "started", "canceling", "completed", "deadline", "expires")
+        read = {f"{name}_at": _time(data[f"{name}_at"]) for name in times} | {
+            "request_counts": RequestCounts(**_known(RequestCounts, data["request_counts"])),
+            "blocked": Problem.from_json(data["blocked"]) if data["blocked"] else None,
+            "json": data,
+        }
+        return cls(**_known(cls, data) | read)
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """What became of one edit of a batch."""
+
+    index: int  # its place in the batch
+    custom_id: str | None
+    edit: EditData | None  # None if it was not accepted, or has been deleted
+    error: Problem | None  # why there is no image
+    json: Json = field(repr=False, compare=False)
+
+    @classmethod
+    def from_json(cls, data: Json) -> Self:
+        """Read a line of a batch's results."""
+        edit, error = data["edit"], data["error"]
+        read = {
+            "edit": EditData.from_json(edit) if edit else None,
+            "error": Problem.from_json(error) if error else None,
+            "json": data,
+        }
+        return cls(**_known(cls, data) | read)
 
 
 @dataclass(frozen=True)

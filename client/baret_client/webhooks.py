@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from baret_client.errors import WebhookRejected
-from baret_client.schema import EditData
+from baret_client.schema import Batch, EditData
 
 TOLERANCE = 300.0  # seconds that a webhook's clock may differ from ours
 
@@ -22,10 +22,34 @@ class WebhookEvent:
     """A webhook that the service sent."""
 
     id: str  # the same on every attempt: pass over one that was handled already
-    type: str  # edit.started, edit.progress, edit.succeeded, edit.failed, edit.canceled
+    # edit.started, edit.progress, edit.succeeded, edit.failed, edit.canceled; or of a batch's end:
+    # batch.completed, batch.canceled, batch.expired
+    type: str
     timestamp: datetime  # of the event
-    edit: EditData
-    omitted: tuple[str, ...] = ()  # fields of the edit that were emptied to keep it small
+    data: EditData | Batch
+    omitted: tuple[str, ...] = ()  # fields of `data` that were emptied to keep it small
+
+    @property
+    def edit(self) -> EditData:
+        """The edit that it is about.
+
+        Raises:
+            TypeError: it is about a batch.
+        """
+        if not isinstance(self.data, EditData):
+            raise TypeError(f"{self.type} is about a batch: read `batch`.")
+        return self.data
+
+    @property
+    def batch(self) -> Batch:
+        """The batch that it is about.
+
+        Raises:
+            TypeError: it is about an edit.
+        """
+        if not isinstance(self.data, Batch):
+            raise TypeError(f"{self.type} is about an edit: read `edit`.")
+        return self.data
 
 
 def verify_webhook(
@@ -53,11 +77,12 @@ def verify_webhook(
     if abs(time.time() - _seconds(sent_at)) > tolerance:
         raise WebhookRejected("The webhook is too old, or this machine's clock is wrong.")
     event = json.loads(data)
+    kind = Batch if event["type"].startswith("batch.") else EditData
     return WebhookEvent(
         message,
         event["type"],
         datetime.fromisoformat(event["timestamp"]),
-        EditData.from_json(event["data"]),
+        kind.from_json(event["data"]),
         tuple(event.get("omitted") or ()),
     )
 

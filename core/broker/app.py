@@ -11,8 +11,11 @@ from typing import Any
 from celery import Celery
 from celery.app.amqp import AMQP
 from kombu import Connection
+from kombu.utils.url import as_url
 
-from core.broker.transport import RUN_EDIT, Transport
+from core.broker.transport import RUN_EDIT, SentinelTransport, Transport
+from core.redis_address import SentinelAddress, sentinel_address, tls_options, uses_tls
+from core.store.connection import sentinel_options
 
 RECONNECT_SECONDS = 4  # at most, between two tries to reach Redis again
 
@@ -34,19 +37,30 @@ def queue_name(model: str) -> str:
     return f"edits.{model}"
 
 
+def model_of(queue: str) -> str:
+    """Return the model whose queue this is."""
+    return queue.removeprefix("edits.")
+
+
 def make_celery(broker_url: str) -> Celery:
     """Return the Celery application that the API, the housekeeper and the workers use."""
-    secure = broker_url.startswith("rediss:")
-    app = Celery("baret", broker=broker_url, set_as_current=False, amqp=_Amqp)
+    at = sentinel_address(broker_url)
+    transport = SentinelTransport if at else Transport
+    app = Celery(
+        "baret",
+        broker=_sentinel_url(at) if at else broker_url,
+        set_as_current=False,
+        amqp=_Amqp,
+    )
     app.conf.update(
         # Results live in the store; Celery's own would be a second source of truth.
         task_ignore_result=True,
         result_backend=None,
         # Messages are data: nothing executable is ever unpacked, and a worker reads only what our
         # transport lets through.
-        broker_transport=f"{Transport.__module__}:{Transport.__name__}",
+        broker_transport=f"{transport.__module__}:{transport.__name__}",
         # kombu's own default for `rediss://` trusts any certificate; the URL may still say so.
-        broker_use_ssl={"ssl_cert_reqs": CERT_REQUIRED} if secure else None,
+        broker_use_ssl=_tls(broker_url),
         task_serializer="json",
         accept_content=["json"],
         # A message counts while its edit runs, so a worker that is stopped gives it back.
@@ -78,11 +92,31 @@ def make_celery(broker_url: str) -> Celery:
             "socket_connect_timeout": 2,
             "socket_keepalive": True,
             "health_check_interval": 15,
+            **(_sentinel_options(at, broker_url) if at else {}),
         },
         # A failed publish returns quickly; the housekeeper sends the message later.
         task_publish_retry_policy={"max_retries": 2, "interval_start": 0.1, "interval_max": 0.5},
     )
     return app
+
+
+def _sentinel_url(at: SentinelAddress) -> str:
+    """Return the URL in kombu's form. The first Sentinel stands for all."""
+    host, port = at.sentinels[0]
+    login = at.server_login
+    return str(as_url("sentinel", host, port, login.username, login.password, str(at.db)))
+
+
+def _sentinel_options(at: SentinelAddress, url: str) -> dict[str, Any]:
+    return {
+        "sentinels": at.sentinels,
+        "master_name": at.master,
+        "sentinel_kwargs": sentinel_options(at, url),
+    }
+
+
+def _tls(url: str) -> dict[str, Any] | None:
+    return {"ssl_cert_reqs": CERT_REQUIRED, **tls_options(url)} if uses_tls(url) else None
 
 
 def signal_waiting(app: Celery, model: str, edit_id: str) -> None:

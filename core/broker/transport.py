@@ -17,8 +17,9 @@ from queue import Empty
 from typing import Any
 
 from kombu.transport import redis as kombu_redis
-from redis import Redis
+from redis import ConnectionPool, Redis
 from redis.exceptions import ResponseError
+from redis.sentinel import Sentinel
 
 from core.ids import is_edit_id
 from core.telemetry.logs import get_logger
@@ -129,7 +130,38 @@ class Channel(kombu_redis.Channel):  # type: ignore[misc]
                     log.warning("deleted a queue's key that is not a list", queue=queue)
 
 
+class SentinelChannel(Channel, kombu_redis.SentinelChannel):  # type: ignore[misc]
+    """The same by way of Sentinels, which are a transport option.
+
+    kombu itself takes them from a list of URLs. When a connection breaks it goes on to the next of
+    them, by that URL's transport: its own, which would read any message.
+    """
+
+    from_transport_options = (*kombu_redis.SentinelChannel.from_transport_options, "sentinels")
+    sentinels: tuple[tuple[str, int], ...] = ()
+
+    def _sentinel_managed_pool(self, asynchronous: bool = False) -> ConnectionPool:
+        options = self._connparams(asynchronous)
+        del options["host"], options["port"]
+        manager = Sentinel(self.sentinels, sentinel_kwargs=self.sentinel_kwargs)  # type: ignore[no-untyped-call]
+        # kombu closes these.
+        if asynchronous:
+            self._async_sentinel_manager = manager
+        else:
+            self._sentinel_manager = manager
+        client: Redis = manager.master_for(  # type: ignore[no-untyped-call]
+            self.master_name, **options
+        )
+        return client.connection_pool
+
+
 class Transport(kombu_redis.Transport):  # type: ignore[misc]
     """kombu's transport, with our channel."""
 
     Channel = Channel
+
+
+class SentinelTransport(kombu_redis.SentinelTransport):  # type: ignore[misc]
+    """The same by way of Sentinels."""
+
+    Channel = SentinelChannel

@@ -2,6 +2,7 @@
 
     _photos/<edit id>/input                     the photo that came with this edit, as it was sent
     _uploads/<upload id>/input                  a photo that was sent ahead of its edit
+    _batches/<batch id>/lines-<page>            a batch's lines, as JSONL
     <edit id>/input                             the same, of edits accepted by an earlier version
     <edit id>/<attempt>-output-<i>.<format>     outputs, in the order of the request
     <edit id>/<attempt>-<kind>.png              artifacts, by the fields of `Artifacts`
@@ -15,7 +16,7 @@ is a plain word, so no text from a caller leads elsewhere, whatever the layers a
 import hashlib
 import re
 
-from core.ids import is_edit_id, is_upload_id
+from core.ids import is_batch_id, is_edit_id, is_upload_id
 from core.schema import Submission
 
 INPUT = "input"
@@ -23,6 +24,7 @@ PROBE = ("_ready", "probe")  # prefix and name
 
 _PHOTOS = "_photos"
 _UPLOADS = "_uploads"
+_BATCHES = "_batches"
 _INVERSIONS = "_inversions"
 _INVERSIONS_OF_IMAGE = re.compile(_INVERSIONS + r"/[0-9a-f]{32}/[0-9a-f]{64}")
 
@@ -54,6 +56,16 @@ def upload_prefix(upload_id: str) -> str:
     return f"{_UPLOADS}/{upload_id}"
 
 
+def batch_prefix(batch_id: str) -> str:
+    """Return the prefix of a batch's lines."""
+    return f"{_BATCHES}/{batch_id}"
+
+
+def batch_page(number: int) -> str:
+    """Return the name of a page of a batch's lines."""
+    return f"lines-{number}"
+
+
 def photo_prefix(submission: Submission) -> str:
     """Return the prefix under which the submission's photo is stored."""
     return submission.photo or submission.id
@@ -76,12 +88,15 @@ def image_inversions_prefix(submission: Submission) -> str:
 
 
 def is_deletable_prefix(prefix: str) -> bool:
-    """Return whether a prefix covers one edit, photo, upload or set of inversions."""
+    """Return whether a prefix covers one edit, photo, upload, batch or set of inversions."""
     folder, _, name = prefix.rpartition("/")
     is_image = (folder == _PHOTOS and is_edit_id(name)) or (
         folder == _UPLOADS and is_upload_id(name)
     )
-    return is_edit_id(prefix) or is_image or bool(_INVERSIONS_OF_IMAGE.fullmatch(prefix))
+    is_batch = folder == _BATCHES and is_batch_id(name)
+    return (
+        is_edit_id(prefix) or is_image or is_batch or bool(_INVERSIONS_OF_IMAGE.fullmatch(prefix))
+    )
 
 
 def object_key(*texts: str) -> str:

@@ -4,6 +4,19 @@ Field names are those of the HTTP contract (docs/api.md). Models forbid unknown 
 """
 
 from core.schema.base import FormerName, Strict, Trimmed, Unit, Url
+from core.schema.batch import (
+    LINES_PER_PAGE,
+    MAX_BATCH_EDITS,
+    Batch,
+    BatchEvent,
+    BatchPlace,
+    BatchRecord,
+    BatchResult,
+    BatchStatus,
+    BatchUrls,
+    NewBatch,
+    RequestCounts,
+)
 from core.schema.edit import (
     Artifacts,
     Edit,
@@ -42,7 +55,16 @@ __all__ = [
     "FINAL_EVENTS",
     "KEEP_SECONDS",
     "LEGAL_MOVES",
+    "LINES_PER_PAGE",
+    "MAX_BATCH_EDITS",
     "Artifacts",
+    "Batch",
+    "BatchEvent",
+    "BatchPlace",
+    "BatchRecord",
+    "BatchResult",
+    "BatchStatus",
+    "BatchUrls",
     "Edit",
     "EditStatus",
     "EditWarning",
@@ -53,6 +75,7 @@ __all__ = [
     "Metrics",
     "Model",
     "ModelState",
+    "NewBatch",
     "Output",
     "OutputFormat",
     "Params",
@@ -63,6 +86,7 @@ __all__ = [
     "Problem",
     "Prompt",
     "Record",
+    "RequestCounts",
     "Result",
     "Size",
     "Stage",

@@ -22,6 +22,7 @@ class ModelState(StrEnum):
     READY = "ready"
     LOADING = "loading"
     SLEEPING = "sleeping"
+    FAILED = "failed"
 
 
 class Model(Strict):
@@ -32,8 +33,8 @@ class Model(Strict):
     default: bool = False
     state: ModelState = Field(
         ModelState.READY,
-        description="ready: a worker is live; loading: one is loading it; sleeping: there is none, "
-        "and edits wait until one starts",
+        description="ready: a worker has it loaded; loading: one is loading it; sleeping: none "
+        "has, and edits wait until one starts or loads it; failed: no worker could load it",
     )
     native_size: Size
     licence: str

@@ -15,10 +15,13 @@ from typing import Any
 
 import redis
 from redis.backoff import ExponentialWithJitterBackoff
+from redis.exceptions import NoPermissionError
 from redis.retry import Retry
+from redis.sentinel import Sentinel
 
 from core.circuit_breaker import CircuitBreaker
 from core.errors import StoreDamaged, StoreFull, StoreUnavailable
+from core.redis_address import SentinelAddress, sentinel_address, tls_options, uses_tls
 from core.schema import LEGAL_MOVES
 from core.store import keys
 from core.telemetry.logs import get_logger
@@ -33,7 +36,8 @@ OPEN_SECONDS = 1.0  # that the circuit breaker stays open after a timeout
 UNREADABLE = (ValueError, TypeError, LookupError, ArithmeticError)
 
 _SCRIPTS = Path(__file__).parent / "lua"
-_SHARED = ("turns", "quotas", "prelude")  # put before every script, in this order
+# Put before every script, in this order.
+_SHARED = ("turns", "quotas", "deliveries", "batch_counts", "prelude", "batches")
 _MOVES = json.dumps({a: dict.fromkeys(to, True) for a, to in LEGAL_MOVES.items()})
 
 
@@ -70,16 +74,49 @@ class _Retry(Retry):
 
 
 def connect(url: str) -> "redis.Redis":
-    """Return a pooled, thread-safe connection that gives up within seconds."""
-    return redis.Redis.from_url(
-        url,
-        decode_responses=True,
-        encoding_errors="replace",  # one damaged value must not hide the others
-        socket_timeout=TIMEOUT_SECONDS,
-        socket_connect_timeout=TIMEOUT_SECONDS,
-        health_check_interval=15,
-        retry=_Retry(),
+    """Return a pooled, thread-safe connection that gives up within seconds.
+
+    With Sentinels, each new connection goes to the server that they then name as the master.
+    """
+    options: dict[str, Any] = {
+        "decode_responses": True,
+        "encoding_errors": "replace",  # one damaged value must not hide the others
+        "socket_timeout": TIMEOUT_SECONDS,
+        "socket_connect_timeout": TIMEOUT_SECONDS,
+        "health_check_interval": 15,
+        "retry": _Retry(),
+    }
+    if (at := sentinel_address(url)) is None:
+        return redis.Redis.from_url(url, **options)
+    sentinel = Sentinel(  # type: ignore[no-untyped-call]
+        at.sentinels, sentinel_kwargs=sentinel_options(at, url)
     )
+    client: redis.Redis = sentinel.master_for(  # type: ignore[no-untyped-call]
+        at.master, **master_options(at, url), **options
+    )
+    return client
+
+
+def sentinel_options(at: SentinelAddress, url: str) -> dict[str, Any]:
+    """Return the options of the connections to Sentinels, as redis-py and kombu take them."""
+    return {
+        "socket_timeout": TIMEOUT_SECONDS,
+        "socket_connect_timeout": TIMEOUT_SECONDS,
+        "retry": None,  # the next Sentinel is asked instead
+        "username": at.sentinel_login.username,
+        "password": at.sentinel_login.password,
+        **_tls(url),
+    }
+
+
+def master_options(at: SentinelAddress, url: str) -> dict[str, Any]:
+    """Return the options of the connections to the server that the Sentinels name."""
+    login = at.server_login
+    return {"username": login.username, "password": login.password, "db": at.db, **_tls(url)}
+
+
+def _tls(url: str) -> dict[str, Any]:
+    return {"ssl": True, **tls_options(url)} if uses_tls(url) else {}
 
 
 @contextmanager
@@ -92,6 +129,8 @@ def redis_errors() -> Iterator[None]:
             raise _damaged(error) from error
         if isinstance(error, redis.OutOfMemoryError):
             raise StoreFull("Redis is full; tell the service's operator.") from error
+        if isinstance(error, NoPermissionError):  # which command or key; no value
+            log.error("Redis does not let its user do this", reason=str(error))
         raise StoreUnavailable("Redis does not answer; try again in a few seconds.") from error
     except UNREADABLE as error:
         if isinstance(error, TypeError) and _is_wrong_call(error):
@@ -118,7 +157,8 @@ def _damaged(error: Exception) -> StoreDamaged:
 
 # Refused while Redis is at its `maxmemory`. Scripts that run, end or delete edits are not.
 _REFUSED_WHEN_FULL = (
-    *("create_upload", "reserve_upload", "submit", "acquire_idempotency", "preview", "probe"),
+    *("create_upload", "reserve_upload", "submit", "create_batch", "acquire_idempotency"),
+    *("preview", "probe"),
 )
 
 

@@ -16,6 +16,7 @@ from statistics import fmean
 from typing import Any
 
 from core.errors import (
+    BatchLineClosed,
     CoreError,
     EditExpired,
     EditNotFound,
@@ -34,7 +35,7 @@ from core.images.keys import (
     photo_prefix,
     upload_prefix,
 )
-from core.schema import EditStatus, Record, Submission, is_seen_by, owner_of
+from core.schema import BatchPlace, EditStatus, Record, Submission, is_seen_by, owner_of
 from core.store import keys
 from core.store.claims import ClaimStore
 from core.store.connection import UNREADABLE, redis_errors
@@ -56,6 +57,7 @@ log = get_logger(__name__)
 
 # Why the script `submit` accepts no edit, where that needs no number.
 _REFUSALS: Mapping[str, tuple[type[CoreError], str]] = {
+    "closed": (BatchLineClosed, "The batch takes no edit of this line."),
     "spent": (TokenSpent, "This token has made all the edits that it may make. Get a new one."),
     "not_held": (IdempotencyInProgress, "Another request took over this Idempotency-Key."),
     "no_source": (SourceNotFound, "The source's image has been deleted."),
@@ -132,7 +134,7 @@ class EditStore(ClaimStore, HousekeepingStore, ModelRegistry):
         limit: int,
         in_flight: int = 0,
         record_bytes: int = 0,
-        lock: IdempotencyLock | None = None,
+        lock: IdempotencyLock | BatchPlace | None = None,
         user_token: str | None = None,
         upload: str | None = None,
     ) -> None:
@@ -144,7 +146,7 @@ class EditStore(ClaimStore, HousekeepingStore, ModelRegistry):
                 flight, unless it is 0. For an interactive edit, batch edits do not count.
             in_flight: how many edits of a caller may wait or run; 0: any number.
             record_bytes: how many bytes the records of a caller may take; 0: any number.
-            lock: the idempotency key that the edit is noted under.
+            lock: what makes only one edit, this one: its idempotency key, or its line of a batch.
             user_token: the id of the token that makes it; its edits are counted.
             upload: the id of the upload that the photo was sent to; no other edit can use it.
 
@@ -156,8 +158,11 @@ class EditStore(ClaimStore, HousekeepingStore, ModelRegistry):
             SourceNotFound: the photo is an earlier edit's, and was deleted with it.
             QuotaExceeded: the caller's records would take more than `record_bytes`.
             UploadNotFound: the upload has expired, or another edit has used it.
+            BatchLineClosed: the line has its edit, or the batch ends.
         """
         params, photo = submission.params, photo_prefix(submission)
+        key = lock if isinstance(lock, IdempotencyLock) else None
+        line = lock if isinstance(lock, BatchPlace) else None
         outcome = self._run(
             "submit",
             submission.id,
@@ -167,7 +172,7 @@ class EditStore(ClaimStore, HousekeepingStore, ModelRegistry):
             params.webhook_url or "",
             ",".join(params.webhook_events),
             *(limit, in_flight),
-            *((lock.name, lock.token) if lock else ("", "")),
+            *((key.name, key.token) if key else ("", "")),
             REPLAY_SECONDS * 1000,
             params.work,
             int(submission.keep_seconds * 1000),
@@ -182,6 +187,7 @@ class EditStore(ClaimStore, HousekeepingStore, ModelRegistry):
             upload or "",
             upload_prefix(upload) if upload else "",
             int(GRACE_SECONDS * 1000),
+            *((line.batch_id, line.line) if line else ("", "")),
         )
         if outcome != "ok":
             raise self._refusal(outcome, submission, limit, in_flight, record_bytes)
@@ -265,6 +271,20 @@ class EditStore(ClaimStore, HousekeepingStore, ModelRegistry):
         return record
 
     @redis_errors()
+    def get_several(self, edit_ids: Sequence[str], *, caller: str) -> dict[str, Record]:
+        """Return the records of a caller's edits by id, without those that are gone or damaged."""
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for edit_id in edit_ids:
+                pipeline.hgetall(keys.edit(edit_id))
+            found = pipeline.execute()
+        return {
+            edit_id: record
+            for edit_id, fields in zip(edit_ids, found, strict=True)
+            if fields.get("caller") == caller
+            if (record := _readable_record(edit_id, fields)) is not None
+        }
+
+    @redis_errors()
     def queue_snapshot(self, record: Record) -> QueueSnapshot | None:
         """Return what an edit's queue position and time left follow from; None if it is gone."""
         values = self._run("queue_snapshot", record.submission.id)
@@ -324,7 +344,7 @@ class EditStore(ClaimStore, HousekeepingStore, ModelRegistry):
         records = [
             record
             for edit_id, fields in found
-            if (record := _readable_record(edit_id, fields)) is not None
+            if (record := _readable_record(edit_id, _pairs(fields))) is not None
             if pairs.items() <= record.submission.metadata.items()
         ]
         return EditPage(records, last if has_more else None)
@@ -381,10 +401,15 @@ def labels_of(metadata: Mapping[str, str]) -> list[str]:
     ]
 
 
-def _readable_record(edit_id: str, fields: list[str]) -> Record | None:
-    """Return the record of a hash's fields and values, or None if it cannot be read."""
+def _pairs(fields: list[str]) -> dict[str, str]:
+    """Return a hash as a script returns it, a field and its value in turn, as a dictionary."""
+    return dict(zip(fields[::2], fields[1::2], strict=True))
+
+
+def _readable_record(edit_id: str, fields: dict[str, str]) -> Record | None:
+    """Return the record of a hash, or None if it cannot be read."""
     try:
-        return _record(dict(zip(fields[::2], fields[1::2], strict=True)))
+        return _record(fields)
     except UNREADABLE as error:
         log.error("a record cannot be read", edit=edit_id, reason=type(error).__name__)
         return None

@@ -29,16 +29,34 @@ class ColdStart:
     seconds: float | None = None  # that the last worker took to start
     loading_since: float | None = None  # when the worker that loads the model now was started
     last_served: float | None = None  # when a worker was live last
+    standby: int = 0  # live workers that would load the model
+    load_seconds: float | None = None  # that one of those took last
 
     @classmethod
-    def read(cls, seconds: str | None, loading_ms: str | None, served_ms: str | None) -> Self:
+    def read(
+        cls,
+        seconds: str | None,
+        loading_ms: str | None,
+        served_ms: str | None,
+        standby: int,
+        load_seconds: str | None,
+    ) -> Self:
         """Read what `lua/queue_snapshot.lua` returns; what cannot be read is unknown."""
         loading, served = _number(loading_ms), _number(served_ms)
         return cls(
             _number(seconds),
             None if loading is None else loading / 1000,
             None if served is None else served / 1000,
+            standby,
+            _number(load_seconds),
         )
+
+    @property
+    def expected_seconds(self) -> float | None:
+        """How long the next worker takes: a live one only loads the model. None if unknown."""
+        if self.standby and self.load_seconds is not None:
+            return self.load_seconds
+        return self.seconds
 
 
 @dataclass(frozen=True)
@@ -116,17 +134,19 @@ def eta_seconds(record: Record, snapshot: QueueSnapshot) -> float | None:
 def _until_worker(record: Record, snapshot: QueueSnapshot) -> float | None:
     """Return the seconds until a worker is live: 0 if one is, None if nobody seems to start one.
 
-    A sleeping model counts as one whose worker starts now.
+    A sleeping model counts as one whose worker starts, or loads it, now.
     """
     start = snapshot.cold_start
+    seconds = start.expected_seconds
     if snapshot.workers:
         return 0.0
-    if start.seconds is None:
+    if seconds is None:
         return None
     if start.loading_since is not None:
-        return max(0.0, start.seconds - (snapshot.now - start.loading_since))
+        return max(0.0, seconds - (snapshot.now - start.loading_since))
     needed_since = max(record.queued_at.timestamp(), start.last_served or 0.0)
-    return start.seconds if snapshot.now - needed_since <= START_PATIENCE else None
+    patient = start.standby or snapshot.now - needed_since <= START_PATIENCE
+    return seconds if patient else None
 
 
 def _left(run: Run, rate: float | None) -> float | None:

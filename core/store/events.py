@@ -11,13 +11,20 @@ from typing import Any
 
 import redis.asyncio
 from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import Sentinel
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import RedisError
 
 from core.errors import KeyRevoked, StoreDamaged, StoreUnavailable
+from core.redis_address import sentinel_address
 from core.schema import EditStatus
 from core.store import keys
-from core.store.connection import TIMEOUT_SECONDS, UNREADABLE
+from core.store.connection import (
+    TIMEOUT_SECONDS,
+    UNREADABLE,
+    master_options,
+    sentinel_options,
+)
 
 BLOCK_SECONDS = 5
 MAX_WAITERS = 2000  # by default; each holds a connection, and Valkey's limit is 10,000 clients
@@ -34,6 +41,29 @@ class Event:
     id: str
     type: str  # "status", "progress", "preview" or "done"
     data: dict[str, Any]
+
+
+def _connect(url: str, **options: Any) -> "redis.asyncio.Redis":
+    options |= {
+        "decode_responses": True,
+        "encoding_errors": "replace",
+        "socket_connect_timeout": TIMEOUT_SECONDS,
+        # Above the longest blocking read, which would otherwise count as a dead connection.
+        "socket_timeout": BLOCK_SECONDS + TIMEOUT_SECONDS,
+        # A server that did not answer in time is not tried again.
+        "retry": Retry(
+            ExponentialWithJitterBackoff(base=0.05, cap=0.5), 3, (redis.ConnectionError,)
+        ),
+    }
+    if (at := sentinel_address(url)) is None:
+        return redis.asyncio.Redis.from_url(url, **options)
+    sentinel = Sentinel(  # type: ignore[no-untyped-call]
+        at.sentinels, sentinel_kwargs=sentinel_options(at, url)
+    )
+    client: redis.asyncio.Redis = sentinel.master_for(
+        at.master, **master_options(at, url), **options
+    )
+    return client
 
 
 @contextmanager
@@ -56,19 +86,7 @@ class Follower:
     def __init__(self, url: str, *, max_waiters: int = MAX_WAITERS):
         """Set up connections for this many followers at once."""
         # The library's types cannot say that decode_responses makes every answer text.
-        self._redis: Any = redis.asyncio.Redis.from_url(
-            url,
-            decode_responses=True,
-            encoding_errors="replace",
-            socket_connect_timeout=TIMEOUT_SECONDS,
-            # Above the longest blocking read, which would otherwise count as a dead connection.
-            socket_timeout=BLOCK_SECONDS + TIMEOUT_SECONDS,
-            # A server that did not answer in time is not tried again.
-            retry=Retry(
-                ExponentialWithJitterBackoff(base=0.05, cap=0.5), 3, (redis.ConnectionError,)
-            ),
-            max_connections=max_waiters,
-        )
+        self._redis: Any = _connect(url, max_connections=max_waiters)
         self._stopping = False
 
     def stop(self) -> None:

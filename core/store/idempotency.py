@@ -34,7 +34,7 @@ class IdempotencyLock:
 class Replay:
     """The outcome of the first request."""
 
-    edit_id: str
+    id: str  # of the edit or the batch that it made
     reply: str | None  # as given to `store_reply`; None: not written yet
 
 

@@ -21,6 +21,8 @@ PREFIX_BYTES = "baret:prefix_bytes"  # hash: prefix of stored images → `<bytes
 TURN_CLOCKS = "baret:turn_clocks"  # hash: model → turn of the edit that was claimed last
 BATCH_TURN_CLOCKS = "baret:batch_turn_clocks"  # hash: the same of batch edits
 IN_A_ROW = "baret:in_a_row"  # hash: model → interactive edits claimed since a batch edit waits
+BATCHES_DUE = "baret:batches_due"  # sorted set: caller → when its next batch edits are queued, ms
+BATCHES_EXPIRING = "baret:batches_expiring"  # sorted set: batch → its deadline or expiry, ms
 DELETIONS = "baret:erased"  # sorted set: prefix of stored images → when to delete them next, ms
 
 
@@ -95,6 +97,34 @@ def idempotency(name: str) -> str:
     return f"baret:idempotency:{name}"
 
 
+# --- batches
+
+
+def batch(batch_id: str) -> str:
+    """Return the hash that holds a batch's record."""
+    return f"baret:batch:{batch_id}"
+
+
+def batch_lines(batch_id: str) -> str:
+    """Return the hash of a batch's lines: index → the edit's id, or the line's problem as JSON."""
+    return f"baret:batch:{batch_id}:lines"
+
+
+def batches(caller: str) -> str:
+    """Return the sorted set of a caller's batches, as `listing`."""
+    return f"baret:batches:{caller}"
+
+
+def open_batches(caller: str) -> str:
+    """Return the sorted set of a caller's batches whose edits are not all queued, as `listing`."""
+    return f"baret:open_batches:{caller}"
+
+
+def batch_edits(caller: str) -> str:
+    """Return the set of edits of a caller's batches that wait or run: ids."""
+    return f"baret:batch_edits:{caller}"
+
+
 # --- models and workers
 
 MODELS = "baret:models"  # hash: model → its announcement, JSON
@@ -103,6 +133,10 @@ WORKER_VERSIONS = "baret:worker_versions"  # hash: `<worker> <model>` → versio
 LOADING = "baret:loading"  # sorted set: `<worker> <since ms> <model>` → end of its announcement, s
 LAST_SERVED = "baret:last_served"  # hash: model → when a worker announced it last, ms
 COLD_STARTS = "baret:cold_starts"  # hash: model → seconds that its last worker took to start
+STANDBY = "baret:standby"  # sorted set: `<worker> <model>` not loaded → end of announcement, s
+LOAD_SECONDS = "baret:load_seconds"  # hash: model → seconds that a live worker took to load it last
+LOAD_FAILED = "baret:load_failed"  # sorted set: `<worker> <model>` → end of its announcement, s
+LOAD_ERRORS = "baret:load_errors"  # hash: `<worker> <model>` → why it could not be loaded
 
 # --- statistics
 
@@ -173,6 +207,8 @@ _FIXED = {
     "image_bytes": IMAGE_BYTES,
     "record_bytes": RECORD_BYTES,
     "prefix_bytes": PREFIX_BYTES,
+    "batches_due": BATCHES_DUE,
+    "batches_expiring": BATCHES_EXPIRING,
     "deletions": DELETIONS,
     "models": MODELS,
     "workers": WORKERS,
@@ -180,6 +216,10 @@ _FIXED = {
     "loading": LOADING,
     "last_served": LAST_SERVED,
     "cold_starts": COLD_STARTS,
+    "standby": STANDBY,
+    "load_seconds": LOAD_SECONDS,
+    "load_failed": LOAD_FAILED,
+    "load_errors": LOAD_ERRORS,
     "ended": ENDED,
     "stage_seconds": STAGE_SECONDS,
     "attempted": ATTEMPTED,
@@ -199,6 +239,11 @@ _NAMED: tuple[Callable[[str], str], ...] = (
     expired,
     sharing,
     idempotency,
+    batch,
+    batch_lines,
+    batches,
+    open_batches,
+    batch_edits,
     lane,
     delivery,
     delivery_attempts,

@@ -1,13 +1,14 @@
 """Which models there are, and which live workers serve them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from pydantic import TypeAdapter
 
-from core.schema import Model
+from core.schema import Model, ModelState
 from core.store import keys
 from core.store.connection import RedisStore, redis_errors
-from core.store.stats import loading_models, redis_now, served_models, state_of
+from core.store.stats import live_workers, model_states, redis_now, served_models
 from core.telemetry.logs import get_logger
 
 WORKER_SECONDS = 15.0  # that an announcement counts; workers repeat it more often
@@ -17,12 +18,28 @@ log = get_logger(__name__)
 _MODEL = TypeAdapter(Model)
 
 
+@dataclass(frozen=True)
+class Demand:
+    """What waits for one of a worker's models."""
+
+    waiting: int  # edits
+    weight: float  # callers who wait: of one who waits for several models only a part
+    served: int  # other workers that have it loaded
+    loading: int  # other workers that are loading it
+
+
 class ModelRegistry(RedisStore):
     """The part of `EditStore` that workers announce their models to."""
 
     @redis_errors()
     def announce(
-        self, worker: str, model: Model, *, version: str = "", started_in: float | None = None
+        self,
+        worker: str,
+        model: Model,
+        *,
+        version: str = "",
+        started_in: float | None = None,
+        loaded_in: float | None = None,
     ) -> None:
         """Announce that a worker consumes with this model loaded; repeat within 15 s.
 
@@ -31,10 +48,44 @@ class ModelRegistry(RedisStore):
             model: as it is announced.
             version: of the worker's code.
             started_in: seconds that the worker took to start; None if they were not measured.
+            loaded_in: seconds that it took to load the model while it was live; None likewise.
         """
-        announcement = model.model_dump_json(exclude={"default", "state"})
-        start = "" if started_in is None else round(started_in, 1)
-        self._run("announce", worker, model.id, announcement, WORKER_SECONDS, version, start)
+        measured = ["" if one is None else round(one, 1) for one in (started_in, loaded_in)]
+        text = _announcement(model)
+        self._run("announce", worker, model.id, text, WORKER_SECONDS, version, *measured)
+
+    @redis_errors()
+    def announce_standby(
+        self, worker: str, model: Model, *, loading_since: float | None = None
+    ) -> None:
+        """Announce that a live worker would load this model; repeat within 15 s.
+
+        Args:
+            worker, model: as for `announce`.
+            loading_since: when it began to load it, by `now`; None if it does not.
+        """
+        since = "" if loading_since is None else int(loading_since * 1000)
+        self._run("announce_standby", worker, model.id, _announcement(model), WORKER_SECONDS, since)
+
+    @redis_errors()
+    def announce_failed(self, worker: str, model: str, reason: str) -> None:
+        """Announce that a live worker could not load a model; repeat within 15 s.
+
+        Args:
+            worker: its unique name, without spaces.
+            model: the model's id.
+            reason: why, for callers.
+        """
+        self._run("announce_failed", worker, model, reason, WORKER_SECONDS)
+
+    @redis_errors()
+    def demand(self, worker: str, models: Sequence[str]) -> dict[str, Demand]:
+        """Return what waits for each of a worker's models."""
+        found = self._run("demand", worker, *models)
+        return {
+            model: Demand(waiting, weight / 1000, served, loading)
+            for model, (waiting, weight, served, loading) in zip(models, found, strict=True)
+        }
 
     @redis_errors()
     def announce_loading(self, worker: str, model: str, *, since: float) -> None:
@@ -54,10 +105,13 @@ class ModelRegistry(RedisStore):
 
     @redis_errors()
     def withdraw(self, worker: str, model: Model) -> None:
-        """Withdraw a worker's announcement."""
-        member = f"{worker} {model.id}"
-        self._redis.zrem(keys.WORKERS, member)
-        self._redis.hdel(keys.WORKER_VERSIONS, member)
+        """Withdraw whatever a worker has announced of a model."""
+        self._run("withdraw", worker, model.id)
+
+    @redis_errors()
+    def withdraw_model(self, worker: str, model: str) -> None:
+        """Do the same by the model's id, also if it could not be loaded."""
+        self._run("withdraw", worker, model)
 
     @redis_errors()
     def forget(self, model: str) -> str:
@@ -78,7 +132,7 @@ class ModelRegistry(RedisStore):
     @redis_errors()
     def live_workers(self) -> int:
         """Return how many workers are live."""
-        return len(served_models(self._redis))
+        return live_workers(self._redis)
 
     @redis_errors()
     def live_models(self) -> dict[str, Model]:
@@ -89,11 +143,15 @@ class ModelRegistry(RedisStore):
     @redis_errors()
     def models_with_state(self) -> dict[str, Model]:
         """Return every model that a worker has ever announced, with its state now, by id."""
-        served, loading = set(served_models(self._redis)), set(loading_models(self._redis))
+        states = model_states(self._redis)
         return {
-            name: model.model_copy(update={"state": state_of(name in served, name in loading)})
+            name: model.model_copy(update={"state": states.get(name, ModelState.SLEEPING)})
             for name, model in self.models().items()
         }
+
+
+def _announcement(model: Model) -> str:
+    return model.model_dump_json(exclude={"default", "state"})
 
 
 def _readable(announcements: dict[str, str]) -> Iterator[tuple[str, Model]]:

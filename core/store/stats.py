@@ -26,11 +26,9 @@ class QueueStats:
     workers: int  # live ones
     loading: int  # workers that are loading the model
     cold_start_seconds: float | None  # that its last worker took to start; None if unknown
-
-    @property
-    def state(self) -> ModelState:
-        """Whether an edit for the model can begin now."""
-        return state_of(self.workers > 0, self.loading > 0)
+    load_seconds: float | None  # that a live worker took to load it last; None if unknown
+    load_error: str | None  # why a live worker could not load it; None if none failed
+    state: ModelState
 
 
 @dataclass(frozen=True)
@@ -38,6 +36,7 @@ class ServiceStats:
     """The statistics at one moment."""
 
     queues: tuple[QueueStats, ...]
+    workers: int  # live ones, whatever they have loaded
     ended: dict[tuple[str, str], int]  # (model, status) → edits
     stage_seconds: dict[tuple[str, str], float]  # (model, stage) → seconds of succeeded edits
     deliveries_due: int  # webhooks that wait for an attempt
@@ -64,6 +63,7 @@ class StatsReader:
         )
         return ServiceStats(
             queues=tuple(self._queues()),
+            workers=live_workers(self._redis),
             ended={_pair(name): int(count) for name, count in ended.items()},
             stage_seconds={_pair(name): float(s) for name, s in seconds.items()},
             deliveries_due=self._deliveries_due(),
@@ -75,7 +75,9 @@ class StatsReader:
         now = redis_now(self._redis)
         served, running = served_models(self._redis), running_models(self._redis)
         loading, starts = loading_models(self._redis), self._redis.hgetall(keys.COLD_STARTS)
-        for model in sorted(self._redis.hkeys(keys.MODELS)):
+        loads, errors = self._redis.hgetall(keys.LOAD_SECONDS), load_errors(self._redis)
+        states = model_states(self._redis)
+        for model in sorted({*self._redis.hkeys(keys.MODELS), *errors}):
             first = self._redis.zrange(keys.waiting(model), 0, 0, withscores=True)
             yield QueueStats(
                 model,
@@ -86,6 +88,9 @@ class StatsReader:
                 workers=served.count(model),
                 loading=loading.count(model),
                 cold_start_seconds=float(starts[model]) if model in starts else None,
+                load_seconds=float(loads[model]) if model in loads else None,
+                load_error=errors.get(model),
+                state=states.get(model, ModelState.SLEEPING),
             )
 
     def _worker_versions(self) -> tuple[str, ...]:
@@ -107,9 +112,43 @@ def redis_now(client: Any) -> float:
 
 
 def served_models(client: Any) -> list[str]:
-    """Return the models that live workers serve, one name per worker."""
-    live = client.zrange(keys.WORKERS, redis_now(client), "+inf", byscore=True)
-    return [model for member in live if (model := member.partition(" ")[2])]
+    """Return the models that live workers have loaded, one name per worker."""
+    return [model for _, model in _announced(client, keys.WORKERS)]
+
+
+def live_workers(client: Any) -> int:
+    """Return how many workers are live, whether they have a model loaded or would load one."""
+    served, standby = _announced(client, keys.WORKERS), _announced(client, keys.STANDBY)
+    return len({worker for worker, _ in served + standby})
+
+
+def load_errors(client: Any) -> dict[str, str]:
+    """Return why live workers could not load models, by model."""
+    failed = _announced(client, keys.LOAD_FAILED)
+    try:
+        reasons = client.hgetall(keys.LOAD_ERRORS) if failed else {}
+    except redis.ResponseError:
+        return {}
+    return {model: reasons.get(f"{worker} {model}", "") for worker, model in failed}
+
+
+def model_states(client: Any) -> dict[str, ModelState]:
+    """Return the states of the models that workers announce; any other model sleeps."""
+    states = dict.fromkeys(load_errors(client), ModelState.FAILED)
+    standby = [model for _, model in _announced(client, keys.STANDBY)]
+    states |= dict.fromkeys(standby, ModelState.SLEEPING)
+    states |= dict.fromkeys(loading_models(client), ModelState.LOADING)
+    return states | dict.fromkeys(served_models(client), ModelState.READY)
+
+
+def _announced(client: Any, key: str) -> list[tuple[str, str]]:
+    """Return (worker, model) of a sorted set of announcements that count now."""
+    try:
+        members = client.zrange(key, redis_now(client), "+inf", byscore=True)
+    except redis.ResponseError:
+        return []  # not a sorted set: no reason to refuse edits
+    parts = (member.partition(" ") for member in members)
+    return [(worker, model) for worker, _, model in parts if model]
 
 
 def loading_models(client: Any) -> list[str]:
@@ -119,13 +158,6 @@ def loading_models(client: Any) -> list[str]:
     except redis.ResponseError:
         return []  # not a sorted set: no reason to refuse edits
     return [entry.split(" ", 2)[2] for entry in entries if entry.count(" ") >= 2]
-
-
-def state_of(is_served: bool, is_loading: bool) -> ModelState:
-    """Return a model's state from whether workers serve or load it."""
-    if is_served:
-        return ModelState.READY
-    return ModelState.LOADING if is_loading else ModelState.SLEEPING
 
 
 def running_models(client: Any) -> list[str | None]:

@@ -14,7 +14,10 @@ _SECRETS = (
     (re.compile(rf"(whsec{_UNDERSCORE})[\w+/=%-]+", re.IGNORECASE), r"\1…"),
     # The authority's user information, with or without a user (RFC 3986, 3.2.1).
     (re.compile(r"(\b[a-z][a-z0-9+.-]{1,20}://)[^\s/?#\"'<>]*@", re.IGNORECASE), r"\1…@"),
-    (re.compile(r"(\b(?:signature|ticket)=)[\w%.]+", re.IGNORECASE), r"\1…"),
+    (
+        re.compile(r"(\b(?:signature|ticket|sentinel_password)=)[^\s&#\"'<>]+", re.IGNORECASE),
+        r"\1…",
+    ),
     (re.compile(r"(\bBearer\s+)[\w.~+/=-]{20,}", re.IGNORECASE), r"\1…"),
 )
 

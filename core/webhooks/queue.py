@@ -2,7 +2,7 @@
 
 Deliveries wait in lanes, one per caller and receiver; a receiver is a URL's scheme and authority.
 In Redis the field `receiver` of a delivery holds its lane. The scripts create deliveries when an
-edit's status moves, and delete them with the edit.
+edit's status moves or a batch ends, and delete them with the edit or the batch.
 """
 
 import json
@@ -14,7 +14,8 @@ from typing import Any
 import redis
 
 from core.errors import DeliveryNotFound
-from core.schema import WebhookEvent
+from core.ids import is_batch_id
+from core.schema import BatchEvent, WebhookEvent
 from core.store import keys
 from core.store.connection import UNREADABLE, Scripts, redis_errors
 from core.telemetry.logs import get_logger
@@ -31,8 +32,8 @@ class Delivery:
     """A webhook that is due; `id` is the `webhook-id`, the same on every attempt."""
 
     id: str
-    edit_id: str
-    type: WebhookEvent
+    subject_id: str  # of the edit or the batch that it is about
+    type: WebhookEvent | BatchEvent
     url: str
     caller: str
     receiver: str
@@ -48,7 +49,7 @@ class Outcome:
     attempt: DeliveryAttempt
     status: DeliveryStatus
     retry_after: float | None = None  # seconds; None: no more attempts
-    gone: bool = False  # nothing more of this edit is to be sent
+    gone: bool = False  # nothing more of this edit or batch is to be sent
 
 
 class Deliveries:
@@ -138,10 +139,12 @@ class Deliveries:
 
 def _delivery(delivery_id: str, fields: dict[str, str]) -> Delivery:
     caller, _, receiver = fields["receiver"].rpartition(" ")
+    subject_id = fields["edit"]
+    kind: type[WebhookEvent | BatchEvent] = BatchEvent if is_batch_id(subject_id) else WebhookEvent
     return Delivery(
         id=delivery_id,
-        edit_id=fields["edit"],
-        type=WebhookEvent(fields["type"]),
+        subject_id=subject_id,
+        type=kind(fields["type"]),
         url=fields["url"],
         caller=caller,
         receiver=receiver,

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from core.schema import Edit, Strict, WebhookEvent
+from core.schema import Batch, BatchEvent, Edit, Strict, WebhookEvent
 
 
 class WebhookBody(Strict):
@@ -15,6 +15,17 @@ class WebhookBody(Strict):
     type: WebhookEvent
     timestamp: datetime = Field(description="of the event, not of the attempt")
     data: Edit = Field(description="the edit as it is when the attempt is made")
+    omitted: list[str] | None = Field(
+        None, description="fields of `data` left empty to keep the body under 20 kB; usually absent"
+    )
+
+
+class BatchWebhookBody(Strict):
+    """The body of a batch's webhook."""
+
+    type: BatchEvent
+    timestamp: datetime = Field(description="of the event, not of the attempt")
+    data: Batch = Field(description="the batch as it is when the attempt is made")
     omitted: list[str] | None = Field(
         None, description="fields of `data` left empty to keep the body under 20 kB; usually absent"
     )

@@ -54,7 +54,7 @@ def _stack(settings: Settings) -> Stack:
         port=settings.port,
         data=settings.data_dir.absolute(),
         redis_url=settings.redis_url.get_secret_value(),
-        samples=SAMPLES if settings.model == "zoo" else None,
+        samples=SAMPLES if settings.default_model_name == "zoo" else None,
     )
 
 

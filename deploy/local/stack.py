@@ -24,7 +24,7 @@ PROCESSES = (
     Command(
         "worker",
         [sys.executable, "-m", "worker"],
-        "Check BARET_MODEL, BARET_DEVICE and BARET_DTYPE.",
+        "Check BARET_MODEL (or BARET_MODELS), BARET_DEVICE and BARET_DTYPE.",
     ),
     Command(
         "api",

@@ -73,4 +73,4 @@ def test_living_workers_are_known_and_webhooks_settled(
     delivery = deliveries.take()
     assert delivery is not None
     assert len(store.secret("links")) == 32  # created although Redis is full
-    assert deliveries.of(delivery.edit_id)[0].id == delivery.id
+    assert deliveries.of(delivery.subject_id)[0].id == delivery.id

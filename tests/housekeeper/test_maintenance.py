@@ -15,7 +15,9 @@ from core.images.keys import new_photo_prefix
 from core.images.storage import ImageStorage
 from core.schema import EditStatus, Model, Result
 from core.store import keys
+from core.store.batches import Batches
 from core.store.claims import Claim
+from core.store.connection import connect
 from core.store.edits import EditStore
 from core.store.housekeeping import MAX_ATTEMPTS
 from housekeeper.maintenance import (
@@ -193,7 +195,7 @@ def test_a_picture_store_that_hangs_holds_up_no_edit(
     async def scene() -> None:
         stop, app = asyncio.Event(), make_celery(redis_url)
         house = asyncio.gather(
-            maintain_edits(app, store, stop),
+            maintain_edits(app, store, Batches(connect(redis_url)), stop),
             maintain_images(store, Hanging(tmp_path.as_uri()), stop),
         )
         async with asyncio.timeout(PATIENCE):

@@ -70,7 +70,7 @@ def body_of(submission: Submission, letter: str = "x") -> dict[str, Any]:
     )
     due = Delivery(
         id="msg_1_succeeded",
-        edit_id=submission.id,
+        subject_id=submission.id,
         type=WebhookEvent.SUCCEEDED,
         url="https://hooks.example",
         caller="local",

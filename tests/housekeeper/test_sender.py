@@ -12,9 +12,11 @@ from ipaddress import ip_network
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from core.ids import new_batch_id
 from core.outbound.client import safe_client
 from core.outbound.ip_policy import IpPolicy
-from core.schema import EditStatus, Metrics, Result, WebhookEvent
+from core.schema import BatchPlace, EditStatus, Metrics, NewBatch, Result, WebhookEvent
+from core.store.batches import Batches
 from core.store.edits import EditStore
 from core.webhooks.queue import Deliveries, Delivery, Outcome
 from core.webhooks.schema import DeliveryError, DeliveryStatus
@@ -53,13 +55,15 @@ Send = Callable[..., Outcome]
 
 
 @pytest.fixture
-def send(store: EditStore, hook_secrets: HookSecrets) -> Send:
+def send(store: EditStore, batches: Batches, hook_secrets: HookSecrets) -> Send:
     """Return a function that makes one attempt."""
 
     def once(delivery: Delivery, *, policy: IpPolicy = OPEN, timeout: float = PATIENCE) -> Outcome:
         async def attempt() -> Outcome:
             async with safe_client(policy, timeout=timeout) as client:
-                sender = WebhookSender(store, hook_secrets, client, policy, timeout=timeout)
+                sender = WebhookSender(
+                    store, batches, hook_secrets, client, policy, timeout=timeout
+                )
                 return await sender.send(delivery)
 
         return asyncio.run(attempt())
@@ -91,11 +95,11 @@ def test_the_edit_is_told_signed(
     edit = body["data"]
     assert isinstance(edit, dict)
     assert (edit["id"], edit["status"], edit["metrics"]["inner_steps"]) == (
-        due.edit_id,
+        due.subject_id,
         "succeeded",
         7,
     )
-    assert edit["urls"]["self"] == f"http://testserver/v1/edits/{due.edit_id}"
+    assert edit["urls"]["self"] == f"http://testserver/v1/edits/{due.subject_id}"
     assert one.headers["content-type"] == "application/json"
     assert one.headers["webhook-id"] == due.id
 
@@ -179,7 +183,7 @@ def test_progress_is_tried_once(
 def test_an_edit_that_is_gone_is_not_told(
     delivery: Callable[..., Delivery], send: Send, receiver: Receiver
 ) -> None:
-    gone = replace(delivery(), edit_id="edit_x")
+    gone = replace(delivery(), subject_id="edit_x")
     assert summary(send(gone)) == (DeliveryError.EDIT_GONE, DeliveryStatus.FAILED)
     assert receiver.received == []
 
@@ -250,3 +254,37 @@ def dripping() -> Iterator[str]:
         done.set()
         server.shutdown()
         thread.join()
+
+
+def test_a_batchs_end_is_told_signed(
+    batches: Batches,
+    deliveries: Deliveries,
+    send: Send,
+    hook_secrets: HookSecrets,
+    receiver: Receiver,
+) -> None:
+    new = NewBatch(
+        id=new_batch_id(),
+        caller="local",
+        base_url="http://baret.example",
+        webhook_url=f"{receiver.url}/hook",
+        metadata={"a": "ä" * 10_000},
+        total=2,
+        keep_seconds=60,
+    )
+    batches.create(new)
+    for line in range(2):
+        batches.fail_line(BatchPlace(new.id, line), {"code": "fetch_failed"})
+    due = deliveries.take()
+    assert due is not None
+    outcome = send(due)
+    assert summary(outcome) == (204, DeliveryStatus.DELIVERED)
+    deliveries.settle(due, replace(outcome, gone=True))
+    secret = hook_secrets.current("local").secret
+    body = verified(receiver.received[0], secret)
+    assert (body["type"], body["omitted"]) == ("batch.completed", ["metadata"])
+    batch = body["data"]
+    assert isinstance(batch, dict)
+    assert (batch["id"], batch["request_counts"]["failed"]) == (new.id, 2)
+    batches.delete(new.id)
+    assert deliveries.take() is None

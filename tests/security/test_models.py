@@ -11,6 +11,7 @@ import torch
 
 from baret import BaretError, Inversion
 from baret.errors import UnsupportedModel
+from baret.model.description import ModelDescription
 from baret.model.embeddings import EmbeddingFile, read_embedding
 from baret.model.loading import BUNDLED
 from baret.model.stable_diffusion import StableDiffusion
@@ -141,10 +142,10 @@ def test_an_embedding_that_is_a_trap_is_refused_unrun(name: str, tmp_path: Path)
     marker = tmp_path / "executed"
     (tmp_path / name).write_bytes(pickle.dumps({"<trap>": Marks(marker)}))
     with pytest.raises(UnsupportedModel, match="cannot be read as tensors alone"):
-        read_embedding(EmbeddingFile(tmp_path / name, "trap"), "a model", 768)
+        read_embedding(EmbeddingFile(tmp_path / name, "trap"), ModelDescription("a model"))
     torch.save({"<trap>": Marks(marker)}, tmp_path / name)  # as published files are
     with pytest.raises(UnsupportedModel, match="cannot be read as tensors alone"):
-        read_embedding(EmbeddingFile(tmp_path / name, "trap"), "a model", 768)
+        read_embedding(EmbeddingFile(tmp_path / name, "trap"), ModelDescription("a model"))
     assert not marker.exists()
 
 

@@ -13,6 +13,7 @@ from core.outbound.client import safe_client
 from core.outbound.fetcher import Fetcher
 from core.outbound.ip_policy import IpPolicy
 from core.schema import Submission
+from core.store.batches import Batches
 from core.store.edits import EditStore
 from core.webhooks.queue import Deliveries
 from core.webhooks.schema import DeliveryError
@@ -97,6 +98,7 @@ def test_a_name_that_changes_never_gets_a_fetch_inside(
 def deliver(
     store: EditStore,
     deliveries: Deliveries,
+    batches: Batches,
     hook_secrets: HookSecrets,
     submission: Callable[..., Submission],
 ) -> Callable[[str, int], list[object]]:
@@ -112,7 +114,7 @@ def deliver(
 
         async def attempts() -> list[object]:
             async with safe_client(OPEN, timeout=2) as client:
-                sender = WebhookSender(store, hook_secrets, client, OPEN, timeout=2)
+                sender = WebhookSender(store, batches, hook_secrets, client, OPEN, timeout=2)
                 outcomes = [await sender.send(due) for _ in range(times)]
             return [one.attempt.error or one.attempt.status for one in outcomes]
 

@@ -9,6 +9,7 @@ import pytest
 
 from core.outbound.client import safe_client
 from core.schema import Submission
+from core.store.batches import Batches
 from core.store.edits import EditStore
 from core.webhooks.queue import Deliveries
 from core.webhooks.schema import DeliveryError
@@ -56,6 +57,7 @@ ANSWERED = {
 def attempt(
     store: EditStore,
     deliveries: Deliveries,
+    batches: Batches,
     hook_secrets: HookSecrets,
     submission: Callable[..., Submission],
 ) -> Callable[[str], object]:
@@ -71,7 +73,9 @@ def attempt(
 
         async def once() -> object:
             async with safe_client(LOOPBACK, timeout=SECONDS) as client:
-                sender = WebhookSender(store, hook_secrets, client, LOOPBACK, timeout=SECONDS)
+                sender = WebhookSender(
+                    store, batches, hook_secrets, client, LOOPBACK, timeout=SECONDS
+                )
                 outcome = await sender.send(due)
                 return outcome.attempt.error or outcome.attempt.status
 
@@ -116,6 +120,7 @@ def test_a_name_whose_server_never_answers_is_given_up(
 def test_a_caller_with_many_slow_receivers_delays_no_other_caller(
     store: EditStore,
     deliveries: Deliveries,
+    batches: Batches,
     hook_secrets: HookSecrets,
     submission: Callable[..., Submission],
     monkeypatch: pytest.MonkeyPatch,
@@ -131,7 +136,7 @@ def test_a_caller_with_many_slow_receivers_delays_no_other_caller(
     async def seconds_until(look: Callable[[], object]) -> float:
         stop, started = asyncio.Event(), time.monotonic()
         async with safe_client(LOOPBACK, timeout=30) as client:
-            sender = WebhookSender(store, hook_secrets, client, LOOPBACK, timeout=30)
+            sender = WebhookSender(store, batches, hook_secrets, client, LOOPBACK, timeout=30)
             running = asyncio.create_task(WebhookDispatcher(deliveries, sender).run(stop))
             while not look() and time.monotonic() < started + 30:
                 await asyncio.sleep(0.01)

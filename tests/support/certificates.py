@@ -1,6 +1,7 @@
-"""A certificate as C2PA requires it, made for a test: a chain of two, valid for a month."""
+"""Certificates made for a test, valid for a month: one as C2PA requires it, one of a TLS server."""
 
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 from cryptography import x509
@@ -22,12 +23,31 @@ def make_certificate(folder: Path) -> tuple[Path, Path]:
     return certificate, key
 
 
+def make_server_certificate(folder: Path) -> tuple[Path, Path, Path]:
+    """Write the certificate of a TLS server at 127.0.0.1; return its file, its key's, its CA's."""
+    top, own = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    address = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    server = _certificate("server", own, top, top=False, extra=(address,))
+    certificate, key, authority = (folder / name for name in ("server.pem", "key.pem", "ca.pem"))
+    certificate.write_bytes(server.public_bytes(Encoding.PEM))
+    key.write_bytes(own.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    authority.write_bytes(_certificate("top", top, top).public_bytes(Encoding.PEM))
+    return certificate, key, authority
+
+
 def _name(common: str) -> x509.Name:
     named = [(NameOID.ORGANIZATION_NAME, "Tests of BARET"), (NameOID.COMMON_NAME, common)]
     return x509.Name([x509.NameAttribute(kind, text) for kind, text in named])
 
 
-def _certificate(name: str, key: Key, issuer: Key, *, top: bool = True) -> x509.Certificate:
+def _certificate(
+    name: str,
+    key: Key,
+    issuer: Key,
+    *,
+    top: bool = True,
+    extra: tuple[x509.ExtensionType, ...] = (),
+) -> x509.Certificate:
     now = datetime.now(UTC)
     usage = x509.KeyUsage(not top, False, False, False, False, top, top, False, False)
     builder = (
@@ -45,7 +65,8 @@ def _certificate(name: str, key: Key, issuer: Key, *, top: bool = True) -> x509.
         )
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )
-    if not top:
-        purpose = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION])
-        builder = builder.add_extension(purpose, critical=False)
+    if not top and not extra:
+        extra = (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]),)
+    for extension in extra:
+        builder = builder.add_extension(extension, critical=False)
     return builder.sign(issuer, hashes.SHA256())

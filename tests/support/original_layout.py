@@ -1,14 +1,15 @@
 """Save a Stable Diffusion model in the layout of the original single files.
 
 The names match the published files of Stable Diffusion 1.x (the UNet of CompVis/latent-diffusion,
-its autoencoder, CLIP's text model under `cond_stage_model.transformer`).
+its autoencoder, CLIP's text model under `cond_stage_model.transformer`) and of Stable Diffusion XL
+(Stability-AI/generative-models, two text encoders under `conditioner.embedders`).
 """
 
 import re
 from pathlib import Path
 
 import torch
-from diffusers import StableDiffusionPipeline
+from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
 from safetensors.torch import save_file
 
 _RESNET = {
@@ -23,6 +24,8 @@ _UNET_ENDS = {
     "time_embedding.linear_1": "time_embed.0",
     "time_embedding.linear_2": "time_embed.2",
     "time_embedding.cond_proj": "time_embed.cond_proj",
+    "add_embedding.linear_1": "label_emb.0.0",
+    "add_embedding.linear_2": "label_emb.0.2",
     "conv_in": "input_blocks.0.0",
     "conv_norm_out": "out.0",
     "conv_out": "out.2",
@@ -36,8 +39,13 @@ _VAE_ATTENTION = {
 }
 
 
-def unet_name(name: str) -> str:
-    """Return the original name of a UNet weight of diffusers."""
+def unet_name(name: str, bare_levels: tuple[int, ...] = (0,)) -> str:
+    """Return the original name of a UNet weight of diffusers.
+
+    Args:
+        name: in diffusers.
+        bare_levels: of the decoder, without attention: there an upsampler follows the convolution.
+    """
     for ours, theirs in _UNET_ENDS.items():
         if name.startswith(ours + "."):
             return theirs + name.removeprefix(ours)
@@ -61,7 +69,7 @@ def unet_name(name: str) -> str:
     elif kind == "downsamplers":
         module_path, rest = f"input_blocks.{3 * (i + 1)}.0", rest.replace("conv", "op")
     else:
-        module_path = f"output_blocks.{3 * i + 2}.{1 if i == 0 else 2}"
+        module_path = f"output_blocks.{3 * i + 2}.{1 if i in bare_levels else 2}"
     return f"{module_path}.{rest}"
 
 
@@ -81,22 +89,37 @@ def vae_name(name: str) -> str:
     return re.sub(r"up_blocks\.(\d)\.upsamplers\.0", lambda m: f"up.{3 - int(m[1])}.upsample", name)
 
 
-def save_original(pipeline: StableDiffusionPipeline, path: Path) -> None:
+def save_original(
+    pipeline: StableDiffusionPipeline | StableDiffusionXLPipeline, path: Path
+) -> None:
     """Write a pipeline's weights to one file in the original layout."""
     save_file(original_weights(pipeline), path)
 
 
-def original_weights(pipeline: StableDiffusionPipeline) -> dict[str, torch.Tensor]:
+def original_weights(
+    pipeline: StableDiffusionPipeline | StableDiffusionXLPipeline,
+) -> dict[str, torch.Tensor]:
     """Return a pipeline's weights by their names in the original layout."""
     weights: dict[str, torch.Tensor] = {}
+    ups = pipeline.unet.config.up_block_types
+    bare = tuple(level for level, kind in enumerate(ups) if not kind.startswith("Cross"))
     for name, tensor in pipeline.unet.state_dict().items():
-        weights[f"model.diffusion_model.{unet_name(name)}"] = tensor
+        weights[f"model.diffusion_model.{unet_name(name, bare)}"] = tensor
     for name, tensor in pipeline.vae.state_dict().items():
         theirs = vae_name(name)
         convolution = re.search(r"attn_1\.(q|k|v|proj_out)\.weight", theirs)  # 1×1 in the original
         weights[f"first_stage_model.{theirs}"] = tensor[..., None, None] if convolution else tensor
     text = {n.removeprefix("text_model."): t for n, t in pipeline.text_encoder.state_dict().items()}
-    if pipeline.text_encoder.config.hidden_act == "quick_gelu":
+    if hasattr(pipeline, "text_encoder_2"):
+        second = pipeline.text_encoder_2.state_dict()
+        projection = second.pop("text_projection.weight").T
+        open_clip = _open_clip_weights(
+            {name.removeprefix("text_model."): tensor for name, tensor in second.items()}
+        ) | {"text_projection": projection}
+        first, other = "conditioner.embedders.0.transformer.", "conditioner.embedders.1.model."
+        weights |= {f"{first}text_model.{name}": tensor for name, tensor in text.items()}
+        weights |= {other + name: tensor for name, tensor in open_clip.items()}
+    elif pipeline.text_encoder.config.hidden_act == "quick_gelu":
         weights |= {f"cond_stage_model.transformer.text_model.{n}": t for n, t in text.items()}
     else:
         weights |= {f"cond_stage_model.model.{n}": t for n, t in _open_clip_weights(text).items()}

@@ -131,7 +131,7 @@ class Service:
         port = free_port()
         # Ignore the settings of the user who runs the tests.
         ours = {name: text for name, text in os.environ.items() if not name.startswith("BARET_")}
-        self._env = (
+        self.env = (
             ours
             | {
                 "REDIS_URL": redis_url,
@@ -162,7 +162,7 @@ class Service:
     def _start(self, module: str, name: str) -> Process:
         number = sum(process.name.startswith(name) for process in self.processes) + 1
         log = self.data / f"{name}-{number}.log"
-        self.processes.append(Process(module, log, self._env, within=self._within))
+        self.processes.append(Process(module, log, self.env, within=self._within))
         return self.processes[-1]
 
     def start_api(self) -> None:

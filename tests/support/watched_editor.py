@@ -1,6 +1,7 @@
 """The real editor, which a test can interrupt between two uses of the device."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from baret import Editor, EditResult, Progress
@@ -15,8 +16,8 @@ class WatchedEditor(Editor):
     The runner's callback is called first. If it raises, the step is not recorded.
     """
 
-    def __init__(self, model: StableDiffusion):
-        super().__init__(model)
+    def __init__(self, model: StableDiffusion, device_thread: ThreadPoolExecutor | None = None):
+        super().__init__(model, device_thread=device_thread)
         self.steps: list[str] = []  # one stage for each use of the device
         self._actions: dict[int | str, Action] = {}
 

@@ -1,8 +1,16 @@
 import pytest
 
-from baret.errors import ContentRejected, ImageError, InversionMismatch, NotFinite, OutOfMemory
+from baret.errors import (
+    ContentRejected,
+    ImageError,
+    InversionMismatch,
+    ModelError,
+    NotFinite,
+    OutOfMemory,
+    UnsupportedModel,
+)
 from core.schema import Problem
-from worker.errors import EditTimeout, problem_of
+from worker.errors import EditTimeout, problem_of, public_reason
 
 
 # The codes and what may be in a problem: docs/api.md, "Errors".
@@ -35,3 +43,17 @@ def test_a_model_that_overflows_is_told_with_the_setting_that_helps() -> None:
 
 def test_a_picture_that_cannot_be_worked_on_is_told_in_the_methods_words() -> None:
     assert "it is too small" in problem_of(ImageError("it is too small"))["detail"]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (UnsupportedModel("/srv/m/x.safetensors is a LoRA."), "x.safetensors is a LoRA."),
+        (ModelError("No ~/m/x or ./m/y. Set BARET_VAE."), "No x or y. Set BARET_VAE."),
+        (ModelError("org/name is not in the cache."), "org/name is not in the cache."),
+        (OutOfMemory("cuda:0"), "The device has no room for it."),
+        (RuntimeError("/srv/secret"), "The worker's log says why."),
+    ],
+)
+def test_why_a_model_was_not_loaded_names_no_folder(error: Exception, reason: str) -> None:
+    assert public_reason(error) == reason

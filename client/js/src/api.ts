@@ -316,6 +316,111 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/batches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Batches
+         * @description List your batches, newest first. Pass `next_cursor` as `cursor` for the next page.
+         */
+        get: operations["listBatches"];
+        put?: never;
+        /**
+         * Create Batch
+         * @description Create a batch: up to 10,000 edits that nobody waits for, in one request of up to 20 MB.
+         *
+         *     Send `edits` as JSON, or a line of JSON for each as `application/jsonl`, or as the `file` of a
+         *     form. Each is the body of `POST /v1/edits` in JSON, of at most 64 KB, or a line of OpenAI's
+         *     Batch API with that body. All are checked first, and an error names the line and the field;
+         *     photos are fetched as the edits are queued, and an edit that is refused then is an error of its
+         *     own in the results.
+         *
+         *     The edits have the priority `batch`. They are queued a few at a time, so that your other edits
+         *     are not held up, and your batches go one after the other. Read the results while the batch runs
+         *     or when its webhook comes.
+         */
+        post: operations["createBatch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/batches/{batch_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Batch
+         * @description Get a batch: its status, how many of its edits have ended, and how long the rest may take.
+         */
+        get: operations["getBatch"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Batch
+         * @description Delete a batch with all its edits and their images. One that has not ended is canceled first.
+         *
+         *     Every later call for it or its edits answers 404; the images follow within seconds.
+         */
+        delete: operations["deleteBatch"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/batches/{batch_id}/results": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Batch Results
+         * @description Get the results of a batch so far: a line of JSON for each edit that has ended.
+         *
+         *     A line has the edit, with fresh signed addresses of its images, or why there is none. An edit
+         *     expires as any other, counted from its own end: read the results of a long batch as it runs.
+         */
+        get: operations["getBatchResults"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/batches/{batch_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Batch
+         * @description Cancel a batch: edits that are not running at once, running ones within a denoising step.
+         *
+         *     What has ended stays, and is in the results. A batch that has ended does not change.
+         */
+        post: operations["cancelBatch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/uploads": {
         parameters: {
             query?: never;
@@ -545,6 +650,66 @@ export interface webhooks {
         patch?: never;
         trace?: never;
     };
+    "batch.completed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Batch Completed
+         * @description Every edit of the batch has ended; its results say how.
+         */
+        post: operations["batchCompleted"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "batch.canceled": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Batch Canceled
+         * @description The batch was canceled, and its last edit has stopped.
+         */
+        post: operations["batchCanceled"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "batch.expired": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Batch Expired
+         * @description The batch has reached its deadline, and its last edit has stopped.
+         */
+        post: operations["batchExpired"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export interface components {
     schemas: {
@@ -578,6 +743,153 @@ export interface components {
              * @description white where the first output shows the edit
              */
             mask: string | null;
+        };
+        /**
+         * Batch
+         * @description The public resource.
+         */
+        Batch: {
+            /**
+             * Id
+             * @description opaque; ids sort by time
+             */
+            id: string;
+            /**
+             * Object
+             * @description the kind of this resource
+             * @default batch
+             * @constant
+             */
+            object: "batch";
+            status: components["schemas"]["BatchStatus"];
+            /**
+             * Created At
+             * Format: date-time
+             * @description when it was accepted
+             */
+            created_at: string;
+            /**
+             * Started At
+             * @description when its first edit was queued
+             */
+            started_at: string | null;
+            /**
+             * Canceling At
+             * @description when it began to stop
+             */
+            canceling_at: string | null;
+            /**
+             * Completed At
+             * @description when its last edit ended, whatever the outcomes; null until then
+             */
+            completed_at: string | null;
+            /**
+             * Deadline At
+             * Format: date-time
+             * @description what has not ended by then is canceled, and the batch is `expired`
+             */
+            deadline_at: string;
+            /**
+             * Expires At
+             * @description once it has ended: when it is deleted. Its edits expire as others do
+             */
+            expires_at: string | null;
+            request_counts: components["schemas"]["RequestCounts"];
+            /**
+             * Progress
+             * @description share of its edits that have ended
+             * @default 0
+             */
+            progress: number;
+            /**
+             * Eta Seconds
+             * @description until it ends, by what its edits took so far; null if unknown
+             */
+            eta_seconds: number | null;
+            /** @description why its next edit cannot be queued now; null if it can */
+            blocked: components["schemas"]["Problem"] | null;
+            /**
+             * Webhook Url
+             * @description address that is called when it ends
+             */
+            webhook_url: string | null;
+            /**
+             * Metadata
+             * @description your own keys and values
+             */
+            metadata: {
+                [key: string]: string;
+            };
+            urls: components["schemas"]["BatchUrls"];
+        };
+        /**
+         * BatchEvent
+         * @description The events of a batch that its webhook is called for: its end.
+         * @enum {string}
+         */
+        BatchEvent: "batch.completed" | "batch.canceled" | "batch.expired";
+        /**
+         * BatchList
+         * @description A page of batches, newest first.
+         */
+        BatchList: {
+            /**
+             * Data
+             * @description batches, the newest first
+             */
+            data: components["schemas"]["Batch"][];
+            /**
+             * Next Cursor
+             * @description for the next page; null on the last one
+             */
+            next_cursor: string | null;
+        };
+        /**
+         * BatchStatus
+         * @description The status of a batch.
+         * @enum {string}
+         */
+        BatchStatus: "in_progress" | "canceling" | "completed" | "canceled" | "expired";
+        /**
+         * BatchUrls
+         * @description Addresses of the batch and of what can be done with it.
+         */
+        BatchUrls: {
+            /**
+             * Self
+             * @description the batch
+             */
+            self: string;
+            /**
+             * Cancel
+             * @description for a POST that cancels it
+             */
+            cancel: string;
+            /**
+             * Results
+             * @description its results so far, as JSON lines
+             */
+            results: string;
+        };
+        /**
+         * BatchWebhookBody
+         * @description The body of a batch's webhook.
+         */
+        BatchWebhookBody: {
+            type: components["schemas"]["BatchEvent"];
+            /**
+             * Timestamp
+             * Format: date-time
+             * @description of the event, not of the attempt
+             */
+            timestamp: string;
+            /** @description the batch as it is when the attempt is made */
+            data: components["schemas"]["Batch"];
+            /**
+             * Omitted
+             * @description fields of `data` left empty to keep the body under 20 kB; usually absent
+             */
+            omitted?: string[];
         };
         /**
          * DeliveryAttempt
@@ -814,7 +1126,7 @@ export interface components {
              */
             default: boolean;
             /**
-             * @description ready: a worker is live; loading: one is loading it; sleeping: there is none, and edits wait until one starts
+             * @description ready: a worker has it loaded; loading: one is loading it; sleeping: none has, and edits wait until one starts or loads it; failed: no worker could load it
              * @default ready
              */
             state: components["schemas"]["ModelState"];
@@ -919,7 +1231,7 @@ export interface components {
          * @description Whether an edit for a model can begin now.
          * @enum {string}
          */
-        ModelState: "ready" | "loading" | "sleeping";
+        ModelState: "ready" | "loading" | "sleeping" | "failed";
         /**
          * ModelStatus
          * @description A model, its workers and its queue.
@@ -933,7 +1245,7 @@ export interface components {
             state: components["schemas"]["ModelState"];
             /**
              * Workers
-             * @description live ones
+             * @description live ones that have it loaded
              */
             workers: number;
             /**
@@ -966,6 +1278,16 @@ export interface components {
              * @description that its last worker took from its start until it was ready; null if unknown
              */
             cold_start_seconds: number | null;
+            /**
+             * Load Seconds
+             * @description that a worker of several models took to load it last; null if unknown
+             */
+            load_seconds: number | null;
+            /**
+             * Load Error
+             * @description why a live worker could not load it; null if none failed
+             */
+            load_error: string | null;
         };
         /**
          * OpenAIImage
@@ -1226,6 +1548,35 @@ export interface components {
              * @description live ones; without any, edits wait until one starts
              */
             workers: number;
+        };
+        /**
+         * RequestCounts
+         * @description How many edits of a batch have ended.
+         */
+        RequestCounts: {
+            /**
+             * Total
+             * @description edits of the batch
+             */
+            total: number;
+            /**
+             * Completed
+             * @description succeeded
+             * @default 0
+             */
+            completed: number;
+            /**
+             * Failed
+             * @description failed, or were not accepted
+             * @default 0
+             */
+            failed: number;
+            /**
+             * Canceled
+             * @description canceled, or not begun when the batch was
+             * @default 0
+             */
+            canceled: number;
         };
         /**
          * Size
@@ -1796,6 +2147,58 @@ export interface components {
             bytes?: number | null;
         };
         /**
+         * BatchLine
+         * @description An edit of a batch as OpenAI's Batch API writes it.
+         */
+        BatchLine: {
+            /**
+             * Custom Id
+             * @description your name for the edit, once in a batch
+             */
+            custom_id: string;
+            /**
+             * Method
+             * @description always `POST`
+             * @default POST
+             */
+            method?: "POST" | null;
+            /**
+             * Url
+             * @description always `/v1/edits`
+             * @default /v1/edits
+             */
+            url?: "/v1/edits" | null;
+            /**
+             * Body
+             * @description as for `POST /v1/edits` in JSON
+             */
+            body: components["schemas"]["CreateEditRequest"];
+        };
+        /**
+         * CreateBatchRequest
+         * @description The fields of a batch in JSON.
+         */
+        CreateBatchRequest: {
+            /**
+             * Edits
+             * @description bodies of `POST /v1/edits`, or lines of OpenAI's Batch API
+             */
+            edits: (components["schemas"]["CreateEditRequest"] | components["schemas"]["BatchLine"])[];
+            /**
+             * Webhook Url
+             * @description address that is called when the batch ends
+             * @default null
+             */
+            webhook_url?: string | null;
+            /**
+             * Metadata
+             * @description your own keys and values, flat
+             */
+            metadata?: {
+                [key: string]: string;
+            } | null;
+        };
+        /**
          * FieldError
          * @description One thing wrong with a request.
          */
@@ -1838,7 +2241,7 @@ export interface components {
             detail: string;
             /**
              * Code
-             * @description `content_rejected`, `deleted`, `expired`, `fetch_failed`, `forbidden`, `idempotency_in_progress`, `idempotency_mismatch`, `image_too_large`, `internal_error`, `invalid_image`, `invalid_request`, `method_not_allowed`, `model_error`, `no_worker`, `not_finished`, `not_found`, `out_of_memory`, `queue_full`, `quota_exceeded`, `rate_limited`, `timeout`, `token_spent`, `unauthenticated`, `unavailable`, `unsupported_media_type`, `upload_used`, `url_not_allowed`, `validation_error`, `wait_timeout`, `worker_lost`; more may follow
+             * @description `canceled`, `content_rejected`, `deleted`, `expired`, `fetch_failed`, `forbidden`, `idempotency_in_progress`, `idempotency_mismatch`, `image_too_large`, `internal_error`, `invalid_image`, `invalid_request`, `method_not_allowed`, `model_error`, `no_worker`, `not_finished`, `not_found`, `out_of_memory`, `queue_full`, `quota_exceeded`, `rate_limited`, `timeout`, `token_spent`, `unauthenticated`, `unavailable`, `unsupported_media_type`, `upload_used`, `url_not_allowed`, `validation_error`, `wait_timeout`, `worker_lost`; more may follow
              */
             code: string;
             /**
@@ -2004,6 +2407,30 @@ export interface components {
             usage?: {
                 [key: string]: unknown;
             };
+        };
+        /**
+         * BatchResult
+         * @description What became of one edit of a batch: a line of its results.
+         */
+        BatchResult: {
+            /**
+             * Index
+             * @description its place in the batch, from 0
+             */
+            index: number;
+            /**
+             * Custom Id
+             * @description as it was sent; null if none was
+             * @default null
+             */
+            custom_id: string | null;
+            /**
+             * @description null if it was not accepted, or has been deleted
+             * @default null
+             */
+            edit: components["schemas"]["Edit"] | null;
+            /** @description why there is no image; null if the edit succeeded */
+            error: components["schemas"]["Problem"] | null;
         };
     };
     responses: never;
@@ -5774,6 +6201,1288 @@ export interface operations {
             };
         };
     };
+    listBatches: {
+        parameters: {
+            query?: {
+                /** @description how many are on a page */
+                limit?: number;
+                /** @description `next_cursor` of the page before; it works only for its caller */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page */
+            200: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "batch_019ab1f27c3a7d4e8a55c0de87654321",
+                     *           "object": "batch",
+                     *           "status": "in_progress",
+                     *           "created_at": "2026-01-05T09:30:00Z",
+                     *           "started_at": "2026-01-05T09:30:00.600Z",
+                     *           "canceling_at": null,
+                     *           "completed_at": null,
+                     *           "deadline_at": "2026-01-12T09:30:00Z",
+                     *           "expires_at": null,
+                     *           "request_counts": {
+                     *             "total": 1000,
+                     *             "completed": 248,
+                     *             "failed": 2,
+                     *             "canceled": 0
+                     *           },
+                     *           "progress": 0.25,
+                     *           "eta_seconds": 1800,
+                     *           "blocked": null,
+                     *           "webhook_url": "https://hooks.example/baret",
+                     *           "metadata": {
+                     *             "campaign": "spring"
+                     *           },
+                     *           "urls": {
+                     *             "self": "https://baret.example/v1/batches/batch_019ab1f27c3a7d4e8a55c0de87654321",
+                     *             "cancel": "https://baret.example/v1/batches/batch_019ab1f27c3a7d4e8a55c0de87654321/cancel",
+                     *             "results": "https://baret.example/v1/batches/batch_019ab1f27c3a7d4e8a55c0de87654321/results"
+                     *           }
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["BatchList"];
+                };
+            };
+            /** @description `invalid_request` */
+            400: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    /** @example Bearer */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden` */
+            403: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_error` */
+            422: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited` */
+            429: {
+                headers: {
+                    /**
+                     * @description seconds
+                     * @example 30
+                     */
+                    "Retry-After"?: number;
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error` */
+            500: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable` */
+            503: {
+                headers: {
+                    /**
+                     * @description seconds
+                     * @example 5
+                     */
+                    "Retry-After"?: number;
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createBatch: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description a name of your choice for this edit. Sent again within 24 h with the same body, it makes no second edit and gets the first answer
+                 * @example order-1234
+                 */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "edits": [
+                 *         {
+                 *           "prompt": "a dog that jumps over a fence",
+                 *           "image": {
+                 *             "url": "https://pictures.example/dog.jpg"
+                 *           },
+                 *           "metadata": {
+                 *             "order": "1234"
+                 *           },
+                 *           "params": {
+                 *             "preset": "non_rigid",
+                 *             "strength": [
+                 *               0.5,
+                 *               0.7
+                 *             ]
+                 *           }
+                 *         }
+                 *       ],
+                 *       "metadata": {
+                 *         "campaign": "spring"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateBatchRequest"];
+                /** @example {"custom_id": "dog-1", "method": "POST", "url": "/v1/edits", "body": {"image": "https://pictures.example/dog.jpg", "prompt": "a dog that jumps"}} */
+                "application/jsonl": string;
+                /** @example {"custom_id": "dog-1", "method": "POST", "url": "/v1/edits", "body": {"image": "https://pictures.example/dog.jpg", "prompt": "a dog that jumps"}} */
+                "application/x-ndjson": string;
+                /**
+                 * @example {
+                 *       "file": "{\"custom_id\": \"dog-1\", \"method\": \"POST\", \"url\": \"/v1/edits\", \"body\": {\"image\": \"https://pictures.example/dog.jpg\", \"prompt\": \"a dog that jumps\"}}\n",
+                 *       "metadata": "{\"campaign\": \"spring\"}"
+                 *     }
+                 */
+                "multipart/form-data": {
+                    /**
+                     * Format: binary
+                     * @description the edits, as JSON lines
+                     */
+                    file: string;
+                    /** @description address that is called at the end */
+                    webhook_url?: string;
+                    /** @description your own keys and values, as JSON text */
+                    metadata?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    /**
+                     * @description the batch
+                     * @example https://baret.example/v1/batches/batch_019ab1f27c3a7d4e8a55c0de87654321
+                     */
+                    Location?: string;
+                    /**
+                     * @description `true`: an earlier request made this batch
+                     * @example true
+                     */
+                    "Idempotent-Replayed"?: string;
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "batch_019ab1f27c3a7d4e8a55c0de87654321",
+                     *       "object": "batch",
+                     *       "status": "in_progress",
+                     *       "created_at": "2026-01-05T09:30:00Z",
+                     *       "started_at": "2026-01-05T09:30:00.600Z",
+                     *       "canceling_at": null,
+                     *       "completed_at": null,
+                     *       "deadline_at": "2026-01-12T09:30:00Z",
+                     *       "expires_at": null,
+                     *       "request_counts": {
+                     *         "total": 1000,
+                     *         "completed": 248,
+                     *         "failed": 2,
+                     *         "canceled": 0
+                     *       },
+                     *       "progress": 0.25,
+                     *       "eta_seconds": 1800,
+                     *       "blocked": null,
+                     *       "webhook_url": "https://hooks.example/baret",
+                     *       "metadata": {
+                     *         "campaign": "spring"
+                     *       },
+                     *       "urls": {
+                     *         "self": "https://baret.example/v1/batches/batch_019ab1f27c3a7d4e8a55c0de87654321",
+                     *         "cancel": "https://baret.example/v1/batches/batch_019ab1f27c3a7d4e8a55c0de87654321/cancel",
+                     *         "results": "https://baret.example/v1/batches/batch_019ab1f27c3a7d4e8a55c0de87654321/results"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Batch"];
+                };
+            };
+            /** @description `invalid_request` */
+            400: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    /** @example Bearer */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `quota_exceeded` */
+            403: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_in_progress` */
+            409: {
+                headers: {
+                    /**
+                     * @description seconds
+                     * @example 1
+                     */
+                    "Retry-After"?: number;
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `deleted`, `expired` */
+            410: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `image_too_large` */
+            413: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type` */
+            415: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_error`, `url_not_allowed`, `idempotency_mismatch` */
+            422: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited` */
+            429: {
+                headers: {
+                    /**
+                     * @description seconds
+                     * @example 30
+                     */
+                    "Retry-After"?: number;
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error` */
+            500: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `no_worker`, `unavailable` */
+            503: {
+                headers: {
+                    /**
+                     * @description seconds
+                     * @example 5
+                     */
+                    "Retry-After"?: number;
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getBatch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description id of one of your batches, `batch_…` */
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The batch */
+            200: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "batch_019ab1f27c3a7d4e8a55c0de87654321",
+                     *       "object": "batch",
+                     *       "status": "in_progress",
+                     *       "created_at": "2026-01-05T09:30:00Z",
+                     *       "started_at": "2026-01-05T09:30:00.600Z",
+                     *       "canceling_at": null,
+                     *       "completed_at": null,
+                     *       "deadline_at": "2026-01-12T09:30:00Z",
+                     *       "expires_at": null,
+                     *       "request_counts": {
+                     *         "total": 1000,
+                     *         "completed": 248,
+                     *         "failed": 2,
+                     *         "canceled": 0
+                     *       },
+                     *       "progress": 0.25,
+                     *       "eta_seconds": 1800,
+                     *       "blocked": null,
+                     *       "webhook_url": "https://hooks.example/baret",
+                     *       "metadata": {
+                     *         "campaign": "spring"
+                     *       },
+                     *       "urls": {
+                     *         "self": "https://baret.example/v1/batches/batch_019ab1f27c3a7d4e8a55c0de87654321",
+                     *         "cancel": "https://baret.example/v1/batches/batch_019ab1f27c3a7d4e8a55c0de87654321/cancel",
+                     *         "results": "https://baret.example/v1/batches/batch_019ab1f27c3a7d4e8a55c0de87654321/results"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Batch"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    /** @example Bearer */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden` */
+            403: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_error` */
+            422: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited` */
+            429: {
+                headers: {
+                    /**
+                     * @description seconds
+                     * @example 30
+                     */
+                    "Retry-After"?: number;
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error` */
+            500: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable` */
+            503: {
+                headers: {
+                    /**
+                     * @description seconds
+                     * @example 5
+                     */
+                    "Retry-After"?: number;
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteBatch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description id of one of your batches, `batch_…` */
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The batch and all its edits are deleted */
+            204: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    /** @example Bearer */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden` */
+            403: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_error` */
+            422: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited` */
+            429: {
+                headers: {
+                    /**
+                     * @description seconds
+                     * @example 30
+                     */
+                    "Retry-After"?: number;
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error` */
+            500: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable` */
+            503: {
+                headers: {
+                    /**
+                     * @description seconds
+                     * @example 5
+                     */
+                    "Retry-After"?: number;
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getBatchResults: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description id of one of your batches, `batch_…` */
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A line of JSON for each edit that has ended, in the order of the batch; `x-line` names the schema of a line */
+            200: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example {"index":0,"custom_id":"dog-1","edit":{"id":"edit_019ab1f27c3a7d4e8a55c0de12345678","object":"edit","created_at":"2026-01-05T09:30:00.120000Z","started_at":"2026-01-05T09:30:00.480000Z","completed_at":"2026-01-05T09:30:21.730000Z","expires_at":"2026-01-09T09:30:21.730000Z","status":"succeeded","stage":null,"progress":1.0,"queue_position":null,"eta_seconds":null,"user":null,"priority":"interactive","prompt":"a dog that jumps over a fence","model":"zoo","params":{"preset":"non_rigid","strength":0.7,"self_attention_until":0.4,"cross_attention_until":0.6,"num_inference_steps":20,"guidance_scale":4.0,"inner_steps":8,"seed":0,"output_format":"png","quality":95,"artifacts":false,"previews":false,"webhook_url":null,"webhook_events":["edit.succeeded","edit.failed","edit.canceled"],"interpolation":0.7},"metadata":{"order":"1234"},"input":{"width":640,"height":480,"content_type":"image/jpeg","sha256":"9f86d0…"},"outputs":[{"strength":0.7,"interpolation":0.7,"url":"https://photos.example/v1/files/edit_019ab1f27c3a7d4e8a55c0de12345678/output-0.png?expires=…&signature=…","width":640,"height":480,"content_type":"image/png","sha256":"60303a…","bytes":402133}],"artifacts":null,"warnings":[{"code":"unknown_words","detail":"Unknown to the model: “fence”. The image shows the nearest thing that it knows; try other words.","words":["fence"]}],"metrics":{"queue_seconds":0.36,"run_seconds":7.25,"stage_seconds":{"loading":0.1,"tuning":4.7,"inverting":0.9,"editing":1.5},"reconstruction_psnr":31.4,"inner_steps":8,"inversion_reused":false,"attempts":1},"error":null,"urls":{"self":"https://photos.example/v1/edits/edit_019ab1f27c3a7d4e8a55c0de12345678","cancel":"https://photos.example/v1/edits/edit_019ab1f27c3a7d4e8a55c0de12345678/cancel","events":"https://photos.example/v1/edits/edit_019ab1f27c3a7d4e8a55c0de12345678/events?ticket=1767609000.5d41…"}},"error":null} */
+                    "application/jsonl": string;
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    /** @example Bearer */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden` */
+            403: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_error` */
+            422: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited` */
+            429: {
+                headers: {
+                    /**
+                     * @description seconds
+                     * @example 30
+                     */
+                    "Retry-After"?: number;
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error` */
+            500: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable` */
+            503: {
+                headers: {
+                    /**
+                     * @description seconds
+                     * @example 5
+                     */
+                    "Retry-After"?: number;
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancelBatch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description id of one of your batches, `batch_…` */
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The batch */
+            200: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "batch_019ab1f27c3a7d4e8a55c0de87654321",
+                     *       "object": "batch",
+                     *       "status": "canceling",
+                     *       "created_at": "2026-01-05T09:30:00Z",
+                     *       "started_at": "2026-01-05T09:30:00.600Z",
+                     *       "canceling_at": null,
+                     *       "completed_at": null,
+                     *       "deadline_at": "2026-01-12T09:30:00Z",
+                     *       "expires_at": null,
+                     *       "request_counts": {
+                     *         "total": 1000,
+                     *         "completed": 248,
+                     *         "failed": 2,
+                     *         "canceled": 0
+                     *       },
+                     *       "progress": 0.25,
+                     *       "eta_seconds": 1800,
+                     *       "blocked": null,
+                     *       "webhook_url": "https://hooks.example/baret",
+                     *       "metadata": {
+                     *         "campaign": "spring"
+                     *       },
+                     *       "urls": {
+                     *         "self": "https://baret.example/v1/batches/batch_019ab1f27c3a7d4e8a55c0de87654321",
+                     *         "cancel": "https://baret.example/v1/batches/batch_019ab1f27c3a7d4e8a55c0de87654321/cancel",
+                     *         "results": "https://baret.example/v1/batches/batch_019ab1f27c3a7d4e8a55c0de87654321/results"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Batch"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    /** @example Bearer */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden` */
+            403: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_error` */
+            422: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited` */
+            429: {
+                headers: {
+                    /**
+                     * @description seconds
+                     * @example 30
+                     */
+                    "Retry-After"?: number;
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error` */
+            500: {
+                headers: {
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable` */
+            503: {
+                headers: {
+                    /**
+                     * @description seconds
+                     * @example 5
+                     */
+                    "Retry-After"?: number;
+                    /**
+                     * @description the key's quota of requests and its window in seconds (draft-ietf-httpapi-ratelimit-headers-11)
+                     * @example "requests";q=600;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description requests left, and the seconds until there are more
+                     * @example "requests";r=599;t=60
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     createUpload: {
         parameters: {
             query?: never;
@@ -6586,7 +8295,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Stop: no more webhooks are sent for this edit */
+            /** @description Stop: no more webhooks are sent for this edit or batch */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -6700,7 +8409,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Stop: no more webhooks are sent for this edit */
+            /** @description Stop: no more webhooks are sent for this edit or batch */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -6838,7 +8547,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Stop: no more webhooks are sent for this edit */
+            /** @description Stop: no more webhooks are sent for this edit or batch */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -6958,7 +8667,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Stop: no more webhooks are sent for this edit */
+            /** @description Stop: no more webhooks are sent for this edit or batch */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -7072,7 +8781,241 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Stop: no more webhooks are sent for this edit */
+            /** @description Stop: no more webhooks are sent for this edit or batch */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Anything else, including redirects and no answer within 15 s: the webhook is sent again later, not before `Retry-After`; progress is not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    batchCompleted: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description the same in every attempt */
+                "webhook-id": string;
+                /** @description of the attempt, seconds since 1970 */
+                "webhook-timestamp": number;
+                /** @description `v1,…` of id, timestamp and body. For a day after a rotation there are several, separated by spaces; one that matches is enough */
+                "webhook-signature": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "type": "batch.completed",
+                 *       "timestamp": "2026-01-05T09:30:21.730Z",
+                 *       "data": {
+                 *         "id": "batch_019ab1f27c3a7d4e8a55c0de87654321",
+                 *         "object": "batch",
+                 *         "status": "completed",
+                 *         "created_at": "2026-01-05T09:30:00Z",
+                 *         "started_at": "2026-01-05T09:30:00.600Z",
+                 *         "canceling_at": null,
+                 *         "completed_at": "2026-01-05T09:30:21.730Z",
+                 *         "deadline_at": "2026-01-12T09:30:00Z",
+                 *         "expires_at": "2026-01-09T09:30:21.730Z",
+                 *         "request_counts": {
+                 *           "total": 1000,
+                 *           "completed": 248,
+                 *           "failed": 2,
+                 *           "canceled": 0
+                 *         },
+                 *         "progress": 1,
+                 *         "eta_seconds": null,
+                 *         "blocked": null,
+                 *         "webhook_url": "https://hooks.example/baret",
+                 *         "metadata": {
+                 *           "campaign": "spring"
+                 *         },
+                 *         "urls": {
+                 *           "self": "https://baret.example/v1/batches/batch_019ab1f27c3a7d4e8a55c0de87654321",
+                 *           "cancel": "https://baret.example/v1/batches/batch_019ab1f27c3a7d4e8a55c0de87654321/cancel",
+                 *           "results": "https://baret.example/v1/batches/batch_019ab1f27c3a7d4e8a55c0de87654321/results"
+                 *         }
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["BatchWebhookBody"];
+            };
+        };
+        responses: {
+            /** @description Received. Any 2xx will do; its body is not read */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Stop: no more webhooks are sent for this edit or batch */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Anything else, including redirects and no answer within 15 s: the webhook is sent again later, not before `Retry-After`; progress is not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    batchCanceled: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description the same in every attempt */
+                "webhook-id": string;
+                /** @description of the attempt, seconds since 1970 */
+                "webhook-timestamp": number;
+                /** @description `v1,…` of id, timestamp and body. For a day after a rotation there are several, separated by spaces; one that matches is enough */
+                "webhook-signature": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "type": "batch.canceled",
+                 *       "timestamp": "2026-01-05T09:30:21.730Z",
+                 *       "data": {
+                 *         "id": "batch_019ab1f27c3a7d4e8a55c0de87654321",
+                 *         "object": "batch",
+                 *         "status": "canceled",
+                 *         "created_at": "2026-01-05T09:30:00Z",
+                 *         "started_at": "2026-01-05T09:30:00.600Z",
+                 *         "canceling_at": null,
+                 *         "completed_at": "2026-01-05T09:30:21.730Z",
+                 *         "deadline_at": "2026-01-12T09:30:00Z",
+                 *         "expires_at": "2026-01-09T09:30:21.730Z",
+                 *         "request_counts": {
+                 *           "total": 1000,
+                 *           "completed": 248,
+                 *           "failed": 2,
+                 *           "canceled": 0
+                 *         },
+                 *         "progress": 1,
+                 *         "eta_seconds": null,
+                 *         "blocked": null,
+                 *         "webhook_url": "https://hooks.example/baret",
+                 *         "metadata": {
+                 *           "campaign": "spring"
+                 *         },
+                 *         "urls": {
+                 *           "self": "https://baret.example/v1/batches/batch_019ab1f27c3a7d4e8a55c0de87654321",
+                 *           "cancel": "https://baret.example/v1/batches/batch_019ab1f27c3a7d4e8a55c0de87654321/cancel",
+                 *           "results": "https://baret.example/v1/batches/batch_019ab1f27c3a7d4e8a55c0de87654321/results"
+                 *         }
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["BatchWebhookBody"];
+            };
+        };
+        responses: {
+            /** @description Received. Any 2xx will do; its body is not read */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Stop: no more webhooks are sent for this edit or batch */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Anything else, including redirects and no answer within 15 s: the webhook is sent again later, not before `Retry-After`; progress is not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    batchExpired: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description the same in every attempt */
+                "webhook-id": string;
+                /** @description of the attempt, seconds since 1970 */
+                "webhook-timestamp": number;
+                /** @description `v1,…` of id, timestamp and body. For a day after a rotation there are several, separated by spaces; one that matches is enough */
+                "webhook-signature": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "type": "batch.expired",
+                 *       "timestamp": "2026-01-05T09:30:21.730Z",
+                 *       "data": {
+                 *         "id": "batch_019ab1f27c3a7d4e8a55c0de87654321",
+                 *         "object": "batch",
+                 *         "status": "expired",
+                 *         "created_at": "2026-01-05T09:30:00Z",
+                 *         "started_at": "2026-01-05T09:30:00.600Z",
+                 *         "canceling_at": null,
+                 *         "completed_at": "2026-01-05T09:30:21.730Z",
+                 *         "deadline_at": "2026-01-12T09:30:00Z",
+                 *         "expires_at": "2026-01-09T09:30:21.730Z",
+                 *         "request_counts": {
+                 *           "total": 1000,
+                 *           "completed": 248,
+                 *           "failed": 2,
+                 *           "canceled": 0
+                 *         },
+                 *         "progress": 1,
+                 *         "eta_seconds": null,
+                 *         "blocked": null,
+                 *         "webhook_url": "https://hooks.example/baret",
+                 *         "metadata": {
+                 *           "campaign": "spring"
+                 *         },
+                 *         "urls": {
+                 *           "self": "https://baret.example/v1/batches/batch_019ab1f27c3a7d4e8a55c0de87654321",
+                 *           "cancel": "https://baret.example/v1/batches/batch_019ab1f27c3a7d4e8a55c0de87654321/cancel",
+                 *           "results": "https://baret.example/v1/batches/batch_019ab1f27c3a7d4e8a55c0de87654321/results"
+                 *         }
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["BatchWebhookBody"];
+            };
+        };
+        responses: {
+            /** @description Received. Any 2xx will do; its body is not read */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Stop: no more webhooks are sent for this edit or batch */
             410: {
                 headers: {
                     [name: string]: unknown;

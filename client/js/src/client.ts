@@ -1,6 +1,7 @@
+import { Batches } from "./batches.js";
 import { EditNotSucceeded, ProblemError, ServiceUnreachable } from "./errors.js";
 import { readEvents } from "./events.js";
-import { Http, pause, problemOf, type Options } from "./http.js";
+import { Http, pause, problemOf, randomKey, type Options } from "./http.js";
 import { idOf, type Edit, type EditEvent, type Format, type Identified, type Model } from "./types.js";
 import type { ImageSource, NewEdit, NewUpload, Status, Upload } from "./types.js";
 import { bodyOf, bytesOf } from "./upload.js";
@@ -18,12 +19,14 @@ export interface WaitOptions {
 
 /** A connection to a BARET service. */
 export class Baret {
+  readonly batches: Batches;
   readonly edits: Edits;
   readonly uploads: Uploads;
   readonly #http: Http;
 
   constructor(baseUrl: string, options: Options = {}) {
     this.#http = new Http(baseUrl, options);
+    this.batches = new Batches(this.#http);
     this.edits = new Edits(this.#http);
     this.uploads = new Uploads(this.#http);
   }
@@ -186,10 +189,4 @@ export class Edits {
     const query = { strength: options.strength, format: options.format };
     return (await this.#http.send(`/v1/edits/${idOf(edit)}/image`, { query })).blob();
   }
-}
-
-function randomKey(): string {
-  // React Native and pages without TLS have no randomUUID.
-  if (typeof crypto !== "undefined" && "randomUUID" in crypto) return crypto.randomUUID();
-  return Array.from({ length: 4 }, () => Math.random().toString(36).slice(2)).join("-");
 }

@@ -1,4 +1,4 @@
-import type { Edit, Problem } from "./types.js";
+import type { Batch, Edit, Problem } from "./types.js";
 
 /** Base class of everything that the client throws. */
 export class BaretError extends Error {
@@ -42,6 +42,18 @@ export class EditNotSucceeded extends BaretError {
   constructor(
     message: string,
     readonly edit: Edit,
+  ) {
+    super(message);
+  }
+}
+
+/** The batch that was waited for did not end in time; it goes on. */
+export class BatchNotEnded extends BaretError {
+  override readonly name = "BatchNotEnded";
+
+  constructor(
+    message: string,
+    readonly batch: Batch,
   ) {
     super(message);
   }

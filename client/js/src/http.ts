@@ -125,3 +125,10 @@ export function pause(milliseconds: number, signal?: AbortSignal): Promise<void>
     else signal?.addEventListener("abort", stop, { once: true });
   });
 }
+
+/** Return a new idempotency key. */
+export function randomKey(): string {
+  // React Native and pages without TLS have no randomUUID.
+  if (typeof crypto !== "undefined" && "randomUUID" in crypto) return crypto.randomUUID();
+  return Array.from({ length: 4 }, () => Math.random().toString(36).slice(2)).join("-");
+}

@@ -1,7 +1,11 @@
+export { Batches } from "./batches.js";
 export { Baret, Edits, Uploads, type WaitOptions } from "./client.js";
 export * from "./errors.js";
 export type { Options } from "./http.js";
 export type {
+  Batch,
+  BatchResult,
+  BatchWebhookBody,
   Edit,
   EditEvent,
   Format,
@@ -9,6 +13,7 @@ export type {
   ImageSource,
   Model,
   NativeFile,
+  NewBatch,
   NewEdit,
   NewUpload,
   Problem,

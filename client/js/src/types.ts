@@ -8,11 +8,18 @@ export type Model = components["schemas"]["ListedModel"];
 export type Upload = components["schemas"]["Upload"];
 export type Problem = components["schemas"]["Problem"];
 export type WebhookBody = components["schemas"]["WebhookBody"];
+export type Batch = components["schemas"]["Batch"];
+export type BatchResult = components["schemas"]["BatchResult"];
+export type BatchWebhookBody = components["schemas"]["BatchWebhookBody"];
 export type Status = Edit["status"];
 export type Format = "png" | "webp" | "jpeg";
 
 type UploadRequest = operations["createUpload"]["requestBody"]["content"]["application/json"];
+type BatchRequest = operations["createBatch"]["requestBody"]["content"]["application/json"];
 type Request = operations["createEdit"]["requestBody"]["content"]["application/json"];
+
+/** Bodies of edits, or lines of OpenAI's Batch API; or text with one a line. */
+export type NewBatch = Omit<BatchRequest, "edits"> & { edits: BatchRequest["edits"] | string };
 
 /** What will be sent to an upload. */
 export type NewUpload = UploadRequest;

@@ -3,7 +3,8 @@
 local model = ARGV[2]
 if redis.call('HEXISTS', models_key, model) == 0 then return 'unknown' end
 local now = now_ms() / 1000
-for key, pattern in pairs({ [workers_key] = '^%S+ (.+)$', [loading_key] = '^%S+ %d+ (.+)$' }) do
+local announced = { [workers_key] = '^%S+ (.+)$', [standby_key] = '^%S+ (.+)$', [loading_key] = '^%S+ %d+ (.+)$' }
+for key, pattern in pairs(announced) do
   for _, entry in ipairs(redis.call('ZRANGE', key, now, '+inf', 'BYSCORE')) do
     if string.match(entry, pattern) == model then return 'served' end
   end
@@ -15,6 +16,7 @@ end
 redis.call('HDEL', models_key, model)
 redis.call('HDEL', last_served_key, model)
 redis.call('HDEL', cold_starts_key, model)
+redis.call('HDEL', load_seconds_key, model)
 for _, key in ipairs({ turn_clocks_key, batch_turn_clocks_key, in_a_row_key }) do redis.call('HDEL', key, model) end
 for _, key in ipairs({ turns_key(model), batch_turns_key(model) }) do redis.call('DEL', key) end
 redis.call('DEL', runs_key(model), turn_ends_key(model), batch_turn_ends_key(model))

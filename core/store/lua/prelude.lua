@@ -1,5 +1,6 @@
--- Put before every script: the clock, and the one place where a status moves. Before it come the names
--- of keys (`edit_key(id)`, `running_key`, …), from core/store/keys.py, turns.lua and quotas.lua.
+-- Put before every script: the one place where a status moves. Before it come the names of keys
+-- (`edit_key(id)`, `running_key`, …), from core/store/keys.py, then turns.lua, quotas.lua, deliveries.lua
+-- and batch_counts.lua; after it comes batches.lua.
 -- ARGV[1] is the table of legal moves (core/schema/status.py), ARGV[2…] the script's arguments.
 
 local legal = cjson.decode(ARGV[1])
@@ -7,46 +8,25 @@ local legal = cjson.decode(ARGV[1])
 local max_runs = 32 -- remembered per model
 local event_ttl_seconds = 60 -- that an edit's last event outlives it, for its followers
 
--- Redis's own clock, so that leases do not depend on the workers' clocks.
-local function now_ms()
-  local time = redis.call('TIME')
-  return time[1] * 1000 + math.floor(time[2] / 1000)
-end
-
--- Return fields of a hash; none if the key holds something else.
-local function read(key, ...)
-  local fields = redis.pcall('HMGET', key, ...)
-  return fields.err and {} or fields
-end
-
 -- Return the owner of an edit, as `owner_of` of core/schema/record.py.
 local function owner_of(caller, user) return user and caller .. ' ' .. user or caller end
 
-local function publish(id, kind, fields)
-  redis.call('XADD', events_key(id), 'MAXLEN', '~', 1000, '*', 'type', kind, 'data', cjson.encode(fields))
+-- Forget that a worker could not load a model; `member` is `<worker> <model>`.
+local function forget_failure(member)
+  redis.pcall('ZREM', load_failed_key, member)
+  redis.pcall('HDEL', load_errors_key, member)
 end
 
--- The id follows from the event: however often it is enqueued, a receiver sees one id.
-local function delivery_id(id, name) return 'msg_' .. string.sub(id, 6) .. '_' .. name end
-
--- A lane is due when its first delivery is.
-local function update_lane(lane)
-  local first = redis.call('ZRANGE', lane_key(lane), 0, 0, 'WITHSCORES')
-  if #first == 0 then
-    redis.call('ZREM', lanes_key, lane)
-  else
-    redis.call('ZADD', lanes_key, first[2], lane)
+-- Forget that a worker loads a model.
+local function forget_loading(worker, model)
+  for _, entry in ipairs(redis.pcall('ZRANGE', loading_key, 0, -1)) do
+    local name, loaded = string.match(entry, '^(%S+) %d+ (.+)$')
+    if name == worker and loaded == model then redis.call('ZREM', loading_key, entry) end
   end
 end
 
-local function schedule(delivery, lane, at)
-  redis.call('ZADD', lane_key(lane), at, delivery)
-  update_lane(lane)
-end
-
-local function unschedule(delivery, lane)
-  redis.call('ZREM', lane_key(lane), delivery)
-  update_lane(lane)
+local function publish(id, kind, fields)
+  redis.call('XADD', events_key(id), 'MAXLEN', '~', 1000, '*', 'type', kind, 'data', cjson.encode(fields))
 end
 
 local function webhook_for(id, name)
@@ -56,19 +36,13 @@ local function webhook_for(id, name)
   return url
 end
 
-local function enqueue(delivery, id, name, url, now, at)
-  -- After a lost worker the same event comes again: it was enqueued before.
-  if redis.call('EXISTS', delivery_key(delivery)) == 1 then return end
-  local receiver = string.lower(string.match(url, '^[^:]+://[^/?#]+') or url)
-  local lane = (redis.call('HGET', edit_key(id), 'caller') or '') .. ' ' .. receiver
-  redis.call('HSET', delivery_key(delivery), 'edit', id, 'type', 'edit.' .. name, 'url', url,
-    'receiver', lane, 'created_ms', now, 'status', 'pending', 'tries', 0, 'taken', 0)
-  schedule(delivery, lane, at)
+local function enqueue_event(delivery, id, name, url, now, at)
+  enqueue(delivery, id, redis.call('HGET', edit_key(id), 'caller'), 'edit.' .. name, url, now, at)
 end
 
 local function enqueue_webhook(id, name, now)
   local url = webhook_for(id, name)
-  if url then enqueue(delivery_id(id, name), id, name, url, now, now) end
+  if url then enqueue_event(delivery_id(id, name), id, name, url, now, now) end
 end
 
 -- Only one progress webhook of an edit waits at a time: its body is made when it is sent.
@@ -78,13 +52,7 @@ local function enqueue_progress(id, now, pause)
   local version, sent = unpack(redis.call('HMGET', edit_key(id), 'version', 'hook_ms'))
   local delivery = delivery_id(id, 'progress') .. '_' .. version
   redis.call('HSET', edit_key(id), 'hook_waits', delivery)
-  enqueue(delivery, id, 'progress', url, now, math.max(now, (tonumber(sent) or 0) + pause))
-end
-
-local function delete_delivery(delivery)
-  local lane = redis.call('HGET', delivery_key(delivery), 'receiver')
-  if lane then unschedule(delivery, lane) end
-  redis.call('DEL', delivery_key(delivery), delivery_attempts_key(delivery))
+  enqueue_event(delivery, id, 'progress', url, now, math.max(now, (tonumber(sent) or 0) + pause))
 end
 
 -- Remember what a run took: later estimates are made from it.
@@ -125,8 +93,8 @@ end
 -- not legal.
 local function move(id, to, fields)
   local key = edit_key(id)
-  local from, model, caller, work =
-    unpack(redis.call('HMGET', key, 'status', 'model', 'caller', 'work'))
+  local from, model, caller, work, batch =
+    unpack(redis.call('HMGET', key, 'status', 'model', 'caller', 'work', 'batch'))
   if from and not (legal[from] and legal[from][to]) then return false end
   local now = now_ms()
   redis.call('HSET', key, 'status', to, unpack(fields))
@@ -159,6 +127,7 @@ local function move(id, to, fields)
     end
     publish(id, 'done', { status = to })
     enqueue_webhook(id, to, now)
+    if batch then count_edit(batch, id, caller, to, now) end
   end
   return true
 end

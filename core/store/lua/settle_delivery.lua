@@ -7,7 +7,7 @@ local id, lane, last_taken = unpack(redis.call('HMGET', key, 'edit', 'receiver',
 if not id then return end -- a progress event, which has no log, or its edit was deleted meanwhile
 redis.call('RPUSH', delivery_attempts_key(delivery), attempt)
 redis.call('LTRIM', delivery_attempts_key(delivery), -max_logged, -1)
-if gone ~= '' then redis.call('HSET', edit_key(id), 'webhook_url', '') end
+if gone ~= '' and redis.call('EXISTS', edit_key(id)) == 1 then redis.call('HSET', edit_key(id), 'webhook_url', '') end
 if last_taken ~= taken then return end
 redis.call('HSET', key, 'status', status)
 if retry_ms ~= '' then

@@ -4,14 +4,16 @@
 -- replay it, work, ms from its end until it expires, prefix of its image's inversions, prefix of its
 -- photo, whether an earlier edit brought that ('1' | ''), bytes that the caller's records may take (0: any),
 -- the caller's user ('': none), the user's token ('': none), labels, priority, the upload that its photo was
--- sent to ('': none), that upload's prefix, ms until its last request has certainly ended
--- → 'ok' | 'full' | 'in_flight' | 'not_held' | 'no_source' | 'no_upload' | 'over_quota' | 'spent'
+-- sent to ('': none), that upload's prefix, ms until its last request has certainly ended, the batch that it
+-- belongs to ('': none), its line there
+-- → 'ok' | 'full' | 'in_flight' | 'not_held' | 'no_source' | 'no_upload' | 'over_quota' | 'spent' | 'closed'
 local id, model, caller, submission, url, events, max_waiting, max_in_flight, name, token, replay_ms,
   work, keep_ms, inversions, photo, is_shared, max_bytes, user, user_token, labels, priority,
-  upload, upload_prefix, upload_ms = unpack(ARGV, 2)
+  upload, upload_prefix, upload_ms, batch, line = unpack(ARGV, 2)
 -- Sent again because the answer was lost: it must not undo what has happened since.
 if redis.call('EXISTS', edit_key(id)) == 1 then return 'ok' end
 if name ~= '' and redis.call('HGET', idempotency_key(name), 'token') ~= token then return 'not_held' end
+if batch ~= '' and not is_open(batch, line) then return 'closed' end
 -- A token that has expired since its request began has no record any more, and no limit.
 local edits_left = user_token ~= '' and redis.call('HGET', user_token_key(user_token), 'edits_left')
 if edits_left and tonumber(edits_left) <= 0 then return 'spent' end
@@ -45,6 +47,11 @@ if user ~= '' then
 end
 if edits_left then redis.call('HINCRBY', user_token_key(user_token), 'edits_left', -1) end
 redis.call('SADD', in_flight_key(caller), id)
+if batch ~= '' then
+  redis.call('HSET', edit_key(id), 'batch', batch)
+  redis.call('SADD', batch_edits_key(caller), id)
+  note_line(batch, caller, line, id)
+end
 if upload ~= '' then
   -- Until its URL expires, the store itself would take an image at it again.
   local is_direct = redis.call('HGET', upload_key(upload), 'is_direct') == '1'

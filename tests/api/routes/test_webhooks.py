@@ -11,10 +11,11 @@ from standardwebhooks import Webhook
 from api.openapi.webhooks import EXAMPLES
 from api.routes.deliveries import EXAMPLE as DELIVERY
 from api.routes.webhooks import EXAMPLE as SECRET
-from core.schema import WebhookEvent
+from core.schema import BatchEvent, WebhookEvent
 from core.store.claims import Claim
 from core.webhooks.queue import Deliveries, Outcome
 from core.webhooks.schema import (
+    BatchWebhookBody,
     DeliveryAttempt,
     DeliveryStatus,
     WebhookBody,
@@ -98,10 +99,11 @@ def test_no_such_delivery_is_not_found(client: TestClient, undelivered: str) -> 
 
 def test_the_description_has_every_event_with_body_and_headers(client: TestClient) -> None:
     webhooks = client.get("/openapi.json").json()["webhooks"]
-    assert set(webhooks) == set(WebhookEvent)
+    assert set(webhooks) == {*WebhookEvent, *BatchEvent}
     for name, event in webhooks.items():
         media = event["post"]["requestBody"]["content"]["application/json"]
-        assert media["schema"] == {"$ref": "#/components/schemas/WebhookBody"}
+        body = "BatchWebhookBody" if name in set(BatchEvent) else "WebhookBody"
+        assert media["schema"] == {"$ref": f"#/components/schemas/{body}"}
         assert media["example"]["type"] == name
         headers = {header["name"] for header in event["post"]["parameters"]}
         assert headers == {"webhook-id", "webhook-timestamp", "webhook-signature"}
@@ -109,8 +111,8 @@ def test_the_description_has_every_event_with_body_and_headers(client: TestClien
 
 
 def test_the_examples_are_what_they_show() -> None:
-    assert set(EXAMPLES) == set(WebhookEvent)
-    for hook in EXAMPLES.values():
-        WebhookBody.model_validate(hook)
+    assert set(EXAMPLES) == {*WebhookEvent, *BatchEvent}
+    for name, hook in EXAMPLES.items():
+        (BatchWebhookBody if name in set(BatchEvent) else WebhookBody).model_validate(hook)
     WebhookDelivery.model_validate(DELIVERY)
     WebhookSecret.model_validate(SECRET)

@@ -9,7 +9,7 @@ import torch
 
 from baret import EditOptions, Editor, InversionOptions
 from baret.engine.budget import Budget
-from baret.engine.engine import Call, Engine
+from baret.engine.engine import Call, Engine, start_device_thread
 from baret.errors import OutOfMemory
 from baret.unet.attention import Injection
 from baret.unet.requests import DeviceTask, NoiseTarget, Request, StageProgress
@@ -226,3 +226,37 @@ def test_a_short_edit_is_not_kept_waiting_by_long_ones(editor):
     # Its 8 rows are half of one long request. While it runs, each long edit may be served once for
     # a request that waited when it came, and once more.
     assert during <= 16
+
+
+def test_two_models_on_one_device_never_compute_at_once(editor, sample):
+    threads = set()
+    device = start_device_thread()
+    both = [
+        Editor(
+            editor.model,
+            on_call=lambda call: threads.add(threading.get_ident()),
+            device_thread=device,
+        )
+        for _ in range(2)
+    ]
+    start = threading.Barrier(2)
+
+    def edit(one):
+        start.wait()
+        return one.edit(sample.image, sample.prompt, OPTIONS)
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(edit, both)
+    assert np.array_equal(np.asarray(first.image), np.asarray(second.image))
+    assert len(threads) == 1
+    both[0].close()  # leaves the thread to the other
+    both[1].edit(first.inversion, sample.prompt, OPTIONS)
+    device.shutdown()
+
+
+def test_an_editor_that_is_closed_ends_its_thread(editor, sample):
+    alone = Editor(editor.model)
+    alone.edit(sample.image, sample.prompt, OPTIONS)
+    alone.close()
+    with pytest.raises(RuntimeError, match="shutdown"):
+        alone.edit(sample.image, sample.prompt, OPTIONS)

@@ -54,7 +54,9 @@ KINDS = {
     "AuraFlow": ("double_layers.0.attn.w1q.weight", "AuraFlow"),
     "Lumina": ("cap_embedder.0.weight", "another diffusion transformer"),
     "Stable Cascade": ("clip_txt_mapper.weight", "Stable Cascade"),
-    "SDXL": ("conditioner.embedders.1.model.ln_final.bias", "Stable Diffusion XL"),
+    "SDXL's texts": ("conditioner.embedders.1.model.ln_final.bias", "a text encoder alone"),
+    "Playground 2.5": ("edm_mean", "a model trained in EDM's form"),
+    "CosXL": ("edm_vpred.sigma_max", "a model trained in EDM's form"),
     "SDXL's refiner": ("conditioner.embedders.0.model.ln_final.bias", "the refiner of Stable"),
     "unCLIP": ("noise_augmentor.betas", "an unCLIP model"),
     "a safety checker": ("special_care_embeds", "a safety checker"),
@@ -141,11 +143,14 @@ def test_a_part_that_is_missing_is_named(
     assert said in refusal(tmp_path / "file.safetensors")
 
 
-def test_a_unet_of_sdxls_width_is_named(whole: dict[str, torch.Tensor], tmp_path: Path) -> None:
+def test_a_unet_of_sdxls_width_without_its_texts_is_named(
+    whole: dict[str, torch.Tensor], tmp_path: Path
+) -> None:
     width = f"{UNET}input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight"
     rest = {n: t for n, t in whole.items() if not n.startswith("cond_stage_model.")}
     save_file(rest | {width: torch.zeros(32, 2048)}, tmp_path / "file.safetensors")
-    assert "is Stable Diffusion XL" in refusal(tmp_path / "file.safetensors")
+    problem = refusal(tmp_path / "file.safetensors")
+    assert "has no text encoder" in problem and "of Stable Diffusion XL in one file" in problem
 
 
 LOST = {
@@ -196,7 +201,7 @@ def configured(path: Path, **values: object) -> None:
 
 
 PIPELINES = {
-    "StableDiffusionXLPipeline": "is Stable Diffusion XL",
+    "StableDiffusionXLControlNetPipeline": "is a model with a ControlNet",
     "StableDiffusionXLImg2ImgPipeline": "is the refiner of Stable Diffusion XL",
     "StableDiffusionInpaintPipeline": "is an inpainting model with 9 input channels",
     "StableDiffusionInstructPix2PixPipeline": "is an InstructPix2Pix model",
@@ -207,7 +212,7 @@ PIPELINES = {
     "FluxPipeline": "is FLUX",
     "PixArtSigmaPipeline": "is PixArt",
     "StableVideoDiffusionPipeline": "is a video model",
-    "SomethingNewPipeline": "is not a Stable Diffusion 1.x or 2.x",
+    "SomethingNewPipeline": "is not a Stable Diffusion 1.x, 2.x or XL",
 }
 
 

@@ -236,7 +236,7 @@ def test_the_shapes_of_published_models_give_their_configurations(family: str) -
         unet = UNet2DConditionModel.from_config(
             unet_config(parts.unet, family, sample_size=size)  # type: ignore[arg-type]
         )
-        vae = AutoencoderKL.from_config(vae_config(parts.vae))
+        vae = AutoencoderKL.from_config(vae_config(parts.vae, family))
     published = UNet2DConditionModel.load_config(CONFIGS / family / "unet")
     for name, value in published.items():
         if not name.startswith("_"):

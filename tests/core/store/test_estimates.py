@@ -112,6 +112,27 @@ def test_an_edit_for_a_sleeping_model_waits_for_a_cold_start_too(record: Make, w
     assert eta_seconds(record(), second) == 60 + 10 + 10
 
 
+def test_a_live_worker_only_has_to_load_the_model(record: Make, work: float) -> None:
+    standing_by = asleep(work, standby=1, load_seconds=7.0)
+    assert eta_seconds(record(), standing_by) == 7 + 10
+    loading = asleep(work, standby=1, load_seconds=7.0, loading_since=NOW - 4)
+    assert eta_seconds(record(), loading) == 3 + 10
+    never_loaded = asleep(work, standby=1)
+    assert eta_seconds(record(), never_loaded) == 60 + 10
+    gone = asleep(work, load_seconds=7.0)
+    assert eta_seconds(record(), gone) == 60 + 10
+
+
+def test_a_live_worker_loads_the_model_however_long_the_edit_has_waited(
+    record: Make, work: float
+) -> None:
+    long_queued = record().model_copy(
+        update={"queued_at": datetime.fromtimestamp(NOW - START_PATIENCE - 1, UTC)}
+    )
+    standing_by = asleep(work, standby=1, load_seconds=7.0)
+    assert eta_seconds(long_queued, standing_by) == 7 + 10
+
+
 def test_of_a_cold_start_only_what_is_left_counts(record: Make, work: float) -> None:
     assert eta_seconds(record(), asleep(work, loading_since=NOW - 45)) == 15 + 10
     assert eta_seconds(record(), asleep(work, loading_since=NOW - 90)) == 10

@@ -43,6 +43,9 @@ SINCE = (
     *(keys.IMAGE_BYTES, keys.RECORD_BYTES, keys.PREFIX_BYTES, keys.upload("")),
     *(keys.WORKER_VERSIONS, keys.LOADING, keys.LAST_SERVED, keys.COLD_STARTS),
     *(keys.batch_turns(""), keys.batch_turn_ends(""), keys.BATCH_TURN_CLOCKS, keys.IN_A_ROW),
+    *(keys.STANDBY, keys.LOAD_SECONDS, keys.LOAD_FAILED, keys.LOAD_ERRORS),
+    *(keys.batch(""), keys.batches(""), keys.open_batches(""), keys.batch_edits("")),
+    *(keys.BATCHES_DUE, keys.BATCHES_EXPIRING),
 )
 
 
@@ -240,7 +243,7 @@ def test_a_pending_webhook_is_sent_and_a_failed_one_replayed(client: redis.Redis
         for key in (keys.LANES, keys.lane(lane)):
             client.zadd(key, dict.fromkeys(client.zrange(key, 0, -1), 1))
     pending = deliveries.take()
-    assert pending is not None and (pending.edit_id, pending.tries) == (IDS["succeeded"], 2)
+    assert pending is not None and (pending.subject_id, pending.tries) == (IDS["succeeded"], 2)
     deliveries.replay(failed.id, IDS["failed"])
     replayed = deliveries.take()
     assert replayed is not None and (replayed.id, replayed.tries) == (failed.id, 1)

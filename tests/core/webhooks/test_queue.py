@@ -63,7 +63,7 @@ def test_a_webhook_is_due_once_for_the_final_status(
     store: EditStore, deliveries: Deliveries, submission: Make, status: EditStatus
 ) -> None:
     claim = ended(store, submission(webhook_url=URL), status)
-    assert [(d.edit_id, d.type, d.url, d.tries) for d in every(deliveries)] == [
+    assert [(d.subject_id, d.type, d.url, d.tries) for d in every(deliveries)] == [
         (claim.id, f"edit.{status}", URL, 1)
     ]
     store.finish(claim, status)  # sent again, as after a lost answer: nothing is published twice
@@ -101,7 +101,7 @@ def test_a_canceled_or_lost_edit_is_told_too(
             store.claim("zoo")
             client.zadd(keys.RUNNING, {lost.id: 1})
             store.reclaim_expired_leases(LOST)
-    assert {(d.edit_id, d.type) for d in every(deliveries)} == {
+    assert {(d.subject_id, d.type) for d in every(deliveries)} == {
         (canceled.id, "edit.canceled"),
         (lost.id, "edit.failed"),
     }

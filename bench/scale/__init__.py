@@ -1,0 +1,1 @@
+"""A simulation of workers that a scaling rule starts and stops."""

