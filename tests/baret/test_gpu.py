@@ -19,7 +19,6 @@ pytestmark = [
 ]
 
 
-
 @pytest.fixture(autouse=True)
 def full_float32(monkeypatch):
     """Switch TF32 off: with it, two algorithms for one convolution differ by a thousandth."""
