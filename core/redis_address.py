@@ -59,7 +59,7 @@ def check_redis_url(url: str) -> None:
         )
     for name, path in tls_options(url).items():
         if name in _FILES and not Path(str(path)).is_file():
-            raise ValueError(f"There is no file {path}, which {name} names.")
+            raise ValueError(f"{name} names a file that does not exist: {path}")
     sentinel_address(url)
 
 

@@ -70,7 +70,7 @@ def problem_type_of(error: Exception) -> tuple[ProblemType, str]:
 
 
 def problem_of(error: Exception, *, prefix: str) -> Problem:
-    """Return one of our own errors as a problem that is no answer: a line of a batch has it.
+    """Return one of our own errors as a problem, for a line of a batch.
 
     `prefix` is the path of the service's public address.
     """

@@ -79,7 +79,7 @@ async def idempotent(
 async def locked(
     services: Services, *, owner: str, key: str | None, body: str
 ) -> AsyncIterator[IdempotencyLock | Replay | None]:
-    """Hold a key inside, and release it if that fails; yield None if there is no key.
+    """Hold a key while the block runs, and release it if the block fails; yield None without a key.
 
     A key that has been used is not held: what it made is yielded.
 

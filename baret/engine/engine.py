@@ -12,9 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from baret.engine.budget import Budget
+from baret.engine.budget import Budget, release_memory
 from baret.engine.scheduler import FairScheduler, PendingRequest, Session
-from baret.errors import OutOfMemory
+from baret.errors import OutOfMemory, memory_errors
 from baret.unet.cuda_graphs import CudaRecorder
 from baret.unet.predictor import NoisePredictor, Predictor
 from baret.unet.requests import (
@@ -175,13 +175,15 @@ class Engine:
         merged = merge(requests)
         parts = self._budget.parts(merged)
         try:
-            predictions = [self._call(part, batch) for part in parts]
+            with memory_errors():
+                return split(join([self._call(part, batch) for part in parts]), requests)
         except OutOfMemory:
+            self._predictor.forget_graphs()  # they keep memory
+            release_memory(self._predictor.device)
             self._budget = smaller = self._budget.halved(merged)
             if len(smaller.parts(merged)) == len(parts):
                 raise  # it cannot be cut any smaller
             return self._compute(batch)
-        return split(join(predictions), requests)
 
     def _call(self, part: Request, batch: Sequence[PendingRequest]) -> Prediction:
         started = time.perf_counter()

@@ -23,6 +23,7 @@ MIN_DIFFERENCE, MIN_WHERE_CHANGED = 0.1, 0.04
 MARGIN = 0.03  # by which the edit is shown beyond where it differs
 SOFTNESS = 0.025  # σ of the border between the two
 RING = 0.1  # σ of the surroundings that the edit's colours are matched to
+MAX_SIGMA = 16.0  # pixels; wider Gaussians are applied to a smaller copy
 MIN_KEPT = 0.02  # share of kept pixels around a pixel; with fewer, its colour is not matched
 
 
@@ -85,11 +86,23 @@ def _mean(field: Tensor, width: int) -> Tensor:
 
 def _local_max(field: Tensor, reach: int) -> Tensor:
     """Take the maximum over a square around each pixel, [1, c, H, W]."""
-    return max_pool2d(field, 2 * reach + 1, stride=1, padding=reach)
+    width = 2 * reach + 1
+    across = max_pool2d(field, (1, width), stride=1, padding=(0, reach))
+    return max_pool2d(across, (width, 1), stride=1, padding=(reach, 0))
 
 
 def _blur(field: Tensor, sigma: float) -> Tensor:
-    """Blur with a Gaussian of σ in pixels, [1, c, H, W]."""
+    """Blur with a Gaussian of σ in pixels, [1, c, H, W].
+
+    A wide one is applied to a smaller copy, in which it is just as wide relative to the field: at
+    1024 pixels that takes a fraction of a second instead of thirteen.
+    """
+    if sigma > MAX_SIGMA:
+        height, width = field.shape[-2:]
+        share = MAX_SIGMA / 2 / sigma
+        size = (max(1, round(height * share)), max(1, round(width * share)))
+        small = _blur(interpolate(field, size, mode="area"), sigma * size[0] / height)
+        return interpolate(small, (height, width), mode="bilinear")
     reach = max(1, int(3 * sigma))
     offsets = torch.arange(-reach, reach + 1, dtype=field.dtype)
     window = torch.exp(-offsets.square() / (2 * sigma**2))

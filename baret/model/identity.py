@@ -92,7 +92,7 @@ def _read() -> dict[str, str]:
 
 
 def _write(known: dict[str, str]) -> None:
-    """Replace the file whole, for this user alone. A cache that cannot be written is no error."""
+    """Replace the file whole, for this user alone. If it cannot be written, go on without it."""
     with suppress(OSError, RuntimeError):
         path = _cache_file()
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

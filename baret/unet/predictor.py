@@ -78,6 +78,11 @@ class Predictor:
         self._recorder = recorder
         self.forget_graphs()
 
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return self._model.device
+
     def forget_graphs(self) -> None:
         """Drop recorded calls, which hold the addresses of the model's weights."""
         recorder = self._recorder

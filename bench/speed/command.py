@@ -5,8 +5,8 @@ name if --dtype is given) into the folder of --out. Both are written after every
 that is stopped keeps its finished sections. Everything that is compared is measured in turn in the
 same run.
 
-`sd15-random` is Stable Diffusion 1.5's architecture with random weights: as large and as slow as
-the real one, without a download.
+`sd15-random` and `sdxl-random` are the architectures of Stable Diffusion 1.5 and XL with random
+weights: as large and as slow as the real ones, without a download.
 """
 
 import argparse
@@ -28,10 +28,10 @@ from bench.speed.concurrency import measure_concurrency
 from bench.speed.contention import measure_contention
 from bench.speed.machine import Machine
 from bench.speed.plan import Plan, Subject
-from bench.speed.random_weights import random_folder
+from bench.speed.random_weights import SD15, SDXL, random_folder
 from bench.speed.stages import measure_stages
 
-RANDOM = "sd15-random"
+RANDOM = {"sd15-random": SD15, "sdxl-random": SDXL}
 SECTIONS: dict[str, Callable[[Subject], report.Section]] = {
     "stages": measure_stages,
     "ratios": measure_ratios,
@@ -96,7 +96,7 @@ def _subject(arguments: argparse.Namespace) -> Subject:
         # The editor works at about this area, whatever the size of the image.
         model.model.native_size = arguments.size
     inner_steps = arguments.inner_steps
-    if inner_steps is None and arguments.model == RANDOM:
+    if inner_steps is None and arguments.model in RANDOM:
         inner_steps = InversionOptions().inner_steps  # random weights never reach a stopping rule
     plan = Plan(arguments.steps, inner_steps, arguments.repeats, arguments.at_once)
     machine = Machine.of(model.model.device, model.model.dtype)
@@ -108,8 +108,8 @@ def _load(arguments: argparse.Namespace) -> BatchModel:
     if dtype == "auto":
         dtype = "float16" if device.startswith("cuda") else "float32"
     name = arguments.model
-    if name == RANDOM:
-        name = str(random_folder(arguments.work / RANDOM))
+    if name in RANDOM:
+        name = str(random_folder(arguments.work / name, RANDOM[name]))
     return BatchModel.from_pretrained(name, device=device, dtype=getattr(torch, dtype))
 
 
@@ -120,7 +120,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--model", default="zoo", help=f"{RANDOM}, bundled name, folder, file or hub id"
+        "--model", default="zoo", help=f"{', '.join(RANDOM)}, bundled name, folder, file or hub id"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument(

@@ -8,6 +8,8 @@ import torch
 from diffusers import UNet2DConditionModel
 from torch.utils.flop_counter import FlopCounterMode
 
+from baret.model.layout import SIZE_IDS
+
 
 @dataclass(frozen=True)
 class RowFlops:
@@ -29,8 +31,18 @@ def row_flops(config: Mapping[str, Any], *, side: int, tokens: int) -> RowFlops:
         unet = UNet2DConditionModel.from_config(config).requires_grad_(False)
         latents, timestep = torch.empty(1, 4, side, side), torch.tensor(1)
         embedding = torch.empty(1, tokens, config["cross_attention_dim"], requires_grad=True)
+        added = _added_conditions(config)
     with FlopCounterMode(display=False) as forward, torch.no_grad():
-        unet(latents, timestep, encoder_hidden_states=embedding)
+        unet(latents, timestep, embedding, added_cond_kwargs=added)
     with FlopCounterMode(display=False) as both:
-        unet(latents, timestep, encoder_hidden_states=embedding).sample.sum().backward()
+        unet(latents, timestep, embedding, added_cond_kwargs=added).sample.sum().backward()
     return RowFlops(forward.get_total_flops() / 1e12, both.get_total_flops() / 1e12)
+
+
+def _added_conditions(config: Mapping[str, Any]) -> dict[str, torch.Tensor] | None:
+    """Return the pooled text and the sizes that Stable Diffusion XL's UNet takes besides."""
+    if config.get("addition_embed_type") != "text_time":
+        return None
+    sizes = SIZE_IDS * config["addition_time_embed_dim"]
+    pooled = config["projection_class_embeddings_input_dim"] - sizes
+    return {"text_embeds": torch.empty(1, pooled), "time_ids": torch.empty(1, SIZE_IDS)}

@@ -18,6 +18,13 @@ pytestmark = [
     pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
 ]
 
+
+@pytest.fixture(autouse=True)
+def full_float32(monkeypatch):
+    """Switch TF32 off: with it, two algorithms for one convolution differ by a thousandth."""
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+
+
 OPTIONS = EditOptions(inversion=InversionOptions(num_inference_steps=10, inner_steps=2))
 
 

@@ -64,7 +64,7 @@ def test_an_edit_is_made_asynchronously_and_fetched_by_its_address(
                 response_format="url",
                 output_format="jpeg",
                 output_compression=70,
-                extra_body={**EXTRA, "strength": [0.4], "metadata": {"order": "7"}},
+                extra_body={**EXTRA, "strength": [0.4], "metadata": {"order": "by address"}},
             )
         (image,) = result.data or ()
         assert image.url is not None
@@ -72,7 +72,7 @@ def test_an_edit_is_made_asynchronously_and_fetched_by_its_address(
 
     answer = service.http.get(asyncio.run(run()))
     assert answer.headers["content-type"] == "image/jpeg"
-    listing = service.http.get("/v1/edits", params={"metadata[order]": "7"}).json()["data"]
+    listing = service.http.get("/v1/edits", params={"metadata[order]": "by address"}).json()["data"]
     assert [edit["params"]["strength"] for edit in listing] == [0.4]
 
 

@@ -50,6 +50,10 @@ NOT_RUN = {
         "docs/reliability.md",
         "make faults",
     ): _LONG,
+    ("docs/scale.md", "python -m bench.service.redis_cost"): (
+        "takes minutes; tests/bench/service/test_redis_cost.py runs it with fewer edits"
+    ),
+    ("docs/scale.md", "(waiting edits + running edits)"): "a formula, not code",
     ("docs/start.md", "git clone <this repository> baret && cd baret"): _MAKE,
     (
         "docs/start.md",

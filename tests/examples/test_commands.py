@@ -1,5 +1,6 @@
 """The commands of the pages run as they stand, against a service with the bundled model."""
 
+import base64
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from tests.support.api_app import keys, make_key, serving, settings
 from tests.support.commands import ROOT
 from tests.support.doc_code import AnyBlock
 from tests.support.node_tools import node_tools
+from tests.support.samples import QUICK
 from tests.support.service import Service
 from tests.support.shell import run_in_shell, shell_environment
 
@@ -27,7 +29,8 @@ BLOCKS = blocks_held_by("examples/test_commands.py")
 NODE = [block for block in BLOCKS if block.code.startswith("npx ")]
 KEYED = [block for block in BLOCKS if "$BARET_KEY" in block.code or "/v1/uploads" in block.code]
 OPERATORS = [block for block in BLOCKS if block.language == "indented"]
-OTHERS = [block for block in BLOCKS if block not in [*NODE, *KEYED, *OPERATORS]]
+BATCHES = [block for block in BLOCKS if "/v1/batches" in block.code]
+OTHERS = [block for block in BLOCKS if block not in [*NODE, *KEYED, *OPERATORS, *BATCHES]]
 
 
 def ids(found: list[AnyBlock]) -> list[str]:
@@ -54,6 +57,21 @@ def test_an_edit_is_made(
         assert all(output["url"].startswith("http") for output in edit["outputs"])
         wanted = re.search(r"strength=(\[.*?\])", block.code)
         assert not wanted or len(edit["outputs"]) == len(json.loads(wanted[1]))
+
+
+@pytest.mark.parametrize("block", BATCHES, ids=ids(BATCHES))
+def test_a_batch_is_made(
+    block: AnyBlock, service: Service, folder: Path, environment: dict[str, str]
+) -> None:
+    photo = base64.b64encode((ROOT / "zoo/samples/02-posture.png").read_bytes()).decode()
+    line = {"image": f"data:image/png;base64,{photo}", "prompt": "a photo of a cat", **QUICK}
+    (folder / "edits.jsonl").write_text(json.dumps(line) + "\n")
+    printed = run(block.code.replace(ADDRESS, environment["BARET_SERVER"]), folder, environment)
+    address = json.loads(printed)["urls"]["self"]
+    service.until(
+        lambda: service.http.get(address).json()["status"] == "completed", "the batch to end"
+    )
+    assert service.http.get(address).json()["request_counts"]["completed"] == 1
 
 
 @pytest.fixture

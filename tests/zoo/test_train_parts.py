@@ -89,8 +89,9 @@ def test_a_command_line_says_the_same_as_the_options() -> None:
 
 def test_the_recipe_for_a_gpu_is_one_that_can_be_trained() -> None:
     script = Path("bench/zoo_on_gpu.sh").read_text("utf-8").replace("\\\n", " ")
-    (line,) = (line for line in script.splitlines() if line.startswith("$python -m zoo.train"))
-    words = [w for w in line.split()[3:] if w != '"$@"']
+    (line,) = (line for line in script.splitlines() if "$python -m zoo.train" in line)
+    words = [w for w in line.split()[3:] if w not in ('"$@"', '"$folder"')]
+    words.remove("--out")
     options = parse([*words, "--init", "zoo/checkpoints/zoo128"])
     assert (options.size, options.device, options.dtype) == (128, "cuda", "bfloat16")
 
@@ -153,13 +154,27 @@ def test_a_cpu_without_bfloat16_is_left_with_float32(monkeypatch: pytest.MonkeyP
             assert torch.is_autocast_enabled("cpu") is has
 
 
+def rate(how: LoopOptions, step: int) -> float:
+    return how.rate(step, how.done(step, 0.0))
+
+
+def test_a_time_limit_takes_the_place_of_the_steps() -> None:
+    how = LoopOptions(name="x", steps=10, batch=1, learning_rate=1.0, warmup=1, time_limit=100.0)
+    assert [how.done(step, seconds) for step, seconds in [(50, 0), (50, 25), (1, 101)]] == [
+        0,
+        0.25,
+        1,
+    ]
+    assert [how.rate(50, done) for done in (0, 0.75, 1)] == [1, 1, 0]
+
+
 def test_the_rate_warms_up_stays_and_falls_to_nothing() -> None:
     how = LoopOptions(name="x", steps=1000, batch=1, learning_rate=1.0, warmup=10)
-    assert [how.rate(step) for step in (0, 9, 749)] == pytest.approx([0.1, 1.0, 1.0])
-    assert how.rate(875) == pytest.approx(0.5)
-    assert how.rate(999) == pytest.approx(0.004)
+    assert [rate(how, step) for step in (0, 9, 749)] == pytest.approx([0.1, 1.0, 1.0])
+    assert rate(how, 875) == pytest.approx(0.5)
+    assert rate(how, 999) == pytest.approx(0.004)
     longer = LoopOptions(name="x", steps=2000, batch=1, learning_rate=1.0, warmup=10)
-    assert [longer.rate(s) for s in range(750)] == [how.rate(s) for s in range(750)]
+    assert [rate(longer, s) for s in range(750)] == [rate(how, s) for s in range(750)]
 
 
 def test_each_round_shows_every_picture_once() -> None:

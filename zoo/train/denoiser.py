@@ -5,6 +5,7 @@ b batch · n tokens · d text width · A attributes.
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -21,6 +22,7 @@ from zoo.captions import MAX_TOKENS, wording
 from zoo.scene import ATTRIBUTES, labels
 from zoo.split import training_scene
 from zoo.train import draws, latents, tokenizer
+from zoo.train.ahead import Ahead
 from zoo.train.compiling import compiled
 from zoo.train.draws import Batches, Stream
 from zoo.train.growing import grown
@@ -132,6 +134,25 @@ class Reader(nn.Module):
         return torch.stack(losses).mean()
 
 
+@dataclass(frozen=True)
+class Batch:
+    """A step's pictures, texts and random numbers, on the CPU.
+
+    Attributes:
+        clean: latents [b, c, h, h], float16.
+        noise: of the same shape, float32.
+        timesteps: [b] int64, rising.
+        ids: of the texts' tokens, [b, n] int64.
+        labels: of the scenes, [b, A] int64.
+    """
+
+    clean: Tensor
+    noise: Tensor
+    timesteps: Tensor
+    ids: Tensor
+    labels: Tensor
+
+
 class DenoiserTask:
     """Trains v-prediction (arXiv 2202.00512) with caption dropout for classifier-free guidance.
 
@@ -169,30 +190,36 @@ class DenoiserTask:
         self._batches = Batches(
             options.pictures, options.denoiser_batch, options.seed, Stream.DENOISER
         )
+        self._batch = Ahead(self._drawn)
 
-    def loss(self, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(self, step: int, done: float) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss and, for the log, the unweighted error per quarter of the timesteps."""
-        indices, seed = self._batches.indices(step), self._options.seed
-        rng = draws.numbers(seed, Stream.DENOISER, step)
-        indices = self._leaning(indices, rng)
-        clean = torch.from_numpy(self._latents[indices]).float()
-        noise = torch.randn(clean.shape, generator=draws.noise(seed, Stream.DENOISER, step))
-        timesteps = stratified(len(indices), rng)
-        alphas = self._alphas[timesteps]
-        share = alphas[:, None, None, None]
+        batch, device = self._batch(step), self._device
+        alphas = self._alphas[batch.timesteps]
+        share = alphas[:, None, None, None].to(device)
+        clean, noise = (x.to(device).float() for x in (batch.clean, batch.noise))
         noisy = share.sqrt() * clean + (1 - share).sqrt() * noise
         wanted = share.sqrt() * noise - (1 - share).sqrt() * clean  # v
-        ids = tokenizer.ids(self.words, [self._text(int(i), rng) for i in indices])
-        predicted, text = self._predicted(noisy, timesteps, ids)
-        said = ids[:, 1] != self.words.eos_token_id  # empty captions have nothing to read
-        seen = torch.from_numpy(self._labels[indices]).to(self._device)
+        predicted, text = self._predicted(noisy, batch.timesteps, batch.ids)
+        said = batch.ids[:, 1] != self.words.eos_token_id  # empty captions have nothing to read
+        rows, seen = said.nonzero()[:, 0].to(device), batch.labels[said].to(device)
         # A small batch may contain only empty captions, and the mean over no rows is NaN.
-        reading = self.modules["reader"](text[said], seen[said]) if said.any() else text.sum() * 0
-        errors = (predicted - wanted.to(self._device)).square().mean((1, 2, 3))  # [b]
-        loss = (errors * weights(alphas).to(self._device)).mean()
+        reading = self.modules["reader"](text[rows], seen) if said.any() else text.sum() * 0
+        errors = (predicted - wanted).square().mean((1, 2, 3))  # [b]
+        loss = (errors * weights(alphas).to(device)).mean()
         quarters = errors.view(4, -1).mean(1)  # the timesteps rise within the batch
         numbers = {f"quarter_{i + 1}": quarter for i, quarter in enumerate(quarters)}
         return loss + READING * reading, numbers | {"reading": reading}
+
+    def _drawn(self, step: int) -> Batch:
+        indices, seed = self._batches.indices(step), self._options.seed
+        rng = draws.numbers(seed, Stream.DENOISER, step)
+        indices = self._leaning(indices, rng)
+        clean = torch.from_numpy(self._latents[indices])
+        noise = torch.randn(clean.shape, generator=draws.noise(seed, Stream.DENOISER, step))
+        timesteps = stratified(len(indices), rng)
+        ids = tokenizer.ids(self.words, [self._text(int(i), rng) for i in indices])
+        return Batch(clean, noise, timesteps, ids, torch.from_numpy(self._labels[indices]))
 
     def _leaning(self, indices: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
         """Replace a share `lean` of the batch's left-facing pictures with right-facing ones.
@@ -277,12 +304,17 @@ def train(
         stop: set it to end early, with a checkpoint.
         show: called at intervals with the task, its averaged weights in place, and the step.
     """
-    how = LoopOptions(
+    Loop(DenoiserTask(options, device, show), loop_options(options), options.out).run(stop)
+
+
+def loop_options(options: TrainOptions) -> LoopOptions:
+    """Return the settings of the denoiser's training."""
+    return LoopOptions(
         name=NAME,
         steps=options.denoiser_steps,
         batch=options.denoiser_batch,
         learning_rate=options.denoiser_rate,
+        time_limit=options.denoiser_seconds,
         checkpoint_seconds=options.checkpoint_seconds,
         measure_seconds=options.sheet_seconds,
     )
-    Loop(DenoiserTask(options, device, show), how, options.out).run(stop)

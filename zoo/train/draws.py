@@ -1,6 +1,7 @@
 """Derives all randomness from seed, stage and step, so there is no state to save or restore."""
 
 from enum import IntEnum
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -33,12 +34,14 @@ class Batches:
     def __init__(self, count: int, batch: int, seed: int, stream: Stream):
         """Divide `count` pictures into batches of `batch` per step."""
         self._count, self._batch, self._seed, self._stream = count, batch, seed, stream
-        self._round, self._order = -1, np.empty(0, np.int64)
 
     def indices(self, step: int) -> NDArray[np.int64]:
         """Return the picture indices of one step, [batch]."""
         a_round, place = divmod(step, self._count // self._batch)
-        if a_round != self._round:
-            rng = np.random.default_rng((self._seed, self._stream, a_round, 2))
-            self._round, self._order = a_round, rng.permutation(self._count)
-        return self._order[place * self._batch : (place + 1) * self._batch]
+        order = _order(self._count, self._seed, self._stream, a_round)
+        return order[place * self._batch : (place + 1) * self._batch]
+
+
+@lru_cache(maxsize=2)
+def _order(count: int, seed: int, stream: Stream, a_round: int) -> NDArray[np.int64]:
+    return np.random.default_rng((seed, stream, a_round, 2)).permutation(count)

@@ -38,7 +38,7 @@ class JudgeTask:
         self._training, self._validation = pictures.training(options), pictures.validation(options)
         self._batches = Batches(options.pictures, options.judge_batch, options.seed, Stream.JUDGE)
 
-    def loss(self, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(self, step: int, done: float) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the mean loss over the attributes; it adds no numbers to the log."""
         indices = self._batches.indices(step)
         images = to_side(self._training.batch(indices, self._device))

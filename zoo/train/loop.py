@@ -1,6 +1,7 @@
 """A training loop with averaged weights, checkpoints and a log; resuming continues the same run."""
 
 import logging
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,8 +27,13 @@ class Task(Protocol):
 
     modules: dict[str, nn.Module]
 
-    def loss(self, step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the loss of a step, counted from 0, and scalar numbers for the log."""
+    def loss(self, step: int, done: float) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the loss of a step and scalar numbers for the log.
+
+        Args:
+            step: counted from 0.
+            done: share of the training that is done, 0…1.
+        """
         ...
 
     def measure(self, step: int) -> dict[str, float]:
@@ -43,8 +49,9 @@ class LoopOptions:
     steps: int
     batch: int  # pictures per step, for the log
     learning_rate: float  # the highest
+    time_limit: float = 0.0  # seconds of training that replace `steps`; 0: none
     warmup: int = 200  # steps
-    decay: float = 0.25  # final share of the steps, over which the rate falls to 0
+    decay: float = 0.25  # final share of the training, over which the rate falls to 0
     beta2: float = 0.99
     weight_decay: float = 0.01
     average: float = 0.999  # decay of the averaged weights per step, after the first steps
@@ -53,18 +60,24 @@ class LoopOptions:
     checkpoint_seconds: float = 300.0
     measure_seconds: float = 900.0
 
-    def rate(self, step: int) -> float:
+    def done(self, step: int, seconds: float) -> float:
+        """Return the share of the training that is done, 0…1."""
+        share = seconds / self.time_limit if self.time_limit else step / self.steps
+        return min(1.0, share)
+
+    def rate(self, step: int, done: float) -> float:
         """Return the learning rate of a step: warm-up, then constant, then linear decay to 0.
 
         The constant part makes a run extendable: from any checkpoint before the decay, it can
         continue with more steps as if they had been planned from the start.
         """
-        left = (self.steps - step) / max(1.0, self.steps * self.decay)
-        return self.learning_rate * min(1.0, (step + 1) / self.warmup, max(0.0, left))
+        return self.learning_rate * min(1.0, (step + 1) / self.warmup, (1 - done) / self.decay)
 
 
 class Loop:
     """A task's optimiser, averaged weights and progress.
+
+    Parameters and running statistics are averaged; counters cannot be.
 
     Attributes:
         step: number of steps done.
@@ -74,6 +87,7 @@ class Loop:
     def __init__(self, task: Task, options: LoopOptions, folder: Path):
         """Load the checkpoint in `folder`, if there is one."""
         self.task, self.options, self.step, self.seconds = task, options, 0, 0.0
+        self._rate = 0.0  # of the last step
         self.checkpoint = folder / f"{options.name}.pt"
         self._metrics = folder / "metrics.jsonl"
         self._parameters = [p for m in task.modules.values() for p in m.parameters()]
@@ -84,14 +98,12 @@ class Loop:
             weight_decay=options.weight_decay,
             fused=True,
         )
-        self._average = [tensor.clone() for tensor in self._averaged_tensors()]
+        # Loading a module's state or averaged weights copies into the same tensors.
+        states = (module.state_dict() for module in task.modules.values())
+        self._weights = [t for state in states for t in state.values() if t.is_floating_point()]
+        self._average = [tensor.clone() for tensor in self._weights]
         if self.checkpoint.is_file():
             self._load()
-
-    def _averaged_tensors(self) -> list[Tensor]:
-        """Return parameters and running statistics; counters cannot be averaged."""
-        states = (module.state_dict() for module in self.task.modules.values())
-        return [t for state in states for t in state.values() if t.is_floating_point()]
 
     def run(self, stop: Event, until: int | None = None) -> None:
         """Train to the last step, or to step `until`, and write the checkpoint.
@@ -99,13 +111,16 @@ class Loop:
         Raises:
             Stopped: `stop` was set.
         """
-        last = min(self.options.steps, self.options.steps if until is None else until)
+        last = math.inf if self.options.time_limit else self.options.steps
+        if until is not None:
+            last = min(last, until)
         sums, since = dict[str, Tensor](), self.step
         logged, saved, measured = time.monotonic(), time.monotonic(), time.monotonic()
-        while self.step < last:
+        while self.done < 1 and self.step < last:
             for name, value in self._train_step().items():
                 sums[name] = sums.get(name, torch.zeros_like(value)) + value
-            if self.step % self.options.log_steps == 0 or self.step == last or stop.is_set():
+            ended = self.done == 1 or self.step == last
+            if self.step % self.options.log_steps == 0 or ended or stop.is_set():
                 now = time.monotonic()
                 self._log(sums, self.step - since, now - logged)
                 sums, since, logged = {}, self.step, now
@@ -121,11 +136,18 @@ class Loop:
                 raise Stopped
         self.save()
 
+    @property
+    def done(self) -> float:
+        """Share of the training that is done, 0…1."""
+        return self.options.done(self.step, self.seconds)
+
     def _train_step(self) -> dict[str, Tensor]:
         started = time.monotonic()
+        done = self.done
+        self._rate = self.options.rate(self.step, done)
         for group in self._optimiser.param_groups:
-            group["lr"] = self.options.rate(self.step)
-        loss, numbers = self.task.loss(self.step)
+            group["lr"] = self._rate
+        loss, numbers = self.task.loss(self.step, done)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self._parameters, self.options.clip)
         self._optimiser.step()
@@ -133,14 +155,14 @@ class Loop:
         self.step += 1
         with torch.no_grad():
             keep = min(self.options.average, (1 + self.step) / (10 + self.step))
-            torch._foreach_lerp_(self._average, self._averaged_tensors(), 1 - keep)
+            torch._foreach_lerp_(self._average, self._weights, 1 - keep)
         self.seconds += time.monotonic() - started
         return {"loss": loss.detach()} | {k: v.detach() for k, v in numbers.items()}
 
     def _log(self, sums: dict[str, Tensor], steps: int, seconds: float) -> None:
         self._write(
             {name: round(float(value) / steps, 5) for name, value in sums.items()}
-            | {"rate": self.options.rate(self.step - 1)}
+            | {"rate": self._rate}
             | {"images_per_second": round(steps * self.options.batch / seconds, 1)}
         )
 
@@ -160,7 +182,7 @@ class Loop:
     @contextmanager
     def averaged(self) -> Iterator[None]:
         """Put the averaged weights into the task's modules within the context."""
-        own = [tensor.clone() for tensor in self._averaged_tensors()]
+        own = [tensor.clone() for tensor in self._weights]
         training = {name: module.training for name, module in self.task.modules.items()}
         self._put(self._average)
         try:
@@ -174,7 +196,7 @@ class Loop:
 
     def _put(self, tensors: list[Tensor]) -> None:
         with torch.no_grad():
-            torch._foreach_copy_(self._averaged_tensors(), tensors)
+            torch._foreach_copy_(self._weights, tensors)
 
     def save(self) -> None:
         """Write the checkpoint atomically."""

@@ -33,6 +33,7 @@ class TrainOptions:
     judge_batch: Annotated[int, "pictures a step"] = 128
     judge_rate: Annotated[float, "highest learning rate"] = 2e-3
     vae_steps: Annotated[int, "of the VAE"] = 6_000
+    vae_seconds: Annotated[float, "of training, in place of vae_steps; 0 takes vae_steps"] = 0.0
     vae_batch: Annotated[int, "pictures a step"] = 16
     vae_rate: Annotated[float, "highest learning rate"] = 1e-3
     vae_channels: Annotated[tuple[int, ...], "of the levels; each but the last halves the side"] = (
@@ -44,6 +45,9 @@ class TrainOptions:
     vae_crop: Annotated[int, "pixels on a side of the parts that the VAE is trained on"] = 64
     vae_decoder_only: Annotated[bool, "keep the latents of --init: train its decoder alone"] = False
     denoiser_steps: Annotated[int, "of UNet and text encoder; may be raised later"] = 24_000
+    denoiser_seconds: Annotated[
+        float, "of training, in place of denoiser_steps; 0 takes denoiser_steps"
+    ] = 0.0
     denoiser_batch: Annotated[int, "pictures a step, divisible by 4"] = 32
     denoiser_rate: Annotated[float, "highest learning rate"] = 5e-4
     lean: Annotated[float, "share of left-facing pictures shown as right-facing ones instead"] = 0.0

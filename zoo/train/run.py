@@ -73,7 +73,7 @@ def stages(
             lambda: tokenizer.path(options).is_dir(), lambda: tokenizer.write(options)
         ),
         "denoiser": Stage(
-            lambda: _steps(options) >= options.denoiser_steps,
+            lambda: _denoised(options),
             lambda: denoiser.train(options, device, stop, figures.small_sheets(options, device)),
         ),
         "figures": Stage(
@@ -82,6 +82,10 @@ def stages(
         ),
         "export": Stage(lambda: False, lambda: export.write(options, options.out / "model")),
     }
+
+
+def _denoised(options: TrainOptions) -> bool:
+    return denoiser.loop_options(options).done(*progress(options.out, denoiser.NAME)) == 1
 
 
 def _steps(options: TrainOptions) -> int:

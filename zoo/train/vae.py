@@ -109,7 +109,7 @@ class VaeTask:
         self._training, self._validation = pictures.training(options), pictures.validation(options)
         self._batches = Batches(options.pictures, options.vae_batch, options.seed, Stream.VAE)
 
-    def loss(self, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(self, step: int, done: float) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the weighted sum and, for the log, its parts."""
         options = self._options
         images = self._training.batch(self._batches.indices(step), self._device)
@@ -123,7 +123,7 @@ class VaeTask:
         with autocast(options, self._device):
             absolute, squared, gradient, kl = self._errors(images, noise)
         # PSNR measures the squared error, but early on it would favour blurred pictures.
-        late = max(0.0, 2 * step / options.vae_steps - 1)
+        late = max(0.0, 2 * done - 1)
         weight = SQUARED[0] + (SQUARED[1] - SQUARED[0]) * late
         loss = absolute + weight * squared + GRADIENT * gradient + KL * kl
         return loss, {"absolute": absolute, "squared": squared, "gradient": gradient, "kl": kl}
@@ -213,6 +213,7 @@ def train(options: TrainOptions, device: torch.device, stop: Event) -> dict[str,
         steps=options.vae_steps,
         batch=options.vae_batch,
         learning_rate=options.vae_rate,
+        time_limit=options.vae_seconds,
         warmup=100,
         decay=0.6,  # most of the last decibels come while the rate falls
         average=0.998,

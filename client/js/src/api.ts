@@ -8084,7 +8084,9 @@ export interface operations {
                      *           "queued_batch": 3,
                      *           "running": 2,
                      *           "oldest_wait_seconds": 12.5,
-                     *           "cold_start_seconds": 31.2
+                     *           "cold_start_seconds": 31.2,
+                     *           "load_seconds": null,
+                     *           "load_error": null
                      *         }
                      *       ],
                      *       "versions": {

@@ -52,9 +52,9 @@ def test_the_bundled_model_has_room_for_full_calls(editor):
 
 
 def test_what_is_free_decides(editor, monkeypatch):
-    monkeypatch.setattr("baret.engine.budget._free_bytes", lambda device: 100e6)
+    monkeypatch.setattr("baret.engine.budget.free_bytes", lambda device: 100e6)
     some = measure(editor.model)
-    monkeypatch.setattr("baret.engine.budget._free_bytes", lambda device: 200e6)
+    monkeypatch.setattr("baret.engine.budget.free_bytes", lambda device: 200e6)
     twice = measure(editor.model)
     assert 0 < some.latent_pixels < 64 * row_of(editor.model)
     assert twice.latent_pixels == pytest.approx(2 * some.latent_pixels, rel=0.01)

@@ -12,7 +12,7 @@ from baret.engine.budget import Budget
 from baret.engine.engine import Call, Engine, start_device_thread
 from baret.errors import OutOfMemory
 from baret.unet.attention import Injection
-from baret.unet.requests import DeviceTask, NoiseTarget, Request, StageProgress
+from baret.unet.requests import DeviceTask, NoiseTarget, Request, StageProgress, join
 
 OPTIONS = EditOptions(inversion=InversionOptions(num_inference_steps=6, inner_steps=2))
 PROMPTS = [
@@ -182,11 +182,34 @@ def test_a_device_without_room_gets_smaller_calls(editor, small_device):
     assert engine.budget == Budget(2 * ROW, 8 * ROW)
 
 
+def test_recorded_calls_give_up_their_memory_before_smaller_ones_are_tried(editor, small_device):
+    engine = Engine(editor.model, Budget())
+    forgotten = []
+    engine._predictor.forget_graphs = lambda: forgotten.append(len(small_device))
+    engine.run(requesting(rows(editor, 8)), ignore)
+    assert forgotten == [1, 2]  # after the call of 8 rows and after that of 4
+
+
+def test_memory_that_runs_out_between_calls_counts_as_well(editor, monkeypatch):
+    joined = []
+
+    def join_once(predictions):
+        joined.append(len(predictions))
+        if len(joined) == 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return join(predictions)
+
+    monkeypatch.setattr("baret.engine.engine.join", join_once)
+    engine = Engine(editor.model, Budget())
+    (prediction,) = engine.run(requesting(rows(editor, 4)), ignore)
+    assert len(prediction.noise) == 4 and joined == [1, 2]
+
+
 def test_edits_that_have_no_room_together_are_served_one_by_one(editor, small_device):
     engine = Engine(editor.model, Budget())
     results = run_all(engine, [requesting(rows(editor, 1, seed)) for seed in range(5)])
     assert all(len(predictions) == 1 for predictions in results)
-    assert max(small_device[-3:]) <= 2
+    assert max(small_device[-2:]) <= 2
 
 
 def test_an_edit_that_has_no_room_at_all_fails_alone(editor, small_device):

@@ -5,6 +5,7 @@ import pytest
 import torch
 from PIL import Image, ImageFilter
 
+from baret.method import composition
 from baret.method.composition import MARGIN, compose, shown_region
 
 BACKGROUND = (200, 180, 120)
@@ -95,3 +96,18 @@ def test_where_the_text_changes_the_photo_a_smaller_difference_shows_the_edit():
     alpha = compose(edited, photo, left).alpha
     assert (alpha[:, :26] == 1).all() and (alpha[:, 42:] == 0).all()
     assert (compose(edited, photo).alpha == 0).all()
+
+
+def test_a_wide_blur_on_a_smaller_copy_is_nearly_the_exact_one(monkeypatch):
+    field = torch.zeros(1, 1, 150, 210)
+    field[..., 40:110, 90:] = 1
+    quick = composition._blur(field, 24.0)
+    monkeypatch.setattr(composition, "MAX_SIGMA", 100.0)
+    assert (quick - composition._blur(field, 24.0)).abs().max() < 0.02
+
+
+def test_the_largest_value_nearby_is_that_of_a_square():
+    field = torch.zeros(1, 1, 20, 20)
+    field[..., 8, 11] = 1
+    grown = composition._local_max(field, 3)
+    assert grown.sum() == 49 and (grown[..., 5:12, 8:15] == 1).all()

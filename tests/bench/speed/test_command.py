@@ -4,7 +4,7 @@ import pytest
 
 from baret import InversionOptions
 from baret.method.ttis import LEVELS_PER_STEP
-from bench.speed.command import RANDOM, SECTIONS, main
+from bench.speed.command import SECTIONS, main
 from bench.speed.random_weights import random_folder
 
 
@@ -28,8 +28,8 @@ def test_the_whole_of_it_from_end_to_end(tmp_path, capsys):
 
 
 def test_random_weights_are_tuned_to_the_end_at_the_size_asked_for(small_configs, tmp_path):
-    random_folder(tmp_path / RANDOM, small_configs)  # in place of the large one
-    given = ("--model", RANDOM, "--work", str(tmp_path), "--steps", "1", "--size", "192")
+    random_folder(tmp_path / "sd15-random", small_configs)  # in place of the large one
+    given = ("--model", "sd15-random", "--work", str(tmp_path), "--steps", "1", "--size", "192")
     _run(tmp_path, *given, "--sections", "stages")
     data = json.loads((tmp_path / "speed-sd15-random-cpu.json").read_text())
     assert list(data) == ["conditions", "stages"]

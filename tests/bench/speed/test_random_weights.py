@@ -2,7 +2,7 @@ import torch
 from diffusers import UNet2DConditionModel
 
 from baret.model.stable_diffusion import StableDiffusion
-from bench.speed.random_weights import SD15, random_folder, random_pipeline
+from bench.speed.random_weights import SD15, SDXL, random_folder, random_pipeline
 
 
 def test_it_has_the_size_of_stable_diffusion():
@@ -33,3 +33,9 @@ def test_the_weights_are_the_same_every_time_and_other_draws_stay_what_they_were
     for name, weight in first.unet.state_dict().items():
         assert weight.dtype == torch.float16
         assert torch.equal(weight, second.unet.state_dict()[name]), name
+
+
+def test_it_has_the_size_of_stable_diffusion_xl():
+    with torch.device("meta"):
+        unet = UNet2DConditionModel.from_config(UNet2DConditionModel.load_config(SDXL / "unet"))
+    assert sum(p.numel() for p in unet.parameters()) == 2_567_463_684  # of the published weights

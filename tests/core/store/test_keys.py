@@ -18,6 +18,8 @@ FIXED = {
     "TURN_CLOCKS": "baret:turn_clocks",
     "BATCH_TURN_CLOCKS": "baret:batch_turn_clocks",
     "IN_A_ROW": "baret:in_a_row",
+    "BATCHES_DUE": "baret:batches_due",
+    "BATCHES_EXPIRING": "baret:batches_expiring",
     "MODELS": "baret:models",
     "WORKERS": "baret:workers",
     "WORKER_VERSIONS": "baret:worker_versions",
@@ -57,6 +59,11 @@ NAMED = {
     "user_token": "baret:token:a",
     "secret": "baret:secret:a",
     "upload": "baret:upload:a",
+    "batch": "baret:batch:a",
+    "batch_lines": "baret:batch:a:lines",
+    "batches": "baret:batches:a",
+    "open_batches": "baret:open_batches:a",
+    "batch_edits": "baret:batch_edits:a",
 }
 
 
