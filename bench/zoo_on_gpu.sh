@@ -9,8 +9,11 @@
 # renders the others. Later options win over those below:
 #
 #   --compile                  compiles the training steps (minutes at the start of each stage)
-#   --init zoo/checkpoints/zoo128   starts from these weights instead of from nothing
+#   --init baret/models/zoo    starts from these weights instead of from nothing
 #   --device cpu --size 32 …   a rehearsal without an accelerator
+#
+# On one H100 with 16 CPU cores: 12,000 pictures in 13 s, then 150,000 in 117 s while the VAE sees 4,400
+# parts a second; UNet and text encoder 1,800 pictures a second. The GPU is mostly idle in the latter.
 set -eu
 cd "$(dirname "$0")/.."
 out=${1:-build/zoo128}

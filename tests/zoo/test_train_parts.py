@@ -92,7 +92,7 @@ def test_the_recipe_for_a_gpu_is_one_that_can_be_trained() -> None:
     (line,) = (line for line in script.splitlines() if "$python -m zoo.train" in line)
     words = [w for w in line.split()[3:] if w not in ('"$@"', '"$folder"')]
     words.remove("--out")
-    options = parse([*words, "--init", "zoo/checkpoints/zoo128"])
+    options = parse([*words, "--init", "baret/models/zoo"])
     assert (options.size, options.device, options.dtype) == (128, "cuda", "bfloat16")
 
 
