@@ -102,7 +102,7 @@ class EditOptions:
     guidance_end: float | None = 1.0  # and at the last one; None keeps w throughout
     # Shares of the largest difference between what the two texts predict: below the first the
     # photo is kept, above the second the edit is free. None keeps nothing.
-    change_thresholds: tuple[float, float] | None = (0.1, 0.2)
+    change_thresholds: tuple[float, float] | None = (0.05, 0.15)
     artifacts: bool = False  # also return the edit before composition, and the heatmaps
     previews: bool = False  # report unfinished edits with the progress
     inversion: InversionOptions = field(default_factory=InversionOptions)
