@@ -29,11 +29,11 @@ def test_the_whole_of_it_from_end_to_end(tmp_path, capsys):
 
 def test_random_weights_are_tuned_to_the_end_at_the_size_asked_for(small_configs, tmp_path):
     random_folder(tmp_path / RANDOM, small_configs)  # in place of the large one
-    given = ("--model", RANDOM, "--work", str(tmp_path), "--steps", "1", "--size", "192")
+    given = ("--model", RANDOM, "--work", str(tmp_path), "--steps", "1", "--size", "64")
     _run(tmp_path, *given, "--sections", "stages")
     data = json.loads((tmp_path / "speed-sd15-random-cpu.json").read_text())
     assert list(data) == ["conditions", "stages"]
-    assert data["conditions"]["size"] == 192
+    assert data["conditions"]["size"] == 64
     assert data["conditions"]["inner_steps"] == InversionOptions().inner_steps
     rows = LEVELS_PER_STEP * InversionOptions().inner_steps
     assert data["stages"]["stages"][-1]["backward_rows"] == rows
