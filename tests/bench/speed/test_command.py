@@ -12,15 +12,15 @@ def _run(out, *given):
     main(["--device", "cpu", "--threads", "1", "--repeats", "1", "--out", str(out), *given])
 
 
-def test_the_whole_of_it_from_end_to_end(tmp_path, capsys):
-    _run(tmp_path, "--steps", "2", "--inner-steps", "1", "--at-once", "1,2")
-    data = json.loads((tmp_path / "speed-zoo-cpu.json").read_text())
+def test_the_whole_of_it_from_end_to_end(small, tmp_path, capsys):
+    _run(tmp_path, "--model", str(small), "--steps", "2", "--inner-steps", "1", "--at-once", "1,2")
+    data = json.loads((tmp_path / "speed-small-cpu.json").read_text())
     assert list(data) == ["conditions", *SECTIONS]
     assert data["conditions"]["inner_steps"] == 1 and data["conditions"]["size"] == 64
     assert [edits["at_once"] for edits in data["together"]["crowds"]] == [1, 2]
     null_text = data["peers"]["entries"][1]
     assert null_text["backward_rows"] == 2  # T × inner steps: nothing stopped early
-    page = (tmp_path / "speed-zoo-cpu.md").read_text()
+    page = (tmp_path / "speed-small-cpu.md").read_text()
     assert "`python -m bench.speed --device cpu --threads 1" in page
     assert "exactly 1 inner steps" in page
     assert page.count("\n## ") == len(SECTIONS)

@@ -33,7 +33,7 @@ from core.settings import Settings
 from core.store.claims import Claim
 from core.store.connection import connect
 from core.store.edits import EditStore
-from tests.support.small_model import small_model
+from tests.support.small_model import small_model, small_unet
 from worker.process import Factories, serve
 
 
@@ -86,7 +86,7 @@ class Harm:
 class HarmfulStore(EditStore):
     """The real store. It sees where each edit is, and so when to do harm."""
 
-    def __init__(self, url: str, unet: SmallUNet):
+    def __init__(self, url: str, unet: UNet2DConditionModel):
         super().__init__(connect(url))
         self._unet = unet
         self._harms: dict[str, Harm] = {}
@@ -129,9 +129,8 @@ class HarmfulStore(EditStore):
 
 def main() -> None:
     """Run like `python -m worker`."""
-    model = small_model(SmallUNet)
-    unet = model.unet
-    assert isinstance(unet, SmallUNet)
+    unet = small_unet(SmallUNet)
+    model = small_model(unet)
     factories = Factories(
         editor=lambda _: Editor(model, budget=measure(model)),
         store=lambda settings: HarmfulStore(settings.broker_url, unet),
