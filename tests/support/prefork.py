@@ -1,6 +1,6 @@
-"""`python -m tests.support.prefork`: starts workers by forking a process that has imported torch.
+"""`python -m tests.support.prefork`: starts programs by forking a process that has imported torch.
 
-A worker spends ten seconds of CPU time on importing torch and diffusers, and tests start and kill
+A worker spends eight seconds of CPU time on importing torch and diffusers, and tests start and kill
 dozens of workers. Everything else is as with `python -m worker`: its own process, environment,
 arguments, signals and exit status.
 """
@@ -25,9 +25,14 @@ from tests.support.waiting import until
 class ForkedProcess:
     """A module that runs as a program; has what tests use of `subprocess.Popen`."""
 
-    def __init__(self, module: str, log: Path, env: Mapping[str, str]):
+    def __init__(self, module: str, log: Path, env: Mapping[str, str], *arguments: str):
         self._status = log.with_suffix(".status")
-        given = {"module": module, "log": str(log), "env": dict(env), "status": str(self._status)}
+        given = {
+            "program": [module, *arguments],
+            "log": str(log),
+            "env": dict(env),
+            "status": str(self._status),
+        }
         with _LOCK:
             self.pid = int(_prefork().ask(json.dumps(given)))
 
@@ -99,7 +104,7 @@ def _serve() -> str:
     os._exit(0)
 
 
-def _become(module: str, log: str, env: dict[str, str], status: str) -> str:
+def _become(program: list[str], log: str, env: dict[str, str], status: str) -> str:
     """Fork once more: the parent notes the child's exit status, and the child is the module's."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     if pid := os.fork():
@@ -117,8 +122,8 @@ def _become(module: str, log: str, env: dict[str, str], status: str) -> str:
         os.dup2(os.open(name, flags), number)
     os.environ.clear()
     os.environ.update(env)
-    sys.argv = [module]
-    return module
+    sys.argv = program
+    return program[0]
 
 
 if __name__ == "__main__":
