@@ -49,7 +49,7 @@ def kill_at_random(stack: Stack, over: threading.Event, *, every: int, seed: int
 @pytest.mark.parametrize(
     ("edits", "seconds", "every"),
     [
-        (30, 10, 6),
+        (40, 15, 5),
         pytest.param(400, 120, 17, marks=pytest.mark.slow),
         pytest.param(2000, 600, 17, marks=pytest.mark.slow),
     ],
