@@ -51,7 +51,7 @@ def test_a_program_compiles_against_the_generated_types(
     assert compiled.returncode == 0, compiled.stdout
 
 
-@pytest.mark.usefixtures("compiled")
+@pytest.mark.usefixtures("compiled", "client")  # a compiled program, a live worker
 def test_the_program_makes_an_edit(
     program: Path,
     settings: Settings,
