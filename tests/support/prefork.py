@@ -27,6 +27,7 @@ class ForkedProcess:
 
     def __init__(self, module: str, log: Path, env: Mapping[str, str], *arguments: str):
         self._status = log.with_suffix(".status")
+        self._status.unlink(missing_ok=True)  # of one that ran before
         given = {
             "program": [module, *arguments],
             "log": str(log),
@@ -120,6 +121,7 @@ def _become(program: list[str], log: str, env: dict[str, str], status: str) -> s
         (log, os.O_WRONLY | os.O_APPEND, 2),
     ):
         os.dup2(os.open(name, flags), number)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.clear()
     os.environ.update(env)
     sys.argv = program
@@ -130,4 +132,5 @@ if __name__ == "__main__":
     import worker.process  # noqa: F401 - the imports are the purpose
 
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # what is forked leaves no zombie
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the tests, which end the rest
     runpy.run_module(_serve(), run_name="__main__", alter_sys=True)
