@@ -20,7 +20,7 @@ from core.store.model_registry import WORKER_SECONDS
 from tests.support.api_app import serving
 
 ROOT = Path(__file__).parents[2]
-EXAMPLES = 8  # for each property of an operation
+EXAMPLES = 3  # for each property of an operation
 SEED = 20261125
 
 

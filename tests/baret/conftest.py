@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from baret import Editor
+from tests.support.small_model import small_model
 
 # OpenMP threads spin, and stall each other when they share a core with another process.
 torch.set_num_threads(1)
@@ -27,6 +28,12 @@ class Sample:
 @pytest.fixture(scope="session")
 def editor() -> Editor:
     return Editor.from_pretrained("zoo", device="cpu", dtype="float32")
+
+
+@pytest.fixture(scope="session")
+def small_editor() -> Editor:
+    """Return an editor with a small UNet, for what does not depend on what is drawn."""
+    return Editor(small_model())
 
 
 @pytest.fixture(scope="session")

@@ -11,13 +11,13 @@ from PIL import Image
 from baret import EditOptions, Inversion, InversionOptions
 from baret.errors import ImageError, InversionMismatch, OutOfMemory
 
-FAST = InversionOptions(num_inference_steps=10, inner_steps=2)
+FAST = InversionOptions(num_inference_steps=5, inner_steps=2)
 OPTIONS = EditOptions(inversion=FAST)
 
 
 @pytest.fixture(scope="module")
-def inversion(editor, sample):
-    return editor.invert(sample.image, sample.prompt, FAST)
+def inversion(small_editor, sample):
+    return small_editor.invert(sample.image, sample.prompt, FAST)
 
 
 def test_an_edit_gives_all_that_it_promises(editor, sample):
@@ -45,8 +45,8 @@ def test_an_edit_says_which_words_the_model_does_not_know(editor, sample):
     assert editor.edit(sample.image, sample.prompt, options).hints == ()
 
 
-def test_the_same_edit_gives_the_same_bytes(editor, sample):
-    first, second = (editor.edit(sample.image, sample.prompt, OPTIONS) for _ in range(2))
+def test_the_same_edit_gives_the_same_bytes(small_editor, sample):
+    first, second = (small_editor.edit(sample.image, sample.prompt, OPTIONS) for _ in range(2))
     assert first.image.tobytes() == second.image.tobytes()
 
 
@@ -56,16 +56,17 @@ def test_another_text_gives_another_picture(editor, sample):
     assert np.abs(np.asarray(ours, float) - np.asarray(other, float)).mean() > 10
 
 
-def test_a_saved_inversion_edits_like_the_fresh_one(editor, inversion, tmp_path):
+def test_a_saved_inversion_edits_like_the_fresh_one(small_editor, inversion, tmp_path):
     inversion.save(tmp_path / "photo.safetensors")
     loaded = Inversion.load(tmp_path / "photo.safetensors")
-    fresh = editor.edit(inversion, inversion.prompt, OPTIONS)
-    again = editor.edit(loaded, inversion.prompt, OPTIONS)
+    fresh = small_editor.edit(inversion, inversion.prompt, OPTIONS)
+    again = small_editor.edit(loaded, inversion.prompt, OPTIONS)
     assert again.inversion_reused and again.inner_steps == 0
     assert again.image.tobytes() == fresh.image.tobytes()
 
 
-def test_an_inversion_serves_its_own_text_and_saves_encoding_for_another(editor, inversion, sample):
+def test_an_inversion_serves_its_own_text_and_saves_encoding_for_another(editor, sample):
+    inversion = editor.invert(sample.image, sample.prompt, FAST)
     assert editor.invert(inversion, inversion.prompt, FAST) is inversion
     prompt = "a photo of a black dog at night"
     again = editor.edit(inversion, prompt, OPTIONS)
@@ -74,9 +75,9 @@ def test_an_inversion_serves_its_own_text_and_saves_encoding_for_another(editor,
     assert not again.inversion_reused and again.inner_steps == fresh.inner_steps > 0
 
 
-def test_another_seed_is_another_inversion(editor, inversion):
+def test_another_seed_is_another_inversion(small_editor, inversion):
     options = replace(FAST, seed=1)
-    other = editor.invert(inversion, inversion.prompt, options)
+    other = small_editor.invert(inversion, inversion.prompt, options)
     assert not torch.equal(other.tuned, inversion.tuned)
 
 
@@ -93,29 +94,29 @@ def test_a_large_photo_keeps_its_fine_detail_where_nothing_was_to_change(editor,
     assert exact[0] > 0.2 and exact[1] < 0.01
 
 
-def test_an_inversion_of_another_model_or_of_other_steps_is_refused(editor, inversion):
-    with pytest.raises(InversionMismatch, match="10 steps and the edit is to have 11"):
-        editor.edit(inversion, inversion.prompt, EditOptions(inversion=InversionOptions(11)))
+def test_an_inversion_of_another_model_or_of_other_steps_is_refused(small_editor, inversion):
+    with pytest.raises(InversionMismatch, match="5 steps and the edit is to have 6"):
+        small_editor.edit(inversion, inversion.prompt, EditOptions(inversion=InversionOptions(6)))
     with pytest.raises(InversionMismatch, match="Another model"):
-        editor.edit(replace(inversion, model="other"), inversion.prompt, OPTIONS)
+        small_editor.edit(replace(inversion, model="other"), inversion.prompt, OPTIONS)
     with pytest.raises(InversionMismatch, match="Another model"):
-        editor.invert(replace(inversion, dtype="float16"), inversion.prompt, FAST)
+        small_editor.invert(replace(inversion, dtype="float16"), inversion.prompt, FAST)
 
 
 @pytest.mark.parametrize("size", [(32, 32), (50, 32), (32, 128), (200, 90), (61, 67)])
-def test_any_size_comes_back_as_it_was(editor, sample, size):
+def test_any_size_comes_back_as_it_was(small_editor, sample, size):
     options = EditOptions(inversion=InversionOptions(num_inference_steps=2, inner_steps=1))
-    result = editor.edit(sample.image.resize(size), sample.prompt, options)
+    result = small_editor.edit(sample.image.resize(size), sample.prompt, options)
     assert result.image.size == result.reconstruction.size == size
 
 
-def test_a_picture_that_cannot_be_worked_on_is_refused(editor):
+def test_a_picture_that_cannot_be_worked_on_is_refused(small_editor):
     with pytest.raises(ImageError, match="32 pixels"):
-        editor.edit(Image.new("RGB", (16, 16)), "a dog")
+        small_editor.edit(Image.new("RGB", (16, 16)), "a dog")
 
 
 @pytest.mark.parametrize("stage", ["inverting", "tuning", "editing", "decoding"])
-def test_raising_from_progress_cancels_and_leaves_the_model_as_it_was(editor, sample, stage):
+def test_raising_from_progress_cancels_and_leaves_the_model_as_it_was(small_editor, sample, stage):
     class Cancelled(Exception):
         pass
 
@@ -126,38 +127,38 @@ def test_raising_from_progress_cancels_and_leaves_the_model_as_it_was(editor, sa
         if progress.stage == stage:
             raise Cancelled
 
-    before = dict(editor.model.unet.attn_processors)
+    before = dict(small_editor.model.unet.attn_processors)
     options = EditOptions(self_attention_until=1.0, artifacts=True, inversion=FAST)
     with pytest.raises(Cancelled):
-        editor.edit(sample.image, sample.prompt, options, on_progress=stop)
+        small_editor.edit(sample.image, sample.prompt, options, on_progress=stop)
     assert calls.count(stage) == 1  # nothing was called after it
-    assert editor.model.unet.attn_processors == before
-    assert all(parameter.grad is None for parameter in editor.model.unet.parameters())
+    assert small_editor.model.unet.attn_processors == before
+    assert all(parameter.grad is None for parameter in small_editor.model.unet.parameters())
 
 
 @pytest.mark.parametrize("part", ["unet", "_vae.encoder", "_vae.decoder"])
-def test_a_device_without_room_is_our_own_error_and_the_next_edit_works(editor, sample, part):
+def test_a_device_without_room_is_our_own_error_and_the_next_edit_works(small_editor, sample, part):
     def run_out_of_memory(*_: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    module = operator.attrgetter(part)(editor.model)
+    module = operator.attrgetter(part)(small_editor.model)
     handle = module.register_forward_pre_hook(run_out_of_memory)
     options = EditOptions(inversion=InversionOptions(num_inference_steps=2, inner_steps=1))
     try:
         with pytest.raises(OutOfMemory):
-            editor.edit(sample.image, sample.prompt, options)
+            small_editor.edit(sample.image, sample.prompt, options)
     finally:
         handle.remove()
-    editor.edit(sample.image, sample.prompt, options)
+    small_editor.edit(sample.image, sample.prompt, options)
 
 
-def test_edits_of_two_threads_do_not_touch_each_other(editor, sample):
+def test_edits_of_two_threads_do_not_touch_each_other(small_editor, sample):
     prompts = [sample.prompt, "a photo of a black dog at night"]
-    alone = [editor.edit(sample.image, prompt, OPTIONS).image for prompt in prompts]
+    alone = [small_editor.edit(sample.image, prompt, OPTIONS).image for prompt in prompts]
     together: dict[str, Image.Image] = {}
 
     def work(prompt: str) -> None:
-        together[prompt] = editor.edit(sample.image, prompt, OPTIONS).image
+        together[prompt] = small_editor.edit(sample.image, prompt, OPTIONS).image
 
     threads = [threading.Thread(target=work, args=(prompt,)) for prompt in prompts]
     for thread in threads:
@@ -169,12 +170,12 @@ def test_edits_of_two_threads_do_not_touch_each_other(editor, sample):
         assert np.abs(np.asarray(together[prompt], int) - np.asarray(image, int)).max() <= 2
 
 
-def test_an_edit_keeps_no_tensors_behind(editor, sample):
+def test_an_edit_keeps_no_tensors_behind(small_editor, sample):
     def count() -> int:
         gc.collect()
         return sum(isinstance(found, torch.Tensor) for found in gc.get_objects())
 
-    editor.edit(sample.image, sample.prompt, OPTIONS)
+    small_editor.edit(sample.image, sample.prompt, OPTIONS)
     before = count()
-    editor.edit(sample.image, sample.prompt, OPTIONS)
+    small_editor.edit(sample.image, sample.prompt, OPTIONS)
     assert count() <= before

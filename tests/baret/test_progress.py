@@ -23,11 +23,11 @@ FAST_PAPER = replace(
     ids=["ours", "paper"],
 )
 def test_progress_starts_at_zero_never_falls_and_names_the_stages_in_order(
-    editor, sample, options, stages
+    small_editor, sample, options, stages
 ):
     reports = []
     options = replace(options, strength=(0.5, 1.0))
-    result = editor.edit(sample.image, sample.prompt, options, on_progress=reports.append)
+    result = small_editor.edit(sample.image, sample.prompt, options, on_progress=reports.append)
     fractions = [progress.fraction for progress in reports]
     assert fractions == sorted(fractions) and fractions[0] == 0
     assert 0.9 < fractions[-1] <= 1
@@ -35,18 +35,18 @@ def test_progress_starts_at_zero_never_falls_and_names_the_stages_in_order(
     assert set(result.seconds) == set(stages)
 
 
-def test_every_use_of_the_device_is_reported_before_it_happens(editor, sample):
+def test_every_use_of_the_device_is_reported_before_it_happens(small_editor, sample):
     reports = []
-    editor.edit(sample.image, sample.prompt, FAST, on_progress=reports.append)
+    small_editor.edit(sample.image, sample.prompt, FAST, on_progress=reports.append)
     stages = [progress.stage for progress in reports]
     # Photo, texts, two steps, departure; three steps; texts and three steps; photo and edit.
     assert [stages.count(s) for s in dict.fromkeys(stages)] == [5, 3, 4, 2]
 
 
-def test_an_edit_of_a_stored_inversion_reports_the_edit_alone(editor, sample):
-    inversion = editor.invert(sample.image, sample.prompt, FAST.inversion)
+def test_an_edit_of_a_stored_inversion_reports_the_edit_alone(small_editor, sample):
+    inversion = small_editor.invert(sample.image, sample.prompt, FAST.inversion)
     reports = []
-    editor.edit(inversion, sample.prompt, FAST, on_progress=reports.append)
+    small_editor.edit(inversion, sample.prompt, FAST, on_progress=reports.append)
     assert {progress.stage for progress in reports} == {"editing", "decoding"}
     assert reports[0].fraction == 0
 

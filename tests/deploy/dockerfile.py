@@ -78,12 +78,10 @@ def build(dockerfile: Path, folder: Path, *, hashed: bool = True) -> Image:
     Without hashes, pip takes the same releases in any build that this machine's index has, such as
     torch without the gigabytes of CUDA libraries.
     """
-    parsed, root = parse(dockerfile), dockerfile.parent
+    parsed = parse(dockerfile)
     app, venv = folder / "app", folder / "venv"
     app.mkdir()
-    for *sources, destination in parsed.copies:
-        for source in sources:
-            _copy(root / source, app / destination)
+    copy_files(dockerfile, app)
     subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
     (folder / "data").mkdir()
     environment = {
@@ -100,6 +98,13 @@ def build(dockerfile: Path, folder: Path, *, hashed: bool = True) -> Image:
         command = line if hashed else line.replace("--require-hashes", "")
         subprocess.run(["/bin/sh", "-ec", command], cwd=app, env=environment, check=True)
     return Image(parsed, app, venv, environment)
+
+
+def copy_files(dockerfile: Path, app: Path) -> None:
+    """Run COPY, to a folder that exists."""
+    for *sources, destination in parse(dockerfile).copies:
+        for source in sources:
+            _copy(dockerfile.parent / source, app / destination)
 
 
 def _copy(source: Path, target: Path) -> None:

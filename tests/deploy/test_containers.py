@@ -2,13 +2,14 @@
 
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.deploy.dockerfile import Image, build, parse
+from tests.deploy.dockerfile import Image, build, copy_files, parse
 from tests.support.commands import ROOT
 from tests.support.waiting import until
 
@@ -55,11 +56,31 @@ def test_what_images_copy_is_not_ignored(name: str) -> None:
             assert f"!{source.rstrip('/')}" in ignored
 
 
+def test_api_image_copies_all_that_its_programs_import_and_they_need_no_torch(
+    tmp_path: Path,
+) -> None:
+    copy_files(ROOT / "Dockerfile.api", tmp_path)
+    places = [str(tmp_path), str(tmp_path / "client")]
+    code = (
+        f"import sys; sys.path[:0] = {places}; sys.modules['torch'] = None\n"
+        "import api.__main__, cli.main, housekeeper.maintenance, baret_client, core\n"
+        f"for one in (api, cli, housekeeper, baret_client, core):\n"
+        f"    assert one.__file__.startswith({str(tmp_path)!r}), one.__file__\n"
+    )
+    command = [sys.executable, "-P", "-c", code]
+    environment = {"PATH": ""}  # without PYTHONPATH: nothing of this checkout
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.fixture(scope="module")
 def api_image(tmp_path_factory: pytest.TempPathFactory) -> Image:
     return build(ROOT / "Dockerfile.api", tmp_path_factory.mktemp("api image"))
 
 
+@pytest.mark.slow  # installs every package; the test below imports what the image copies
 def test_api_image_is_small_and_has_no_torch(
     api_image: Image, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -83,6 +104,7 @@ def api_url(api_image: Image, redis_url: str, free_port: int) -> Iterator[str]:
     assert process.wait(20) in (0, -15)
 
 
+@pytest.mark.slow
 def test_api_image_answers(api_url: str) -> None:
     def healthy() -> bool:
         try:

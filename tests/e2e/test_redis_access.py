@@ -19,7 +19,7 @@ from tests.support.doc_code import blocks
 from tests.support.receiver import Receiver
 from tests.support.redis_servers import RedisServer, running_redis, tls_in_front
 from tests.support.samples import QUICK, SAMPLES
-from tests.support.service import Service
+from tests.support.service import SMALL_WORKER, Service
 
 (ACL,) = (block.code.strip() for block in blocks("deploy.md", "acl"))
 USER = ACL.replace("PASSWORD", "of-the-service")
@@ -51,7 +51,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     ):
         url = f"rediss://baret:of-the-service@127.0.0.1:{port}/0?ssl_ca_certs={authority}"
         service = Service(
-            folder, server.url, worker="tests.faults.stub", REDIS_URL=url, BARET_RETENTION="20"
+            folder, server.url, worker=SMALL_WORKER, REDIS_URL=url, BARET_RETENTION="20"
         )
         try:
             service.start()

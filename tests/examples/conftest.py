@@ -8,13 +8,14 @@ import pytest
 
 from tests.support.commands import ROOT
 from tests.support.process_tests import add_logs, give_time
-from tests.support.service import Service, running_service
+from tests.support.service import SMALL_WORKER, Service, running_service
 from tests.support.shell import shell_environment
 
 
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with running_service(tmp_path_factory.mktemp("service")) as service:
+    data = tmp_path_factory.mktemp("service")
+    with running_service(data, worker=SMALL_WORKER) as service:
         service.have_workers(1)
         yield service
 

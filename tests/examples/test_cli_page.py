@@ -1,4 +1,4 @@
-"""Every command in docs/cli.md runs, against a service with the bundled model."""
+"""Every command in docs/cli.md runs, against a service with a small model."""
 
 import json
 from pathlib import Path

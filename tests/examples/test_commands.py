@@ -1,4 +1,4 @@
-"""The commands of the pages run as they stand, against a service with the bundled model."""
+"""The commands of the pages run as they stand, against a service with a small model."""
 
 import base64
 import json

@@ -19,7 +19,7 @@ from tests.support.commands import ROOT
 from tests.support.doc_code import blocks
 from tests.support.model import MODEL, make_submission
 from tests.support.server import Server
-from tests.support.service import Service, running_service
+from tests.support.service import SMALL_WORKER, Service, running_service
 from tests.support.shell import run_in_shell, shell_environment
 
 PAGE = "runbook.md"
@@ -44,7 +44,7 @@ def run(code: str, folder: Path, environment: dict[str, str]) -> str:
 def own_service(tmp_path: Path) -> Iterator[tuple[Service, dict[str, str]]]:
     """Yield a service that a test may give keys and take workers from, and its shell."""
     (tmp_path / "bin").mkdir()
-    with running_service(tmp_path / "service") as service:
+    with running_service(tmp_path / "service", worker=SMALL_WORKER) as service:
         environment = shell_environment(tmp_path / "bin", str(service.http.base_url))
         client: Any = service.redis
         connection = client.connection_pool.connection_kwargs

@@ -117,9 +117,14 @@ class Ledger:
 
     def _check_images(self, edit: Edit) -> None:
         for output in edit["outputs"]:
-            answer = self._service.http.get(output["url"])
+            answer = self._service.until(lambda url=output["url"]: self._image(url), "an image")
             assert answer.status_code == 200, answer.text
             assert hashlib.sha256(answer.content).hexdigest() == output["sha256"]
+
+    def _image(self, url: str) -> httpx.Response | None:
+        """Return the answer; None if a store is away, or was a moment ago."""
+        answer = self._service.http.get(url)
+        return None if answer.status_code == 503 else answer
 
     def _ends(self, edit_id: str) -> int:
         """Return how many different ends events and webhooks have reported."""

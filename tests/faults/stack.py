@@ -10,7 +10,7 @@ from uuid import uuid4
 from core.broker.app import make_celery, signal_waiting
 from deploy.local import valkey
 from tests.support.server import Server
-from tests.support.service import Process, Service
+from tests.support.service import SMALL_WORKER, Process, Service
 
 
 class Valkey(Server):
@@ -29,7 +29,7 @@ class Stack(Service):
         self._replaces_workers = False
         self.valkey = Valkey(data)
         self.valkey.start()
-        super().__init__(data, self.valkey.url, worker="tests.faults.stub", **settings)
+        super().__init__(data, self.valkey.url, worker=SMALL_WORKER, **settings)
 
     def kill(self, process: Process) -> None:
         """Kill a process with SIGKILL."""

@@ -9,7 +9,7 @@ from tests.faults.ledger import Ledger
 from tests.faults.report import Report
 from tests.support.receiver import Receiver
 from tests.support.redis_servers import Group, running_group
-from tests.support.service import Service
+from tests.support.service import SMALL_WORKER, Service
 from tests.support.waiting import until
 
 
@@ -23,7 +23,7 @@ def group(tmp_path: Path) -> Iterator[Group]:
 @pytest.fixture
 def service(group: Group, tmp_path: Path) -> Iterator[Service]:
     """Run a service that knows only the Sentinels; the test itself looks at the replica."""
-    service = Service(tmp_path, group.replica.url, worker="tests.faults.stub", REDIS_URL=group.url)
+    service = Service(tmp_path, group.replica.url, worker=SMALL_WORKER, REDIS_URL=group.url)
     try:
         service.start()
         service.have_workers(1)

@@ -49,7 +49,7 @@ def kill_at_random(stack: Stack, over: threading.Event, *, every: int, seed: int
 @pytest.mark.parametrize(
     ("edits", "seconds", "every"),
     [
-        (60, 20, 9),
+        (40, 15, 5),
         pytest.param(400, 120, 17, marks=pytest.mark.slow),
         pytest.param(2000, 600, 17, marks=pytest.mark.slow),
     ],
@@ -82,10 +82,10 @@ def test_every_accepted_edit_ends_once_whatever_is_killed(
     assert found.ended["succeeded"] >= 0.99 * edits
 
 
-@pytest.mark.parametrize("edits", [30, pytest.param(600, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("edits", [20, pytest.param(600, marks=pytest.mark.slow)])
 def test_memory_stays_flat(stack: Stack, ledger: Ledger, report: Report, edits: int) -> None:
     parts = [stack.api, stack.housekeeper, *stack.workers]
-    ledger.submit_many(20)
+    ledger.submit_many(10)
     ledger.settle()
     before = [psutil.Process(part.pid).memory_info().rss for part in parts]
     ledger.submit_many(edits)

@@ -18,7 +18,7 @@ from tests.support.api_app import (  # noqa: F401 - fixtures, for tests that nee
     post,
     settings,
 )
-from tests.support.service import Service, running_service
+from tests.support.service import SMALL_WORKER, Service, running_service
 from tests.support.session_tables import TALLY
 
 
@@ -31,7 +31,8 @@ def tally() -> Tally:
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """Run a front end and a housekeeper on loopback, no worker yet (`service.have_workers(1)`)."""
-    with running_service(tmp_path_factory.mktemp("service")) as service:
+    data = tmp_path_factory.mktemp("service")
+    with running_service(data, worker=SMALL_WORKER) as service:
         yield service
 
 

@@ -15,7 +15,7 @@ from core.access.api_keys import PREFIX, ApiKey, Keyring, NewApiKey, hash_of, ne
 from tests.security.tally import Tally
 from tests.support.receiver import running_receiver
 from tests.support.samples import QUICK, SAMPLES
-from tests.support.service import Service, running_service
+from tests.support.service import SMALL_WORKER, Service, running_service
 
 MakeKey = Callable[..., tuple[dict[str, str], ApiKey]]
 
@@ -196,7 +196,9 @@ def test_no_secret_is_in_any_log_or_refusal_of_the_running_service(
     redis_url = f"redis://default:{REDIS_PASSWORD}@{{redis}}/0"
     with (
         running_receiver() as receiver,
-        running_service(tmp_path, REDIS_URL=redis_url, BARET_LOG_LEVEL="DEBUG") as service,
+        running_service(
+            tmp_path, worker=SMALL_WORKER, REDIS_URL=redis_url, BARET_LOG_LEVEL="DEBUG"
+        ) as service,
     ):
         service.have_workers(1)
         text, key = Keyring(service.redis).create(NewApiKey("ann"))

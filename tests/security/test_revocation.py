@@ -95,7 +95,7 @@ def test_what_a_revoked_key_has_open_ends_within_a_heartbeat(
         *[("POST", "/v1/edits", {"headers": {**ann, "Prefer": "wait=60"}, **body})] * MANY,
     ]
     streams = [*[("GET", stream, {"headers": ann}), ("GET", ticket, {})] * MANY]
-    others = [("GET", f"/v1/edits/{kept}?wait=40", {"headers": ben})]
+    others = [("GET", f"/v1/edits/{kept}?wait=20", {"headers": ben})]
 
     requests = [*waits, *streams, *others]
     answers = asyncio.run(opened(address, requests, waiting, lambda: keys.revoke(key.id)))

@@ -22,7 +22,7 @@ SMALL = Sizes(
     edits=100,
     large=(4000, 3000),
     alone_seconds=3.0,
-    attack_seconds=30.0,
+    attack_seconds=15.0,
     attack={"conversions": 8, "bombs": 5, "lists_a_second": 2, "streams": 45, "waits": 5},
 )
 

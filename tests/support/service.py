@@ -20,9 +20,12 @@ from core.store import keys
 from core.store.edits import EditStore
 from deploy.local.ports import free_port
 from tests.support.commands import ROOT
+from tests.support.prefork import ForkedProcess
 from tests.support.waiting import PATIENCE, until
 
 LOG_TAIL = 4000  # characters of a log that a failure shows
+SMALL_WORKER = "tests.faults.stub"  # its edits take a fraction of a second
+FORKED = ("worker", SMALL_WORKER)  # they import torch
 Edit = dict[str, Any]
 T = TypeVar("T")
 
@@ -33,7 +36,11 @@ class Process:
     def __init__(self, module: str, log: Path, env: dict[str, str], *, within: Sequence[str] = ()):
         self.name = log.stem
         self._log = log
+        self._process: subprocess.Popen[bytes] | ForkedProcess
         with log.open("wb") as file:
+            if module in FORKED and not within:
+                self._process = ForkedProcess(module, log, env)
+                return
             self._process = subprocess.Popen(
                 [*within, sys.executable, "-m", module],
                 cwd=ROOT,
@@ -273,12 +280,13 @@ class Service:
 
 @contextmanager
 def running_service(
-    data: Path, *, within: Sequence[str] = (), **settings: str
+    data: Path, *, worker: str = "worker", within: Sequence[str] = (), **settings: str
 ) -> Iterator[Service]:
     """Run a service without workers, and end all of its processes afterwards.
 
     Args:
         data: its folder, used by nothing else.
+        worker: the module that workers run.
         within: a prefix of every command line.
         settings: environment variables to change; `{redis}` stands for Redis's authority.
     """
@@ -287,7 +295,7 @@ def running_service(
     ) as server:
         authority = server.connection_url.removeprefix("redis://")
         settings = {name: text.format(redis=authority) for name, text in settings.items()}
-        service = Service(data, f"redis://{authority}/0", within=within, **settings)
+        service = Service(data, f"redis://{authority}/0", worker=worker, within=within, **settings)
         try:
             service.start()
             yield service

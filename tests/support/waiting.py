@@ -12,18 +12,25 @@ PATIENCE = 600.0
 T = TypeVar("T")
 
 
-def until(look: Callable[[], T], what: str, *, check: Callable[[], object] | None = None) -> T:
+def until(
+    look: Callable[[], T],
+    what: str,
+    *,
+    check: Callable[[], object] | None = None,
+    seconds: float = PATIENCE,
+) -> T:
     """Wait until `look` returns something true, and return it.
 
     Args:
         look: called repeatedly.
         what: what is awaited, for the message.
         check: called as often; raises if waiting is pointless, for example because a process ended.
+        seconds: how long to wait at most.
     """
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + seconds
     while not (found := look()):
         if check is not None:
             check()
-        assert time.monotonic() < end, f"waited {PATIENCE:.0f} s for {what}"
+        assert time.monotonic() < end, f"waited {seconds:.0f} s for {what}"
         time.sleep(0.02)
     return found

@@ -1,4 +1,4 @@
-"""Runners on the bundled model, with a real Valkey and a real folder of images."""
+"""Runners on a small model, with a real Valkey and a real folder of images."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -9,7 +9,6 @@ import pytest
 import redis
 import torch
 
-from baret import Editor
 from baret.model.stable_diffusion import StableDiffusion
 from core.images.keys import photo_prefix
 from core.images.provenance import Marking
@@ -20,6 +19,7 @@ from core.store import keys
 from core.store.edits import EditStore
 from core.telemetry.tracer import Tracer
 from tests.support.samples import QUICK, SAMPLES
+from tests.support.small_model import small_model
 from tests.support.waiting import PATIENCE
 from tests.support.watched_editor import WatchedEditor
 from worker.inversion_cache import InversionCache
@@ -29,12 +29,12 @@ from worker.runner import Runner, RunnerDependencies
 
 @pytest.fixture(scope="session")
 def diffusion() -> Iterator[StableDiffusion]:
-    """Load the bundled model once for all tests of the worker."""
+    """Load the bundled model with a small UNet, once for all tests of the worker."""
     # Threads wait for each other by spinning: on a busy machine an edit of one second took a
     # minute with several.
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    yield Editor.from_pretrained("zoo", device="cpu", dtype="float32").model
+    yield small_model()
     torch.set_num_threads(threads)
 
 

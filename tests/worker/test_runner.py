@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ from PIL import ExifTags, Image, ImageChops, ImageStat
 
 from baret import Editor
 from baret.errors import ImageError, OutOfMemory
-from baret.model.loading import BUNDLED
 from core.images.keys import new_photo_prefix
 from core.images.sandbox import DecoderSandbox
 from core.images.storage import ImageStorage
@@ -22,6 +20,7 @@ from tests.support import crafted_images as crafted
 from tests.support.color_profiles import BLUE, GREEN, RED, colour_profile
 from tests.support.marks import assert_marked
 from tests.support.safety_checkers import add_checker
+from tests.support.small_model import small_folder
 from tests.support.watched_editor import Failing, WatchedEditor
 from tests.worker.stored_images import image_names, opened
 from worker.runner import Runner
@@ -278,7 +277,7 @@ def test_what_the_models_own_checker_refuses_is_not_stored(
     events: Events,
     tmp_path: Path,
 ) -> None:
-    folder = Path(shutil.copytree(BUNDLED / "zoo", tmp_path / "zoo"))
+    folder = small_folder(tmp_path / "zoo")
     add_checker(folder, refuses=refuses)
     edit_id = submit(artifacts=True, previews=True)
     make_runner(Editor.from_pretrained(str(folder), device="cpu")).run_next()

@@ -16,7 +16,7 @@ from core.schema import InputImage
 from tests.support.crafted_images import jpeg_of_many_scans, photo
 from tests.support.waiting import PATIENCE
 
-SANDBOX = DecoderSandbox(cpu_seconds=3)
+SANDBOX = DecoderSandbox(cpu_seconds=1)
 ENDLESS = DecoderSandbox(cpu_seconds=100_000, seconds=100_000)
 BOMB = jpeg_of_many_scans(20_000)  # would be decoded for minutes
 Inspect = Callable[[SandboxControl], InputImage]

@@ -1,4 +1,4 @@
-"""Edits that share the bundled model."""
+"""Edits that share a model."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +26,11 @@ PROMPTS = [
 ]
 PROGRESS = StageProgress("editing", 0, 0.0)
 ROW = 16 * 16  # latent pixels
+
+
+@pytest.fixture(scope="module")
+def editor(small_editor):
+    return small_editor
 
 
 def ignore(progress):

@@ -1,6 +1,5 @@
 """Numbers that are not finite never become a picture: bfloat16 is tried, then it is said."""
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -9,9 +8,9 @@ from safetensors.torch import load_file, save_file
 
 from baret import EditOptions, Editor, InversionOptions
 from baret.errors import ModelError, NotFinite
-from baret.model.loading import BUNDLED
 from baret.model.stable_diffusion import StableDiffusion
 from baret.options import ModelOptions
+from tests.support.small_model import small_folder
 
 QUICK = EditOptions(inversion=InversionOptions(num_inference_steps=1, inner_steps=0))
 UNET = "unet/diffusion_pytorch_model.safetensors"
@@ -26,8 +25,12 @@ def overflow(unet: torch.nn.Module) -> None:
 
 
 @pytest.fixture
-def overflowing(tmp_path: Path) -> Path:
-    folder = Path(shutil.copytree(BUNDLED / "zoo", tmp_path / "model"))
+def folder(tmp_path: Path) -> Path:
+    return small_folder(tmp_path / "model")
+
+
+@pytest.fixture
+def overflowing(folder: Path) -> Path:
     weights = load_file(folder / UNET)
     weights["conv_in.weight"] *= HUGE / float(weights["conv_in.weight"].abs().max())
     save_file(weights, folder / UNET, {"format": "pt"})
@@ -53,8 +56,7 @@ def test_a_model_that_is_finite_stays_in_float16() -> None:
     assert model.description is not None and not model.description.notes
 
 
-def test_a_model_that_is_never_finite_is_refused_with_what_to_set(tmp_path: Path) -> None:
-    folder = Path(shutil.copytree(BUNDLED / "zoo", tmp_path / "model"))
+def test_a_model_that_is_never_finite_is_refused_with_what_to_set(folder: Path) -> None:
     weights = load_file(folder / UNET)
     weights["conv_in.weight"] = torch.full_like(
         weights["conv_in.weight"], 3e38, dtype=torch.float32
@@ -64,8 +66,8 @@ def test_a_model_that_is_never_finite_is_refused_with_what_to_set(tmp_path: Path
         StableDiffusion.from_pretrained(str(folder), device="cpu", dtype="float32")
 
 
-def test_an_edit_that_overflows_is_run_again_in_bfloat16(sample) -> None:
-    editor = Editor.from_pretrained("zoo", device="cpu", dtype="float16")
+def test_an_edit_that_overflows_is_run_again_in_bfloat16(folder: Path, sample) -> None:
+    editor = Editor.from_pretrained(str(folder), device="cpu", dtype="float16")
     identity = editor.model.identity
     before = editor.invert(sample.image, sample.prompt, QUICK.inversion)
     overflow(editor.model.unet)  # as if by what this photo leads to
@@ -76,8 +78,10 @@ def test_an_edit_that_overflows_is_run_again_in_bfloat16(sample) -> None:
     assert torch.isfinite(result.inversion.pivots).all()
 
 
-def test_an_edit_that_is_never_finite_fails_and_says_which_setting_helps(sample) -> None:
-    editor = Editor.from_pretrained("zoo", device="cpu", dtype="bfloat16")
+def test_an_edit_that_is_never_finite_fails_and_says_which_setting_helps(
+    folder: Path, sample
+) -> None:
+    editor = Editor.from_pretrained(str(folder), device="cpu", dtype="bfloat16")
     with torch.no_grad():
         editor.model.unet.conv_in.weight.fill_(torch.inf)
     for run in (editor.edit, editor.invert):

@@ -11,7 +11,7 @@ FAST = EditOptions(
     self_attention_until=0.6,
     change_thresholds=None,
     guidance_end=None,  # full guidance to the end makes small differences large
-    inversion=InversionOptions(num_inference_steps=5, inner_steps=2),
+    inversion=InversionOptions(num_inference_steps=4, inner_steps=1),
 )
 
 
@@ -20,12 +20,12 @@ def _difference(a, b):
 
 
 @pytest.fixture(scope="module")
-def shipped(model, batch):
-    return baret(model, batch, FAST)
+def shipped(bundled, batch):
+    return baret(bundled, batch, FAST)
 
 
-def test_a_variant_that_varies_nothing_is_the_shipped_edit(model, batch, shipped):
-    same = edit_variant(model, batch, Variant(FAST))
+def test_a_variant_that_varies_nothing_is_the_shipped_edit(bundled, batch, shipped):
+    same = edit_variant(bundled, batch, Variant(FAST))
     assert _difference(same.images, shipped.images) < 0.05
     assert _difference(same.reconstruct(), shipped.reconstruct()) < 0.05
 
@@ -42,8 +42,8 @@ def test_a_variant_that_varies_nothing_is_the_shipped_edit(model, batch, shipped
         Variant(FAST, layers=(0.5, 1.0)),
     ],
 )
-def test_every_switch_makes_a_difference(model, batch, shipped, variant):
-    assert _difference(edit_variant(model, batch, variant).images, shipped.images) > 0.1
+def test_every_switch_makes_a_difference(bundled, batch, shipped, variant):
+    assert _difference(edit_variant(bundled, batch, variant).images, shipped.images) > 0.1
 
 
 def test_no_strength_and_no_layers_are_no_balance(model, batch):

@@ -84,10 +84,10 @@ def test_prompt_to_prompt_with_the_same_caption_is_the_source_branch(model, same
     torch.testing.assert_close(target, source, rtol=0, atol=1e-4)
 
 
-def test_all_maps_of_the_source_keep_more_of_it(model, batch):
+def test_all_maps_of_the_source_keep_more_of_it(bundled, batch):
     every = replace(EDIT, cross_until=1.0, self_until=1.0)
     none = replace(EDIT, cross_until=0.0, self_until=0.0)
-    injected, free = (direct_inversion(model, batch, options) for options in (every, none))
+    injected, free = (direct_inversion(bundled, batch, options) for options in (every, none))
     source = injected.reconstruct()
     assert _difference(injected.images, source) < _difference(free.images, source)
 
@@ -178,5 +178,5 @@ def test_kept_as_baret_keeps_is_ddim_where_it_shows_and_the_photo_elsewhere(mode
         assert (shown[is_edit] == found.edited[is_edit]).all()
 
 
-def test_the_model_is_the_shipped_one(model):
-    assert type(model.model) is StableDiffusion
+def test_the_model_is_the_shipped_one(bundled):
+    assert type(bundled.model) is StableDiffusion

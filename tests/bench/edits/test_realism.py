@@ -64,8 +64,8 @@ def test_it_takes_images_of_any_size(size):
     assert blank.probabilities(images).shape == (2,)
 
 
-def test_the_bundled_weights_are_for_the_bundled_model(model):
-    realism = Realism.for_model(model.model.identity)
+def test_the_bundled_weights_are_for_the_bundled_model(bundled):
+    realism = Realism.for_model(bundled.model.identity)
     assert realism.provenance.accuracy > 0.6
     assert set(realism.provenance.auc) == set(making.METHODS)
     floats = [tensor for tensor in load_file(BUNDLED).values() if tensor.is_floating_point()]

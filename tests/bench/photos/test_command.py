@@ -9,13 +9,13 @@ from bench.photos.command import main
 
 
 @pytest.fixture
-def arguments(clip_folder, dino_folder, lpips_weights, tmp_path):
-    """Everything but the dataset: the bundled model, two steps, tiny metrics."""
+def arguments(small, clip_folder, dino_folder, lpips_weights, tmp_path):
+    """Everything but the dataset: a small model, two steps, tiny metrics."""
 
     def make(dataset: str, folder, net: str) -> list[str]:
         options = {
             "--dataset": dataset,
-            "--model": "zoo",
+            "--model": small,
             "--device": "cpu",
             "--steps": 2,
             "--clip": clip_folder,

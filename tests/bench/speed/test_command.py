@@ -12,15 +12,15 @@ def _run(out, *given):
     main(["--device", "cpu", "--threads", "1", "--repeats", "1", "--out", str(out), *given])
 
 
-def test_the_whole_of_it_from_end_to_end(tmp_path, capsys):
-    _run(tmp_path, "--steps", "2", "--inner-steps", "1", "--at-once", "1,2")
-    data = json.loads((tmp_path / "speed-zoo-cpu.json").read_text())
+def test_the_whole_of_it_from_end_to_end(small, tmp_path, capsys):
+    _run(tmp_path, "--model", str(small), "--steps", "2", "--inner-steps", "1", "--at-once", "1,2")
+    data = json.loads((tmp_path / "speed-small-cpu.json").read_text())
     assert list(data) == ["conditions", *SECTIONS]
     assert data["conditions"]["inner_steps"] == 1 and data["conditions"]["size"] == 128
     assert [edits["at_once"] for edits in data["together"]["crowds"]] == [1, 2]
     null_text = data["peers"]["entries"][1]
     assert null_text["backward_rows"] == 2  # T × inner steps: nothing stopped early
-    page = (tmp_path / "speed-zoo-cpu.md").read_text()
+    page = (tmp_path / "speed-small-cpu.md").read_text()
     assert "`python -m bench.speed --device cpu --threads 1" in page
     assert "exactly 1 inner steps" in page
     assert page.count("\n## ") == len(SECTIONS)
@@ -29,11 +29,11 @@ def test_the_whole_of_it_from_end_to_end(tmp_path, capsys):
 
 def test_random_weights_are_tuned_to_the_end_at_the_size_asked_for(small_configs, tmp_path):
     random_folder(tmp_path / "sd15-random", small_configs)  # in place of the large one
-    given = ("--model", "sd15-random", "--work", str(tmp_path), "--steps", "1", "--size", "192")
+    given = ("--model", "sd15-random", "--work", str(tmp_path), "--steps", "1", "--size", "64")
     _run(tmp_path, *given, "--sections", "stages")
     data = json.loads((tmp_path / "speed-sd15-random-cpu.json").read_text())
     assert list(data) == ["conditions", "stages"]
-    assert data["conditions"]["size"] == 192
+    assert data["conditions"]["size"] == 64
     assert data["conditions"]["inner_steps"] == InversionOptions().inner_steps
     rows = LEVELS_PER_STEP * InversionOptions().inner_steps
     assert data["stages"]["stages"][-1]["backward_rows"] == rows

@@ -7,9 +7,9 @@ from bench.speed.contention import LONG_EDITS, measure_contention, seconds_behin
 
 
 def test_a_short_edit_is_measured_while_the_long_ones_run_and_they_are_ended(subject):
-    plan = replace(subject.plan, steps=20, inner_steps=1)
+    plan = replace(subject.plan, steps=10, inner_steps=1)
     measured = measure_contention(replace(subject, plan=plan))
-    assert (measured.short_steps, measured.long_steps) == (2, 20)
+    assert (measured.short_steps, measured.long_steps) == (1, 10)
     assert measured.long_left == LONG_EDITS
     share = (LONG_EDITS + 1) * measured.alone.median
     assert measured.multiple.median == pytest.approx(measured.behind.median / share)

@@ -15,6 +15,7 @@ from tests.support.chart import NAMESPACE, of_kind, render
 from tests.support.commands import ROOT
 from tests.support.prometheus import Prometheus
 from tests.support.receiver import running_receiver
+from tests.support.samples import QUICK
 from tests.support.service import Service, running_service
 from tests.support.waiting import until
 
@@ -51,7 +52,7 @@ def scrape_config(service: Service, worker_port: int) -> str:
 def make_edit(service: Service, hook: str) -> None:
     file = io.BytesIO()
     Image.linear_gradient("L").convert("RGB").resize((64, 64)).save(file, "PNG")
-    data = {"prompt": "a cat that sits", "webhook_url": hook}
+    data = {"prompt": "a cat that sits", "webhook_url": hook, **QUICK, "inner_steps": 1}
     answer = service.http.post("/v1/edits", data=data, files={"image": file.getvalue()})
     assert answer.status_code == 202, answer.text
     assert service.ended(answer.json()["id"])["status"] == "succeeded"

@@ -28,16 +28,13 @@ from diffusers import UNet2DConditionModel
 
 from baret import Editor
 from baret.engine.budget import measure
-from baret.model.stable_diffusion import StableDiffusion
 from core.schema import EditStatus, Record, Stage
 from core.settings import Settings
 from core.store.claims import Claim
 from core.store.connection import connect
 from core.store.edits import EditStore
+from tests.support.small_model import small_model, small_unet
 from worker.process import Factories, serve
-
-# The bundled UNet's own layout with an eighth of its channels: some milliseconds a call.
-NARROW = {"block_out_channels": (8, 16, 24), "norm_num_groups": 4, "attention_head_dim": 2}
 
 
 class SmallUNet(UNet2DConditionModel):
@@ -89,7 +86,7 @@ class Harm:
 class HarmfulStore(EditStore):
     """The real store. It sees where each edit is, and so when to do harm."""
 
-    def __init__(self, url: str, unet: SmallUNet):
+    def __init__(self, url: str, unet: UNet2DConditionModel):
         super().__init__(connect(url))
         self._unet = unet
         self._harms: dict[str, Harm] = {}
@@ -116,7 +113,8 @@ class HarmfulStore(EditStore):
     def preview(self, claim: Claim, data: dict[str, Any]) -> None:
         """Publish a preview, and stay there while edits are held."""
         super().preview(claim, data)
-        while Path(os.environ.get("STUB_HOLD") or "/nowhere").exists():
+        hold = os.environ.get("STUB_HOLD")
+        while hold and Path(hold).exists():
             time.sleep(0.02)
 
     def finish(self, claim: Claim, status: EditStatus, **what: Any) -> None:
@@ -131,10 +129,8 @@ class HarmfulStore(EditStore):
 
 def main() -> None:
     """Run like `python -m worker`."""
-    model = StableDiffusion.from_pretrained("zoo", device="cpu", dtype="float32")
-    torch.manual_seed(0)
-    unet = SmallUNet.from_config({**model.unet.config, **NARROW}).eval().requires_grad_(False)
-    model.unet = unet
+    unet = small_unet(SmallUNet)
+    model = small_model(unet)
     factories = Factories(
         editor=lambda _: Editor(model, budget=measure(model)),
         store=lambda settings: HarmfulStore(settings.broker_url, unet),
