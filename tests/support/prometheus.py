@@ -27,7 +27,7 @@ class Prometheus(Server):
         options = [f"--config.file={config}", f"--storage.tsdb.path={data}"]
         listen = f"--web.listen-address={address}"
         quiet = "--log.level=error"
-        command = [program("prometheus"), *options, listen, quiet]
+        command: list[str | Path] = [program("prometheus"), *options, listen, quiet]
         super().__init__(command, self._ready, host=host)
 
     def _ready(self) -> bool:

@@ -23,7 +23,7 @@ class S3(Server):
         self._at = (host.address, free_port())
         rclone = Path(sys.executable).with_name("rclone")
         serve = ["serve", "s3", "--addr", self._authority, "--auth-key"]
-        command = [rclone, *serve, f"{_KEY},{_SECRET}", "--quiet", disk]
+        command: list[str | Path] = [rclone, *serve, f"{_KEY},{_SECRET}", "--quiet", disk]
         env = {**os.environ, "RCLONE_CONFIG": os.devnull}
         super().__init__(command, self._listens, env=env, host=host)
 
