@@ -88,6 +88,7 @@ HELD = {
     ("docs/deploy.md", "acl"): "e2e/test_redis_access.py",
     ("docs/openai.md", "python"): "examples/test_openai_page.py",
     ("docs/openai.md", "json"): "examples/test_openai_page.py",
+    ("docs/openai.md", "yaml"): "e2e/test_litellm.py",
     ("docs/cli.md", "json"): "examples/test_cli_page.py",
     ("docs/mobile.md", "python"): "examples/test_mobile_page.py",
     ("docs/mobile.md", "ts"): "examples/test_typescript.py",
