@@ -53,6 +53,7 @@ NOT_RUN = {
     ("docs/scale.md", "python -m bench.service.redis_cost"): (
         "takes minutes; tests/bench/service/test_redis_cost.py runs it with fewer edits"
     ),
+    ("docs/scale.md", "pytest -s tests/faults/test_machines.py"): _LONG,
     ("docs/scale.md", "(waiting edits + running edits)"): "a formula, not code",
     ("docs/start.md", "git clone <this repository> baret && cd baret"): _MAKE,
     (

@@ -34,6 +34,7 @@ from core.settings import Settings
 from core.store.claims import Claim
 from core.store.connection import connect
 from core.store.edits import EditStore
+from worker.metrics import CallMetrics
 from worker.process import Factories, serve
 
 # The bundled UNet's own layout with an eighth of its channels: some milliseconds a call.
@@ -136,7 +137,11 @@ def main() -> None:
     unet = SmallUNet.from_config({**model.unet.config, **NARROW}).eval().requires_grad_(False)
     model.unet = unet
     factories = Factories(
-        editor=lambda _: Editor(model, budget=measure(model)),
+        editor=lambda settings: Editor(
+            model,
+            budget=measure(model),
+            on_call=CallMetrics(settings.model_name).record,
+        ),
         store=lambda settings: HarmfulStore(settings.broker_url, unet),
     )
     serve(Settings(), factories)
