@@ -36,8 +36,8 @@ class Caller:
 
     def __init__(self, name: str, machines: Machines, photo: bytes, receiver: Receiver, api: int):
         self.name, self._url = name, receiver.url
-        self._seen = machines.seen_by(name, api=api)
-        self.ledger = Ledger(self._seen, photo, receiver)
+        self.service = machines.seen_by(name, api=api)
+        self.ledger = Ledger(self.service, photo, receiver)
 
     def send(self, count: int, model: str, **fields: Any) -> None:
         """Send all edits at once."""
@@ -46,21 +46,21 @@ class Caller:
     def send_one_by_one(self, count: int, model: str, **fields: Any) -> None:
         """Send each edit once the one before has ended."""
         for _ in range(count):
-            self._seen.ended(self.ledger.submit(**self._fields(model), **fields))
+            self.service.ended(self.ledger.submit(**self._fields(model), **fields))
 
     def _fields(self, model: str) -> dict[str, Any]:
         return {"model": model, "webhook_url": f"{self._url}/{model}"}
 
     def get(self, path: str, **params: str) -> Any:
         """Return what the API answers to a GET."""
-        return self._seen.http.get(path, params=params).raise_for_status().json()
+        return self.service.http.get(path, params=params).raise_for_status().json()
 
     def courses(self) -> list[Course]:
         """Return the course of each edit, all of which have ended."""
         return [self._course(edit_id) for edit_id in self.ledger.accepted]
 
     def _course(self, edit_id: str) -> Course:
-        edit = self._seen.edit(edit_id)
+        edit = self.service.edit(edit_id)
         accepted, ended = (
             datetime.fromisoformat(edit[name]).timestamp()
             for name in ("created_at", "completed_at")

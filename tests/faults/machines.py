@@ -99,6 +99,12 @@ class Machines(Service):
         assert worker.ends() == 0
         self._forget(worker)
 
+    @contextmanager
+    def cut_off(self, worker: Process) -> Iterator[None]:
+        """Cut a worker's machine off from the network inside the block."""
+        with self._network.unplugged(self._hosts[worker.name]):
+            yield
+
     def _forget(self, worker: Process) -> None:
         self.workers.remove(worker)
         self._tell_prometheus()

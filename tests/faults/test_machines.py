@@ -8,6 +8,7 @@ prints the figures of docs/scale.md.
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,9 +33,9 @@ MAX_CLAIMS_AHEAD = 5
 MIN_BUSY = 0.85  # share of the workers' time; the rest is spent between two edits
 
 
-@pytest.fixture(scope="module")
-def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
-    with running_machines(tmp_path_factory.mktemp("machines"), default_model=PHOTOS) as machines:
+@pytest.fixture
+def machines(tmp_path: Path) -> Iterator[Machines]:
+    with running_machines(tmp_path, default_model=PHOTOS) as machines:
         yield machines
 
 
@@ -124,3 +125,31 @@ def test_200_edits_of_five_callers_end_while_workers_come_and_go(
         if not machines.prometheus.query(as_grafana_sends(query)) and not may_be_empty(query)
     ]
     assert empty == []
+
+
+def test_a_worker_that_is_cut_off_publishes_nothing_and_goes_on_once_it_is_back(
+    machines: Machines, photo: bytes, receiver: Receiver, report: Report
+) -> None:
+    caller = Caller("dora", machines, photo, receiver, 0)
+    service, ledger = caller.service, caller.ledger
+    alone = machines.add_worker(PHOTOS)
+    hold = machines.data / "hold"
+    hold.touch()
+    edit = ledger.submit(model=PHOTOS, metadata={"hold": str(hold)})
+    service.runs(edit, "editing")
+    other = machines.add_worker(PHOTOS)
+    live = service.live_workers()
+    with machines.cut_off(alone):
+        other.says("started", edit=edit, attempt=2)  # its lease has expired
+        until(lambda: service.live_workers() == live - 1, "the loss to be noticed")
+        until(lambda: machines.prometheus.query('up{job="baret-worker"} == 0'), "a lost scrape")
+        hold.unlink()
+        assert service.ended(edit)["metrics"]["attempts"] == 2
+    assert alone.says("ended", edit=edit)["status"] == "stale: another attempt has it"
+    until(lambda: service.live_workers() == live, "the worker to be back")
+    machines.drain_worker(other)
+    again = ledger.submit(model=PHOTOS)
+    found = ledger.settle()
+    report.add("a worker's machine is cut off from the network, and comes back", 1, found)
+    assert found.ended == {"succeeded": 2}
+    assert alone.lines("started", edit=again)

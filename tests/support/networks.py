@@ -29,6 +29,7 @@ class Network:
         self.addresses = secrets.choice(list(_ADDRESSES.subnets(new_prefix=24)))
         self._free = iter(self.addresses.hosts())
         self._namespaces: list[str] = []
+        self._ports: dict[str, str] = {}  # of the switch, by the address they lead to
 
     def start(self) -> None:
         """Make the switch, and connect this machine to it.
@@ -56,7 +57,18 @@ class Network:
         self._at(name, f"address add {address}/24 dev eth0")
         self._at(name, "link set eth0 up")
         self._at(name, "link set lo up")
+        self._ports[str(address)] = port
         return Host(str(address), ("ip", "netns", "exec", name))
+
+    @contextmanager
+    def unplugged(self, host: Host) -> Iterator[None]:
+        """Cut a machine off inside the block: nothing it sends arrives, and nothing reaches it."""
+        port = self._ports[host.address]
+        self._at(self._switch, f"link set {port} down")
+        try:
+            yield
+        finally:
+            self._at(self._switch, f"link set {port} up")
 
     def stop(self) -> None:
         """Remove the network. The processes in it must have ended."""
