@@ -46,6 +46,9 @@ NOT_RUN = {
         "docs/deploy.md",
         "BARET_DEVICE=cuda:1 BARET_MODEL=/models/photo.safetensors REDIS_URL=… python -m worker",
     ): _GPU,
+    ("docs/performance.md", "python -m bench.service.cold_start"): (
+        "takes a minute; tests/bench/service/test_cold_start.py runs it once"
+    ),
     (
         "docs/reliability.md",
         "make faults",
