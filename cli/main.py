@@ -9,6 +9,7 @@ import typer
 from pydantic import ValidationError
 
 from cli import keys, models, processes, served
+from cli.batch_command import batch
 from cli.doctor import doctor
 from cli.edit.command import EXIT_CODES, edit
 from cli.errors import CliError, ExitCode, Stopped
@@ -24,6 +25,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command(epilog=EXIT_CODES)(edit)
+app.command()(batch)
 app.command("models")(served.list_models)
 app.command("up")(processes.up)
 app.command("worker")(processes.worker)

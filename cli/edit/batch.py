@@ -2,7 +2,6 @@
 
 import os
 import queue
-import signal
 import sys
 import threading
 import time
@@ -20,6 +19,7 @@ from cli.edit.photos import Photo
 from cli.edit.progress import Display, display
 from cli.edit.results import Destination, write
 from cli.errors import CliError, ExitCode, Stopped
+from cli.stopping import terminated_as_interrupted
 from cli.terminal import console, print_bytes, print_json, print_result, say
 from core.images.provenance import Marking
 from core.images.sandbox import DecoderSandbox
@@ -86,7 +86,7 @@ class BatchRun:
             threading.Thread(target=self._work, name=THREAD, daemon=True) for _ in range(count)
         ]
         try:
-            with _terminated_as_interrupted():
+            with terminated_as_interrupted():
                 for thread in threads:
                     thread.start()
                 return self._collect()
@@ -272,17 +272,3 @@ def _loading(backend: Backend, *, quiet: bool) -> Iterator[None]:
             yield
     except KeyboardInterrupt as error:
         raise Stopped from error
-
-
-@contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """Let SIGTERM end the command as Ctrl-C does, so that it cancels what runs."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

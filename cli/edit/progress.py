@@ -73,11 +73,11 @@ class Line:
             self._task,
             completed=now.fraction,
             stage=stage.ljust(_WIDTH),
-            left=_left(now.seconds_left),
+            left=time_left(now.seconds_left),
         )
 
 
-def _left(seconds: float | None) -> str:
+def time_left(seconds: float | None) -> str:
     """Return a time in words: `12 s left`, `3 min left`."""
     if seconds is None:
         return ""

@@ -46,6 +46,9 @@ NOT_RUN = {
         "docs/deploy.md",
         "BARET_DEVICE=cuda:1 BARET_MODEL=/models/photo.safetensors REDIS_URL=… python -m worker",
     ): _GPU,
+    ("docs/performance.md", "python -m bench.service.cold_start"): (
+        "takes a minute; tests/bench/service/test_cold_start.py runs it once"
+    ),
     (
         "docs/reliability.md",
         "make faults",
@@ -53,6 +56,7 @@ NOT_RUN = {
     ("docs/scale.md", "python -m bench.service.redis_cost"): (
         "takes minutes; tests/bench/service/test_redis_cost.py runs it with fewer edits"
     ),
+    ("docs/scale.md", "pytest -s tests/faults/test_machines.py"): _LONG,
     ("docs/scale.md", "(waiting edits + running edits)"): "a formula, not code",
     ("docs/start.md", "git clone <this repository> baret && cd baret"): _MAKE,
     (
@@ -88,6 +92,7 @@ HELD = {
     ("docs/deploy.md", "acl"): "e2e/test_redis_access.py",
     ("docs/openai.md", "python"): "examples/test_openai_page.py",
     ("docs/openai.md", "json"): "examples/test_openai_page.py",
+    ("docs/openai.md", "yaml"): "e2e/test_litellm.py",
     ("docs/cli.md", "json"): "examples/test_cli_page.py",
     ("docs/mobile.md", "python"): "examples/test_mobile_page.py",
     ("docs/mobile.md", "ts"): "examples/test_typescript.py",

@@ -28,6 +28,11 @@ def test_an_example_runs(block: Block, folder: Path, environment: dict[str, str]
 def test_the_examples_left_what_the_page_says(folder: Path) -> None:
     for name in ("after.png", "cat-compare.png", "piped.png", "small.webp"):
         assert Image.open(folder / name).size[0] >= 64
+    results = [json.loads(line) for line in (folder / "colors.jsonl").read_text().splitlines()]
+    assert [(one["custom_id"], one["error"]) for one in results] == [
+        ("black", None),
+        ("yellow", None),
+    ]
 
 
 def test_an_assistant_can_be_told_of_the_server(folder: Path, environment: dict[str, str]) -> None:

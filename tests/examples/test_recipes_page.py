@@ -62,6 +62,8 @@ def test_the_programs_left_what_they_say(names: dict[str, Any], folder: Path) ->
         assert Image.open(folder / name).size == SAMPLE_SIZE
     assert len(list((folder / "edited-in-python").glob("*.png"))) == 2
     assert list(folder.glob("edit_*.png"))
+    assert names["batch"].request_counts.completed == 2
+    assert len(list(folder.glob("catalog-*.webp"))) == 2
 
 
 @pytest.mark.parametrize("block", SHELL, ids=[block.heading for block in SHELL])

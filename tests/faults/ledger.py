@@ -37,6 +37,20 @@ class Found:
     gap: float = 0.0  # longest time in seconds between an attempt's last event and the next attempt
 
 
+def merged(several: Iterable[Found]) -> Found:
+    """Return what happened to the edits of several ledgers."""
+    total = Found(0)
+    for one in several:
+        total.edits += one.edits
+        total.ended += one.ended
+        total.attempts += one.attempts
+        total.lost += one.lost
+        total.duplicates += one.duplicates
+        total.longest = max(total.longest, one.longest)
+        total.gap = max(total.gap, one.gap)
+    return total
+
+
 class Ledger:
     """Submits edits as a careful client does, and accounts for each that was accepted."""
 
@@ -138,6 +152,14 @@ class Ledger:
             if bare in one.headers["webhook-id"] and json.loads(one.body)["type"] in FINAL
         }
         return max(events, len(ends)) if ends else 0
+
+    def starts(self, edit_id: str) -> list[float]:
+        """Return when each attempt began, in seconds of Redis's clock."""
+        return [
+            when
+            for when, kind, data in self._events(edit_id)
+            if kind == "status" and data["status"] == "running"
+        ]
 
     def _events(self, edit_id: str) -> list[Event]:
         entries: Any = self._service.redis.xrange(keys.events(edit_id))

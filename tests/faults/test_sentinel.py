@@ -1,4 +1,4 @@
-"""A failover among Sentinels, with an edit in flight."""
+"""A failover among Sentinels with an edit in flight, in plain text and with TLS everywhere."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,15 +7,17 @@ import pytest
 
 from tests.faults.ledger import Ledger
 from tests.faults.report import Report
+from tests.support.certificates import make_server_certificate
 from tests.support.receiver import Receiver
-from tests.support.redis_servers import Group, running_group
+from tests.support.redis_servers import Group, Tls, running_group
 from tests.support.service import SMALL_WORKER, Service
 from tests.support.waiting import until
 
 
-@pytest.fixture
-def group(tmp_path: Path) -> Iterator[Group]:
-    with running_group(tmp_path / "group") as group:
+@pytest.fixture(params=["plain", "TLS"])
+def group(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Group]:
+    tls = Tls(*make_server_certificate(tmp_path)) if request.param == "TLS" else None
+    with running_group(tmp_path / "group", tls) as group:
         until(lambda: group.ready, "the group to know its members")
         yield group
 
@@ -48,7 +50,8 @@ def test_edits_in_flight_outlive_a_failover(
     assert ledger.refusals[503]
     hold.unlink()
     found = ledger.settle()
-    report.add("failover among Sentinels, `kill -9` of the master", 1, found)
+    over = " over TLS" if service.env["REDIS_URL"].startswith("rediss") else ""
+    report.add(f"failover among Sentinels{over}, `kill -9` of the master", 1, found)
     assert found.ended == {"succeeded": 3}, (running, waiting, new)
     assert not found.lost
     assert not found.duplicates

@@ -1,61 +1,34 @@
-"""Prometheus from Debian's package, which needs no installation: it is unpacked into build/.
-
-If the programs are there already, or on the machine, no network is needed.
-"""
+"""Prometheus: the machine's, or from Debian's package."""
 
 import shutil
-import subprocess
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from deploy.local.ports import free_port
-from tests.support.commands import ROOT
-from tests.support.server import Server
-
-UNPACKED = ROOT / "build" / "prometheus"
+from tests.support.debian_packages import unpacked
+from tests.support.server import LOOPBACK, Host, Server
 
 
 def program(name: str) -> Path:
     """Return `prometheus` or `promtool`; skip the test if the package cannot be had."""
     if path := shutil.which(name):
         return Path(path)
-    if not UNPACKED.is_dir():
-        _unpack()
-    return UNPACKED / "usr" / "bin" / name
-
-
-def _unpack() -> None:
-    """Fetch and unpack the package, completely or not at all."""
-    apt, dpkg = shutil.which("apt-get"), shutil.which("dpkg")
-    if not (apt and dpkg):
-        pytest.skip("prometheus is not installed, and there is no apt-get to fetch it with")
-    UNPACKED.parent.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=UNPACKED.parent) as folder:
-        done = subprocess.run(
-            [apt, "download", "prometheus"], cwd=folder, capture_output=True, check=False
-        )
-        packages = list(Path(folder).glob("*.deb"))
-        if done.returncode or not packages:
-            pytest.skip("prometheus is not installed, and its Debian package cannot be fetched")
-        partial = Path(folder, "partial")
-        subprocess.run([dpkg, "-x", packages[0], partial], check=True)
-        if not UNPACKED.exists():
-            partial.rename(UNPACKED)
+    return unpacked("prometheus", "prometheus") / "usr" / "bin" / name
 
 
 class Prometheus(Server):
     """A server that runs until it is killed, with its data in a folder."""
 
-    def __init__(self, config: Path, data: Path):
-        self._url = f"http://127.0.0.1:{(port := free_port())}"
+    def __init__(self, config: Path, data: Path, *, host: Host = LOOPBACK):
+        address = f"{host.address}:{free_port()}"
+        self._url = f"http://{address}"
         options = [f"--config.file={config}", f"--storage.tsdb.path={data}"]
-        listen = f"--web.listen-address=127.0.0.1:{port}"
+        listen = f"--web.listen-address={address}"
         quiet = "--log.level=error"
-        super().__init__([program("prometheus"), *options, listen, quiet], self._ready)
+        command: list[str | Path] = [program("prometheus"), *options, listen, quiet]
+        super().__init__(command, self._ready, host=host)
 
     def _ready(self) -> bool:
         try:

@@ -37,8 +37,8 @@ class Receiver:
 
 
 @contextmanager
-def running_receiver() -> Iterator[Receiver]:
-    """Run a receiver on a free port of 127.0.0.1."""
+def running_receiver(address: str = "127.0.0.1") -> Iterator[Receiver]:
+    """Run a receiver on a free port of an address of this machine."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -55,8 +55,8 @@ def running_receiver() -> Iterator[Receiver]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        receiver = Receiver(f"http://127.0.0.1:{server.server_port}")
+    with ThreadingHTTPServer((address, 0), Handler) as server:
+        receiver = Receiver(f"http://{address}:{server.server_port}")
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:

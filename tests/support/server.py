@@ -3,9 +3,21 @@
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.waiting import PATIENCE, until
+
+
+@dataclass(frozen=True)
+class Host:
+    """Where processes run: their address, and a prefix of every command line there."""
+
+    address: str = "127.0.0.1"
+    within: tuple[str, ...] = ()
+
+
+LOOPBACK = Host()
 
 
 class Server:
@@ -17,20 +29,22 @@ class Server:
         answers: Callable[[], bool],
         *,
         env: Mapping[str, str] | None = None,
+        host: Host = LOOPBACK,
     ):
         """Take its command line, and a function that returns whether it answers."""
-        self._command, self._answers, self._env = command, answers, env
+        self._command = [*host.within, *command]
+        self._name, self._answers, self._env = command[0], answers, env
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it on its earlier data, and wait until it answers."""
         self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, env=self._env)
-        until(self._answers, f"{self._command[0]} to answer", check=self._check_running)
+        until(self._answers, f"{self._name} to answer", check=self._check_running)
 
     def _check_running(self) -> None:
         assert self._process is not None
         status = self._process.poll()
-        assert status is None, f"{self._command[0]} ended with status {status}"
+        assert status is None, f"{self._name} ended with status {status}"
 
     def send(self, number: signal.Signals) -> None:
         """Send it a signal."""

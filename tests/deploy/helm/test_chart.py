@@ -76,6 +76,8 @@ def test_every_variable_is_a_setting() -> None:
         "stable-diffusion-v1-5/stable-diffusion-v1-5",
         "/models/photo.v2.safetensors",
         "FOLDER",
+        "drawings=zoo",
+        "photo.v2=/models/photo.safetensors",
     ],
 )
 def test_scaling_asks_for_the_name_that_metrics_have(checkpoint: str, tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ from core.store.claims import Claim
 from core.store.connection import connect
 from core.store.edits import EditStore
 from tests.support.small_model import small_model, small_unet
+from worker.metrics import CallMetrics
 from worker.process import Factories, serve
 
 
@@ -132,7 +133,11 @@ def main() -> None:
     unet = small_unet(SmallUNet)
     model = small_model(unet)
     factories = Factories(
-        editor=lambda _: Editor(model, budget=measure(model)),
+        editor=lambda settings: Editor(
+            model,
+            budget=measure(model),
+            on_call=CallMetrics(settings.model_name).record,
+        ),
         store=lambda settings: HarmfulStore(settings.broker_url, unet),
     )
     serve(Settings(), factories)

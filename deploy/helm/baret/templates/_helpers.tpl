@@ -28,7 +28,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 
 {{/* The name that clients and metrics use for a checkpoint, as `Settings.model_name` makes it. */}}
 {{- define "baret.modelName" -}}
-{{- if hasSuffix ".safetensors" . }}{{ trimSuffix ".safetensors" (base .) }}
+{{- if regexMatch "^[A-Za-z0-9][A-Za-z0-9_.-]*=." . }}{{ (splitn "=" 2 .)._0 }}
+{{- else if hasSuffix ".safetensors" . }}{{ trimSuffix ".safetensors" (base .) }}
 {{- else if hasPrefix "/" . }}{{ base . }}
 {{- else }}{{ . }}{{ end }}
 {{- end }}
