@@ -217,6 +217,7 @@ class Editor:
     ) -> tuple[Routine[EditResult], ProgressTracker]:
         outputs = len(options.strengths)
         tracker = self._tracker(source, prompt, options.inversion, outputs, on_progress)
+        tracker.max_tiles = self._pipeline.max_tiles(source.size, options)
         return self._pipeline.edit(source, prompt, options, tracker), tracker
 
     def _tracker(

@@ -6,7 +6,7 @@ the paper leaves open, or our own; docs/method.md has the reasons.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from baret.errors import OptionsError
 
@@ -39,6 +39,7 @@ def _check_range(name: str, value: float, low: float, high: float) -> None:
 PredictionSetting = Literal["auto", "epsilon", "v_prediction", "v_prediction_zero_snr"]
 SamplingSetting = Literal["auto", "full", "distilled"]
 LongPromptSetting = Literal["truncate", "windows"]
+DetailSetting = Literal["off", "auto", "full"]
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,9 @@ class EditOptions:
     # Shares of the largest difference between what the two texts predict: below the first the
     # photo is kept, above the second the edit is free. None keeps nothing.
     change_thresholds: tuple[float, float] | None = (0.05, 0.15)
+    # Draw the changed region of a larger photo again, nearer to the photo's resolution: "auto" in
+    # at most 4 tiles of the model's native area, "full" in 16.
+    detail: DetailSetting = "off"
     artifacts: bool = False  # also return the edit before composition, and the heatmaps
     previews: bool = False  # report unfinished edits with the progress
     inversion: InversionOptions = field(default_factory=InversionOptions)
@@ -117,6 +121,9 @@ class EditOptions:
                 object.__setattr__(self, name, value)
         for eta in self.strengths:
             _check_range("strength", eta, 0, 1)
+        if self.detail not in get_args(DetailSetting):
+            names = ", ".join(get_args(DetailSetting))
+            raise OptionsError(f"detail must be one of {names}, not {self.detail!r}.")
         if not self.strengths:
             raise OptionsError("strength needs at least one value.")
         _check_range("guidance_scale", self.guidance_scale, 1, 50)

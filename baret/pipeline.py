@@ -8,6 +8,8 @@ T steps · n tokens · d text width · h, w latent height and width · H, W pixe
     denoise   c̃ between c_src and c for each η, then z_0      `method.transition.transition`,
               of the edit, from z*_T                          `method.denoising.denoise`
     compose   the edit, decoded and laid over the photo       `method.composition.compose`
+    detail    on request, the changed region of a large       `method.detail.redraw`
+              photo, drawn again at the photo's resolution
 
 The paper's form inverts with the empty text first, and tunes on the pivots: `method.paper.tune`.
 """
@@ -21,10 +23,11 @@ from PIL import Image
 from torch import Tensor
 
 from baret import images
+from baret.detailing import DECODE_COST, ENCODE_COST, DetailPass, Layers
 from baret.errors import ContentRejected
 from baret.heatmaps import heatmaps, words_of
-from baret.images import Pixels
-from baret.method import paper
+from baret.images import Alpha, Pixels
+from baret.method import matte, paper
 from baret.method.composition import compose
 from baret.method.denoising import Denoised, DenoisingOptions, PreviewHook, Texts, denoise
 from baret.method.inversion import invert
@@ -37,12 +40,9 @@ from baret.progress import ProgressTracker
 from baret.result import EditedImage, EditResult, Inversion, Preview
 from baret.unet.requests import Conditioning, Routine, StageProgress, on_device
 
-# Costs in rows of the UNet. The VAE's are those at Stable Diffusion 1.5's size:
-# docs/performance.md, "The lower bound".
-ENCODE_COST, DECODE_COST = 1.4, 3.1
 # In latent pixels: CLIP ViT-L/14 on 224 pixels is a tenth of a row of 64×64, by its operations.
 SAFETY_CHECK_COST = 400
-_DECODING = StageProgress("decoding", 0, 0.0)
+_DECODING, _DETAILING = StageProgress("decoding", 0, 0.0), StageProgress("detailing", 0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,16 @@ class Pipeline:
     def __init__(self, model: StableDiffusion):
         """Take a model."""
         self.model = model
+        self._detail = DetailPass(model)
+
+    def max_tiles(self, photo: tuple[int, int], options: EditOptions) -> int:
+        """Return how many tiles each output's second pass may use; 0 if the photo is too small.
+
+        Args:
+            photo: its (width, height).
+            options: with `detail`.
+        """
+        return self._detail.max_tiles(photo, options.detail)
 
     def edit(
         self,
@@ -75,7 +85,7 @@ class Pipeline:
         edits = []
         for eta in options.strengths:
             edits.append((yield from self.denoise(inversion, eta, options, tracker)))
-            tracker.outputs_done += 1
+            tracker.outputs_done["editing"] += 1
         return (yield from self.compose(inversion, edits, options, tracker))
 
     def invert(
@@ -118,7 +128,7 @@ class Pipeline:
         self, clean: Tensor, prompt: str, options: InversionOptions
     ) -> Routine[Found]:
         """Find the text that describes the photo, and invert z_0 with it."""
-        target, _ = yield from self._embed(prompt, "tuning", clean)
+        target, _ = yield from self._embed(prompt, "tuning", _size(clean))
         schedule = self.model.schedule(options.num_inference_steps)
         source = yield from describe(clean, target, schedule, options)
         departed = yield from departure(clean, source, target, schedule, options)
@@ -129,7 +139,7 @@ class Pipeline:
         self, clean: Tensor, prompt: str, options: InversionOptions
     ) -> Routine[Found]:
         """Invert z_0 with the empty text, and tune the target text to the pivots."""
-        target, uncond = yield from self._embed(prompt, "inverting", clean)
+        target, uncond = yield from self._embed(prompt, "inverting", _size(clean))
         schedule = self.model.schedule(options.num_inference_steps)
         pivots = yield from invert(clean, uncond, schedule)
         how = options.paper or PaperTuning()
@@ -144,15 +154,9 @@ class Pipeline:
     ) -> Routine[Denoised]:
         """Denoise the edit for one η."""
         schedule = self.model.schedule(inversion.options.num_inference_steps)
-        tau_s, tau_c = options.windows
-        denoising = DenoisingOptions(
-            self_attention_until=tau_s,
-            cross_attention_until=tau_c,
-            guidance_scale=options.guidance_scale,
-            guidance_end=options.guidance_end,
-            record_attention=options.artifacts,
-        )
-        texts = yield from self._texts(inversion, eta)
+        denoising = _denoising(options)
+        size = _size(inversion.pivots[0])
+        texts = yield from self._texts(inversion, eta, size, "editing")
         mask = self._mask(inversion, options)
         on_preview = self._preview_hook(eta, tracker) if options.previews else None
         pivots = inversion.pivots.to(self.model.device)
@@ -165,9 +169,11 @@ class Pipeline:
         mask = change_mask(inversion.departure, *options.change_thresholds)
         return mask.to(self.model.device)
 
-    def _texts(self, inversion: Inversion, eta: float) -> Routine[Texts]:
-        """Return the texts of the branches for one η."""
-        target, uncond = yield from self._embed(inversion.prompt, "editing", inversion.pivots[0])
+    def _texts(
+        self, inversion: Inversion, eta: float, size: tuple[int, int], stage: str
+    ) -> Routine[Texts]:
+        """Return the texts of the branches for one η, and for latents of a size (h, w)."""
+        target, uncond = yield from self._embed(inversion.prompt, stage, size)
         tuned = inversion.tuned.to(self.model.device)
         mixed = target.with_embeddings(transition(tuned, target.embedding, eta))
         if inversion.options.paper is not None:
@@ -191,13 +197,22 @@ class Pipeline:
         tracker: ProgressTracker,
     ) -> Routine[EditResult]:
         """Decode the edits, one for each η, and lay them over the photo."""
-        rebuilt = yield from self._decode(inversion.reconstruction)
+        progress = _DETAILING if self.max_tiles(inversion.size, options) else _DECODING
+        rebuilt = yield from self._decode(inversion.reconstruction, progress)
         photo = rebuilt  # through the VAE, whose losses must not count as a change
         if not torch.equal(inversion.reconstruction, inversion.pivots[0]):
-            photo = yield from self._decode(inversion.pivots[0])
+            photo = yield from self._decode(inversion.pivots[0], progress)
         outputs = []
         for eta, edit in zip(options.strengths, edits, strict=True):
-            outputs.append((yield from self._compose_one(inversion, eta, edit, photo, options)))
+            pixels = yield from self._decode(edit.latents, progress)
+            layers, alpha = self._lay(pixels, photo, inversion, options)
+            yield from self._add_detail(layers, alpha, inversion, eta, options)
+            tracker.outputs_done["detailing"] += 1
+            outputs.append(self._output(eta, edit, pixels, layers, inversion, options))
+        tracker.enter("decoding")
+        for output in outputs:
+            if (yield from self._is_refused(output.image)):
+                raise ContentRejected("The model's safety checker refuses what this edit shows.")
         working_size = (rebuilt.shape[1], rebuilt.shape[0])
         original = images.to_pixels(Image.fromarray(inversion.photo), working_size)
         tracker.record_time()
@@ -214,37 +229,71 @@ class Pipeline:
             ),
         )
 
-    def _compose_one(
-        self, inversion: Inversion, eta: float, edit: Denoised, photo: Pixels, options: EditOptions
-    ) -> Routine[EditedImage]:
-        pixels = yield from self._decode(edit.latents)
-        image = whole = images.to_image(pixels, inversion.size)
-        shown = None
-        mask = self._mask(inversion, options)
-        if mask is not None:
-            composition = compose(pixels, photo, mask)
-            image = images.to_image(composition.edited, inversion.size)
-            image = images.composite(image, inversion.photo, composition.alpha)
-            shown = images.to_mask(composition.alpha, inversion.size)
-        if (yield from self._is_refused(image)):
-            raise ContentRejected("The model's safety checker refuses what this edit shows.")
+    def _lay(
+        self, edited: Pixels, photo: Pixels, inversion: Inversion, options: EditOptions
+    ) -> tuple[Layers, Alpha]:
+        """Lay an edit over its photo, at the photo's size; add the alpha at the working size.
+
+        Args:
+            edited: [H, W, 3], decoded.
+            photo: [H, W, 3], through the same VAE.
+            inversion, options: of the edit.
+        """
+        mask, size = self._mask(inversion, options), inversion.size
+        source = Image.fromarray(inversion.photo)
+        if mask is None:
+            everywhere = np.ones(edited.shape[:2], np.float32)
+            image, white = images.to_image(edited, size), Image.new("L", size, 255)
+            return Layers(image, source, white), everywhere
+        composition = compose(edited, photo, mask)
+        alpha = composition.alpha
+        if self.max_tiles(size, options):
+            working = images.to_pixels(source, (edited.shape[1], edited.shape[0]))
+            shown = matte.refine(alpha, inversion.photo, working)
+        else:
+            shown = images.to_mask(alpha, size)
+        image = images.to_image(composition.edited, size)
+        return Layers(Image.composite(image, source, shown), source, shown), alpha
+
+    def _add_detail(
+        self, layers: Layers, alpha: Alpha, inversion: Inversion, eta: float, options: EditOptions
+    ) -> Routine[None]:
+        """Draw the changed region again, if the options say so and anything is gained."""
+        region = self._detail.plan(alpha, inversion.size, options.detail)
+        if region is None:
+            return
+        size = self._detail.tiles(region).tile
+        texts = yield from self._texts(inversion, eta, size, "detailing")
+        steps, seed = inversion.options.num_inference_steps, inversion.options.seed
+        yield from self._detail.run(layers, region, texts, _denoising(options), steps, seed)
+
+    def _output(
+        self,
+        eta: float,
+        edit: Denoised,
+        edited: Pixels,
+        layers: Layers,
+        inversion: Inversion,
+        options: EditOptions,
+    ) -> EditedImage:
+        if not options.artifacts:
+            return EditedImage(eta, layers.image)
         attention = None
         if edit.attention is not None:
             prompt = inversion.prompt
             words = words_of(self.model.tokens(prompt), self.model.places(prompt))
-            height, width = edit.latents.shape[-2:]
-            attention = heatmaps(edit.attention, words, inversion.photo, (height, width))
-        if not options.artifacts:
-            return EditedImage(eta, image)
-        return EditedImage(eta, image, whole, attention or (), shown)
+            attention = heatmaps(edit.attention, words, inversion.photo, _size(edit.latents))
+        whole = images.to_image(edited, inversion.size)
+        shown = None if options.change_thresholds is None else layers.matte
+        return EditedImage(eta, layers.image, whole, attention or (), shown)
 
     def _embed(
-        self, prompt: str, stage: str, latents: Tensor
+        self, prompt: str, stage: str, size: tuple[int, int]
     ) -> Routine[tuple[Conditioning, Conditioning]]:
-        """Return c and ∅ for latents [4, h, w]; both are of the same length."""
+        """Return c and ∅ for latents of a size (h, w); both are of the same length."""
         model, progress = self.model, StageProgress(stage, 0, 0.0)
-        size = latents.shape[-2] * model.multiple, latents.shape[-1] * model.multiple
-        return (yield from on_device(progress, lambda: model.embed_with_empty(prompt, size), 0))
+        pixels = size[0] * model.multiple, size[1] * model.multiple
+        return (yield from on_device(progress, lambda: model.embed_with_empty(prompt, pixels), 0))
 
     def _decode(self, latents: Tensor, progress: StageProgress = _DECODING) -> Routine[Pixels]:
         """Decode a latent [4, h, w] to pixels [H, W, 3]."""
@@ -259,3 +308,20 @@ class Pipeline:
         if checker is None:
             return False
         return (yield from on_device(progress, lambda: checker.refuses(image), SAFETY_CHECK_COST))
+
+
+def _denoising(options: EditOptions) -> DenoisingOptions:
+    """Return what denoising an edit needs of its options."""
+    tau_s, tau_c = options.windows
+    return DenoisingOptions(
+        self_attention_until=tau_s,
+        cross_attention_until=tau_c,
+        guidance_scale=options.guidance_scale,
+        guidance_end=options.guidance_end,
+        record_attention=options.artifacts,
+    )
+
+
+def _size(latents: Tensor) -> tuple[int, int]:
+    """Return the (h, w) of latents [4, h, w]."""
+    return latents.shape[-2], latents.shape[-1]

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from baret.method.detail import NOISE_SHARE
 from baret.method.mask import DEPARTURE_ROWS
 from baret.method.ttis import LEVELS_PER_STEP
 from baret.options import InversionOptions
@@ -15,7 +16,7 @@ from baret.unet.requests import StageProgress
 class Progress:
     """How far an edit is. Reported before every use of the device."""
 
-    stage: str  # "tuning", "inverting", "editing" or "decoding"
+    stage: str  # "tuning", "inverting", "editing", "detailing" or "decoding"
     step: int  # timesteps of the stage done
     fraction: float  # 0–1 of the whole, never falling
     preview: Preview | None = None  # every few steps of editing, if requested
@@ -32,7 +33,9 @@ class ProgressTracker:
     outputs: int
     on_progress: OnProgress | None = None
     skipped: frozenset[str] = frozenset()  # stages
-    outputs_done: int = 0  # denoised
+    max_tiles: int = 0  # of each output's second pass
+    # Stages that every output goes through, and how many have.
+    outputs_done: dict[str, int] = field(default_factory=lambda: {"editing": 0, "detailing": 0})
     preview: Preview | None = None  # not reported yet
     seconds: dict[str, float] = field(default_factory=dict)  # by stage
     stage: str | None = None  # the current one
@@ -45,9 +48,13 @@ class ProgressTracker:
 
     def before_call(self, progress: StageProgress) -> None:
         """Record time and report progress; called by the engine before every request."""
-        self.record_time()
-        self.stage = progress.stage
+        self.enter(progress.stage)
         self.report(progress)
+
+    def enter(self, stage: str) -> None:
+        """Record time; from now on it is spent on a stage."""
+        self.record_time()
+        self.stage = stage
 
     def record_time(self) -> None:
         """Add the time since the last call to the current stage."""
@@ -62,8 +69,8 @@ class ProgressTracker:
             return
         weights = self._weights() | dict.fromkeys(self.skipped, 0.0)
         stage, done = progress.stage, progress.done
-        if stage == "editing":
-            done = (self.outputs_done + done) / self.outputs
+        if stage in self.outputs_done:
+            done = (self.outputs_done[stage] + done) / self.outputs
         order = list(weights)
         before = sum(weights[name] for name in order[: order.index(stage)])
         fraction = (before + weights[stage] * done) / sum(weights.values())
@@ -73,7 +80,12 @@ class ProgressTracker:
     def _weights(self) -> dict[str, float]:
         """Return what each stage costs, in rows of the UNet a timestep, in the stages' order."""
         paper, steps = self.options.paper, self.options.num_inference_steps
-        editing = {"editing": 3.0 * self.outputs, "decoding": 0.2}
+        detailing = 2.0 * NOISE_SHARE * self.max_tiles
+        editing = {
+            "editing": 3.0 * self.outputs,
+            "detailing": detailing * self.outputs,
+            "decoding": 0.2,
+        }
         if paper is not None:
             return {"inverting": 1.0, "tuning": 2.0 + 2.1 * paper.inner_steps} | editing
         rows = 2.1 * LEVELS_PER_STEP * self.options.inner_steps + DEPARTURE_ROWS

@@ -28,6 +28,7 @@ def edit_options(params: Params) -> EditOptions:
         self_attention_until=params.self_attention_until,
         cross_attention_until=params.cross_attention_until,
         guidance_scale=params.guidance_scale,
+        detail=params.detail.value,
         artifacts=params.artifacts,
         previews=params.previews,
         inversion=InversionOptions(

@@ -9,6 +9,7 @@ const STAGES = {
   tuning: "Fitting the sentence to the photo",
   inverting: "Inverting the photo",
   editing: "Editing",
+  detailing: "Adding detail",
   decoding: "Writing the picture",
 };
 const DELETED = {

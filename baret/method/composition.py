@@ -49,13 +49,36 @@ def compose(edited: Pixels, photo: Pixels, mask: Tensor | None = None) -> Compos
     changed = interpolate(known[None, None], edit.shape[-2:], mode="bilinear")
     region = shown_region((edit - source).abs().amax(1, keepdim=True), changed, side)
     alpha = ((_blur(region, SOFTNESS * side) - 0.15) / 0.7).clamp(0, 1)
-    kept = 1 - region
-    weight = _blur(kept, RING * side)
-    drift = _blur(kept * (source - edit), RING * side) / weight.clamp(min=MIN_KEPT)
-    matched = edit + torch.where(weight > MIN_KEPT, drift, torch.zeros_like(drift))
-    pixels: Pixels = (matched.clamp(0, 1)[0].permute(1, 2, 0) * 255).round().byte().numpy()
+    pixels = _pixels(edit + _drift(edit, source, 1 - region))
     shown: Alpha = alpha[0, 0].numpy()
     return Composition(pixels, shown)
+
+
+def match_colors(edited: Pixels, photo: Pixels, alpha: Alpha) -> Pixels:
+    """Match the colours of an edit to the photo around it, wherever any of the photo is kept.
+
+    Args:
+        edited: [H, W, 3].
+        photo: [H, W, 3].
+        alpha: [H, W], 0 where the photo is shown alone.
+    """
+    kept = torch.from_numpy((alpha == 0).astype(np.float32))[None, None]
+    edit = _planes(edited)
+    return _pixels(edit + _drift(edit, _planes(photo), kept))
+
+
+def _drift(edit: Tensor, photo: Tensor, kept: Tensor) -> Tensor:
+    """Return how much brighter the photo is than the edit in the kept surroundings, [1, 3, H, W].
+
+    Args:
+        edit: [1, 3, H, W], 0–1.
+        photo: [1, 3, H, W], 0–1.
+        kept: [1, 1, H, W], 1 where the photo is shown alone.
+    """
+    sigma = RING * min(edit.shape[-2:])
+    weight = _blur(kept, sigma)
+    drift = _blur(kept * (photo - edit), sigma) / weight.clamp(min=MIN_KEPT)
+    return torch.where(weight > MIN_KEPT, drift, torch.zeros_like(drift))
 
 
 def shown_region(difference: Tensor, changed: Tensor, side: int) -> Tensor:
@@ -77,6 +100,12 @@ def shown_region(difference: Tensor, changed: Tensor, side: int) -> Tensor:
 def _planes(pixels: Pixels) -> Tensor:
     """Return pixels [H, W, 3] as [1, 3, H, W], 0–1."""
     return torch.from_numpy(pixels.astype(np.float32) / 255).permute(2, 0, 1)[None]
+
+
+def _pixels(planes: Tensor) -> Pixels:
+    """Return planes [1, 3, H, W], 0–1, as pixels [H, W, 3]."""
+    pixels: Pixels = (planes.clamp(0, 1)[0].permute(1, 2, 0) * 255).round().byte().numpy()
+    return pixels
 
 
 def _mean(field: Tensor, width: int) -> Tensor:

@@ -53,6 +53,18 @@ class DenoisingOptions:
     guidance_end: float | None = None  # w of the edit branch at the last step; None keeps w
     record_attention: bool = False
 
+    def guidance_at(self, level: int, steps: int) -> float:
+        """Return w of the edit branch at a level of `steps`.
+
+        It falls as the square of the steps left: layout is decided early and needs guidance, while
+        late guidance only drives colours and contrast.
+        """
+        first, last = self.guidance_scale, self.guidance_end
+        if last is None:
+            return first
+        share = (steps - level) / max(1, steps - 1)
+        return last + (first - last) * (1 - share) ** 2
+
 
 @dataclass(frozen=True)
 class Denoised:
@@ -148,16 +160,8 @@ class _Step:
 
     @property
     def scale(self) -> float:
-        """w of the edit branch.
-
-        It falls as the square of the steps left: layout is decided early and needs guidance, while
-        late guidance only drives colours and contrast.
-        """
-        first, last = self.options.guidance_scale, self.options.guidance_end
-        if last is None:
-            return first
-        share = self.done / max(1, len(self.schedule) - 1)
-        return last + (first - last) * (1 - share) ** 2
+        """w of the edit branch."""
+        return self.options.guidance_at(self.level, len(self.schedule))
 
     @property
     def is_guided(self) -> bool:

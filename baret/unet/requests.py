@@ -88,7 +88,7 @@ def _join_added(
 class StageProgress:
     """How far an edit is within a stage. Progress reports, previews and logs are made of it."""
 
-    stage: str  # "tuning", "inverting", "editing" or "decoding"
+    stage: str  # "tuning", "inverting", "editing", "detailing" or "decoding"
     step: int  # timesteps of this stage done
     done: float  # 0–1, share of the stage
 

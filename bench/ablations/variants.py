@@ -88,8 +88,10 @@ class _Pipeline(Pipeline):
         pivots = yield from invert(clean, inverting, schedule)
         return Found(pivots, source.embedding[None], departed, pivots[0], options.inner_steps)
 
-    def _texts(self, inversion: Inversion, eta: float) -> Routine[Texts]:
-        texts = yield from super()._texts(inversion, eta)
+    def _texts(
+        self, inversion: Inversion, eta: float, size: tuple[int, int], stage: str
+    ) -> Routine[Texts]:
+        texts = yield from super()._texts(inversion, eta, size, stage)
         if self._variant.base == "empty":
             return replace(texts, away=self.model.embed(""))
         return texts

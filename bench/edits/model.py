@@ -21,8 +21,10 @@ from baret.model.description import LoadOptions
 from baret.model.loading import load_pipeline
 from baret.model.stable_diffusion import StableDiffusion
 from baret.unet.predictor import Predictor
+from baret.unet.requests import Conditioning, stack_added, stack_embeddings
 
 Images = NDArray[np.uint8]  # [b, H, W, 3]
+RowTexts = list[Conditioning]  # [b], a text for each row
 V = TypeVar("V")
 
 
@@ -70,9 +72,9 @@ class BatchModel:
         """Return the tokens of a text, without start and end mark."""
         return self.model.tokens(text)
 
-    def embed(self, texts: Sequence[str]) -> Tensor:
-        """Return the embeddings of texts, [b, n, d] float32."""
-        return torch.stack([self._embed(text).embedding for text in texts])
+    def embed(self, texts: Sequence[str]) -> RowTexts:
+        """Return texts as the UNet reads them, for images of the model's own size."""
+        return [self._embed(text) for text in texts]
 
     def encode(self, images: Images) -> Tensor:
         """Return z_0 of images, [b, 4, h, w] float32."""
@@ -84,31 +86,34 @@ class BatchModel:
         return np.stack(decoded)
 
     @torch.no_grad()
-    def predict(self, latents: Tensor, timestep: int, embeddings: Tensor) -> Tensor:
-        """Return ε, [b, 4, h, w] float32, of latents [b, 4, h, w] and embeddings [b, n, d]."""
-        return self.model.predict_noise(latents, (timestep,) * len(latents), embeddings)
+    def predict(self, latents: Tensor, timestep: int, texts: RowTexts) -> Tensor:
+        """Return ε, [b, 4, h, w] float32, of latents [b, 4, h, w] and a text for each."""
+        timesteps = (timestep,) * len(latents)
+        embeddings, added = stack_embeddings(texts), stack_added(texts)
+        return self.model.predict_noise(latents, timesteps, embeddings, added)
 
     def gradient(
         self,
         latents: Tensor,
         timestep: int,
-        embeddings: Tensor,
+        texts: RowTexts,
         loss: Callable[[Tensor], Tensor],
     ) -> tuple[Tensor, Tensor]:
-        """Return a loss of ε and its gradient with respect to the embeddings.
+        """Return a loss of ε and its gradient with respect to the texts' embeddings.
 
         Args:
             latents: [b, 4, h, w].
             timestep: one for all rows.
-            embeddings: [b, n, d].
+            texts: [b].
             loss: ε [b, 4, h, w] → [b].
 
         Returns:
             Losses [b] and gradients [b, n, d], float32.
         """
-        leaf = embeddings.detach().requires_grad_(True)
+        leaf = stack_embeddings(texts).detach().requires_grad_(True)
+        timesteps, added = (timestep,) * len(latents), stack_added(texts)
         with torch.enable_grad():
-            losses = loss(self.model.predict_noise(latents, (timestep,) * len(latents), leaf))
+            losses = loss(self.model.predict_noise(latents, timesteps, leaf, added))
             scale = self.model.gradient_scale
             (gradient,) = torch.autograd.grad(losses.sum() * scale, leaf)
         return losses.detach(), gradient / scale

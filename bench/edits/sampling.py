@@ -1,6 +1,6 @@
 """Steps that most peers share: DDIM inversion, guided DDIM, and embeddings tuned to the pivots.
 
-b images · n tokens · d text width · h, w latent height and width · T steps. Index 0 of every
+b images · h, w latent height and width · n tokens · d text width · T steps. Index 0 of every
 sequence over steps is the cleanest level, as in `baret`.
 """
 
@@ -12,23 +12,20 @@ from torch import Tensor
 
 from baret.method.ddim import Schedule, guide
 from baret.method.inversion import invert
-from baret.unet.requests import Conditioning
 from bench.edits.lockstep import run_together
-from bench.edits.model import BatchModel
+from bench.edits.model import BatchModel, RowTexts
 
 
-def pivots_of(model: BatchModel, clean: Tensor, texts: Tensor, schedule: Schedule) -> Tensor:
+def pivots_of(model: BatchModel, clean: Tensor, texts: RowTexts, schedule: Schedule) -> Tensor:
     """Invert by DDIM at guidance 1: z*_0…z*_T, [T + 1, b, 4, h, w].
 
     Args:
         model: predicts.
         clean: z_0, [b, 4, h, w].
-        texts: [b, n, d].
+        texts: [b].
         schedule: T levels.
     """
-    edits = [
-        invert(own, Conditioning(text), schedule) for own, text in zip(clean, texts, strict=True)
-    ]
+    edits = [invert(own, text, schedule) for own, text in zip(clean, texts, strict=True)]
     return torch.stack(run_together(model.predictor, edits), dim=1)
 
 
@@ -36,14 +33,14 @@ def guided(
     model: BatchModel,
     latents: Tensor,
     timestep: int,
-    texts: tuple[Tensor, Tensor],
+    texts: tuple[RowTexts, RowTexts],
     scale: float,
 ) -> Tensor:
-    """Return ε(∅) + w (ε(c) − ε(∅)), [b, 4, h, w], of (∅, c), each [b, n, d], in one call."""
+    """Return ε(∅) + w (ε(c) − ε(∅)), [b, 4, h, w], of (∅, c), each [b], in one call."""
     uncond, conditional = texts
     if scale == 1:
         return model.predict(latents, timestep, conditional)
-    both = model.predict(torch.cat([latents, latents]), timestep, torch.cat([uncond, conditional]))
+    both = model.predict(torch.cat([latents, latents]), timestep, uncond + conditional)
     without, with_text = both.chunk(2)
     return guide(without, with_text, scale)
 
@@ -51,7 +48,7 @@ def guided(
 def denoise(
     model: BatchModel,
     latents: Tensor,
-    texts: Callable[[int], tuple[Tensor, Tensor]],
+    texts: Callable[[int], tuple[RowTexts, RowTexts]],
     schedule: Schedule,
     scale: float,
     *,
@@ -62,7 +59,7 @@ def denoise(
     Args:
         model: predicts.
         latents: at the starting level, [b, 4, h, w].
-        texts: level → (∅_t, c_t), each [b, n, d].
+        texts: level → (∅_t, c_t), each [b].
         schedule: T levels.
         scale: w.
         start: the level to start at; None is T.
@@ -85,17 +82,17 @@ class TuningOptions:
 
 @dataclass(frozen=True)
 class Texts:
-    """The two embeddings of guidance, one of which is tuned."""
+    """The two texts of guidance, one of which is tuned."""
 
-    start: Tensor  # where tuning starts, [b, n, d]
-    fixed: Tensor  # [b, n, d]
+    start: RowTexts  # where tuning starts, [b]
+    fixed: RowTexts  # [b]
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """Embeddings tuned to pivots."""
+    """Texts tuned to pivots."""
 
-    embeddings: Tensor  # [T, b, n, d]
+    texts: list[RowTexts]  # [T][b]
     reconstruction: Tensor  # [b, 4, h, w], where the guided steps end
 
 
@@ -107,7 +104,7 @@ def tune(
     combine: Callable[[Tensor, Tensor], Tensor],
     options: TuningOptions,
 ) -> Tuned:
-    """Tune an embedding at every level from T down, so that the guided step lands on the pivot.
+    """Tune a text at every level from T down, so that the guided step lands on the pivot.
 
     Null-text inversion (arXiv 2211.09794, algorithm 1) tunes ∅ and fixes c; prompt-tuning
     inversion (arXiv 2305.04441) tunes c and fixes ∅.
@@ -115,13 +112,13 @@ def tune(
     Args:
         model: predicts.
         pivots: [T + 1, b, 4, h, w].
-        texts: the embedding to tune, and the fixed one.
+        texts: the one to tune, and the fixed one.
         schedule: T levels.
-        combine: (ε of the tuned, ε of the fixed embedding) → guided ε.
+        combine: (ε of the tuned, ε of the fixed text) → guided ε.
         options: inner steps, learning rate, stopping rule.
     """
-    count, latents, embedding = len(schedule), pivots[-1], texts.start
-    embeddings = []
+    count, latents, tuned = len(schedule), pivots[-1], texts.start
+    levels = []
     for level in range(count, 0, -1):
         timestep, share = schedule.timestep(level), (count - level) / count
         other = model.predict(latents, timestep, texts.fixed)
@@ -130,11 +127,11 @@ def tune(
         )
         max_loss = options.stop_loss + options.stop_loss_growth * share
         rate = options.learning_rate * (1 - share / 2)
-        embedding = problem.tune(embedding, options.inner_steps, rate, max_loss)
-        noise = combine(model.predict(latents, timestep, embedding), other)
+        tuned = problem.tune(tuned, options.inner_steps, rate, max_loss)
+        noise = combine(model.predict(latents, timestep, tuned), other)
         latents = schedule.step(latents, noise, level=level)
-        embeddings.append(embedding)
-    return Tuned(torch.stack(embeddings[::-1]), latents)
+        levels.append(tuned)
+    return Tuned(levels[::-1], latents)
 
 
 @dataclass(frozen=True)
@@ -150,13 +147,13 @@ class _LevelProblem:
     level: int
     combine: Callable[[Tensor, Tensor], Tensor]
 
-    def tune(self, embedding: Tensor, steps: int, rate: float, max_loss: float) -> Tensor:
-        """Run Adam on each image's embedding until its loss is small enough, [b, n, d]."""
-        embedding = embedding.detach().clone()
-        optimisers = [torch.optim.Adam([own], lr=rate) for own in embedding]
-        open_rows = list(range(len(embedding)))
+    def tune(self, texts: RowTexts, steps: int, rate: float, max_loss: float) -> RowTexts:
+        """Run Adam on each image's embedding until its loss is small enough."""
+        texts = [text.with_embedding(text.embedding.detach().clone()) for text in texts]
+        optimisers = [torch.optim.Adam([text.embedding], lr=rate) for text in texts]
+        open_rows = list(range(len(texts)))
         for _ in range(steps):
-            losses, gradient = self._gradient(embedding, open_rows)
+            losses, gradient = self._gradient(texts, open_rows)
             unfinished = [i for i, loss in enumerate(losses.tolist()) if loss >= max_loss]
             for i in unfinished:
                 (parameter,) = optimisers[open_rows[i]].param_groups[0]["params"]
@@ -165,13 +162,14 @@ class _LevelProblem:
             open_rows = [open_rows[i] for i in unfinished]
             if not open_rows:
                 break
-        return embedding
+        return texts
 
-    def _gradient(self, embedding: Tensor, rows: list[int]) -> tuple[Tensor, Tensor]:
+    def _gradient(self, texts: RowTexts, rows: list[int]) -> tuple[Tensor, Tensor]:
         latents, other, pivot = self.latents[rows], self.other[rows], self.pivot[rows]
 
         def loss(noise: Tensor) -> Tensor:
             landed = self.schedule.step(latents, self.combine(noise, other), level=self.level)
             return (landed - pivot).square().mean((1, 2, 3))
 
-        return self.model.gradient(latents, self.timestep, embedding[rows], loss)
+        own = [texts[row] for row in rows]
+        return self.model.gradient(latents, self.timestep, own, loss)

@@ -14,7 +14,7 @@ from torch import Tensor
 from baret import EditOptions, Editor, InversionOptions, images
 from baret.method.ddim import Schedule, guide
 from baret.method.inversion import invert
-from baret.unet.requests import Prediction, Request, Routine, StageProgress, stack_embeddings
+from baret.unet.requests import Conditioning, Prediction, Request, Routine, StageProgress
 from bench.photos.datasets import Task
 
 
@@ -98,25 +98,25 @@ class Ddim:
         rgb = images.to_rgb(photo)
         size = images.working_size(*rgb.size, area=model.native_size**2, multiple=model.multiple)
         schedule = model.schedule(self.steps)
-        target, uncond = model.embed(task.prompt), model.embed("")
+        target, uncond = model.embed_with_empty(task.prompt, (size[1], size[0]))
         clean = model.encode(images.to_pixels(rgb, size))
         pivots = engine.run(invert(clean, uncond, schedule), _ignore_progress)
-        texts = stack_embeddings([target, uncond])
-        edited = engine.run(
-            _denoise(pivots[-1], texts, schedule, self.guidance_scale), _ignore_progress
-        )
+        routine = _denoise(pivots[-1], (target, uncond), schedule, self.guidance_scale)
+        edited = engine.run(routine, _ignore_progress)
         return images.to_image(model.decode(edited), rgb.size)
 
 
-def _denoise(noise: Tensor, texts: Tensor, schedule: Schedule, scale: float) -> Routine[Tensor]:
-    """Run guided DDIM from z_T [4, h, w] to z_0; texts are c and ∅, [2, n, d]."""
+def _denoise(
+    noise: Tensor, texts: tuple[Conditioning, Conditioning], schedule: Schedule, scale: float
+) -> Routine[Tensor]:
+    """Run guided DDIM from z_T [4, h, w] to z_0; texts are c and ∅."""
     latents = noise[None]
     for level in range(len(schedule), 0, -1):
         done = len(schedule) - level
         where = StageProgress("editing", done, done / len(schedule))
         rows = latents.expand(2, -1, -1, -1)  # [2, 4, h, w]
         timesteps = (schedule.timestep(level),) * 2
-        prediction: Prediction = yield Request(where, rows, timesteps, texts)
+        prediction: Prediction = yield Request.of(where, rows, timesteps, texts)
         with_text, without = prediction.noise.chunk(2)
         latents = schedule.step(latents, guide(without, with_text, scale), level=level)
     return latents[0]

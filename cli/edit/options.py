@@ -61,6 +61,10 @@ Strength = Annotated[
 ]
 Preset = Annotated[str | None, typer.Option(help="A preset of the model: see `baret models`.")]
 Seed = Annotated[int | None, typer.Option(help="Another seed gives another edit.")]
+Detail = Annotated[
+    str | None,
+    typer.Option(help="off, auto or full: draw the changed part of a large photo more finely."),
+]
 Parameter = Annotated[
     list[str] | None,
     typer.Option(

@@ -16,6 +16,7 @@ _WORDS = {
     "tuning": "tunes the text to the photo",
     "inverting": "inverts the photo",
     "editing": "edits",
+    "detailing": "adds detail",
     "decoding": "writes the image",
 }
 _WIDTH = max(map(len, _WORDS.values()))

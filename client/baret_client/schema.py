@@ -26,6 +26,7 @@ class EditParams(TypedDict, total=False):
     guidance_scale: float
     inner_steps: int
     seed: int
+    detail: Literal["off", "auto", "full"]
     output_format: Literal["png", "webp", "jpeg"]
     quality: int
     artifacts: bool

@@ -44,4 +44,5 @@ class Stage(StrEnum):
     TUNING = "tuning"
     INVERTING = "inverting"
     EDITING = "editing"
+    DETAILING = "detailing"
     DECODING = "decoding"

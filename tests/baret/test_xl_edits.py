@@ -164,6 +164,25 @@ def test_the_papers_form_runs_too(editor: Editor) -> None:
     assert result.inversion.tuned.shape == (2, 77, 96)
 
 
+def test_a_large_photo_is_drawn_again_in_tiles_of_the_models_size(editor: Editor) -> None:
+    large = small_photo().resize((160, 160))
+    options = replace(OPTIONS, detail="auto", change_thresholds=None)
+    calls = []
+
+    def record(_module, inputs, named):  # type: ignore[no-untyped-def]
+        calls.append((tuple(inputs[0].shape[2:]), named["added_cond_kwargs"]["time_ids"].tolist()))
+
+    handle = editor.model.unet.register_forward_pre_hook(record, with_kwargs=True)
+    try:
+        result = editor.edit(large, "a dog", options)
+    finally:
+        handle.remove()
+    assert result.image.size == (160, 160) and "detailing" in result.seconds
+    shape, sizes = calls[-1]
+    assert shape == (8, 8) and len(sizes) == 4  # tiles
+    assert sizes == [[64, 64, 0, 0, 64, 64]] * 4
+
+
 class _ExplicitMaps:
     """An attention processor as the paper draws it: compute the maps, exchange them, apply them."""
 

@@ -22,6 +22,7 @@ FOR_THE_METHOD: dict[str, Any] = {
     "guidance_scale": 5.0,
     "inner_steps": 3,
     "seed": 7,
+    "detail": "auto",
     "artifacts": True,
     "previews": True,
 }

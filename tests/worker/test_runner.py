@@ -11,7 +11,7 @@ from PIL import ExifTags, Image, ImageChops, ImageStat
 
 from baret import Editor
 from baret.errors import ImageError, OutOfMemory
-from core.images.keys import new_photo_prefix
+from core.images.keys import new_photo_prefix, photo_prefix
 from core.images.sandbox import DecoderSandbox
 from core.images.storage import ImageStorage
 from core.schema import Artifacts, EditStatus, Record, Stage, Submission
@@ -53,7 +53,7 @@ def test_what_an_edit_took_is_told_for_every_stage(submit: Submit, ended: Ended)
     record = ended(submit(inner_steps=1))
     assert record.result is not None
     metrics = record.result.metrics
-    assert set(metrics.stage_seconds) == set(Stage)
+    assert set(metrics.stage_seconds) == set(Stage) - {Stage.DETAILING}
     assert all(seconds > 0 for seconds in metrics.stage_seconds.values())
     assert metrics.inner_steps == 1
     assert metrics.reconstruction_psnr is not None
@@ -110,6 +110,18 @@ def test_each_strength_is_a_picture_in_the_order_asked(
     assert [output.strength for output in result.outputs] == [1.0, 0.0]
     first, second = (opened(files, edit_id, output.name) for output in result.outputs)
     assert first.tobytes() != second.tobytes()
+
+
+def test_detail_is_a_stage_of_its_own(
+    submit: Submit, ended: Ended, files: ImageStorage, store: EditStore, sample: bytes
+) -> None:
+    edit_id, large = submit(detail="auto"), io.BytesIO()
+    Image.open(io.BytesIO(sample)).resize((160, 160)).save(large, "PNG")
+    files.put(photo_prefix(store.get(edit_id).submission), "input", large.getvalue())
+    result = ended(edit_id).result
+    assert result is not None
+    assert set(result.metrics.stage_seconds) == set(Stage)
+    assert opened(files, edit_id, result.outputs[0].name).size == (160, 160)
 
 
 def test_artifacts_are_there_when_asked_for_only(

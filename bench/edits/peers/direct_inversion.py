@@ -12,7 +12,7 @@ def direct_inversion(model: BatchModel, batch: Batch, options: PromptToPromptOpt
     captions = Captions.of(model, batch, options)
     uncond = model.embed([""] * len(batch))
     pivots = pivots_of(model, model.encode(batch.sources), captions.source, schedule)
-    uncond_per_step = uncond.expand(len(schedule), -1, -1, -1)
+    uncond_per_step = [uncond] * len(schedule)
     source, target = denoise_both(
         model, pivots, captions, uncond_per_step, options, hold_source=True
     )

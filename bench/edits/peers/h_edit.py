@@ -117,7 +117,7 @@ class HEdit:
         """
         rows = torch.cat([latents, self.originals[level]])
         source = self.captions.source
-        noise = self.model.predict(rows, self.schedule.timestep(level), source.repeat(2, 1, 1))
+        noise = self.model.predict(rows, self.schedule.timestep(level), source * 2)
         mean, original_mean = self.mean(rows, noise, level=level).chunk(2)
         return mean + (self.originals[level - 1] - original_mean)
 
@@ -150,7 +150,7 @@ class HEdit:
             noise = self.model.predict(
                 torch.cat([self.originals[level - 1], latents, latents, latents]),
                 timestep,
-                torch.cat([texts.source, texts.target, uncond, texts.source]),
+                texts.source + texts.target + uncond + texts.source,
             )
         _, with_target, without, with_source = noise.chunk(4)
         edited = guide(without, with_target, options.prompt_to_prompt.guidance_scale)
@@ -161,7 +161,7 @@ class HEdit:
     ) -> Callable[[Layer], AttentionProcessor | None]:
         """Return the processors of `editing_term`'s call at a step from `level` down."""
         options, done = self.options, len(self.schedule) - level
-        count, device = len(self.captions.source), self.captions.source.device
+        count, device = len(self.captions.source), self.model.model.device
         sources, targets = list(range(count)), list(range(count, 2 * count))
         alignments = self.captions.alignments
         cross = EmphasisedInjection(

@@ -5,7 +5,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from diffusers import DPMSolverMultistepScheduler, LEditsPPPipelineStableDiffusion
+from diffusers import (
+    DPMSolverMultistepScheduler,
+    LEditsPPPipelineStableDiffusion,
+    LEditsPPPipelineStableDiffusionXL,
+)
 from PIL import Image
 
 from baret.images import Pixels
@@ -45,19 +49,16 @@ def leditspp(model: BatchModel, batch: Batch, options: LeditsOptions) -> Edited:
 
 
 def _pipeline(model: BatchModel) -> Any:
-    parts = model.pipeline.components
-    pipeline = LEditsPPPipelineStableDiffusion(
-        vae=parts["vae"],
-        text_encoder=parts["text_encoder"],
-        tokenizer=parts["tokenizer"],
-        unet=parts["unet"],
-        scheduler=DPMSolverMultistepScheduler.from_config(
-            parts["scheduler"].config, algorithm_type="sde-dpmsolver++", solver_order=2
-        ),
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
+    parts = dict(model.pipeline.components)
+    parts["scheduler"] = DPMSolverMultistepScheduler.from_config(
+        parts["scheduler"].config, algorithm_type="sde-dpmsolver++", solver_order=2
     )
+    if "text_encoder_2" in parts:
+        pipeline = LEditsPPPipelineStableDiffusionXL(**parts, add_watermarker=False)
+    else:
+        parts |= {"safety_checker": None, "feature_extractor": None}
+        parts.pop("image_encoder", None)
+        pipeline = LEditsPPPipelineStableDiffusion(**parts, requires_safety_checker=False)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 

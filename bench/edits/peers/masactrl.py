@@ -49,7 +49,7 @@ def masactrl(model: BatchModel, batch: Batch, options: MasaCtrlOptions) -> Edite
             noise = model.predict(
                 torch.cat([pivots[level], pivots[level], latents, latents]),
                 schedule.timestep(level),
-                torch.cat([source, uncond, target, uncond]),
+                source + uncond + target + uncond,
             )
         _, _, with_text, without = noise.chunk(4)
         noise = guide(without, with_text, options.guidance_scale)

@@ -37,6 +37,6 @@ def null_text(model: BatchModel, batch: Batch, options: NullTextOptions) -> Edit
         ),
     )
     source, target = denoise_both(
-        model, pivots, captions, tuned.embeddings, options.edit, hold_source=False
+        model, pivots, captions, tuned.texts, options.edit, hold_source=False
     )
     return Edited(model.decode(target), lambda: model.decode(source))

@@ -42,7 +42,7 @@ def plug_and_play(model: BatchModel, batch: Batch, options: PlugAndPlayOptions) 
             noise = model.predict(
                 torch.cat([pivots[level], latents, latents]),
                 schedule.timestep(level),
-                torch.cat([uncond, target, uncond]),
+                uncond + target + uncond,
             )
         _, with_text, without = noise.chunk(3)
         noise = guide(without, with_text, options.guidance_scale)

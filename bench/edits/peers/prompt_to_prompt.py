@@ -1,6 +1,6 @@
 """Prompt-to-prompt (arXiv 2208.01626): the target branch takes the source branch's maps.
 
-b images · n tokens · d text width · h, w latent height and width · T steps · q queries.
+b images · n tokens · h, w latent height and width · T steps · q queries.
 """
 
 from contextlib import AbstractContextManager
@@ -20,7 +20,7 @@ from bench.edits.attention import (
     replaced_processors,
 )
 from bench.edits.batch import Batch
-from bench.edits.model import BatchModel
+from bench.edits.model import BatchModel, RowTexts
 from bench.edits.peers.alignment import Alignment, align
 
 BLEND_FROM = 0.2  # share of the steps before local editing starts, as in the published code
@@ -44,15 +44,15 @@ class PromptToPromptOptions:
 class Captions:
     """The captions of both branches, embedded and aligned."""
 
-    source: Tensor  # [b, n, d]
-    target: Tensor  # [b, n, d]
+    source: RowTexts  # [b]
+    target: RowTexts  # [b]
     alignments: tuple[Alignment, ...]  # [b]
 
     @classmethod
     def of(cls, model: BatchModel, batch: Batch, options: PromptToPromptOptions) -> "Captions":
         """Embed and align the captions of a batch."""
         source, target = model.embed(batch.source_captions), model.embed(batch.prompts)
-        length = source.shape[1]
+        length = len(source[0].embedding)
         aligned = [
             align(model.tokens(a), model.tokens(b), length, swap=options.swap)
             for a, b in zip(batch.source_captions, batch.prompts, strict=True)
@@ -64,7 +64,7 @@ def denoise_both(
     model: BatchModel,
     pivots: Tensor,
     captions: Captions,
-    uncond: Tensor,
+    uncond: list[RowTexts],
     options: PromptToPromptOptions,
     *,
     hold_source: bool,
@@ -75,7 +75,7 @@ def denoise_both(
         model: predicts.
         pivots: z*_0…z*_T, [T + 1, b, 4, h, w].
         captions: of both branches.
-        uncond: ∅_t, [T, b, n, d].
+        uncond: ∅_t, [T][b].
         options: windows and guidance.
         hold_source: Direct Inversion (arXiv 2310.01506, algorithm 1): add what is missing to the
             pivot, z*_{t−1} − step(z_t), to the source branch, so that it meets every pivot.
@@ -94,8 +94,8 @@ def denoise_both(
         )
         with _injecting(model, captions, inject, map_sums):
             rows = torch.cat([source, target, source, target])
-            texts = [captions.source, captions.target, uncond[level - 1], uncond[level - 1]]
-            noise = model.predict(rows, schedule.timestep(level), torch.cat(texts))
+            texts = captions.source + captions.target + uncond[level - 1] * 2
+            noise = model.predict(rows, schedule.timestep(level), texts)
         with_text, without = noise.chunk(2)
         guided = guide(without, with_text, options.guidance_scale)
         both = schedule.step(torch.cat([source, target]), guided, level=level)
@@ -120,7 +120,7 @@ def _injecting(
     count = len(captions.source)
     sources, targets = list(range(count)), list(range(count, 2 * count))
     source_rows = sources + sources + list(range(2 * count, 4 * count))
-    device = captions.source.device
+    device = model.model.device
     cross = WordMapInjection(
         sources,
         targets,

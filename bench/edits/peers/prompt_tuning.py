@@ -3,8 +3,6 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-import torch
-
 from baret.method.ddim import guide
 from bench.edits.batch import Batch, Edited
 from bench.edits.model import BatchModel
@@ -42,6 +40,9 @@ def prompt_tuning(model: BatchModel, batch: Batch, options: PromptTuningOptions)
             options.tuning,
         ),
     )
-    mixed = torch.lerp(tuned.embeddings, target[None], options.interpolation)
+    mixed = [
+        [own.lerp(text, options.interpolation) for own, text in zip(level, target, strict=True)]
+        for level in tuned.texts
+    ]
     edited = denoise(model, pivots[-1], lambda level: (uncond, mixed[level - 1]), schedule, scale)
     return Edited(model.decode(edited), lambda: model.decode(tuned.reconstruction))

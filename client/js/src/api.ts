@@ -939,6 +939,12 @@ export interface components {
          */
         DeliveryStatus: "pending" | "delivered" | "failed";
         /**
+         * Detail
+         * @description How finely the changed part of a large photo is drawn.
+         * @enum {string}
+         */
+        Detail: "off" | "auto" | "full";
+        /**
          * Edit
          * @description The public resource.
          */
@@ -1463,6 +1469,11 @@ export interface components {
              * @default 0
              */
             seed: number;
+            /**
+             * @description draw the changed part of a photo larger than the model's size again, nearer to its resolution: `auto` in up to 4 tiles of the model's size, `full` in up to 16
+             * @default off
+             */
+            detail: components["schemas"]["Detail"];
             /** @default png */
             output_format: components["schemas"]["OutputFormat"];
             /**
@@ -1599,7 +1610,7 @@ export interface components {
          * @description The stages of a running edit, in order.
          * @enum {string}
          */
-        Stage: "loading" | "tuning" | "inverting" | "editing" | "decoding";
+        Stage: "loading" | "tuning" | "inverting" | "editing" | "detailing" | "decoding";
         /**
          * Status
          * @description The service now: all models together, and each.
@@ -1941,6 +1952,11 @@ export interface components {
              */
             seed?: number | null;
             /**
+             * @description draw the changed part of a photo larger than the model's size again, nearer to its resolution: `auto` in up to 4 tiles of the model's size, `full` in up to 16
+             * @default off
+             */
+            detail?: components["schemas"]["Detail"] | null;
+            /**
              * @description encoding of the outputs
              * @default png
              */
@@ -2069,6 +2085,11 @@ export interface components {
              * @default 0
              */
             seed?: number | null;
+            /**
+             * @description draw the changed part of a photo larger than the model's size again, nearer to its resolution: `auto` in up to 4 tiles of the model's size, `full` in up to 16
+             * @default off
+             */
+            detail?: components["schemas"]["Detail"] | null;
             /**
              * @description encoding of the outputs
              * @default png
@@ -2507,6 +2528,7 @@ export interface operations {
                      *             "guidance_scale": 4,
                      *             "inner_steps": 8,
                      *             "seed": 0,
+                     *             "detail": "off",
                      *             "output_format": "png",
                      *             "quality": 95,
                      *             "artifacts": false,
@@ -2794,6 +2816,11 @@ export interface operations {
                      * @default 0
                      */
                     seed?: number;
+                    /**
+                     * @description draw the changed part of a photo larger than the model's size again, nearer to its resolution: `auto` in up to 4 tiles of the model's size, `full` in up to 16
+                     * @default off
+                     */
+                    detail?: components["schemas"]["Detail"];
                     /** @default png */
                     output_format?: components["schemas"]["OutputFormat"];
                     /**
@@ -2930,6 +2957,7 @@ export interface operations {
                      *         "guidance_scale": 4,
                      *         "inner_steps": 8,
                      *         "seed": 0,
+                     *         "detail": "off",
                      *         "output_format": "png",
                      *         "quality": 95,
                      *         "artifacts": false,
@@ -3055,6 +3083,7 @@ export interface operations {
                      *         "guidance_scale": 4,
                      *         "inner_steps": 8,
                      *         "seed": 0,
+                     *         "detail": "off",
                      *         "output_format": "png",
                      *         "quality": 95,
                      *         "artifacts": false,
@@ -3381,6 +3410,7 @@ export interface operations {
                      *         "guidance_scale": 4,
                      *         "inner_steps": 8,
                      *         "seed": 0,
+                     *         "detail": "off",
                      *         "output_format": "png",
                      *         "quality": 95,
                      *         "artifacts": false,
@@ -3865,6 +3895,7 @@ export interface operations {
                      *         "guidance_scale": 4,
                      *         "inner_steps": 8,
                      *         "seed": 0,
+                     *         "detail": "off",
                      *         "output_format": "png",
                      *         "quality": 95,
                      *         "artifacts": false,
@@ -4336,7 +4367,7 @@ export interface operations {
                      *     id: 1767605419020-0
                      *
                      *     event: done
-                     *     data: {"status": "succeeded", "edit": {"id": "edit_019ab1f27c3a7d4e8a55c0de12345678", "object": "edit", "created_at": "2026-01-05T09:30:00.120Z", "started_at": "2026-01-05T09:30:00.480Z", "completed_at": "2026-01-05T09:30:21.730Z", "expires_at": "2026-01-09T09:30:21.730Z", "status": "succeeded", "stage": null, "progress": 1.0, "queue_position": null, "eta_seconds": null, "priority": "interactive", "prompt": "a dog that jumps over a fence", "model": "zoo", "params": {"preset": "non_rigid", "strength": 0.7, "self_attention_until": 0.4, "cross_attention_until": 0.6, "num_inference_steps": 20, "guidance_scale": 4.0, "inner_steps": 8, "seed": 0, "output_format": "png", "quality": 95, "artifacts": false, "previews": false, "webhook_url": null, "webhook_events": ["edit.succeeded", "edit.failed", "edit.canceled"], "interpolation": 0.7}, "metadata": {"order": "1234"}, "input": {"width": 640, "height": 480, "content_type": "image/jpeg", "sha256": "9f86d0…"}, "outputs": [{"strength": 0.7, "interpolation": 0.7, "url": "https://photos.example/v1/files/edit_019ab1f27c3a7d4e8a55c0de12345678/output-0.png?expires=…&signature=…", "width": 640, "height": 480, "content_type": "image/png", "sha256": "60303a…", "bytes": 402133}], "artifacts": null, "warnings": [{"code": "unknown_words", "detail": "Unknown to the model: “fence”. The image shows the nearest thing that it knows; try other words.", "words": ["fence"]}], "metrics": {"queue_seconds": 0.36, "run_seconds": 7.25, "stage_seconds": {"loading": 0.1, "tuning": 4.7, "inverting": 0.9, "editing": 1.5}, "reconstruction_psnr": 31.4, "inner_steps": 8, "inversion_reused": false, "attempts": 1}, "error": null, "urls": {"self": "https://photos.example/v1/edits/edit_019ab1f27c3a7d4e8a55c0de12345678", "cancel": "https://photos.example/v1/edits/edit_019ab1f27c3a7d4e8a55c0de12345678/cancel", "events": "https://photos.example/v1/edits/edit_019ab1f27c3a7d4e8a55c0de12345678/events?ticket=1767609000.5d41…"}}}
+                     *     data: {"status": "succeeded", "edit": {"id": "edit_019ab1f27c3a7d4e8a55c0de12345678", "object": "edit", "created_at": "2026-01-05T09:30:00.120Z", "started_at": "2026-01-05T09:30:00.480Z", "completed_at": "2026-01-05T09:30:21.730Z", "expires_at": "2026-01-09T09:30:21.730Z", "status": "succeeded", "stage": null, "progress": 1.0, "queue_position": null, "eta_seconds": null, "priority": "interactive", "prompt": "a dog that jumps over a fence", "model": "zoo", "params": {"preset": "non_rigid", "strength": 0.7, "self_attention_until": 0.4, "cross_attention_until": 0.6, "num_inference_steps": 20, "guidance_scale": 4.0, "inner_steps": 8, "seed": 0, "detail": "off", "output_format": "png", "quality": 95, "artifacts": false, "previews": false, "webhook_url": null, "webhook_events": ["edit.succeeded", "edit.failed", "edit.canceled"], "interpolation": 0.7}, "metadata": {"order": "1234"}, "input": {"width": 640, "height": 480, "content_type": "image/jpeg", "sha256": "9f86d0…"}, "outputs": [{"strength": 0.7, "interpolation": 0.7, "url": "https://photos.example/v1/files/edit_019ab1f27c3a7d4e8a55c0de12345678/output-0.png?expires=…&signature=…", "width": 640, "height": 480, "content_type": "image/png", "sha256": "60303a…", "bytes": 402133}], "artifacts": null, "warnings": [{"code": "unknown_words", "detail": "Unknown to the model: “fence”. The image shows the nearest thing that it knows; try other words.", "words": ["fence"]}], "metrics": {"queue_seconds": 0.36, "run_seconds": 7.25, "stage_seconds": {"loading": 0.1, "tuning": 4.7, "inverting": 0.9, "editing": 1.5}, "reconstruction_psnr": 31.4, "inner_steps": 8, "inversion_reused": false, "attempts": 1}, "error": null, "urls": {"self": "https://photos.example/v1/edits/edit_019ab1f27c3a7d4e8a55c0de12345678", "cancel": "https://photos.example/v1/edits/edit_019ab1f27c3a7d4e8a55c0de12345678/cancel", "events": "https://photos.example/v1/edits/edit_019ab1f27c3a7d4e8a55c0de12345678/events?ticket=1767609000.5d41…"}}}
                      *     id: 1767605421730-0
                      */
                     "text/event-stream": string;
@@ -5761,6 +5792,11 @@ export interface operations {
                      * @default 0
                      */
                     seed?: number;
+                    /**
+                     * @description draw the changed part of a photo larger than the model's size again, nearer to its resolution: `auto` in up to 4 tiles of the model's size, `full` in up to 16
+                     * @default off
+                     */
+                    detail?: components["schemas"]["Detail"];
                     /** @default png */
                     output_format?: components["schemas"]["OutputFormat"];
                     /**
@@ -7143,7 +7179,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /** @example {"index":0,"custom_id":"dog-1","edit":{"id":"edit_019ab1f27c3a7d4e8a55c0de12345678","object":"edit","created_at":"2026-01-05T09:30:00.120000Z","started_at":"2026-01-05T09:30:00.480000Z","completed_at":"2026-01-05T09:30:21.730000Z","expires_at":"2026-01-09T09:30:21.730000Z","status":"succeeded","stage":null,"progress":1.0,"queue_position":null,"eta_seconds":null,"user":null,"priority":"interactive","prompt":"a dog that jumps over a fence","model":"zoo","params":{"preset":"non_rigid","strength":0.7,"self_attention_until":0.4,"cross_attention_until":0.6,"num_inference_steps":20,"guidance_scale":4.0,"inner_steps":8,"seed":0,"output_format":"png","quality":95,"artifacts":false,"previews":false,"webhook_url":null,"webhook_events":["edit.succeeded","edit.failed","edit.canceled"],"interpolation":0.7},"metadata":{"order":"1234"},"input":{"width":640,"height":480,"content_type":"image/jpeg","sha256":"9f86d0…"},"outputs":[{"strength":0.7,"interpolation":0.7,"url":"https://photos.example/v1/files/edit_019ab1f27c3a7d4e8a55c0de12345678/output-0.png?expires=…&signature=…","width":640,"height":480,"content_type":"image/png","sha256":"60303a…","bytes":402133}],"artifacts":null,"warnings":[{"code":"unknown_words","detail":"Unknown to the model: “fence”. The image shows the nearest thing that it knows; try other words.","words":["fence"]}],"metrics":{"queue_seconds":0.36,"run_seconds":7.25,"stage_seconds":{"loading":0.1,"tuning":4.7,"inverting":0.9,"editing":1.5},"reconstruction_psnr":31.4,"inner_steps":8,"inversion_reused":false,"attempts":1},"error":null,"urls":{"self":"https://photos.example/v1/edits/edit_019ab1f27c3a7d4e8a55c0de12345678","cancel":"https://photos.example/v1/edits/edit_019ab1f27c3a7d4e8a55c0de12345678/cancel","events":"https://photos.example/v1/edits/edit_019ab1f27c3a7d4e8a55c0de12345678/events?ticket=1767609000.5d41…"}},"error":null} */
+                    /** @example {"index":0,"custom_id":"dog-1","edit":{"id":"edit_019ab1f27c3a7d4e8a55c0de12345678","object":"edit","created_at":"2026-01-05T09:30:00.120000Z","started_at":"2026-01-05T09:30:00.480000Z","completed_at":"2026-01-05T09:30:21.730000Z","expires_at":"2026-01-09T09:30:21.730000Z","status":"succeeded","stage":null,"progress":1.0,"queue_position":null,"eta_seconds":null,"user":null,"priority":"interactive","prompt":"a dog that jumps over a fence","model":"zoo","params":{"preset":"non_rigid","strength":0.7,"self_attention_until":0.4,"cross_attention_until":0.6,"num_inference_steps":20,"guidance_scale":4.0,"inner_steps":8,"seed":0,"detail":"off","output_format":"png","quality":95,"artifacts":false,"previews":false,"webhook_url":null,"webhook_events":["edit.succeeded","edit.failed","edit.canceled"],"interpolation":0.7},"metadata":{"order":"1234"},"input":{"width":640,"height":480,"content_type":"image/jpeg","sha256":"9f86d0…"},"outputs":[{"strength":0.7,"interpolation":0.7,"url":"https://photos.example/v1/files/edit_019ab1f27c3a7d4e8a55c0de12345678/output-0.png?expires=…&signature=…","width":640,"height":480,"content_type":"image/png","sha256":"60303a…","bytes":402133}],"artifacts":null,"warnings":[{"code":"unknown_words","detail":"Unknown to the model: “fence”. The image shows the nearest thing that it knows; try other words.","words":["fence"]}],"metrics":{"queue_seconds":0.36,"run_seconds":7.25,"stage_seconds":{"loading":0.1,"tuning":4.7,"inverting":0.9,"editing":1.5},"reconstruction_psnr":31.4,"inner_steps":8,"inversion_reused":false,"attempts":1},"error":null,"urls":{"self":"https://photos.example/v1/edits/edit_019ab1f27c3a7d4e8a55c0de12345678","cancel":"https://photos.example/v1/edits/edit_019ab1f27c3a7d4e8a55c0de12345678/cancel","events":"https://photos.example/v1/edits/edit_019ab1f27c3a7d4e8a55c0de12345678/events?ticket=1767609000.5d41…"}},"error":null} */
                     "application/jsonl": string;
                 };
             };
@@ -8244,6 +8280,7 @@ export interface operations {
                  *           "guidance_scale": 4,
                  *           "inner_steps": 8,
                  *           "seed": 0,
+                 *           "detail": "off",
                  *           "output_format": "png",
                  *           "quality": 95,
                  *           "artifacts": false,
@@ -8358,6 +8395,7 @@ export interface operations {
                  *           "guidance_scale": 4,
                  *           "inner_steps": 8,
                  *           "seed": 0,
+                 *           "detail": "off",
                  *           "output_format": "png",
                  *           "quality": 95,
                  *           "artifacts": false,
@@ -8472,6 +8510,7 @@ export interface operations {
                  *           "guidance_scale": 4,
                  *           "inner_steps": 8,
                  *           "seed": 0,
+                 *           "detail": "off",
                  *           "output_format": "png",
                  *           "quality": 95,
                  *           "artifacts": false,
@@ -8610,6 +8649,7 @@ export interface operations {
                  *           "guidance_scale": 4,
                  *           "inner_steps": 8,
                  *           "seed": 0,
+                 *           "detail": "off",
                  *           "output_format": "png",
                  *           "quality": 95,
                  *           "artifacts": false,
@@ -8730,6 +8770,7 @@ export interface operations {
                  *           "guidance_scale": 4,
                  *           "inner_steps": 8,
                  *           "seed": 0,
+                 *           "detail": "off",
                  *           "output_format": "png",
                  *           "quality": 95,
                  *           "artifacts": false,

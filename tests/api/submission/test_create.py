@@ -53,6 +53,7 @@ def test_a_posted_edit_is_accepted_with_every_default_filled_in(
         "guidance_scale": 4.0,
         "inner_steps": 8,
         "seed": 0,
+        "detail": "off",
         "output_format": "png",
         "quality": 95,
         "artifacts": False,

@@ -433,7 +433,7 @@ def body(make_image: MakeImage, **fields: Any) -> dict[str, Any]:
 
 OPTIONAL = (
     *("preset", "strength", "self_attention_until", "cross_attention_until", "seed"),
-    *("num_inference_steps", "guidance_scale", "inner_steps", "output_format", "quality"),
+    *("num_inference_steps", "guidance_scale", "inner_steps", "detail", "output_format", "quality"),
     *("artifacts", "previews", "webhook_url", "webhook_events", "model", "metadata", "source"),
 )
 

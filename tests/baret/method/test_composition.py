@@ -6,7 +6,7 @@ import torch
 from PIL import Image, ImageFilter
 
 from baret.method import composition
-from baret.method.composition import MARGIN, compose, shown_region
+from baret.method.composition import MARGIN, compose, match_colors, shown_region
 
 BACKGROUND = (200, 180, 120)
 SQUARE = (40, 30, 60)
@@ -79,6 +79,22 @@ def test_a_drift_of_the_edits_colours_is_taken_back_beside_what_is_kept():
         np.abs(p[middle].astype(float) - exact[middle]) for p in (drifted, found.edited)
     )
     assert before.mean() == 15 and after.mean() < 3
+
+
+@pytest.mark.parametrize("times", [1, 6])
+def test_a_region_that_was_drawn_again_has_the_colours_of_the_photo_around_it(times):
+    photo, drawn = (
+        scene(shift=shift).repeat(times, 0).repeat(times, 1).astype(np.uint8) for shift in (0, 20)
+    )
+    alpha = np.zeros(photo.shape[:2], np.float32)
+    middle = np.s_[20 * times : 44 * times, 20 * times : 44 * times]
+    alpha[middle] = 1
+    assert np.abs(match_colors(drawn, photo, alpha)[middle].astype(int) - photo[middle]).max() <= 1
+
+
+def test_a_region_without_kept_surroundings_keeps_its_own_colours():
+    drawn = scene((20, 20, 24), shift=50)
+    assert (match_colors(drawn, scene(), np.ones((64, 64), np.float32)) == drawn).all()
 
 
 @pytest.mark.parametrize("side", [64, 200])

@@ -4,6 +4,7 @@ import pytest
 from baret import EditOptions, Editor, InversionOptions
 from bench.photos.datasets import load_pie_bench, load_tedbench
 from bench.photos.methods import METHODS, Baret, Ddim
+from tests.support.tiny_models import tiny_xl_pipeline
 
 STEPS = InversionOptions().num_inference_steps
 
@@ -35,6 +36,13 @@ def test_ddim_reconstructs_at_guidance_1_and_edits_above(editor, pie_bench):
         return float(np.abs(np.asarray(edited, float) - np.asarray(photo, float)).mean())
 
     assert error(1) < error(7.5)
+
+
+def test_ddim_edits_with_stable_diffusion_xl(tmp_path, pie_bench):
+    tiny_xl_pipeline(sample_size=8).save_pretrained(tmp_path)
+    editor = Editor.from_pretrained(str(tmp_path), device="cpu", dtype="float32")
+    task = load_pie_bench(pie_bench)[0]
+    assert Ddim(2).edit(editor, task.photo(), task).size == task.photo().size
 
 
 def test_the_names_in_the_table_are_the_methods_own():
