@@ -69,6 +69,11 @@ class Services:
     memory_limiter: MemoryLimiter
     tracer: Tracer
 
+    @property
+    def sends_downloads_to_store(self) -> bool:
+        """Whether outputs' addresses lead on to the object store's own URLs."""
+        return self.settings.direct_downloads and self.images.signs_urls
+
     @cached_property
     def signer(self) -> LinkSigner:
         """Signs image URLs. Blocks on first use, and only then, to ask Redis.

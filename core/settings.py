@@ -159,6 +159,11 @@ class Settings(SettingsSources):
         description="give apps the object store's own signed URLs to send photos to; false: they "
         "send them to the service, because they cannot reach the store",
     )
+    direct_downloads: bool = Field(
+        False,
+        description="send apps that open an output's address on to the object store's own signed "
+        "URL; they must be able to reach the store",
+    )
     redis_url: SecretStr = Field(
         SecretStr(""),
         validation_alias="REDIS_URL",

@@ -164,7 +164,10 @@ class Runner:
         started, claim = time.perf_counter(), attempt.claim
         encoded = self._using.encoder.encode_result(edited, params, attempt=claim.token)
         for image in encoded.images:
-            put = partial(self._using.files.put, claim.id, image.stored.name, image.data)
+            stored = image.stored
+            put = partial(
+                self._using.files.put, claim.id, stored.name, image.data, stored.content_type
+            )
             attempt.retry_until_available(Stage.DECODING, EDITED_SHARE, put)
         seconds = {Stage.LOADING: loading} | {Stage(k): v for k, v in edited.seconds.items()}
         seconds[Stage.DECODING] += time.perf_counter() - started

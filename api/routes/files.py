@@ -1,9 +1,11 @@
 """Images at signed URLs: anyone who has the URL may see the image until it expires."""
 
 import time
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Request, Response
+from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
 from api.openapi.describe import IMAGE_CONTENT, problems
@@ -11,10 +13,14 @@ from api.problems.errors import AddressUnknown
 from api.responses.negotiation import content_type_of, sent_type
 from api.responses.stored_images import load_image
 from api.server.disconnects import unless_disconnected
+from api.server.headers import IS_HEAD
 from api.server.query import is_spelled
 from api.server.shares import ANONYMOUS, share_of
 from api.services import Services, ServicesDep
 from core.errors import StoreUnavailable
+
+# A deleted image is gone from the store at once; whoever lost the right to one keeps it so long.
+STORE_SECONDS = 60
 
 router = APIRouter(prefix="/v1/files", tags=["files"])
 
@@ -24,6 +30,7 @@ router = APIRouter(prefix="/v1/files", tags=["files"])
     response_class=Response,
     responses={
         200: {"description": "The image", "content": IMAGE_CONTENT},
+        307: {"description": "The image is at this address of the object store, for a minute"},
         **problems("not_found", "validation_error", "unavailable"),
     },
 )
@@ -39,7 +46,8 @@ async def get_file(
     """Download an image at its signed address, as an answer has it. No key is needed.
 
     Use the address as it is: spelled in another way, it is not valid. It expires after an hour;
-    every answer that contains the edit has a fresh one.
+    every answer that contains the edit has a fresh one. It may lead on to the object store's own
+    address, which works for a minute.
     """
     # The same answer for a bad signature, an expired URL and a deleted image.
     unknown = AddressUnknown("This URL is not valid or has expired. Get the edit for a fresh one.")
@@ -48,11 +56,14 @@ async def get_file(
     target = f"/v1/files/{edit_id}/{name}?expires={expires}&signature={signature}"
     if until is None or not is_spelled(request, target):
         raise unknown
+    seconds = max(0, until - int(time.time()))
+    # The store signs an address for one method alone, and a HEAD would need another one.
+    if services.sends_downloads_to_store and not request.scope[IS_HEAD]:
+        return await _at_the_store(services, edit_id, name, min(seconds, STORE_SECONDS))
     share = await _share(request, services, edit_id)
     data = await unless_disconnected(request, load_image(services, edit_id, name, share=share))
     if data is None:
         raise unknown
-    seconds = max(0, until - int(time.time()))
     headers = {
         "Cache-Control": f"private, max-age={seconds}",
         "Vary": "Accept",
@@ -60,6 +71,13 @@ async def get_file(
     }
     media_type = sent_type(accept, content_type_of(data))
     return Response(data, media_type=media_type, headers=headers)
+
+
+async def _at_the_store(services: Services, edit_id: str, name: str, seconds: int) -> Response:
+    """Return a redirect to the store's own URL, which works for some seconds."""
+    sign = partial(services.images.sign_get, edit_id, name, seconds=max(1, seconds))
+    headers = {"Cache-Control": "no-store"}
+    return RedirectResponse(await run_in_threadpool(sign), headers=headers)
 
 
 async def _share(request: Request, services: Services, edit_id: str) -> str:

@@ -2,6 +2,7 @@
 
 from html import escape
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
@@ -9,19 +10,18 @@ from fastapi.staticfiles import StaticFiles
 
 from api.problems.errors import AddressUnknown
 from api.problems.types import BY_CODE
+from api.services import Services
 from core.problems import EDIT_PROBLEMS
 
 _WEB = Path(__file__).parents[1] / "web"
 _SAMPLES = Path(__file__).parents[2] / "zoo" / "samples"
 
 # The pages load everything from this service; a chosen photo that is not sent yet is a blob.
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
-    "img-src 'self' blob: data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:{store}; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 
 router = APIRouter(include_in_schema=False)
 
@@ -62,4 +62,14 @@ def _page(request: Request, name: str, **texts: str) -> Response:
     page = (_WEB / name).read_text()
     for slot, text in {"root": request.app.state.root, **texts}.items():
         page = page.replace(f"{{{slot}}}", escape(text))
-    return HTMLResponse(page, headers=_HEADERS)
+    policy = _POLICY.format(store=_store_source(request))
+    return HTMLResponse(page, headers=_HEADERS | {"Content-Security-Policy": policy})
+
+
+def _store_source(request: Request) -> str:
+    """Return the object store's origin as one more source of images, if addresses lead there."""
+    services: Services = request.app.state.services
+    if not services.sends_downloads_to_store:
+        return ""
+    parts = urlsplit(services.images.sign_get("origin", "image", seconds=1))
+    return f" {parts.scheme}://{parts.netloc}"

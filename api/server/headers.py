@@ -9,6 +9,7 @@ RATE_LIMIT = "RateLimit"
 RATE_LIMIT_POLICY = "RateLimit-Policy"
 
 EXTRA_HEADERS = "baret.headers"  # the key in a request's scope; the middleware sends what is there
+IS_HEAD = "baret.is_head"  # in its scope too: routes see every HEAD as a GET
 
 
 def add_headers(request: Request, headers: dict[str, str]) -> None:

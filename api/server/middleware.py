@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems.handlers import problem_response
 from api.problems.types import INTERNAL_ERROR, INVALID_REQUEST
-from api.server.headers import EXTRA_HEADERS, REQUEST_ID
+from api.server.headers import EXTRA_HEADERS, IS_HEAD, REQUEST_ID
 from api.server.metrics import method_of, route_of
 from api.server.normalize import route_path
 from api.server.shares import ADMISSION, leave_admission
@@ -66,7 +66,8 @@ class RequestMiddleware:
         scope[ADMISSION] = []
         body = _BodyWatch(Headers(scope=scope), receive)
         method = scope["method"]
-        if method == "HEAD":
+        scope[IS_HEAD] = method == "HEAD"
+        if scope[IS_HEAD]:
             scope["method"] = "GET"
             send = _bodiless(send)
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import BoundedSemaphore
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import obstore
@@ -22,6 +22,7 @@ from core.errors import ImageTooLarge, StoreUnavailable
 from core.images.keys import PROBE, object_key
 
 if TYPE_CHECKING:  # at run time obstore has no such names
+    from obstore import Attributes
     from obstore.store import ClientConfig, RetryConfig
 
 TIMEOUT_SECONDS = 10.0  # for one request: 25 MB at 20 Mbit/s
@@ -74,13 +75,23 @@ class ImageStorage:
         self._breaker = CircuitBreaker(timeout=TIMEOUT_SECONDS, open_seconds=OPEN_SECONDS)
         self._slots = BoundedSemaphore(MAX_CONCURRENT)
 
-    def put(self, prefix: str, name: str, data: bytes) -> None:
-        """Write an object whole, or not at all."""
+    def put(self, prefix: str, name: str, data: bytes, content_type: str | None = None) -> None:
+        """Write an object whole, or not at all.
+
+        Args:
+            prefix: of its key.
+            name: the rest of its key.
+            data: its bytes.
+            content_type: what the store's own URL says it is; a folder keeps no types.
+        """
         key = object_key(prefix, name)
+        attributes: Attributes | None = None
+        if content_type is not None and self.signs_urls:
+            attributes = {"Content-Type": content_type}
         with self._request("The image storage cannot be written to."):
             for attempt in range(ATTEMPTS):
                 try:
-                    obstore.put(self._store, key, data)
+                    obstore.put(self._store, key, data, attributes=attributes)
                     return
                 except GenericError:
                     # A deletion beside this has removed the folder between its making and its use.
@@ -116,13 +127,24 @@ class ImageStorage:
         Raises:
             TypeError: it has none.
         """
+        url = self._sign("PUT", object_key(prefix, name), seconds)
+        is_azure = isinstance(self._store, AzureStore)
+        return SignedPut(url, {"x-ms-blob-type": "BlockBlob"} if is_azure else {})
+
+    def sign_get(self, prefix: str, name: str, *, seconds: int) -> str:
+        """Return the store's own URL to read an object at.
+
+        Raises:
+            TypeError: it has none.
+        """
+        return self._sign("GET", object_key(prefix, name), seconds)
+
+    def _sign(self, method: Literal["GET", "PUT"], key: str, seconds: int) -> str:
         store = self._store
         if not isinstance(store, S3Store | GCSStore | AzureStore):
             raise TypeError("A folder signs no URLs.")
         with self._request("The image storage signs no URLs."):
-            url = obstore.sign(store, "PUT", object_key(prefix, name), timedelta(seconds=seconds))
-        is_azure = isinstance(store, AzureStore)
-        return SignedPut(url, {"x-ms-blob-type": "BlockBlob"} if is_azure else {})
+            return obstore.sign(store, method, key, timedelta(seconds=seconds))
 
     def delete(self, prefix: str) -> None:
         """Delete every object under a prefix of whole parts, also while others delete there."""

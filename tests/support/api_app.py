@@ -92,7 +92,7 @@ def finish(store: EditStore, settings: Settings, make_image: MakeImage) -> Calla
     def write(claim: Claim, number: int, strength: float) -> StoredImage:
         data = make_image(size=(64, 64 + number))
         name = f"output-{number}.png"
-        files.put(claim.id, name, data)
+        files.put(claim.id, name, data, "image/png")
         return StoredImage(
             name=name,
             strength=strength,

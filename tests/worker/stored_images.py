@@ -30,6 +30,6 @@ class WatchedFiles(ImageStorage):
         super().__init__(url)
         self._before_put = before_put
 
-    def put(self, edit_id: str, name: str, data: bytes) -> None:
+    def put(self, edit_id: str, name: str, data: bytes, content_type: str | None = None) -> None:
         self._before_put()
-        super().put(edit_id, name, data)
+        super().put(edit_id, name, data, content_type)

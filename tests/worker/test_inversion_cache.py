@@ -146,7 +146,9 @@ def test_what_cannot_be_read_or_written_is_as_if_it_were_not_there(
     assert cache.find(submission(), photo, OPTIONS) is None
 
     class Full(ImageStorage):
-        def put(self, edit_id: str, name: str, data: bytes) -> None:
+        def put(
+            self, edit_id: str, name: str, data: bytes, content_type: str | None = None
+        ) -> None:
             raise StoreUnavailable("full")
 
     full = InversionCache(Full((tmp_path / "b").as_uri()), cache._model, max_bytes=MAX_BYTES)

@@ -76,9 +76,9 @@ class Flaky(ImageStorage):
         self._maybe_fail("get")
         return super().get(edit_id, name)
 
-    def put(self, edit_id: str, name: str, data: bytes) -> None:
+    def put(self, edit_id: str, name: str, data: bytes, content_type: str | None = None) -> None:
         self._maybe_fail("put")
-        super().put(edit_id, name, data)
+        super().put(edit_id, name, data, content_type)
 
 
 Without = Callable[..., Runner]

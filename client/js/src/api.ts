@@ -196,7 +196,8 @@ export interface paths {
          * @description Download an image at its signed address, as an answer has it. No key is needed.
          *
          *     Use the address as it is: spelled in another way, it is not valid. It expires after an hour;
-         *     every answer that contains the edit has a fresh one.
+         *     every answer that contains the edit has a fresh one. It may lead on to the object store's own
+         *     address, which works for a minute.
          */
         get: operations["getFile"];
         put?: never;
@@ -5006,6 +5007,13 @@ export interface operations {
                     "image/jpeg": string;
                     "application/octet-stream": string;
                 };
+            };
+            /** @description The image is at this address of the object store, for a minute */
+            307: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `not_found` */
             404: {

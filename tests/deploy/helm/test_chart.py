@@ -138,6 +138,7 @@ def test_images_are_in_an_object_store_or_a_shared_volume() -> None:
     api = of_kind(render(values_of("closed")), "Deployment")["baret-api"]
     assert variables(api)["BARET_STORE_URL"] == "s3://bucket/photos"
     assert variables(api)["BARET_DIRECT_UPLOADS"] == "false"
+    assert variables(api)["BARET_DIRECT_DOWNLOADS"] == "true"
     assert container(api)["envFrom"] == [{"secretRef": {"name": "bucket"}}]
 
 

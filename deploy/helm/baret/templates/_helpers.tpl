@@ -85,6 +85,7 @@ affinity: {{ toJson . }}
 {{- with .Values.storage.url }}
 - {name: BARET_STORE_URL, value: {{ quote . }}}
 - {name: BARET_DIRECT_UPLOADS, value: {{ quote $.Values.storage.directUploads }}}
+- {name: BARET_DIRECT_DOWNLOADS, value: {{ quote $.Values.storage.directDownloads }}}
 {{- end }}
 {{- with .Values.monitoring.otlpEndpoint }}
 - {name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ quote . }}}
