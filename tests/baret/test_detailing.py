@@ -129,7 +129,7 @@ def test_the_papers_form_draws_the_whole_photo_again(editor: Editor, photo: Pixe
     )
     everywhere = np.ones((SIDE, SIDE), bool)
     assert fine.size == (SIDE, SIDE)
-    assert energy(fine, everywhere) > energy(plain, everywhere)
+    assert fine_detail(fine, everywhere) > fine_detail(plain, everywhere)
 
 
 def test_an_unknown_detail_is_refused_by_name() -> None:
