@@ -169,7 +169,7 @@ def test_a_reload_finds_the_running_edit_again(
         expect(playground.prompt).to_have_value(SENTENCE)
         playground.check()
     playground.shows("compare")  # with the photo as the service read it
-    expect(playground.before).to_have_js_property("naturalWidth", 64)
+    expect(playground.before).to_have_js_property("naturalWidth", SAMPLE_SIZE[0])
 
 
 def test_a_lost_connection_is_found_again(
