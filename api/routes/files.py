@@ -22,6 +22,13 @@ from core.errors import StoreUnavailable
 # A deleted image is gone from the store at once; whoever lost the right to one keeps it so long.
 STORE_SECONDS = 60
 
+_LOCATION = {
+    "Location": {
+        "description": "the image's address there, which works for a minute",
+        "schema": {"type": "string"},
+    }
+}
+
 router = APIRouter(prefix="/v1/files", tags=["files"])
 
 
@@ -30,7 +37,7 @@ router = APIRouter(prefix="/v1/files", tags=["files"])
     response_class=Response,
     responses={
         200: {"description": "The image", "content": IMAGE_CONTENT},
-        307: {"description": "The image is at this address of the object store, for a minute"},
+        307: {"description": "The image is in the object store", "headers": _LOCATION},
         **problems("not_found", "validation_error", "unavailable"),
     },
 )

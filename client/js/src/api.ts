@@ -5008,9 +5008,11 @@ export interface operations {
                     "application/octet-stream": string;
                 };
             };
-            /** @description The image is at this address of the object store, for a minute */
+            /** @description The image is in the object store */
             307: {
                 headers: {
+                    /** @description the image's address there, which works for a minute */
+                    Location?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
