@@ -78,8 +78,12 @@ def generator() -> Path:
     return python
 
 
-# openapi-python-client knows no body of an image's type; docs/api.md says so.
-NOT_GENERATED = "PUT /v1/uploads/{upload_id}"
+# openapi-python-client knows no body of an image or of JSON lines; docs/api.md says so.
+NOT_GENERATED = (
+    "PUT /v1/uploads/{upload_id}",
+    "POST /v1/batches",
+    "GET /v1/batches/{batch_id}/results",
+)
 
 
 @pytest.mark.slow
@@ -95,7 +99,7 @@ def test_a_generated_python_client_uploads_waits_and_downloads(
     done = run(generator, "-c", command, *options, folder=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     for line in (done.stdout + done.stderr).splitlines():
-        if NOT_GENERATED not in line:
+        if not any(operation in line for operation in NOT_GENERATED):
             assert "WARNING" not in line and "Cannot parse" not in line, done.stdout
     (tmp_path / "photo.png").write_bytes(make_image())
     shutil.copy(PYTHON / "program.py", tmp_path)
