@@ -19,7 +19,7 @@ from api.server.shares import ANONYMOUS, share_of
 from api.services import Services, ServicesDep
 from core.errors import StoreUnavailable
 
-# A deleted image is gone from the store at once; whoever lost the right to one keeps it so long.
+# Deleting an image ends its address there at once. Revoking a key ends it after this time.
 STORE_SECONDS = 60
 
 _LOCATION = {

@@ -80,7 +80,7 @@ def _scale(width: int, height: int, native: int, max_tiles: int) -> float:
 
 
 def tiles_of(size: tuple[int, int], native: int) -> Tiles:
-    """Return the tiles of a region: the whole, if it is no larger than the native area.
+    """Return the tiles of a region; a region within the native area is a single tile.
 
     Args:
         size: (h, w).

@@ -20,7 +20,7 @@ MB = 1_000_000
 # Limits of the process for any one of these bodies. A body has up to 29 MB and is in memory two or
 # three times: as received, joined, and decoded.
 MOST_SECONDS = 3.0
-MOST_MEMORY = 400 * MB
+MOST_MEMORY = 300 * MB
 MOST_TOLD = 1 * MB  # bytes of an answer
 
 JSON = "application/json"

@@ -25,7 +25,7 @@ def _unpack(folder: Path, packages: tuple[str, ...]) -> None:
     """Fetch and unpack the packages, completely or not at all."""
     apt, dpkg = shutil.which("apt-get"), shutil.which("dpkg")
     if not (apt and dpkg):
-        pytest.skip(f"{folder.name} is not installed, and there is no apt-get to fetch it with")
+        pytest.skip(f"{folder.name} is not installed, and this machine has no apt-get")
     folder.parent.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as fetched:
         done = subprocess.run(
