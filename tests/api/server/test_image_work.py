@@ -97,9 +97,14 @@ def test_what_was_killed_begins_again_in_the_slow_pool() -> None:
 def test_who_waits_too_long_for_the_slow_pool_is_refused() -> None:
     async def test() -> None:
         work = image_work(wait_seconds=1)
-        bombs = [asyncio.create_task(work.run("ann", inspecting(BOMB))) for _ in range(2)]
-        outcomes = await asyncio.gather(*bombs, return_exceptions=True)
-        assert {type(outcome) for outcome in outcomes} == {InvalidImage, RateLimited}
+        ahead = asyncio.create_task(work.run("ann", inspecting(BOMB, ENDLESS)))
+        while not work.slow.in_use:
+            await asyncio.sleep(0.02)
+        with pytest.raises(RateLimited):
+            await work.run("ann", inspecting(BOMB, ENDLESS))
+        ahead.cancel()
+        await asyncio.gather(ahead, return_exceptions=True)
+        assert work.quick.in_use == work.slow.in_use == 0
 
     run(test)
 
