@@ -202,11 +202,11 @@ class Pipeline:
         photo = rebuilt  # through the VAE, whose losses must not count as a change
         if not torch.equal(inversion.reconstruction, inversion.pivots[0]):
             photo = yield from self._decode(inversion.pivots[0], progress)
-        outputs = []
+        outputs, drawn_again = [], False
         for eta, edit in zip(options.strengths, edits, strict=True):
             pixels = yield from self._decode(edit.latents, progress)
             layers, alpha = self._lay(pixels, photo, inversion, options)
-            yield from self._add_detail(layers, alpha, inversion, eta, options)
+            drawn_again |= yield from self._add_detail(layers, alpha, inversion, eta, options)
             tracker.outputs_done["detailing"] += 1
             outputs.append(self._output(eta, edit, pixels, layers, inversion, options))
         tracker.enter("decoding")
@@ -224,7 +224,8 @@ class Pipeline:
             inversion_reused=tracker.reused,
             seconds=tracker.seconds,
             hints=(
-                *self.model.photo_hints(images.psnr(photo, original)),
+                *self.model.world.photo_hints(images.psnr(photo, original)),
+                *(self.model.world.detail_hints() if drawn_again else ()),
                 *self.model.hints(inversion.prompt),
             ),
         )
@@ -257,15 +258,16 @@ class Pipeline:
 
     def _add_detail(
         self, layers: Layers, alpha: Alpha, inversion: Inversion, eta: float, options: EditOptions
-    ) -> Routine[None]:
-        """Draw the changed region again, if the options say so and anything is gained."""
+    ) -> Routine[bool]:
+        """Draw the changed region again, if the options say so; return whether it was drawn."""
         region = self._detail.plan(alpha, inversion.size, options.detail)
         if region is None:
-            return
+            return False
         size = self._detail.tiles(region).tile
         texts = yield from self._texts(inversion, eta, size, "detailing")
         steps, seed = inversion.options.num_inference_steps, inversion.options.seed
         yield from self._detail.run(layers, region, texts, _denoising(options), steps, seed)
+        return True
 
     def _output(
         self,

@@ -33,7 +33,11 @@ class Hint:
     """Why an edit may not show what its text says. The edit was made all the same."""
 
     code: Literal[
-        "looks_like_instruction", "unknown_words", "prompt_truncated", "outside_the_models_world"
+        "looks_like_instruction",
+        "unknown_words",
+        "prompt_truncated",
+        "outside_the_models_world",
+        "detail_not_learned",
     ]
     detail: str  # one or two sentences for the user
     # Of the text, in lower case, each once; at most 20, of at most 40 characters.

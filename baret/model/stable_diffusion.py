@@ -301,10 +301,6 @@ class StableDiffusion:
         """Return why the model may not show what a text says: unknown words, a truncated end."""
         return self._reader.hints(prompt)
 
-    def photo_hints(self, psnr: float) -> tuple[Hint, ...]:
-        """Return a hint if a photo, with this PSNR through the VAE, is not of a small world."""
-        return self.world.hints(psnr)
-
     def embed(self, prompt: str, size: tuple[int, int] | None = None) -> Conditioning:
         """Encode a text, cut to the windows that the model may read.
 

@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from baret.errors import UnsupportedModel
 from baret.model.loading import read_known_words
@@ -17,6 +18,7 @@ class World:
 
     known_words: frozenset[str] = frozenset()  # all of them; empty if they are not listed
     min_psnr: float | None = None  # dB that nearly all of its pictures keep through the VAE
+    trained_on_parts: bool | None = None  # of pictures, as `detail` shows them; None: not stated
 
     @classmethod
     def read(cls, folder: Path | None) -> "World":
@@ -25,9 +27,12 @@ class World:
         Raises:
             UnsupportedModel: a file that describes it is damaged.
         """
-        return cls() if folder is None else cls(read_known_words(folder), _read_min_psnr(folder))
+        if folder is None:
+            return cls()
+        stated = _read(folder)
+        return cls(read_known_words(folder), stated.min_psnr, stated.trained_on_parts)
 
-    def hints(self, psnr: float) -> tuple[Hint, ...]:
+    def photo_hints(self, psnr: float) -> tuple[Hint, ...]:
         """Return a hint if a photo is not of a small model's world.
 
         Args:
@@ -42,13 +47,35 @@ class World:
         )
         return (Hint("outside_the_models_world", detail, ()),)
 
+    def detail_hints(self) -> tuple[Hint, ...]:
+        """Return a hint for an edit with a second pass if the model cannot draw parts well."""
+        if self.trained_on_parts is not False:
+            return ()
+        detail = (
+            "The model was not trained on parts of pictures, so `detail` may have drawn small "
+            "figures or a texture into the changed part. Set it to “off” and compare, or use a "
+            "model that was trained on photographs."
+        )
+        return (Hint("detail_not_learned", detail, ()),)
 
-def _read_min_psnr(folder: Path) -> float | None:
+
+class _Stated(NamedTuple):
+    """What the file says."""
+
+    min_psnr: float | None = None
+    trained_on_parts: bool | None = None
+
+
+def _read(folder: Path) -> _Stated:
     try:
-        return float(json.loads((folder / FILE).read_text("utf-8"))["min_psnr"])
+        content = json.loads((folder / FILE).read_text("utf-8"))
+        parts = content.get("trained_on_parts")
+        if not isinstance(parts, bool | None):
+            raise TypeError("trained_on_parts is not a truth value")
+        return _Stated(float(content["min_psnr"]), parts)
     except FileNotFoundError:
-        return None
-    except (ValueError, TypeError, LookupError) as error:
+        return _Stated()
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
         raise UnsupportedModel(
             f"{FILE} of the model is damaged. Download the model again, or delete the file."
         ) from error

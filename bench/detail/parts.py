@@ -9,6 +9,7 @@ b batch · S pixels on a side · n tokens · d text width.
 """
 
 import argparse
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from baret.model.loading import BUNDLED
+from baret.model.world import FILE
 from bench.common.arguments import positive
 from bench.common.device import choose_device
 from zoo.captions import wording
@@ -56,8 +58,9 @@ def main(given: list[str] | None = None) -> None:
     pictures = np.load(stem.with_suffix(".npy"))
     steps = train(pipeline, pictures, native, 60 * arguments.minutes)
     pipeline.to(dtype=torch.float16).save_pretrained(arguments.out)
-    for name in ("words.txt", "world.json"):
-        (arguments.out / name).write_bytes((folder / name).read_bytes())
+    (arguments.out / "words.txt").write_bytes((folder / "words.txt").read_bytes())
+    world = json.loads((folder / FILE).read_text("utf-8")) | {"trained_on_parts": True}
+    (arguments.out / FILE).write_text(json.dumps(world, indent=2) + "\n", "utf-8")
     for file in arguments.out.glob("pictures*"):
         file.unlink()
     print(f"{steps} steps of {BATCH} pictures")

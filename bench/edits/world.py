@@ -24,7 +24,7 @@ from baret.errors import ImageError
 from baret.images import Pixels
 from baret.model.loading import BUNDLED
 from baret.model.stable_diffusion import StableDiffusion
-from baret.model.world import FILE
+from baret.model.world import FILE, World
 from zoo.render import render
 from zoo.split import validation_scene
 
@@ -50,6 +50,8 @@ def main(arguments: list[str] | None = None) -> None:
         "caught": round(float((photographs < limit).mean()), 4),
         "highest_photograph": round(float(photographs.max()), 1),
     }
+    if (stated := World.read(folder)).trained_on_parts is not None:
+        data["trained_on_parts"] = stated.trained_on_parts
     (folder / FILE).write_text(json.dumps(data, indent=2) + "\n", "utf-8")
     print(json.dumps(data, indent=2))
 

@@ -62,17 +62,18 @@ class WarningCode(StrEnum):
     UNKNOWN_WORDS = "unknown_words"
     PROMPT_TRUNCATED = "prompt_truncated"
     OUTSIDE_THE_MODELS_WORLD = "outside_the_models_world"
+    DETAIL_NOT_LEARNED = "detail_not_learned"
 
 
 class EditWarning(Strict):
-    """A doubt about the prompt or the photo of an edit that succeeded nevertheless."""
+    """A doubt about an edit that succeeded nevertheless: its prompt, photo or a parameter."""
 
     code: WarningCode = Field(description="more codes may come")
     detail: str = Field(description="for people: what happened and what to do about it")
     words: list[str] = Field(
         description="words of the prompt, in lower case, each once, at most 20: "
         "those unknown to the model, those it did not read, or the one that begins an "
-        "instruction; none if the photo is in doubt"
+        "instruction; none if the photo or a parameter is in doubt"
     )
 
 

@@ -10,6 +10,7 @@ from PIL import Image
 from baret import EditOptions, Editor, EditResult, Inversion, InversionOptions
 from baret.errors import OptionsError
 from baret.images import Pixels
+from baret.model.world import World
 from baret.options import PAPER, PaperTuning
 from baret.progress import Progress
 from zoo.edits import tuning_edits
@@ -78,11 +79,27 @@ def test_the_same_request_gives_the_same_bytes(
 def test_a_photo_of_the_models_own_size_gains_nothing_and_stays_as_without(
     editor: Editor, sample: Image.Image
 ) -> None:
-    images = [
-        editor.edit(sample.image, sample.prompt, replace(FAST, detail=detail)).image.tobytes()
+    edits = [
+        editor.edit(sample.image, sample.prompt, replace(FAST, detail=detail))
         for detail in ("off", "full")
     ]
-    assert images[0] == images[1]
+    assert edits[0].image.tobytes() == edits[1].image.tobytes()
+    assert edits[0].hints == edits[1].hints == ()
+
+
+def test_a_model_that_was_not_trained_on_parts_of_pictures_says_so(
+    editor: Editor, inversion: Inversion, results: dict[str, EditResult]
+) -> None:
+    assert results["off"].hints == ()
+    for detail in ("auto", "full"):
+        (hint,) = results[detail].hints
+        assert (hint.code, hint.words) == ("detail_not_learned", ())
+        assert "Set it to “off” and compare" in hint.detail
+
+
+def test_a_model_that_knows_parts_or_does_not_say_gives_no_warning() -> None:
+    for knows in (True, None):
+        assert World(min_psnr=30.0, trained_on_parts=knows).detail_hints() == ()
 
 
 def test_every_output_is_drawn_again_in_a_stage_of_its_own(

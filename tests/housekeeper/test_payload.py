@@ -43,6 +43,10 @@ def make_image(name: str, strength: float | None = None) -> StoredImage:
     )
 
 
+# About the photo or a parameter, and not about words of the prompt.
+WITHOUT_WORDS = (WarningCode.OUTSIDE_THE_MODELS_WORLD, WarningCode.DETAIL_NOT_LEARNED)
+
+
 def result(letter: str) -> Result:
     """Return the largest result that a worker can publish."""
     return Result(
@@ -52,7 +56,11 @@ def result(letter: str) -> Result:
             for kind in ("reconstruction", "transition", "attention")
         },
         warnings=[
-            EditWarning(code=code, detail="x" * 900, words=[letter * 40] * 20)
+            EditWarning(
+                code=code,
+                detail="x" * 900,
+                words=[] if code in WITHOUT_WORDS else [letter * 40] * 20,
+            )
             for code in WarningCode
         ],
         metrics=Metrics(inner_steps=7),

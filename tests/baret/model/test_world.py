@@ -52,10 +52,26 @@ def test_the_bundled_models_limit_is_a_measured_one():
 
 def test_a_model_for_photographs_has_no_world(tmp_path):
     assert World.read(tmp_path) == World() == World.read(None)
-    assert World().hints(5.0) == ()
+    assert World().photo_hints(5.0) == World().detail_hints() == ()
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"min_psnr": "high"}'])
+@pytest.mark.parametrize(("parts", "known"), [("", None), (', "trained_on_parts": false', False)])
+def test_a_folder_may_say_whether_the_model_was_trained_on_parts(tmp_path, parts, known):
+    (tmp_path / FILE).write_text(f'{{"min_psnr": 30{parts}}}')
+    assert World.read(tmp_path) == World(min_psnr=30.0, trained_on_parts=known)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"min_psnr": "high"}',
+        '{"min_psnr": 30, "trained_on_parts": "no"}',
+        '{"min_psnr": 30, "trained_on_parts": 0}',
+    ],
+)
 def test_a_damaged_limit_is_refused_by_name(tmp_path, content):
     (tmp_path / FILE).write_text(content)
     with pytest.raises(UnsupportedModel, match=FILE):
