@@ -1,7 +1,7 @@
 """`baret batch`: the edits of a file in one request, followed to their end."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
+from cli.batch_images import BatchImage, download, name_images
 from cli.edit.progress import time_left
 from cli.edit.results import write
 from cli.errors import ExitCode, Stopped
@@ -16,7 +17,7 @@ from cli.stopping import terminated_as_interrupted
 from cli.terminal import console, print_result, say
 
 if TYPE_CHECKING:
-    from baret_client import Batch, Client
+    from baret_client import Batch, BatchResult, Client
 
 
 def batch(
@@ -30,6 +31,14 @@ def batch(
         Path | None,
         typer.Option("-o", "--out", help="File of the results. Default: FILE-results.jsonl."),
     ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            file_okay=False,
+            help="Folder for the edited photos; without it they stay on the server.",
+        ),
+    ] = None,
     server: Annotated[
         str | None,
         typer.Option(
@@ -42,11 +51,12 @@ def batch(
 
     A line is {"image": ADDRESS, "prompt": …} or a line of OpenAI's Batch API. All are checked
     before any is made. The file of results has a line for each edit, in the same order: the edit
-    with its images' addresses, or why it failed.
+    with its images' addresses, or why it failed. With --images, the edited photos are downloaded,
+    each called by its `custom_id` or its line.
 
     \b
     Examples:
-      baret batch spring.jsonl
+      baret batch spring.jsonl --images edited/
       baret batch spring.jsonl -o done.jsonl --server https://photos.example
     """
     # Only now: most commands need no HTTP client.
@@ -57,15 +67,26 @@ def batch(
         note = (lambda text: None) if quiet else say
         note(f"{made.id}: {made.request_counts.total} edits")
         ended = _wait(client, made, quiet=quiet)
-        results = [one.json for one in client.batches.results(ended)]
-    where = out or file.with_name(f"{file.stem}-results.jsonl")
-    lines = (json.dumps(one, ensure_ascii=False) + "\n" for one in results)
-    write(where, "".join(lines).encode())
-    print_result(str(where))
+        results = list(client.batches.results(ended))
+        named = name_images(results, images) if images else None
+        where = out or file.with_name(f"{file.stem}-results.jsonl")
+        write(where, _lines(results, named))
+        print_result(str(where))
+        for path in download(client, named or ()):
+            print_result(str(path))
     counts = ended.request_counts
     if counts.completed < counts.total:
         say(f"{counts.total - counts.completed} of {counts.total} edits were not made")
         raise typer.Exit(ExitCode.FAILED)
+
+
+def _lines(results: Sequence["BatchResult"], named: Sequence[Sequence[BatchImage]] | None) -> bytes:
+    """Return the file of results; its lines name the edits' files, if there are any."""
+    lines = [one.json for one in results]
+    if named is not None:
+        for line, images in zip(lines, named, strict=True):
+            line["files"] = [str(image.path) for image in images]
+    return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode()
 
 
 def _wait(client: "Client", made: "Batch", *, quiet: bool) -> "Batch":

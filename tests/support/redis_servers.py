@@ -154,6 +154,14 @@ def running_group(folder: Path, tls: Tls | None = None) -> Iterator[Group]:
         yield group
 
 
+async def _cancel_all() -> None:
+    """Cancel what serves connections, the ones that were just accepted included."""
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
+
+
 @contextmanager
 def tls_in_front(port: int, certificate: Path, key: Path) -> Iterator[int]:
     """End TLS before a port of this machine; yield the port that clients connect to."""
@@ -183,4 +191,5 @@ def tls_in_front(port: int, certificate: Path, key: Path) -> Iterator[int]:
         loop.call_soon_threadsafe(server.close)
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
+        loop.run_until_complete(_cancel_all())
         loop.close()

@@ -1,6 +1,9 @@
 """What a process says when Redis does not let it in."""
 
+import socket
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -70,6 +73,30 @@ def test_a_certificate_must_be_of_the_named_authority(server: RedisServer, tmp_p
 def test_a_port_that_speaks_no_tls(receiver: Receiver) -> None:
     with pytest.raises(RuntimeError, match="does not speak TLS"):
         check_admission(receiver.url.replace("http:", "rediss:"))
+
+
+def test_a_server_that_speaks_nothing_but_tls(server: RedisServer, tmp_path: Path) -> None:
+    certificate, key, _ = make_server_certificate(tmp_path)
+    with tls_in_front(server.port, certificate, key) as port:
+        for form, who in (("redis://:guess@{}/0", "Redis"), ("redis+sentinel://{}/name", "A Sent")):
+            with pytest.raises(RuntimeError, match=f"{who}.* speaks TLS.*rediss://") as refusal:
+                check_admission(form.format(f"127.0.0.1:{port}"))
+            assert "guess" not in str(refusal.value)
+
+
+def test_a_server_that_closes_connections_without_tls_may_recover() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closing:
+
+        def close_each() -> None:
+            with suppress(OSError):
+                while True:
+                    closing.accept()[0].close()
+
+        thread = threading.Thread(target=close_each)
+        thread.start()
+        check_admission(f"redis://127.0.0.1:{closing.getsockname()[1]}/0")
+        closing.shutdown(socket.SHUT_RDWR)
+        thread.join()
 
 
 def test_a_group_of_sentinels_lets_in_by_name_and_password(group: Group) -> None:
