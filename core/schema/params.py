@@ -218,5 +218,9 @@ class Params(ParamsInput):
         # each denoising step takes a row to invert and about two for each output, and a second
         # pass two for each of its tiles, in three of ten steps.
         tuning = 10 * 2.1 * self.inner_steps + 12
-        rows = 1 + (2 + self.detail.rows) * len(self.strengths)
-        return tuning + self.num_inference_steps * rows
+        return tuning + self.num_inference_steps + self.editing_work
+
+    @property
+    def editing_work(self) -> float:
+        """The part of `work` that is left if the photo has been inverted for this edit before."""
+        return self.num_inference_steps * (2 + self.detail.rows) * len(self.strengths)

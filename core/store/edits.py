@@ -174,7 +174,7 @@ class EditStore(ClaimStore, HousekeepingStore, ModelRegistry):
             *(limit, in_flight),
             *((key.name, key.token) if key else ("", "")),
             REPLAY_SECONDS * 1000,
-            params.work,
+            *(params.work, params.editing_work),
             int(submission.keep_seconds * 1000),
             image_inversions_prefix(submission),
             photo,

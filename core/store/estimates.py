@@ -15,7 +15,7 @@ START_PATIENCE = 300.0
 
 @dataclass(frozen=True)
 class Run:
-    """A run, ended or not. `work` is `Params.work`, its relative cost."""
+    """A run, ended or not. `work` is `Params.work`, its relative cost, or what was done of it."""
 
     seconds: float  # so far
     work: float

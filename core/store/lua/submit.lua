@@ -1,14 +1,14 @@
 -- Accept an edit: record, place in the queue, listing and idempotency key in one move.
 -- id, model, caller, submission, webhook_url, webhook_events, how many may wait,
 -- how many of the caller may be in flight (0: any), idempotency name ('': none), its token, ms to
--- replay it, work, ms from its end until it expires, prefix of its image's inversions, prefix of its
+-- replay it, work, what of it is left if its inversion is reused, ms from its end until it expires, prefix of its image's inversions, prefix of its
 -- photo, whether an earlier edit brought that ('1' | ''), bytes that the caller's records may take (0: any),
 -- the caller's user ('': none), the user's token ('': none), labels, priority, the upload that its photo was
 -- sent to ('': none), that upload's prefix, ms until its last request has certainly ended, the batch that it
 -- belongs to ('': none), its line there
 -- → 'ok' | 'full' | 'in_flight' | 'not_held' | 'no_source' | 'no_upload' | 'over_quota' | 'spent' | 'closed'
 local id, model, caller, submission, url, events, max_waiting, max_in_flight, name, token, replay_ms,
-  work, keep_ms, inversions, photo, is_shared, max_bytes, user, user_token, labels, priority,
+  work, editing_work, keep_ms, inversions, photo, is_shared, max_bytes, user, user_token, labels, priority,
   upload, upload_prefix, upload_ms, batch, line = unpack(ARGV, 2)
 -- Sent again because the answer was lost: it must not undo what has happened since.
 if redis.call('EXISTS', edit_key(id)) == 1 then return 'ok' end
@@ -33,7 +33,7 @@ local bytes = #submission + record_overhead
 if is_over(max_bytes, record_bytes_key, caller, bytes) then return 'over_quota' end
 redis.call('HSET', edit_key(id), 'model', model, 'caller', caller, 'submission', submission,
   'queued_ms', now_ms(), 'attempt', 0, 'webhook_url', url, 'webhook_events', events,
-  'work', work, 'keep_ms', keep_ms, 'inversions', inversions, 'photo', photo, 'labels', labels)
+  'work', work, 'editing_work', editing_work, 'keep_ms', keep_ms, 'inversions', inversions, 'photo', photo, 'labels', labels)
 if priority == 'batch' then redis.call('HSET', edit_key(id), 'priority', priority) end
 grow_record(id, caller, bytes)
 redis.call('ZREM', deletions_key, photo) -- it belongs to an edit now

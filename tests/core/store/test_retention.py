@@ -10,7 +10,7 @@ import redis
 
 from core.errors import EditExpired, EditNotFound, EditUnavailable, StaleAttempt
 from core.images.keys import image_inversions_prefix, new_photo_prefix
-from core.schema import KEEP_SECONDS, EditStatus, Model, Result, Stage, Submission
+from core.schema import KEEP_SECONDS, EditStatus, Metrics, Model, Result, Stage, Submission
 from core.store import keys
 from core.store.claims import Claim
 from core.store.edits import GRACE_SECONDS, EditStore
@@ -193,6 +193,23 @@ def test_another_callers_edit_cannot_be_deleted(store: EditStore, submission: Ma
     with pytest.raises(EditUnavailable):
         store.delete(edit_id, caller="ben")
     assert store.get(edit_id).status is EditStatus.SUCCEEDED
+
+
+def test_a_run_with_a_reused_inversion_is_remembered_with_the_work_that_it_did(
+    store: EditStore, submission: Make
+) -> None:
+    made = submission()
+    store.submit(made, limit=10)
+    claim = store.claim(made.model)
+    assert claim is not None
+    reused = Result(metrics=Metrics(inversion_reused=True))
+    store.finish(claim, EditStatus.SUCCEEDED, result=reused)
+    waiting = submission()
+    store.submit(waiting, limit=10)
+    snapshot = store.queue_snapshot(store.get(waiting.id))
+    assert snapshot is not None
+    assert [run.work for run in snapshot.recent] == [made.params.editing_work]
+    assert made.params.editing_work < made.params.work / 2
 
 
 def test_recent_runs_are_remembered_with_their_work_up_to_a_bound(
