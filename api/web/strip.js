@@ -52,7 +52,15 @@ export function showTries(tries, shown, onChoose) {
   if (focused >= 0) $("strip").children[focused]?.firstChild.focus();
   $("tries").hidden = !tries.length;
   $("more-strengths").hidden = !shown || !missing(tries, shown.edit).length;
-  $("strip").querySelector('[aria-pressed="true"]')?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  reveal($("strip").querySelector('[aria-pressed="true"]'));
+}
+
+// Scrolls the strip alone: `scrollIntoView` also moves the page, on a phone until the result is out of sight.
+function reveal(button) {
+  if (!button) return;
+  const [strip, inner] = [$("strip"), button.getBoundingClientRect()];
+  const outer = strip.getBoundingClientRect();
+  strip.scrollLeft += Math.min(0, inner.left - outer.left) + Math.max(0, inner.right - outer.right);
 }
 
 function missing(tries, edit) {

@@ -337,8 +337,11 @@ def test_a_phone_in_the_dark_with_less_motion(
     with holding():
         playground.ask(SENTENCE)
         playground.shows("preview")
+        expect(playground.viewer).to_be_in_viewport(ratio=1)
         playground.check()
     playground.shows("compare")
+    playground.tiles(1)
+    expect(playground.viewer).to_be_in_viewport(ratio=1)
     for part in ("Why does it look like this?", "Do this from code"):
         playground.page.get_by_text(part).click()
     playground.check()
