@@ -103,6 +103,7 @@ HELD = {
     ("docs/runbook.md", "console"): "examples/test_runbook.py",
     ("docs/start.md", "python"): "examples/test_first_pages.py",
     ("docs/start.md", "sh"): "examples/test_commands.py",
+    ("docs/start.md", "js"): "examples/test_commands.py",
     ("client/README.md", "python"): "examples/test_first_pages.py",
     ("client/js/README.md", "ts"): "examples/test_typescript.py",
     ("client/js/README.md", "sh"): "examples/test_commands.py",

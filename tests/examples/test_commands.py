@@ -2,11 +2,14 @@
 
 import base64
 import json
+import os
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from core.access.api_keys import ApiKey
 from core.schema import Model
@@ -16,8 +19,8 @@ from tests.examples.held import blocks_held_by
 from tests.support.api_app import keys, make_key, serving, settings
 from tests.support.commands import ROOT
 from tests.support.doc_code import AnyBlock
-from tests.support.node_tools import node_tools
-from tests.support.samples import QUICK
+from tests.support.node_tools import CLIENT, UNREACHABLE, node_tools
+from tests.support.samples import QUICK, SAMPLE_SIZE
 from tests.support.service import Service
 from tests.support.shell import run_in_shell, shell_environment
 
@@ -30,7 +33,8 @@ NODE = [block for block in BLOCKS if block.code.startswith("npx ")]
 KEYED = [block for block in BLOCKS if "$BARET_KEY" in block.code or "/v1/uploads" in block.code]
 OPERATORS = [block for block in BLOCKS if block.language == "indented"]
 BATCHES = [block for block in BLOCKS if "/v1/batches" in block.code]
-OTHERS = [block for block in BLOCKS if block not in [*NODE, *KEYED, *OPERATORS, *BATCHES]]
+NPM = [block for block in BLOCKS if block.code.startswith("npm ") or block.language == "js"]
+OTHERS = [block for block in BLOCKS if block not in [*NODE, *KEYED, *OPERATORS, *BATCHES, *NPM]]
 
 
 def ids(found: list[AnyBlock]) -> list[str]:
@@ -123,3 +127,25 @@ def test_types_are_generated(
     run(code.replace("npx ", f"{node_tools}/", 1), tmp_path, environment)
     (made,) = [*tmp_path.glob("*.ts"), *tmp_path.glob("src/*.ts")]
     assert "createEdit" in made.read_text()
+
+
+@pytest.mark.node
+def test_the_typescript_client_is_built_installed_and_makes_an_edit(
+    service: Service, tmp_path: Path
+) -> None:
+    if shutil.which("npm") is None:
+        pytest.skip("npm is not installed")
+    commands, program = NPM
+    checkout, project = tmp_path / "baret", tmp_path / "photos"
+    built = shutil.ignore_patterns("node_modules", "dist")
+    shutil.copytree(CLIENT, checkout / "client/js", ignore=built)
+    (checkout / "zoo").symlink_to(ROOT / "zoo")
+    done = run_in_shell(commands.code, checkout, dict(os.environ))
+    if done.returncode and any(word in done.stderr for word in UNREACHABLE):
+        pytest.skip("the npm registry cannot be reached")
+    assert done.returncode == 0, done.stderr
+    code = program.code.replace(ADDRESS, str(service.http.base_url).rstrip("/"))
+    (project / "edit.mjs").write_text(code)
+    done = run_in_shell("node edit.mjs", project, dict(os.environ))
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    assert Image.open(project / "after.png").size == SAMPLE_SIZE

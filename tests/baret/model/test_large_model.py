@@ -27,7 +27,7 @@ def paths(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(7200)
 def test_a_model_of_stable_diffusions_size_loads_both_ways_and_edits_at_512(paths, capsys):
     torch.set_num_threads(os.cpu_count() or 1)
     photo = Image.linear_gradient("L").resize((640, 480)).convert("RGB")

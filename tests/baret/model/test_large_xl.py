@@ -61,7 +61,7 @@ def _fill(name: str, shape: torch.Size, noise: torch.Tensor) -> torch.Tensor:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(7200)
 def test_a_model_of_stable_diffusion_xls_size_loads_and_edits(
     path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
