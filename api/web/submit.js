@@ -21,7 +21,8 @@ function setRunning(now) {
   const focused = document.activeElement;
   $("edit").disabled = Boolean(now);
   $("more-strengths").disabled = Boolean(now);
-  if (focused === $("edit") || focused === $("cancel")) (now ? $("cancel") : $("edit")).focus();
+  // Without scrolling: on a phone the buttons are below the picture that people wait for.
+  if (focused === $("edit") || focused === $("cancel")) (now ? $("cancel") : $("edit")).focus({ preventScroll: true });
 }
 
 export function stopFollowing() {

@@ -25,6 +25,7 @@ from baret.unet.requests import (
     stack_added,
     stack_embeddings,
 )
+from tests.support.explicit_maps import explicit_maps
 from tests.support.tiny_models import small_photo, tiny_xl_pipeline
 
 PROGRESS = StageProgress("editing", 0, 0.0)
@@ -183,23 +184,6 @@ def test_a_large_photo_is_drawn_again_in_tiles_of_the_models_size(editor: Editor
     assert sizes == [[64, 64, 0, 0, 64, 64]] * 4
 
 
-class _ExplicitMaps:
-    """An attention processor as the paper draws it: compute the maps, exchange them, apply them."""
-
-    def __init__(self, source: list[int]):
-        self.source = source
-
-    def __call__(self, attn, hidden, encoder_hidden_states=None, **_):  # type: ignore[no-untyped-def]
-        context = hidden if encoder_hidden_states is None else encoder_hidden_states
-        q, k, v = (
-            x.view(*x.shape[:2], attn.heads, -1).transpose(1, 2)
-            for x in (attn.to_q(hidden), attn.to_k(context), attn.to_v(context))
-        )
-        maps = (q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5).softmax(-1)
-        mixed = torch.stack([maps[row] for row in self.source]) @ v
-        return attn.to_out[0](mixed.transpose(1, 2).flatten(2))
-
-
 @torch.no_grad()
 def test_reindexed_rows_equal_explicit_maps_on_every_layer(editor: Editor) -> None:
     model, injection = editor.model, Injection((2, 2, 2), (1, 1, 2))
@@ -211,11 +195,7 @@ def test_reindexed_rows_equal_explicit_maps_on_every_layer(editor: Editor) -> No
     with balanced_attention(model.unet, layers, injection.to_tensor(torch.device("cpu"))):
         ours = model.predict_noise(*call)
     saved = dict(model.unet.attn_processors)
-    maps = {
-        name: _ExplicitMaps(list(injection.cross_from if cross else injection.self_from))
-        for name, cross in layers.items()
-    }
-    model.unet.set_attn_processor(maps)
+    model.unet.set_attn_processor(explicit_maps(model.unet, injection))
     try:
         expected = model.predict_noise(*call)
     finally:
