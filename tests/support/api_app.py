@@ -106,6 +106,20 @@ def finish(store: EditStore, settings: Settings, make_image: MakeImage) -> Calla
     return work
 
 
+@contextmanager
+def working(store: EditStore, finish: Callable[..., Any], *args: Any) -> Iterator[None]:
+    """Do a worker's part for one edit beside the block."""
+
+    def work() -> None:
+        until(lambda: store.waiting("zoo", longer_than=0, limit=1), "an edit to wait")
+        finish(*args)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    yield
+    thread.join()
+
+
 @pytest.fixture
 def keys(redis_url: str) -> Iterator[Keyring]:
     with connect(redis_url) as client:

@@ -3,8 +3,7 @@
 import base64
 import json
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,9 +16,9 @@ from api.app import create_app
 from core.schema import EditStatus
 from core.settings import Settings
 from core.store.edits import EditStore
+from tests.support.api_app import working
 from tests.support.commands import ROOT
 from tests.support.node_tools import run
-from tests.support.waiting import until
 
 pytestmark = pytest.mark.node
 Node = Callable[..., Any]
@@ -35,20 +34,6 @@ const edit = await client.edits.create({ image, prompt: "a cat that sits", stren
 @pytest.fixture
 def photo(make_image: Callable[..., bytes]) -> str:
     return base64.b64encode(make_image()).decode()
-
-
-@contextmanager
-def working(store: EditStore, finish: Callable[..., Any], *args: Any) -> Iterator[None]:
-    """Do a worker's part for one edit beside the block."""
-
-    def work() -> None:
-        until(lambda: store.waiting("zoo", longer_than=0, limit=1), "an edit to wait")
-        finish(*args)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    yield
-    thread.join()
 
 
 def test_an_edit_is_made_waited_for_and_downloaded(
