@@ -2,6 +2,7 @@
 
 main        the console script and its commands
 edit        `baret edit`: photos in, edited photos out; here or on a server
+batch_command  `baret batch`: the edits of a file in one request; batch_images downloads them
 keys        `baret keys`: create, list and revoke API keys
 models      `baret model check`: what a model is, and whether it will work
 served      `baret models`: what a server serves
