@@ -104,6 +104,9 @@ class EditOptions:
     # Shares of the largest difference between what the two texts predict: below the first the
     # photo is kept, above the second the edit is free. None keeps nothing.
     change_thresholds: tuple[float, float] | None = (0.05, 0.15)
+    # An edit at strength 1 whose text does not explain it better than c_src does, by this share of
+    # its error, is made again from fresh noise. None never checks.
+    min_advantage: float | None = 0.03
     # Draw the changed region of a larger photo again, nearer to the photo's resolution: "auto" in
     # at most 4 tiles of the model's native area, "full" in 16.
     detail: DetailSetting = "off"
@@ -134,6 +137,8 @@ class EditOptions:
             _check_range(
                 "change_thresholds' first", self.change_thresholds[0], 0, self.change_thresholds[1]
             )
+        if self.min_advantage is not None:
+            _check_range("min_advantage", self.min_advantage, -1, 10)
         _check_range("self_attention_until", self.windows[0], 0, 1)
         _check_range("cross_attention_until", self.windows[1], 0, 1)
 
@@ -162,5 +167,6 @@ PAPER = EditOptions(
     guidance_scale=7.5,
     guidance_end=None,
     change_thresholds=None,
+    min_advantage=None,
     inversion=InversionOptions(num_inference_steps=50, paper=PaperTuning()),
 )

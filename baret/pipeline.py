@@ -7,6 +7,8 @@ T steps · n tokens · d text width · h, w latent height and width · H, W pixe
     invert    z*_0…z*_T, from the photo and c_src             `method.inversion.invert`
     denoise   c̃ between c_src and c for each η, then z_0      `method.transition.transition`,
               of the edit, from z*_T                          `method.denoising.denoise`
+    verify    whether the edit shows its text; if not, once   `method.verify.advantage`
+              more from fresh noise                           `method.verify.renewed`
     compose   the edit, decoded and laid over the photo       `method.composition.compose`
     detail    on request, the changed region of a large       `method.detail.redraw`
               photo, drawn again at the photo's resolution
@@ -15,7 +17,7 @@ The paper's form inverts with the empty text first, and tunes on the pivots: `me
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -34,6 +36,8 @@ from baret.method.inversion import invert
 from baret.method.mask import change_mask, departure
 from baret.method.transition import transition
 from baret.method.ttis import describe
+from baret.method.verify import SAYS_THE_SAME, advantage, renewed
+from baret.model.prompts import Hint
 from baret.model.stable_diffusion import StableDiffusion
 from baret.options import EditOptions, InversionOptions, PaperTuning
 from baret.progress import ProgressTracker
@@ -42,6 +46,12 @@ from baret.unet.requests import Conditioning, Routine, StageProgress, on_device
 
 # In latent pixels: CLIP ViT-L/14 on 224 pixels is a tenth of a row of 64×64, by its operations.
 SAFETY_CHECK_COST = 400
+_NOT_SHOWN = Hint(
+    "text_not_shown",
+    "After two tries the picture still looks like the photo, and not like the text. Say plainly "
+    "what differs from the photo, or try another seed or photo.",
+    (),
+)
 _DECODING, _DETAILING = StageProgress("decoding", 0, 0.0), StageProgress("detailing", 0, 0.0)
 
 
@@ -152,15 +162,30 @@ class Pipeline:
     def denoise(
         self, inversion: Inversion, eta: float, options: EditOptions, tracker: ProgressTracker
     ) -> Routine[Denoised]:
-        """Denoise the edit for one η."""
+        """Denoise the edit for one η; at 1, once more if it does not show its text."""
         schedule = self.model.schedule(inversion.options.num_inference_steps)
         denoising = _denoising(options)
         size = _size(inversion.pivots[0])
         texts = yield from self._texts(inversion, eta, size, "editing")
         mask = self._mask(inversion, options)
         on_preview = self._preview_hook(eta, tracker) if options.previews else None
-        pivots = inversion.pivots.to(self.model.device)
-        return (yield from denoise(pivots, texts, schedule, denoising, mask, on_preview))
+        pivots, seed = inversion.pivots.to(self.model.device), inversion.options.seed
+
+        def verify(clean: Tensor) -> Routine[float]:
+            return (yield from advantage(clean, texts.away, texts.edit, schedule, seed))
+
+        edit = yield from denoise(pivots, texts, schedule, denoising, mask, on_preview)
+        if eta < 1 or options.min_advantage is None or mask is None:
+            return edit
+        shown = yield from verify(edit.latents)
+        if shown >= options.min_advantage or (yield from verify(pivots[0])) >= SAYS_THE_SAME:
+            return edit
+        start = renewed(pivots, mask, schedule, seed)
+        again = yield from denoise(pivots, texts, schedule, denoising, mask, on_preview, start)
+        shown_again = yield from verify(again.latents)
+        if shown_again > shown:
+            edit, shown = again, shown_again
+        return replace(edit, shows_text=shown > 0)
 
     def _mask(self, inversion: Inversion, options: EditOptions) -> Tensor | None:
         """Return where the text changes the photo, [h, w]; None if nothing is kept."""
@@ -226,6 +251,7 @@ class Pipeline:
             hints=(
                 *self.model.world.photo_hints(images.psnr(photo, original)),
                 *(self.model.world.detail_hints() if drawn_again else ()),
+                *(() if all(edit.shows_text for edit in edits) else (_NOT_SHOWN,)),
                 *self.model.hints(inversion.prompt),
             ),
         )

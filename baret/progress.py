@@ -36,6 +36,7 @@ class ProgressTracker:
     max_tiles: int = 0  # of each output's second pass
     # Stages that every output goes through, and how many have.
     outputs_done: dict[str, int] = field(default_factory=lambda: {"editing": 0, "detailing": 0})
+    fraction: float = 0.0  # of the whole that was reported last; an edit made again repeats steps
     preview: Preview | None = None  # not reported yet
     seconds: dict[str, float] = field(default_factory=dict)  # by stage
     stage: str | None = None  # the current one
@@ -73,9 +74,9 @@ class ProgressTracker:
             done = (self.outputs_done[stage] + done) / self.outputs
         order = list(weights)
         before = sum(weights[name] for name in order[: order.index(stage)])
-        fraction = (before + weights[stage] * done) / sum(weights.values())
+        self.fraction = max(self.fraction, (before + weights[stage] * done) / sum(weights.values()))
         preview, self.preview = self.preview, None
-        self.on_progress(Progress(stage, progress.step, fraction, preview))
+        self.on_progress(Progress(stage, progress.step, self.fraction, preview))
 
     def _weights(self) -> dict[str, float]:
         """Return what each stage costs, in rows of the UNet a timestep, in the stages' order."""

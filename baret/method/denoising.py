@@ -72,6 +72,7 @@ class Denoised:
 
     latents: Tensor  # [4, h, w]
     attention: Tensor | None  # [q, n], with `record_attention`
+    shows_text: bool = True  # False if c_src explains the edit better; not known without a check
 
 
 def denoise(
@@ -81,6 +82,7 @@ def denoise(
     options: DenoisingOptions,
     mask: Tensor | None = None,
     on_preview: PreviewHook | None = None,
+    start: Tensor | None = None,
 ) -> Routine[Denoised]:
     """Denoise the edit from the photo's noise, with BAM.
 
@@ -94,8 +96,9 @@ def denoise(
         options: windows and guidance.
         mask: [h, w], 0 holds the edit to the pivots, 1 leaves it free; None holds nothing.
         on_preview: called every few steps; None skips previews and costs nothing.
+        start: where the edit begins, [4, h, w]; None begins at the noisiest pivot.
     """
-    edit, transition = pivots[-1], pivots[-1]
+    edit, transition = pivots[-1] if start is None else start, pivots[-1]
     recorder = AttentionRecorder() if options.record_attention else None
     for level in range(len(schedule), 0, -1):
         step = _Step(level, schedule, options, texts)

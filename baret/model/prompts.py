@@ -38,6 +38,7 @@ class Hint:
         "prompt_truncated",
         "outside_the_models_world",
         "detail_not_learned",
+        "text_not_shown",
     ]
     detail: str  # one or two sentences for the user
     # Of the text, in lower case, each once; at most 20, of at most 40 characters.

@@ -63,17 +63,18 @@ class WarningCode(StrEnum):
     PROMPT_TRUNCATED = "prompt_truncated"
     OUTSIDE_THE_MODELS_WORLD = "outside_the_models_world"
     DETAIL_NOT_LEARNED = "detail_not_learned"
+    TEXT_NOT_SHOWN = "text_not_shown"
 
 
 class EditWarning(Strict):
-    """A doubt about an edit that succeeded nevertheless: its prompt, photo or a parameter."""
+    """A doubt about an edit that succeeded nevertheless: prompt, photo, parameter or output."""
 
     code: WarningCode = Field(description="more codes may come")
     detail: str = Field(description="for people: what happened and what to do about it")
     words: list[str] = Field(
         description="words of the prompt, in lower case, each once, at most 20: "
         "those unknown to the model, those it did not read, or the one that begins an "
-        "instruction; none if the photo or a parameter is in doubt"
+        "instruction; none if the photo, a parameter or an output is in doubt"
     )
 
 

@@ -43,8 +43,12 @@ def make_image(name: str, strength: float | None = None) -> StoredImage:
     )
 
 
-# About the photo or a parameter, and not about words of the prompt.
-WITHOUT_WORDS = (WarningCode.OUTSIDE_THE_MODELS_WORLD, WarningCode.DETAIL_NOT_LEARNED)
+# About the photo, a parameter or an output, and not about words of the prompt.
+WITHOUT_WORDS = (
+    WarningCode.OUTSIDE_THE_MODELS_WORLD,
+    WarningCode.DETAIL_NOT_LEARNED,
+    WarningCode.TEXT_NOT_SHOWN,
+)
 
 
 def result(letter: str) -> Result:
