@@ -116,7 +116,7 @@ def draw(cases: Sequence[Case], path: Path) -> None:
         pictures = [case.task.source, *(edited.image for edited in case.edits), case.task.answer]
         for column, (title, picture) in enumerate(zip(columns, pictures, strict=True)):
             left = GAP + column * (TILE + GAP)
-            text = title if column else f"×{case.factor}: {case.task.prompt}"
+            text = title if column else f"{case.factor} times: {case.task.prompt}"
             pen.text((left, top + 2), text if column else text[:52], fill="#475569", font=font)
             tile = Image.fromarray(picture).resize((TILE, TILE), Image.Resampling.LANCZOS)
             sheet.paste(tile, (left, top + HEAD))

@@ -113,7 +113,9 @@ def test_the_model_stays_resident(service: Service, worker: Process, submit: Sub
     seconds = second["metrics"]["stage_seconds"]
     # The first edit stored the photo's pivots.
     assert "inverting" not in seconds and set(seconds) >= {"loading", "editing", "decoding"}
-    assert len(worker.lines("model loaded")) == 1
+    (loaded,) = worker.lines("model loaded")
+    assert (loaded["prediction"], loaded["zero_snr"]) == ("v_prediction", False)
+    assert loaded["found_by"] == "its scheduler_config.json"
     assert len(worker.lines("ended", status="succeeded")) >= 2
 
 
