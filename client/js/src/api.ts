@@ -1056,7 +1056,7 @@ export interface components {
         EditStatus: "queued" | "running" | "succeeded" | "failed" | "canceled";
         /**
          * EditWarning
-         * @description A doubt about an edit that succeeded nevertheless: its prompt, photo or a parameter.
+         * @description A doubt about an edit that succeeded nevertheless: prompt, photo, parameter or output.
          */
         EditWarning: {
             /** @description more codes may come */
@@ -1068,7 +1068,7 @@ export interface components {
             detail: string;
             /**
              * Words
-             * @description words of the prompt, in lower case, each once, at most 20: those unknown to the model, those it did not read, or the one that begins an instruction; none if the photo or a parameter is in doubt
+             * @description words of the prompt, in lower case, each once, at most 20: those unknown to the model, those it did not read, or the one that begins an instruction; none if the photo, a parameter or an output is in doubt
              */
             words: string[];
         };
@@ -1779,7 +1779,7 @@ export interface components {
          * @description Reasons why a succeeded edit may not show what its prompt says.
          * @enum {string}
          */
-        WarningCode: "looks_like_instruction" | "unknown_words" | "prompt_truncated" | "outside_the_models_world" | "detail_not_learned";
+        WarningCode: "looks_like_instruction" | "unknown_words" | "prompt_truncated" | "outside_the_models_world" | "detail_not_learned" | "text_not_shown";
         /**
          * WebhookBody
          * @description The body of a webhook.
