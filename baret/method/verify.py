@@ -1,12 +1,12 @@
-"""Whether an edit shows its text: the model is asked which of two texts explains the picture better.
+"""Whether an edit shows its text: the model is asked which of two texts explains it better.
 
 h, w latent height and width.
 
-Beyond the paper. The photo's inverted noise holds its layout and its brightness, and now and then an
-edit stays as the photo was. Then the text that describes the photo explains the edit better than the
-edit's own text does, and the edit begins once more, from fresh noise where it is free. Comparing
-texts by how well each predicts the noise is the diffusion classifier's way (arXiv 2303.16203).
-docs/decisions/0028 has what it gains.
+Beyond the paper. The photo's inverted noise holds its layout and its brightness, and now and then
+an edit stays as the photo was. Then the text that describes the photo explains the edit better than
+the edit's own text does, and the edit begins once more, from fresh noise where it is free.
+Comparing texts by how well each predicts the noise is the diffusion classifier's way (arXiv
+2303.16203). docs/decisions/0028 has what it gains.
 """
 
 import torch
@@ -30,7 +30,7 @@ SAYS_THE_SAME = -0.15
 def advantage(
     edit: Tensor, source: Conditioning, target: Conditioning, schedule: Schedule, seed: int
 ) -> Routine[float]:
-    """Measure by how much the edit's text explains an edit better than the photo's does, in one call.
+    """Measure by how much the target text explains an edit better than the photo's, in one call.
 
     E ‖ε − ε_θ(z_t, t, c)‖² / ᾱ is a text's error, z_t the edit under noise.
 
