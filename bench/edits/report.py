@@ -11,13 +11,14 @@ from bench.common.device import device_name
 from bench.common.files import write_report
 from bench.common.markdown import table
 from bench.edits import plots, sheets, tables
+from bench.edits.cases import SPLITS
 from bench.edits.evaluation import Bench
 from bench.edits.methods import BARET, METHODS
 from bench.edits.realism.classifier import Realism
 
 SETTINGS = """\
 Each method has the best of its six settings on the tuning split (`bench/edits/tuned.json`). BARET
-itself was developed on the same edits, in about ninety runs that the peers did not have."""
+itself was developed on the same edits, in about 150 runs that the peers did not have."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,13 @@ class Run:
     settings: Mapping[str, Any]  # method → its options
     bench: Bench
     steps: int  # DDIM steps of every method
+
+    @property
+    def command(self) -> str:
+        """What makes the run again."""
+        command = f"python -m bench.edits --split {self.split} --steps {self.steps}"
+        count = len(self.bench.tasks)
+        return command if count == len(SPLITS[self.split]()) else f"{command} --limit {count}"
 
     @property
     def machine(self) -> str:
@@ -108,7 +116,7 @@ def _page(run: Run, by_kind: Any, ahead: Any, sheet_names: list[str]) -> str:
     model = run.bench.model.model
     parts = [
         f"# {len(run.bench.tasks)} edits with exact answers: the {run.split} split",
-        f"`python -m bench.edits --split {run.split} --steps {run.steps}`, on {run.machine}, "
+        f"`{run.command}`, on {run.machine}, "
         f"{run.bench.batch} images per batch, model `{model.identity[:12]}`, {model.dtype}.",
         tables.legend(),
         _realism(run.bench.realism),
