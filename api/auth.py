@@ -13,7 +13,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.concurrency import run_in_threadpool
 
 from api.problems.errors import Forbidden, RateLimited, Unauthenticated
-from api.server.headers import RATE_LIMIT, RATE_LIMIT_POLICY, add_headers
+from api.server.headers import EXTRA_HEADERS, RATE_LIMIT, RATE_LIMIT_POLICY, add_headers
 from api.server.origins import check_origin, is_loopback
 from api.server.query import check_query, is_spelled
 from api.server.shares import ANONYMOUS, enter_admission, share_of
@@ -68,7 +68,13 @@ async def authenticate(request: Request, services: ServicesDep, bearer: Bearer) 
     """
     sender = _sender(request, services, bearer)
     await enter_admission(request.scope, services.shares.admission, sender)
-    caller = await run_in_threadpool(_authenticate, request, services, bearer)
+    try:
+        caller = await run_in_threadpool(_authenticate, request, services, bearer)
+    except RateLimited as error:
+        if bearer is not None:
+            headers = dict(request.scope[EXTRA_HEADERS])
+            services.over_quota.note(hash_of(bearer.credentials), error, headers)
+        raise
     if bearer is not None and caller.name != ANONYMOUS:
         services.known_senders.note(hash_of(bearer.credentials))
     return caller

@@ -80,7 +80,7 @@ def problem_of(error: Exception, *, prefix: str) -> Problem:
     return problem
 
 
-def _expected(request: Request, error: Exception) -> JSONResponse:
+def expected_response(request: Request, error: Exception) -> JSONResponse:
     """Answer one of our own errors, by the table."""
     problem_type, detail = problem_type_of(error)
     return problem_response(
@@ -95,7 +95,7 @@ def _expected(request: Request, error: Exception) -> JSONResponse:
 def _bad_query(request: Request, error: Exception) -> JSONResponse:
     """Answer query parameters that FastAPI refused; `api.submission.parsing` reads bodies."""
     errors = query_errors(cast(RequestValidationError, error))
-    return _expected(request, ValidationFailed(errors))
+    return expected_response(request, ValidationFailed(errors))
 
 
 def _framework(request: Request, error: Exception) -> JSONResponse:
@@ -126,7 +126,7 @@ def _allowed(request: Request) -> str:
 
 def install_problem_handlers(app: FastAPI) -> None:
     """Answer every expected error as a problem; `api.server.middleware` answers the others."""
-    app.add_exception_handler(ApiError, _expected)
-    app.add_exception_handler(CoreError, _expected)
+    app.add_exception_handler(ApiError, expected_response)
+    app.add_exception_handler(CoreError, expected_response)
     app.add_exception_handler(RequestValidationError, _bad_query)
     app.add_exception_handler(HTTPException, _framework)

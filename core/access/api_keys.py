@@ -73,11 +73,13 @@ class Keyring:
         # The library's types cannot say that decode_responses makes every answer text.
         self._redis: Any = client
         self._write = Scripts(client).write
+        self._is_configured = False  # once true, always true: revoked keys stay
 
     @redis_errors()
     def configured(self) -> bool:
         """Return whether a key was ever made."""
-        return bool(self._redis.exists(keys.API_KEYS))
+        self._is_configured = self._is_configured or bool(self._redis.exists(keys.API_KEYS))
+        return self._is_configured
 
     @redis_errors()
     def create(self, new: NewApiKey) -> tuple[str, ApiKey]:
