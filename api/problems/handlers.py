@@ -92,13 +92,18 @@ def expected_response(request: Request, error: Exception) -> JSONResponse:
     )
 
 
-def _bad_query(request: Request, error: Exception) -> JSONResponse:
+# Async: plain functions would wait for a thread, behind everything that waits for Redis.
+async def _expected(request: Request, error: Exception) -> JSONResponse:
+    return expected_response(request, error)
+
+
+async def _bad_query(request: Request, error: Exception) -> JSONResponse:
     """Answer query parameters that FastAPI refused; `api.submission.parsing` reads bodies."""
     errors = query_errors(cast(RequestValidationError, error))
     return expected_response(request, ValidationFailed(errors))
 
 
-def _framework(request: Request, error: Exception) -> JSONResponse:
+async def _framework(request: Request, error: Exception) -> JSONResponse:
     """Answer what the router or the multipart parser refused."""
     refusal = cast(HTTPException, error)
     problem_type = FRAMEWORK_PROBLEM_TYPES.get(refusal.status_code, INVALID_REQUEST)
@@ -126,7 +131,7 @@ def _allowed(request: Request) -> str:
 
 def install_problem_handlers(app: FastAPI) -> None:
     """Answer every expected error as a problem; `api.server.middleware` answers the others."""
-    app.add_exception_handler(ApiError, expected_response)
-    app.add_exception_handler(CoreError, expected_response)
+    app.add_exception_handler(ApiError, _expected)
+    app.add_exception_handler(CoreError, _expected)
     app.add_exception_handler(RequestValidationError, _bad_query)
     app.add_exception_handler(HTTPException, _framework)

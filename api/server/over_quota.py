@@ -46,29 +46,33 @@ class OverQuota:
             self._refusals.pop(key_hash, None)  # the oldest stays first
             self._refusals[key_hash] = _Refusal(error, headers, until)
 
-    async def check(self, scope: Scope) -> None:
+    async def check(self, scope: Scope, *, is_held: bool = True) -> None:
         """Refuse a request whose key was refused a moment ago, when that moment is over.
 
         Until then the answer waits: a client that sends again at once, whenever it is refused, is
-        slowed down to a pace that costs little.
+        slowed down to a pace that costs little. One that has waited elsewhere need not be held.
 
         Raises:
             RateLimited: as before.
         """
-        if not self._refusals:
-            return
-        scheme, key = get_authorization_scheme_param(Headers(scope=scope).get("authorization"))
-        refusal = self._refusals.get(hash_of(key)) if scheme.lower() == "bearer" else None
-        if refusal is None or (seconds := refusal.until - time.monotonic()) <= 0:
+        refusal = self._refusal(scope)
+        if refusal is None:
             return
         scope[EXTRA_HEADERS].update(refusal.headers)
-        if self._held < self._max_held:
+        if is_held and self._held < self._max_held:
             self._held += 1
             try:
-                await asyncio.sleep(seconds)
+                await asyncio.sleep(max(0.0, refusal.until - time.monotonic()))
             finally:
                 self._held -= 1
         raise refusal.error
+
+    def _refusal(self, scope: Scope) -> _Refusal | None:
+        if not self._refusals:
+            return None
+        scheme, key = get_authorization_scheme_param(Headers(scope=scope).get("authorization"))
+        refusal = self._refusals.get(hash_of(key)) if scheme.lower() == "bearer" else None
+        return refusal if refusal and refusal.until > time.monotonic() else None
 
     def _forget_old(self) -> None:
         now = time.monotonic()

@@ -73,13 +73,11 @@ class Keyring:
         # The library's types cannot say that decode_responses makes every answer text.
         self._redis: Any = client
         self._write = Scripts(client).write
-        self._is_configured = False  # once true, always true: revoked keys stay
 
     @redis_errors()
     def configured(self) -> bool:
         """Return whether a key was ever made."""
-        self._is_configured = self._is_configured or bool(self._redis.exists(keys.API_KEYS))
-        return self._is_configured
+        return bool(self._redis.exists(keys.API_KEYS))
 
     @redis_errors()
     def create(self, new: NewApiKey) -> tuple[str, ApiKey]:

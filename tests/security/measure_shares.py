@@ -17,12 +17,14 @@ from functools import cache
 from io import BytesIO
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import httpx
 import psutil
 from PIL import Image
 
 from core.access.api_keys import Keyring, NewApiKey
+from core.images.keys import INPUT, photo_prefix
 from core.schema import EditStatus, Result, StoredImage
 from tests.security.attackers import Attacker
 from tests.support.commands import ROOT
@@ -47,7 +49,7 @@ class Sizes:
     attack_seconds: float = 60.0
     pause_seconds: float = 0.05  # between two requests of the caller
     limits: Mapping[str, int] = field(default_factory=lambda: FREE)  # of every key
-    attack: dict[str, int] = field(default_factory=dict)  # fields of `Attacker`
+    attack: dict[str, Any] = field(default_factory=dict)  # fields of `Attacker`
 
 
 @dataclass
@@ -111,7 +113,7 @@ def measure(folder: Path, sizes: Sizes, **settings: str) -> Outcome:
     """Run a service in a folder and attack it."""
     with running_service(folder, **settings) as service:
         service.store.announce("worker-1", MODEL)
-        attackers = [_attacker(service, number, sizes) for number in range(sizes.attackers)]
+        attackers = [make_attacker(service, number, sizes) for number in range(sizes.attackers)]
         key, edit_id = _caller(service, sizes, "tenth", (512, 512), metrics=True)
         headers = {"Authorization": f"Bearer {key}"}
         with httpx.Client(
@@ -121,7 +123,7 @@ def measure(folder: Path, sizes: Sizes, **settings: str) -> Outcome:
             pause = sizes.pause_seconds
             _sample(service, requests, 3.0, pause)  # the first of each kind loads and connects
             alone = _sample(service, requests, sizes.alone_seconds, pause)
-            with _attacking(folder, attackers) as answers:
+            with attacking(folder, attackers) as answers:
                 until(lambda: _pool(client, "streams") > sizes.attackers, "the attack to begin")
                 attacked = _sample(service, requests, sizes.attack_seconds, pause)
             metrics = client.get("/metrics").text
@@ -174,6 +176,7 @@ def _caller(
     text, key = Keyring(service.redis).create(NewApiKey(name, metrics=metrics, **sizes.limits))
     edit = make_submission(caller=key.caller, model=MODEL.id)
     service.files.put(edit.id, "output.png", _output(size))
+    service.files.put(photo_prefix(edit), INPUT, _output((500, 500)))
     service.store.submit(edit, limit=10**6)
     claim = service.store.claim(MODEL.id)
     assert claim is not None and claim.id == edit.id
@@ -202,7 +205,8 @@ def _output(size: tuple[int, int]) -> bytes:
     return file.getvalue()
 
 
-def _attacker(service: Service, number: int, sizes: Sizes) -> Attacker:
+def make_attacker(service: Service, number: int, sizes: Sizes) -> Attacker:
+    """Make a key with a large output and many edits; nothing may claim edits meanwhile."""
     key, large = _caller(service, sizes, f"attacker {number}", sizes.large)
     caller = service.store.get(large).submission.caller
     queued = ""
@@ -216,11 +220,12 @@ def _attacker(service: Service, number: int, sizes: Sizes) -> Attacker:
         queued = edit.id
     base = service.http.base_url
     assert base.port is not None
-    return Attacker(base.host, base.port, key, large, queued, **sizes.attack)
+    ways = {"source": large, **sizes.attack}
+    return Attacker(base.host, base.port, key, large, queued, **ways)
 
 
 @contextmanager
-def _attacking(folder: Path, attackers: list[Attacker]) -> Iterator[dict[str, dict[str, int]]]:
+def attacking(folder: Path, attackers: list[Attacker]) -> Iterator[dict[str, dict[str, int]]]:
     """Attack inside; afterwards the answers are in what is yielded."""
     plan = folder / "plan.json"
     plan.write_text(json.dumps([asdict(one) for one in attackers]))
