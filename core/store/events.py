@@ -149,7 +149,7 @@ class Follower:
             while not self._stopping:
                 events = await self._read(edit_id, last_id, BLOCK_SECONDS)
                 ends = any(event.type == "done" for event in events)
-                if ends or time.monotonic() >= checked_at + BLOCK_SECONDS:
+                if ends or not events or time.monotonic() >= checked_at + BLOCK_SECONDS:
                     await self._check(key_id)
                     checked_at = time.monotonic()
                 for event in events:

@@ -51,6 +51,14 @@ class Sizes:
     limits: Mapping[str, int] = field(default_factory=lambda: FREE)  # of every key
     attack: dict[str, Any] = field(default_factory=dict)  # fields of `Attacker`
 
+    @classmethod
+    def within_default_limits(cls, **sizes: Any) -> "Sizes":
+        """Return the same attack on a service whose keys have its own limits.
+
+        The caller keeps to them; the attackers do not.
+        """
+        return cls(limits=DEFAULT, pause_seconds=0.2, **sizes)
+
 
 @dataclass
 class Samples:
@@ -277,13 +285,12 @@ def main() -> None:
         help="keys have the service's default limits, as attackers do, not a million a minute",
     )
     arguments = parser.parse_args()
-    limited = {"limits": DEFAULT, "pause_seconds": 0.2}  # the caller keeps to its own limit
-    sizes = Sizes(
+    make = Sizes.within_default_limits if arguments.default_limits else Sizes
+    sizes = make(
         attackers=arguments.attackers,
         edits=arguments.edits,
         alone_seconds=arguments.alone,
         attack_seconds=arguments.attack,
-        **(limited if arguments.default_limits else {}),
     )
     with tempfile.TemporaryDirectory() as folder:
         outcome = measure(Path(folder), sizes)
