@@ -21,9 +21,8 @@ from core.store.admission import check_admission
 from core.store.events import BLOCK_SECONDS, Follower
 from core.telemetry.logs import configure_logs, get_logger
 
-
-# Seconds after which a thread that computes lets the event loop go on, which answers everybody. With
-# Python's own 5 ms each step of a request may wait that long once others keep threads busy.
+# Seconds after which a thread that computes lets the event loop go on, which answers everybody.
+# With Python's own 5 ms each step of a request may wait that long while others keep threads busy.
 SWITCH_SECONDS = 0.0005
 
 
