@@ -21,6 +21,10 @@ from core.store.admission import check_admission
 from core.store.events import BLOCK_SECONDS, Follower
 from core.telemetry.logs import configure_logs, get_logger
 
+# Seconds after which a thread that computes lets the event loop go on, which answers everybody.
+# With Python's own 5 ms each step of a request may wait that long while others keep threads busy.
+SWITCH_SECONDS = 0.0005
+
 
 def main() -> int:
     """Serve until a signal ends the process.
@@ -40,6 +44,7 @@ def main() -> int:
     except RuntimeError as error:
         get_logger("baret.api").error(str(error))
         return 1
+    sys.setswitchinterval(SWITCH_SECONDS)
     raise_open_files_limit(open_files(settings.streams))
     config = server_config(
         app,

@@ -13,7 +13,8 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.concurrency import run_in_threadpool
 
 from api.problems.errors import Forbidden, RateLimited, Unauthenticated
-from api.server.headers import RATE_LIMIT, RATE_LIMIT_POLICY, add_headers
+from api.server.disconnects import raise_if_disconnected
+from api.server.headers import EXTRA_HEADERS, RATE_LIMIT, RATE_LIMIT_POLICY, add_headers
 from api.server.origins import check_origin, is_loopback
 from api.server.query import check_query, is_spelled
 from api.server.shares import ANONYMOUS, enter_admission, share_of
@@ -64,11 +65,21 @@ async def authenticate(request: Request, services: ServicesDep, bearer: Bearer) 
     """Check a request's key or user token, in turn with the requests of other callers.
 
     Raises:
-        as `_authenticate`; RateLimited, Overloaded: too many requests wait for this.
+        as `_authenticate`; RateLimited, Overloaded: too many requests wait for this;
+        ClientDisconnect: the client has gone while its request waited.
     """
     sender = _sender(request, services, bearer)
-    await enter_admission(request.scope, services.shares.admission, sender)
-    caller = await run_in_threadpool(_authenticate, request, services, bearer)
+    if await enter_admission(request.scope, services.shares.admission, sender):
+        # What changed while the request waited is looked at before it computes anything.
+        await raise_if_disconnected(request)
+        await services.over_quota.check(request.scope, is_held=False)
+    try:
+        caller = await run_in_threadpool(_authenticate, request, services, bearer)
+    except RateLimited as error:
+        if bearer is not None:
+            headers = dict(request.scope[EXTRA_HEADERS])
+            services.over_quota.note(hash_of(bearer.credentials), error, headers)
+        raise
     if bearer is not None and caller.name != ANONYMOUS:
         services.known_senders.note(hash_of(bearer.credentials))
     return caller

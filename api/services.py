@@ -12,6 +12,7 @@ from fastapi import Depends, Request
 from api.cursors import Cursors
 from api.server.limits import BodyTimeouts
 from api.server.memory_limiter import MemoryLimiter
+from api.server.over_quota import OverQuota
 from api.server.shares import RecentSenders, Shares
 from core.access.api_keys import Keyring
 from core.access.rate_limiter import RateLimiter
@@ -65,6 +66,7 @@ class Services:
     sandbox: DecoderSandbox
     shares: Shares
     known_senders: RecentSenders
+    over_quota: OverQuota
     body_timeouts: BodyTimeouts
     memory_limiter: MemoryLimiter
     tracer: Tracer
@@ -144,6 +146,7 @@ def make_services(settings: Settings, tracer: Tracer | None = None) -> Services:
         sandbox=DecoderSandbox(),
         shares=Shares.make(settings),
         known_senders=RecentSenders(),
+        over_quota=OverQuota(),
         body_timeouts=BodyTimeouts(),
         memory_limiter=MemoryLimiter(),
         tracer=tracer or make_tracer(settings.otlp_endpoint, "api"),

@@ -80,7 +80,7 @@ def problem_of(error: Exception, *, prefix: str) -> Problem:
     return problem
 
 
-def _expected(request: Request, error: Exception) -> JSONResponse:
+def expected_response(request: Request, error: Exception) -> JSONResponse:
     """Answer one of our own errors, by the table."""
     problem_type, detail = problem_type_of(error)
     return problem_response(
@@ -92,13 +92,18 @@ def _expected(request: Request, error: Exception) -> JSONResponse:
     )
 
 
-def _bad_query(request: Request, error: Exception) -> JSONResponse:
+# Async: plain functions would wait for a thread, behind everything that waits for Redis.
+async def _expected(request: Request, error: Exception) -> JSONResponse:
+    return expected_response(request, error)
+
+
+async def _bad_query(request: Request, error: Exception) -> JSONResponse:
     """Answer query parameters that FastAPI refused; `api.submission.parsing` reads bodies."""
     errors = query_errors(cast(RequestValidationError, error))
-    return _expected(request, ValidationFailed(errors))
+    return expected_response(request, ValidationFailed(errors))
 
 
-def _framework(request: Request, error: Exception) -> JSONResponse:
+async def _framework(request: Request, error: Exception) -> JSONResponse:
     """Answer what the router or the multipart parser refused."""
     refusal = cast(HTTPException, error)
     problem_type = FRAMEWORK_PROBLEM_TYPES.get(refusal.status_code, INVALID_REQUEST)

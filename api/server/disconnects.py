@@ -34,3 +34,14 @@ async def unless_disconnected(request: Request, work: Coroutine[Any, Any, T]) ->
 async def _disconnected(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
+
+
+async def raise_if_disconnected(request: Request) -> None:
+    """Check whether the client of a request without a body has gone.
+
+    Raises:
+        ClientDisconnect: it has. Nobody is left to answer.
+    """
+    has_body = {"content-length", "transfer-encoding"} & set(request.headers)
+    if not has_body and await request.is_disconnected():
+        raise ClientDisconnect

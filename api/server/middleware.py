@@ -11,7 +11,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.problems.handlers import problem_response
+from api.problems.errors import RateLimited
+from api.problems.handlers import expected_response, problem_response
 from api.problems.types import INTERNAL_ERROR, INVALID_REQUEST
 from api.server.headers import EXTRA_HEADERS, IS_HEAD, REQUEST_ID
 from api.server.metrics import method_of, route_of
@@ -27,6 +28,7 @@ _PROBES = ("/healthz", "/readyz", "/metrics")
 _SILENT = (*_PROBES, "/v1/files/")
 _KEYED = ("/v1/", "/metrics")  # answers depend on the key
 _SIGNED = "/v1/files/"  # answers depend on the address alone, and say themselves how long they hold
+_SENDS_UPLOAD = "PUT"  # to a signed address, too
 
 MAX_DROPPED = 100_000_000  # bytes of a body that may still arrive after its answer
 MAX_LOGGED = 500  # characters of a method or path; callers can make them very long
@@ -87,8 +89,12 @@ class RequestMiddleware:
         try:
             if _is_ambiguous(Headers(scope=scope)):
                 await _refuse_ambiguous(scope, receive, send_with_id)
-            else:
-                await self._app(scope, body.receive, send_with_id)
+                return
+            if _counts_for_key(scope):
+                await scope["app"].state.services.over_quota.check(scope)
+            await self._app(scope, body.receive, send_with_id)
+        except RateLimited as error:  # others are answered inside
+            await expected_response(Request(scope), error)(scope, receive, send_with_id)
         except ClientDisconnect:
             log.info("client disconnected")
         except Exception:
@@ -112,6 +118,13 @@ def _keep_private(scope: Scope, headers: MutableHeaders) -> None:
     if path.startswith(_KEYED) and not path.startswith(_SIGNED):
         headers.setdefault("Cache-Control", "private, no-cache")
         headers.add_vary_header("Authorization")
+
+
+def _counts_for_key(scope: Scope) -> bool:
+    """Return whether a request with a key is one of those that the key may make in a minute."""
+    path = route_path(scope)
+    is_signed = path.startswith(_SIGNED) or scope["method"] == _SENDS_UPLOAD
+    return path.startswith(_KEYED) and not is_signed
 
 
 def _bodiless(send: Send) -> Send:

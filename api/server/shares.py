@@ -96,14 +96,20 @@ def share_of(request: Request, caller: str) -> str:
     return f"address {request.client.host if request.client else ''}"
 
 
-async def enter_admission(scope: Scope, admission: FairShare, sender: str) -> None:
-    """Take a slot of admission for a request; it holds it until it leaves.
+async def enter_admission(scope: Scope, admission: FairShare, sender: str) -> bool:
+    """Take a slot of admission for a request, which holds it until it leaves.
+
+    Returns:
+        Whether it had to wait for it.
 
     Raises:
         RateLimited, Overloaded: too many requests wait for one.
     """
-    await admission.acquire(sender)
+    waits = not admission.try_acquire(sender)
+    if waits:
+        await admission.acquire(sender)
     scope[ADMISSION].append(partial(admission.release, sender))
+    return waits
 
 
 def leave_admission(scope: Scope) -> None:

@@ -5,7 +5,7 @@ import json
 import re
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,9 +25,10 @@ from core.store.connection import (
     master_options,
     sentinel_options,
 )
+from core.store.shared_calls import SharedCalls
 
 BLOCK_SECONDS = 5
-MAX_WAITERS = 2000  # by default; each holds a connection, and Valkey's limit is 10,000 clients
+MAX_WAITERS = 2000  # by default; each may hold a connection, and Valkey's limit is 10,000 clients
 EVENTS_PER_READ = 100
 
 _EVENT_ID = re.compile(r"(\d{1,15})-(\d{1,15})", re.ASCII)
@@ -87,6 +88,7 @@ class Follower:
         """Set up connections for this many followers at once."""
         # The library's types cannot say that decode_responses makes every answer text.
         self._redis: Any = _connect(url, max_connections=max_waiters)
+        self._shared = SharedCalls()  # many may follow one edit, or with one key
         self._stopping = False
 
     def stop(self) -> None:
@@ -147,7 +149,7 @@ class Follower:
             while not self._stopping:
                 events = await self._read(edit_id, last_id, BLOCK_SECONDS)
                 ends = any(event.type == "done" for event in events)
-                if ends or time.monotonic() >= checked_at + BLOCK_SECONDS:
+                if ends or not events or time.monotonic() >= checked_at + BLOCK_SECONDS:
                     await self._check(key_id)
                     checked_at = time.monotonic()
                 for event in events:
@@ -156,7 +158,7 @@ class Follower:
                         return
                     last_id = event.id
                 if not events:
-                    if not await self._redis.exists(keys.events(edit_id)):
+                    if not await self._exists(edit_id):
                         return  # deleted
                     yield None
 
@@ -166,15 +168,35 @@ class Follower:
 
     async def _check(self, key_id: str) -> None:
         """Check that an API key was not revoked, for a request that is still being answered."""
-        if key_id and await self._redis.hexists(keys.api_key(key_id), "revoked_at"):
+
+        async def is_revoked() -> bool:
+            return bool(await self._redis.hexists(keys.api_key(key_id), "revoked_at"))
+
+        if key_id and await self._shared.call(("revoked", key_id), is_revoked):
             raise KeyRevoked("The key was revoked.")
 
+    async def _exists(self, edit_id: str) -> bool:
+        async def exists() -> bool:
+            return bool(await self._redis.exists(keys.events(edit_id)))
+
+        return bool(await self._shared.call(("exists", edit_id), exists))
+
     async def _read(self, edit_id: str, after: str, seconds: float) -> list[Event]:
-        """Return the next events, after waiting for them for at most `seconds`."""
-        key = keys.events(edit_id)
-        block = max(1, int(seconds * 1000))
-        streams = await self._redis.xread({key: after}, count=EVENTS_PER_READ, block=block)
-        return [_event(entry) for entry in streams[0][1]] if streams else []
+        """Return the next events, after waiting for them for at most `seconds`.
+
+        Those who wait for the same events share one read, which may have begun before.
+        """
+        key, block = keys.events(edit_id), int(BLOCK_SECONDS * 1000)
+
+        async def read() -> list[Event]:
+            streams = await self._redis.xread({key: after}, count=EVENTS_PER_READ, block=block)
+            return [_event(entry) for entry in streams[0][1]] if streams else []
+
+        events: list[Event] = []
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                events = await self._shared.call((key, after), read)
+        return events
 
     async def _last(self, edit_id: str) -> Event | None:
         newest = await self._redis.xrevrange(keys.events(edit_id), count=1)

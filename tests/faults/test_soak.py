@@ -1,6 +1,5 @@
 """Many edits while processes are killed at random: the ledger accounts for every edit."""
 
-import random
 import threading
 import time
 from collections import Counter
@@ -10,40 +9,9 @@ import pytest
 
 from core.store import keys
 from tests.faults.ledger import Ledger
+from tests.faults.random_kills import kill_at_random
 from tests.faults.report import Report
 from tests.faults.stack import Stack
-
-
-def kill_at_random(stack: Stack, over: threading.Event, *, every: int, seed: int) -> Counter[str]:
-    """Kill and restart a random part whenever about `every` more edits have ended.
-
-    Kills follow the edits and not the clock, so that a slow machine does not lose more workers
-    per edit.
-
-    Returns:
-        How often each part was killed.
-    """
-    dice, killed = random.Random(seed), Counter[str]()
-    due = 0.0
-    while not over.wait(0.1):
-        ended = stack.redis.zcard(keys.EXPIRING)
-        if ended < due:
-            continue
-        due = ended + dice.uniform(0.5, 1.5) * every
-        part = dice.choice(["worker", "worker", "worker", "api", "housekeeper", "redis"])
-        killed[part] += 1
-        if part == "worker" and stack.workers:
-            stack.kill(dice.choice(stack.workers))
-        elif part == "api":
-            stack.kill(stack.api)
-            stack.start_api()
-        elif part == "housekeeper":
-            stack.kill(stack.housekeeper)
-            stack.start_housekeeper()
-        elif part == "redis":
-            stack.valkey.kill()
-            stack.valkey.start()
-    return killed
 
 
 @pytest.mark.parametrize(
@@ -57,10 +25,13 @@ def kill_at_random(stack: Stack, over: threading.Event, *, every: int, seed: int
 def test_every_accepted_edit_ends_once_whatever_is_killed(
     stack: Stack, ledger: Ledger, report: Report, edits: int, seconds: int, every: int
 ) -> None:
+    def ended() -> int:
+        return int(stack.redis.zcard(keys.EXPIRING))
+
     over = threading.Event()
     killed: list[Counter[str]] = []
     killer = threading.Thread(
-        target=lambda: killed.append(kill_at_random(stack, over, every=every, seed=1))
+        target=lambda: killed.append(kill_at_random(stack, over, ended, every=every, seed=1))
     )
     started = time.monotonic()
     with stack.replacing_workers():

@@ -13,10 +13,12 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from uuid import uuid4
 
 from tests.support.crafted_images import jpeg_of_many_scans
 
 Count = Counter[int]
+MAX_KEPT = 300_000  # bytes of an answer
 RAMP_SECONDS = 5.0  # in which an attacker begins with everything
 
 
@@ -42,7 +44,19 @@ def form(image: bytes) -> Request:
     return Request("POST /v1/edits", head, body)
 
 
+def json_request(line: str, body: dict[str, object]) -> Request:
+    """Return a request with a JSON body, and an idempotency key of its own."""
+    text = json.dumps(body).encode()
+    head = (
+        f"Content-Type: application/json\r\nContent-Length: {len(text)}\r\n"
+        f"Idempotency-Key: {uuid4().hex}\r\n"
+    )
+    return Request(line, head, text)
+
+
 BOMB = form(jpeg_of_many_scans(20_000))
+# As much as a request may hold: 65 kB in UTF-8.
+METADATA = {f"{n:02}" + "\U0001f600" * 510: "\U0001f600" * 512 for n in range(16)}
 LIST = Request("GET /v1/edits?metadata[order]=none")
 
 
@@ -60,6 +74,8 @@ class Attacker:
     lists_a_second: int = 10  # by a filter that selects nothing
     streams: int = 225
     waits: int = 25
+    hoards: int = 2  # edits with as much metadata as there may be, canceled and then deleted
+    source: str = ""  # id of an edit whose photo they use
     counts: dict[str, Count] = field(default_factory=dict, compare=False)
 
     async def attack(self) -> None:
@@ -72,6 +88,7 @@ class Attacker:
             self._repeat("lists", 1, LIST, pause=1 / self.lists_a_second),
             self._repeat("streams", self.streams, Request(f"{queued}/events"), pause=10.0),
             self._repeat("waits", self.waits, Request(f"{queued}?wait=60"), pause=10.0),
+            *(self._hoard() for _ in range(self.hoards)),
         )
 
     async def _repeat(self, way: str, at_once: int, request: Request, pause: float) -> None:
@@ -88,8 +105,27 @@ class Attacker:
 
         await asyncio.gather(*map(again_and_again, range(at_once)))
 
-    async def _send(self, request: Request, count: Count) -> None:
-        """Send a request, count its status, and read its answer to the end."""
+    async def _hoard(self) -> None:
+        """Make edits that use another's photo, cancel them and delete every second one."""
+        count = self.counts.setdefault("hoards", Counter())
+        number = 0
+        while True:
+            number += 1
+            with suppress(OSError, IndexError, ValueError):  # the service was killed meanwhile
+                body = {"prompt": "a cat", "source": self.source, "metadata": METADATA}
+                answer = await self._send(json_request("POST /v1/edits", body), count)
+                if edit_id := json.loads(answer.partition(b"\r\n\r\n")[2]).get("id"):
+                    await self._send(Request(f"POST /v1/edits/{edit_id}/cancel"), count)
+                    if number % 2:
+                        await self._send(Request(f"DELETE /v1/edits/{edit_id}"), count)
+            await asyncio.sleep(0.1)
+
+    async def _send(self, request: Request, count: Count) -> bytes:
+        """Send a request, count its status, and read its answer to the end.
+
+        Returns:
+            The last of what came, which is all of a small answer.
+        """
         reader, writer = await asyncio.open_connection(self.host, self.port)
         try:
             writer.write(
@@ -100,10 +136,12 @@ class Attacker:
             await writer.drain()
             if request.is_left:
                 count[0] += 1
-                return
+                return b""
             count[int((await reader.readline()).split()[1])] += 1
-            while await reader.read(65536):
-                pass
+            answer = b""
+            while part := await reader.read(65536):
+                answer = (answer + part)[-MAX_KEPT:]
+            return answer
         finally:
             writer.close()
 

@@ -10,19 +10,21 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from io import BytesIO
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import httpx
 import psutil
 from PIL import Image
 
 from core.access.api_keys import Keyring, NewApiKey
+from core.images.keys import INPUT, photo_prefix
 from core.schema import EditStatus, Result, StoredImage
 from tests.security.attackers import Attacker
 from tests.support.commands import ROOT
@@ -32,6 +34,7 @@ from tests.support.waiting import until
 
 MB = 2**20
 FREE = {"requests_per_minute": 10**6, "edits_in_flight": 10**6}  # pools, not rates, are measured
+DEFAULT: dict[str, int] = {}  # the service's own limits of a key
 Requests = dict[str, Callable[[], httpx.Response]]
 
 
@@ -44,7 +47,17 @@ class Sizes:
     large: tuple[int, int] = (7000, 6000)  # pixels of each attacker's output
     alone_seconds: float = 20.0
     attack_seconds: float = 60.0
-    attack: dict[str, int] = field(default_factory=dict)  # fields of `Attacker`
+    pause_seconds: float = 0.05  # between two requests of the caller
+    limits: Mapping[str, int] = field(default_factory=lambda: FREE)  # of every key
+    attack: dict[str, Any] = field(default_factory=dict)  # fields of `Attacker`
+
+    @classmethod
+    def within_default_limits(cls, **sizes: Any) -> "Sizes":
+        """Return the same attack on a service whose keys have its own limits.
+
+        The caller keeps to them; the attackers do not.
+        """
+        return cls(limits=DEFAULT, pause_seconds=0.2, **sizes)
 
 
 @dataclass
@@ -108,18 +121,19 @@ def measure(folder: Path, sizes: Sizes, **settings: str) -> Outcome:
     """Run a service in a folder and attack it."""
     with running_service(folder, **settings) as service:
         service.store.announce("worker-1", MODEL)
-        attackers = [_attacker(service, number, sizes) for number in range(sizes.attackers)]
-        key, edit_id = _caller(service, "tenth", (512, 512), metrics=True)
+        attackers = [make_attacker(service, number, sizes) for number in range(sizes.attackers)]
+        key, edit_id = _caller(service, sizes, "tenth", (512, 512), metrics=True)
         headers = {"Authorization": f"Bearer {key}"}
         with httpx.Client(
             base_url=service.http.base_url, headers=headers, timeout=120, trust_env=False
         ) as client:
             requests = _requests(client, edit_id)
-            _sample(service, requests, 3.0)  # the first of each kind loads and connects
-            alone = _sample(service, requests, sizes.alone_seconds)
-            with _attacking(folder, attackers) as answers:
+            pause = sizes.pause_seconds
+            _sample(service, requests, 3.0, pause)  # the first of each kind loads and connects
+            alone = _sample(service, requests, sizes.alone_seconds, pause)
+            with attacking(folder, attackers) as answers:
                 until(lambda: _pool(client, "streams") > sizes.attackers, "the attack to begin")
-                attacked = _sample(service, requests, sizes.attack_seconds)
+                attacked = _sample(service, requests, sizes.attack_seconds, pause)
             metrics = client.get("/metrics").text
     return Outcome(alone, attacked, answers, _refused(metrics))
 
@@ -150,7 +164,7 @@ def _requests(client: httpx.Client, edit_id: str) -> Requests:
     }
 
 
-def _sample(service: Service, requests: Requests, seconds: float) -> Samples:
+def _sample(service: Service, requests: Requests, seconds: float, pause: float) -> Samples:
     """Send one request of each kind after another, with pauses, until the time is over."""
     samples, process = Samples(), psutil.Process(service.api.pid)
     until = time.monotonic() + seconds
@@ -158,18 +172,19 @@ def _sample(service: Service, requests: Requests, seconds: float) -> Samples:
         for kind, request in requests.items():
             samples.add(kind, request)
             samples.peak_bytes = max(samples.peak_bytes, process.memory_info().rss)
-            time.sleep(0.05)
+            time.sleep(pause)
         service.store.announce("worker-1", MODEL)
     return samples
 
 
 def _caller(
-    service: Service, name: str, size: tuple[int, int], *, metrics: bool = False
+    service: Service, sizes: Sizes, name: str, size: tuple[int, int], *, metrics: bool = False
 ) -> tuple[str, str]:
     """Make a key and an edit with an output; return the key and the edit's id."""
-    text, key = Keyring(service.redis).create(NewApiKey(name, metrics=metrics, **FREE))
+    text, key = Keyring(service.redis).create(NewApiKey(name, metrics=metrics, **sizes.limits))
     edit = make_submission(caller=key.caller, model=MODEL.id)
     service.files.put(edit.id, "output.png", _output(size))
+    service.files.put(photo_prefix(edit), INPUT, _output((500, 500)))
     service.store.submit(edit, limit=10**6)
     claim = service.store.claim(MODEL.id)
     assert claim is not None and claim.id == edit.id
@@ -198,8 +213,9 @@ def _output(size: tuple[int, int]) -> bytes:
     return file.getvalue()
 
 
-def _attacker(service: Service, number: int, sizes: Sizes) -> Attacker:
-    key, large = _caller(service, f"attacker {number}", sizes.large)
+def make_attacker(service: Service, number: int, sizes: Sizes) -> Attacker:
+    """Make a key with a large output and many edits; nothing may claim edits meanwhile."""
+    key, large = _caller(service, sizes, f"attacker {number}", sizes.large)
     caller = service.store.get(large).submission.caller
     queued = ""
     for order in range(sizes.edits):
@@ -212,11 +228,12 @@ def _attacker(service: Service, number: int, sizes: Sizes) -> Attacker:
         queued = edit.id
     base = service.http.base_url
     assert base.port is not None
-    return Attacker(base.host, base.port, key, large, queued, **sizes.attack)
+    ways = {"source": large, **sizes.attack}
+    return Attacker(base.host, base.port, key, large, queued, **ways)
 
 
 @contextmanager
-def _attacking(folder: Path, attackers: list[Attacker]) -> Iterator[dict[str, dict[str, int]]]:
+def attacking(folder: Path, attackers: list[Attacker]) -> Iterator[dict[str, dict[str, int]]]:
     """Attack inside; afterwards the answers are in what is yielded."""
     plan = folder / "plan.json"
     plan.write_text(json.dumps([asdict(one) for one in attackers]))
@@ -262,8 +279,14 @@ def main() -> None:
     parser.add_argument("--edits", type=int, default=Sizes.edits, help="of each attacker")
     parser.add_argument("--alone", type=float, default=Sizes.alone_seconds, help="seconds")
     parser.add_argument("--attack", type=float, default=Sizes.attack_seconds, help="seconds")
+    parser.add_argument(
+        "--default-limits",
+        action="store_true",
+        help="keys have the service's default limits, as attackers do, not a million a minute",
+    )
     arguments = parser.parse_args()
-    sizes = Sizes(
+    make = Sizes.within_default_limits if arguments.default_limits else Sizes
+    sizes = make(
         attackers=arguments.attackers,
         edits=arguments.edits,
         alone_seconds=arguments.alone,

@@ -27,6 +27,7 @@ from core.settings import Settings
 from core.store import keys as names
 from core.store.edits import EditStore
 from housekeeper.maintenance import delete_images, expire
+from tests.security.attackers import METADATA
 from tests.security.tally import Tally
 from tests.support.api_app import keys, make_key, serving
 from tests.support.api_app import settings as base_settings
@@ -38,8 +39,6 @@ MakeKey = Callable[..., tuple[dict[str, str], ApiKey]]
 
 MB = 10**6
 ATTACKERS, REQUESTS = 9, 20
-# As much as a request may hold: 65 kB in UTF-8.
-METADATA = {f"{n:02}" + "\U0001f600" * 510: "\U0001f600" * 512 for n in range(16)}
 
 
 @pytest.fixture

@@ -9,9 +9,11 @@ from typing import Any
 import httpx
 import pytest
 import redis
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from httpx import Response
 
+from api.app import create_app
 from core.access.api_keys import ApiKey, Keyring
 from core.schema import Stage
 from core.settings import Settings
@@ -32,16 +34,26 @@ SIGNED = re.compile(r"signature=|ticket=")
 
 
 @pytest.fixture
-def address(client: TestClient, settings: Settings) -> Iterator[str]:
-    with serving(settings.model_copy(update={"queue_limit": 1000})) as address:
+def app(client: TestClient, settings: Settings) -> FastAPI:
+    return create_app(settings.model_copy(update={"queue_limit": 1000}))
+
+
+@pytest.fixture
+def address(app: FastAPI, settings: Settings) -> Iterator[str]:
+    with serving(settings, app=app) as address:
         yield address
 
 
 @pytest.fixture
-def waiting(redis_url: str) -> Iterator[Waiting]:
-    """Return a function that counts the service's connections that wait for events."""
+def waiting(app: FastAPI, redis_url: str) -> Iterator[Waiting]:
+    """Return a function that counts the streams and waits, once some connection reads events."""
     with redis.Redis.from_url(redis_url, decode_responses=True) as raw:
-        yield lambda: sum(one["cmd"] == "xread" for one in raw.client_list())
+
+        def count() -> int:
+            is_reading = any(one["cmd"] == "xread" for one in raw.client_list())
+            return app.state.services.shares.streams.in_use if is_reading else 0
+
+        yield count
 
 
 async def until_end(http: httpx.AsyncClient, method: str, url: str, **request: Any) -> Response:

@@ -45,8 +45,9 @@ def test_nine_attackers_at_once_get_nobody_else_refused(tmp_path: Path, tally: T
 
 
 @pytest.mark.slow
-def test_nine_attackers_of_full_size(tmp_path: Path, tally: Tally) -> None:
-    outcome = measure(tmp_path, Sizes())
+@pytest.mark.parametrize("sizes", [Sizes(), Sizes.within_default_limits()], ids=["free", "limited"])
+def test_nine_attackers_of_full_size(tmp_path: Path, tally: Tally, sizes: Sizes) -> None:
+    outcome = measure(tmp_path, sizes)
     check(outcome, tally)
     if path := os.environ.get("BARET_SHARES_REPORT"):
         Path(path).write_text(outcome.table())

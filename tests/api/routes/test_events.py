@@ -185,7 +185,7 @@ def test_a_client_that_goes_away_leaves_nothing_behind(
     with following(base, edit_id) as events, following(base, edit_id) as others:
         next(events)
         next(others)
-        until(lambda: followers() == 2, "both to wait")
+        until(lambda: followers() == 1, "both to wait, in one read")
     until(lambda: followers() == 0, "neither to wait")
 
 

@@ -91,6 +91,29 @@ def test_an_image_of_a_client_that_has_gone_is_decoded_no_further(
         until(lambda: not any(in_use(shares).values()), "nothing to be left")
 
 
+def test_a_request_whose_client_goes_while_it_waits_computes_nothing(
+    app: FastAPI, address: tuple[str, int], shares: Shares, post: Callable[..., Response]
+) -> None:
+    edit_id = post().json()["id"]
+    held = 0
+    while shares.admission.try_acquire(f"other {held}"):
+        held += 1
+    with sent(address, f"GET /v1/edits/{edit_id}"):
+        until(lambda: shares.admission.waiting == 1, "the request to wait")
+    time.sleep(1 + 2 * GONE_SECONDS)  # until the server knows that it has gone
+    for number in range(held):  # the event loop notices at its next turn
+        shares.admission.release(f"other {number}")
+    until(lambda: not any(in_use(shares).values()), "nothing to be left")
+
+    def answered(status: str) -> float | None:
+        labels = {"method": "GET", "route": "/v1/edits/{edit_id}", "status": status}
+        registry = app.state.metrics.registry
+        return registry.get_sample_value("baret_http_request_seconds_count", labels)
+
+    until(lambda: answered("0") == 1, "the request to end without an answer")
+    assert answered("200") is None
+
+
 def test_a_client_that_closed_its_side_gets_its_answer_after_interim_ones(
     address: tuple[str, int], post: Callable[..., Response]
 ) -> None:
