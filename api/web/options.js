@@ -45,14 +45,22 @@ function showState() {
 function showPresets() {
   showState();
   const before = $("preset").value;
-  // "auto" is what the service takes if nothing is chosen, so it comes first.
-  const names = Object.keys(chosen()?.presets ?? {});
-  names.sort((a, b) => (b === "auto") - (a === "auto"));
-  const options = names.map((name) =>
-    element("option", { value: name, textContent: title(name), selected: name === before }),
-  );
-  $("preset").replaceChildren(...options);
-  $("preset-field").hidden = !options.length;
+  const presets = chosen()?.presets ?? {};
+  // "auto" is what the service takes if nothing is chosen, so it and its group come first.
+  const names = Object.keys(presets).sort((a, b) => (b === "auto") - (a === "auto"));
+  const holdsLayout = (name) => presets[name].self_attention_until > 0;
+  const group = (label, members) => {
+    const options = members.map((name) =>
+      element("option", { value: name, textContent: title(name), selected: name === before }),
+    );
+    return element("optgroup", { label }, ...options);
+  };
+  const groups = [
+    group("Drawn anew", names.filter((name) => !holdsLayout(name))),
+    group("On the photo’s layout", names.filter(holdsLayout)),
+  ];
+  $("preset").replaceChildren(...groups.filter((group) => group.children.length));
+  $("preset-field").hidden = !names.length;
   showStrength();
 }
 
