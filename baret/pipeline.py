@@ -181,7 +181,7 @@ class Pipeline:
         if shown >= options.min_advantage or (yield from verify(pivots[0])) >= SAYS_THE_SAME:
             return edit
         start = renewed(pivots, mask, schedule, seed)
-        again = yield from denoise(pivots, texts, schedule, denoising, mask, on_preview, start)
+        again = yield from denoise(pivots, texts, schedule, denoising, mask, start=start)
         shown_again = yield from verify(again.latents)
         if shown_again > shown:
             edit, shown = again, shown_again

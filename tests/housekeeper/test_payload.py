@@ -43,7 +43,8 @@ def make_image(name: str, strength: float | None = None) -> StoredImage:
     )
 
 
-# About the photo, a parameter or an output, and not about words of the prompt.
+# About the photo, a parameter or an output, and not about words of the prompt: their sentences
+# repeat no words, and are shorter.
 WITHOUT_WORDS = (
     WarningCode.OUTSIDE_THE_MODELS_WORLD,
     WarningCode.DETAIL_NOT_LEARNED,
@@ -62,7 +63,7 @@ def result(letter: str) -> Result:
         warnings=[
             EditWarning(
                 code=code,
-                detail="x" * 900,
+                detail="x" * (300 if code in WITHOUT_WORDS else 900),
                 words=[] if code in WITHOUT_WORDS else [letter * 40] * 20,
             )
             for code in WarningCode
