@@ -9,9 +9,10 @@ from bench.speed.stages import WHOLE, measure_stages, stage_costs
 # rows with a gradient per inner step, and twelve that find what changes; in the paper's form one
 # row of ∅ per step, two with a gradient, and one for the final step. Editing takes one row of the
 # photo while self-attention is balanced (half of the steps), and two rows of the edit in 4 steps,
-# but one where guidance has fallen to 1 (the last); then twelve rows tell whether the edit shows its
-# text, and twelve whether the photo does, since this model's edit does not. The paper's form, where it does not fall, takes
-# two of the transition while cross-attention is balanced (one step).
+# but one where guidance has fallen to 1 (the last); then twelve rows tell whether the edit shows
+# its text, and twelve whether the photo does, since this model's edit does not. The paper's form,
+# where guidance does not fall, takes two of the transition while cross-attention is balanced (one
+# step).
 WINDOWS = {"self_attention_until": 0.5, "cross_attention_until": 0.25}
 OURS = replace(EditOptions(guidance_scale=3.0, guidance_end=1.0), **WINDOWS)
 THE_PAPERS = replace(PAPER, **WINDOWS)
