@@ -105,6 +105,17 @@ def add_noise(clean: Tensor, noise: Tensor, schedule: Schedule, levels: Sequence
     return alphas.sqrt() * clean + (1 - alphas).sqrt() * noise
 
 
+def draw_noise(like: Tensor, rows: int, generator: torch.Generator) -> Tensor:
+    """Draw ε, [rows, 4, h, w]; on the CPU, so that a seed means the same on every device.
+
+    Args:
+        like: [4, h, w], of the device and dtype that ε is to have.
+        rows: how many.
+        generator: with the seed.
+    """
+    return torch.randn((rows, *like.shape), generator=generator).to(like)
+
+
 def noise_of(
     latents: Tensor, moved: Tensor, alpha: Tensor, alpha_to: Tensor
 ) -> tuple[Tensor, Tensor]:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from baret.images import Alpha
-from baret.method.ddim import Schedule, add_noise, guide
+from baret.method.ddim import Schedule, add_noise, draw_noise, guide
 from baret.method.denoising import DenoisingOptions
 from baret.method.tiles import Tiles, reach
 from baret.options import DetailSetting
@@ -114,7 +114,7 @@ def redraw(
     """
     top = max(1, round(NOISE_SHARE * len(schedule)))
     generator = torch.Generator().manual_seed(start.seed)
-    noise = torch.randn((1, *start.photo.shape), generator=generator).to(start.photo)
+    noise = draw_noise(start.photo, 1, generator)
 
     def held(level: int) -> Tensor:
         if level == 0:

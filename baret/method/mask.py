@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, pad
 
-from baret.method.ddim import Schedule, add_noise
+from baret.method.ddim import Schedule, add_noise, draw_noise
 from baret.options import InversionOptions
 from baret.unet.requests import (
     Conditioning,
@@ -53,7 +53,7 @@ def departure(
     """
     levels = [max(1, round(share * len(schedule))) for share in NOISE_SHARES] * DRAWS
     generator = torch.Generator().manual_seed(options.seed)
-    noise = torch.randn((len(levels), *clean.shape), generator=generator).to(clean)
+    noise = draw_noise(clean, len(levels), generator)
     noisy = add_noise(clean, noise, schedule, levels)
     prediction: Prediction = yield Request.of(
         StageProgress("tuning", options.inner_steps, 1.0),

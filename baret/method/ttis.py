@@ -12,7 +12,7 @@ away from the photo's description; `baret.method.paper` has it.
 import torch
 from torch import Tensor
 
-from baret.method.ddim import Schedule, add_noise
+from baret.method.ddim import Schedule, add_noise, draw_noise
 from baret.options import InversionOptions
 from baret.unet.requests import (
     Conditioning,
@@ -46,7 +46,7 @@ def describe(
     adam = torch.optim.Adam([embedding], lr=options.learning_rate)
     for step in range(options.inner_steps):
         levels = _stratified(len(schedule), generator)
-        noise = _draw(clean, len(levels), generator)
+        noise = draw_noise(clean, len(levels), generator)
         prediction: Prediction = yield Request.of(
             StageProgress("tuning", step, step / options.inner_steps),
             add_noise(clean, noise, schedule, levels),
@@ -66,8 +66,3 @@ def _stratified(count: int, generator: torch.Generator) -> tuple[int, ...]:
     within = torch.rand(LEVELS_PER_STEP, generator=generator)
     shares = (torch.arange(LEVELS_PER_STEP) + within) / LEVELS_PER_STEP
     return tuple(min(count, 1 + int(share * count)) for share in shares.tolist())
-
-
-def _draw(clean: Tensor, rows: int, generator: torch.Generator) -> Tensor:
-    """Draw ε, [rows, 4, h, w]; on the CPU, so that a seed means the same on every device."""
-    return torch.randn((rows, *clean.shape), generator=generator).to(clean)

@@ -12,7 +12,7 @@ Comparing texts by how well each predicts the noise is the diffusion classifier'
 import torch
 from torch import Tensor
 
-from baret.method.ddim import Schedule, add_noise
+from baret.method.ddim import Schedule, add_noise, draw_noise
 from baret.unet.requests import (
     Conditioning,
     Prediction,
@@ -45,7 +45,7 @@ def advantage(
         error(c_src) / error(c) − 1: negative if the edit still looks like the photo.
     """
     levels = [max(1, round(share * len(schedule))) for share in NOISE_SHARES]
-    noise = fresh_noise(edit, len(levels), seed)
+    noise = draw_noise(edit, len(levels), torch.Generator().manual_seed(seed))
     noisy = add_noise(edit, noise, schedule, levels)
     prediction: Prediction = yield Request.of(
         StageProgress("editing", len(schedule), 1.0),
@@ -70,11 +70,5 @@ def renewed(pivots: Tensor, mask: Tensor, schedule: Schedule, seed: int) -> Tens
         schedule: T levels.
         seed: of the noise.
     """
-    noise = fresh_noise(pivots[0], 1, seed)
+    noise = draw_noise(pivots[0], 1, torch.Generator().manual_seed(seed))
     return torch.lerp(pivots[-1], add_noise(pivots[0], noise, schedule, [len(schedule)])[0], mask)
-
-
-def fresh_noise(like: Tensor, rows: int, seed: int) -> Tensor:
-    """Draw ε, [rows, 4, h, w]; on the CPU, so that a seed means the same on every device."""
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn((rows, *like.shape), generator=generator).to(like)
