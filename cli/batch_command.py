@@ -47,12 +47,12 @@ def batch(
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
 ) -> None:
-    """Make many edits on a server, after those that somebody waits for.
+    """Make all edits that a file lists, on a server; edits that somebody waits for go first.
 
     A line is {"image": ADDRESS, "prompt": …} or a line of OpenAI's Batch API. All are checked
     before any is made. The file of results has a line for each edit, in the same order: the edit
     with its images' addresses, or why it failed. With --images, the edited photos are downloaded,
-    each called by its `custom_id` or its line.
+    each named after its `custom_id` or the number of its line.
 
     \b
     Examples:

@@ -27,7 +27,7 @@ def doctor(
         bool, typer.Option("--json", help="Print one JSON object per finding.")
     ] = False,
 ) -> None:
-    """Check this machine for the service and for edits made here, or a server from outside.
+    """Check this machine, or a server, and say what is wrong and what to do about it.
 
     Looks at packages, memory, disk, GPU, Redis, clock and image storage with the settings of the
     environment. Exits with 1 if anything is wrong.

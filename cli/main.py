@@ -13,27 +13,28 @@ from cli.batch_command import batch
 from cli.doctor import doctor
 from cli.edit.command import EXIT_CODES, edit
 from cli.errors import CliError, ExitCode, Stopped
+from cli.help import Command
 from cli.mcp_command import mcp
 from cli.speed import bench
 from cli.terminal import say
 from core.errors import CoreError
 
 app = typer.Typer(
-    help="Edit photos by a sentence, here or on a server, and run the service that does.",
+    help="Edit photos with a sentence, on this machine or on a server, and run that server.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command(epilog=EXIT_CODES)(edit)
-app.command()(batch)
-app.command("models")(served.list_models)
-app.command("up")(processes.up)
-app.command("worker")(processes.worker)
-app.command("mcp")(mcp)
+app.command(cls=Command, epilog=EXIT_CODES)(edit)
+app.command(cls=Command)(batch)
+app.command("models", cls=Command)(served.list_models)
+app.command("up", cls=Command)(processes.up)
+app.command("worker", cls=Command)(processes.worker)
+app.command("mcp", cls=Command)(mcp)
 app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="model")
-app.command("doctor")(doctor)
-app.command("bench")(bench)
+app.command("doctor", cls=Command)(doctor)
+app.command("bench", cls=Command)(bench)
 
 
 def _print_version(asked: bool) -> None:

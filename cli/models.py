@@ -7,25 +7,31 @@ from typing import Annotated
 
 import typer
 
+from cli.help import Command
 from core.model_settings import each_model
 from core.settings import Settings
 from core.store.connection import connect
 from core.store.edits import EditStore
 
-app = typer.Typer(help="Look at models.", no_args_is_help=True)
+app = typer.Typer(help="Check a model's file, or forget a model.", no_args_is_help=True)
 
 
-@app.command()
+@app.command(cls=Command)
 def check(
     path: Annotated[
-        str, typer.Argument(help="file, folder or hub id; default: BARET_MODEL or BARET_MODELS")
+        str, typer.Argument(help="A file, folder or Hub id; default: BARET_MODEL or BARET_MODELS.")
     ] = "",
 ) -> None:
-    """Say what a model is, what was found by what, and whether it can be used; load no weights.
+    """Say what a model's file is, how that shows, and whether a worker can use it.
 
-    The settings BARET_PREDICTION, BARET_SAMPLING, BARET_VAE, BARET_LORA, BARET_EMBEDDINGS and
-    BARET_LONG_PROMPTS count; of several models, also those that each has for itself. Exits with 1
+    Loads no weights. Respects BARET_PREDICTION, BARET_SAMPLING, BARET_VAE, BARET_LORA,
+    BARET_EMBEDDINGS and BARET_LONG_PROMPTS, and with BARET_MODELS each model's own. Exits with 1
     if a worker would refuse a model.
+
+    \b
+    Examples:
+      baret model check /models/photo.safetensors
+      baret model check stable-diffusion-v1-5/stable-diffusion-v1-5
     """
     if importlib.util.find_spec("torch") is None:
         raise RuntimeError(
@@ -55,9 +61,9 @@ def _check_one(settings: Settings) -> int:
     return ended.returncode
 
 
-@app.command()
+@app.command(cls=Command)
 def forget(
-    model: Annotated[str, typer.Argument(help="its id, as `baret models` lists it")],
+    model: Annotated[str, typer.Argument(help="Its id, as `baret models` lists it.")],
 ) -> None:
     """Forget a model that no worker will serve again, so that no edit waits for it.
 

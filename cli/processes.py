@@ -50,7 +50,7 @@ def up(
 
 
 def worker(model: Model = None, models: Models = None, device: Device = None) -> None:
-    """Run a worker until SIGTERM: it loads its models, and edits what waits for them in REDIS_URL.
+    """Run one worker until SIGTERM: it makes the edits that wait in the Redis at REDIS_URL.
 
     \b
     Examples:

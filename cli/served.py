@@ -20,7 +20,7 @@ def list_models(
         bool, typer.Option("--json", help="Print one JSON object per model.")
     ] = False,
 ) -> None:
-    """List the models that a server has had workers for; * marks the default one.
+    """List a server's models and whether each is ready; * marks the default.
 
     \b
     Examples:

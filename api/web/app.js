@@ -7,7 +7,7 @@ import { setUpHistory } from "./history.js";
 import { chooseModel, setParameters, setUpOptions, showModels, showWorld } from "./options.js";
 import { forget, photoOf, setUpPhoto, showPhoto } from "./photo.js";
 import { clearProblem, guarded, setUpKey } from "./problem.js";
-import { addTries, hideResult, removeTry, setUpResult } from "./result.js";
+import { addTries, hideResult, removeTry, setUpResult, storedPhoto } from "./result.js";
 import { hasEnded } from "./run.js";
 import { showSamples } from "./samples.js";
 import { setSentence, setUpSentence } from "./sentence.js";
@@ -16,7 +16,10 @@ import { finish, setUpSubmit, stopFollowing, watch } from "./submit.js";
 import { setUpViewer, showPhotoAlone } from "./viewer.js";
 import { fit } from "./zoom.js";
 
+// Shows the photo and its edits, or the first screen; a problem stands on the one that is shown.
 function showWorkspace(visible) {
+  if (visible) $("progress").after($("problem"));
+  else $("welcome").prepend($("problem"));
   $("welcome").hidden = visible;
   $("workspace").hidden = !visible;
 }
@@ -72,7 +75,7 @@ async function open(id) {
   }
   setSentence(edit.prompt);
   setParameters(edit);
-  showPhoto(session.photo, edit.input);
+  showPhoto({ ...session.photo, url: session.photo.url ?? storedPhoto(edit) }, edit.input);
   showWorkspace(true);
   if (hasEnded(edit)) return finish(edit);
   showPhotoAlone(session.photo.url, edit.input);
@@ -85,8 +88,7 @@ async function route() {
   if (session.running?.edit?.id === id) return undefined;
   const opened = await guarded(() => open(id), route);
   if (opened || session.photo) return stopFollowing();
-  showWorkspace(true); // with the problem, and the way to another photo
-  return showPhotoAlone(null, { width: 3, height: 2 });
+  return showWorkspace(false); // with the problem above the ways to a photo
 }
 
 setUpKey();

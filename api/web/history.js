@@ -1,7 +1,8 @@
 // The caller's edits, newest first, each of which can be opened or deleted.
 
 import { call } from "./api.js";
-import { $, element, pixelateIfSmall, samePage } from "./dom.js";
+import { $, element, samePage } from "./dom.js";
+import { strongest } from "./strip.js";
 
 const STATUS = {
   queued: "waiting",
@@ -15,10 +16,14 @@ let onDeleted = () => {};
 
 function row(edit) {
   const when = new Date(edit.created_at);
-  const output = edit.outputs[0];
-  const image = output ? pixelateIfSmall(element("img", { alt: "", loading: "lazy" })) : element("span", { className: "blank" });
+  const output = strongest(edit);
+  const image = output ? element("img", { alt: "", loading: "lazy" }) : element("span", { className: "blank" });
   if (output) image.src = samePage(output.url);
-  const text = [when.toLocaleString([], { dateStyle: "medium", timeStyle: "short" }), STATUS[edit.status] ?? edit.status];
+  const text = [
+    when.toLocaleString([], { dateStyle: "medium", timeStyle: "short" }),
+    STATUS[edit.status] ?? edit.status,
+    edit.outputs.length > 1 && `${edit.outputs.length} strengths`,
+  ];
   const link = element(
     "a",
     { href: `#${edit.id}` },

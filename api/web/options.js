@@ -7,8 +7,17 @@ export const SMALL_MODEL = "zoo";
 
 let models = [];
 let isOfItsWorld = true; // whether the photo is a sample or an edit of one
+let ownStrength = null; // as the user has set it; else the preset decides
 
-const title = (name) => name.charAt(0).toUpperCase() + name.slice(1).replaceAll("_", "-");
+// What a preset is for, in the words of a person who edits; a name that is not here is shown as it is.
+const TITLES = {
+  auto: "Automatic",
+  non_rigid: "A posture or a shape",
+  object: "A thing or its colour",
+  background: "The background",
+  style: "The style of the picture",
+};
+const title = (name) => TITLES[name] ?? name.charAt(0).toUpperCase() + name.slice(1).replaceAll("_", " ");
 const chosen = () => models.find((model) => model.id === $("model").value);
 
 export function showModels(announced) {
@@ -56,19 +65,24 @@ function showPresets() {
     return element("optgroup", { label }, ...options);
   };
   const groups = [
-    group("Drawn anew", names.filter((name) => !holdsLayout(name))),
-    group("On the photo’s layout", names.filter(holdsLayout)),
+    group("The changed part may move", names.filter((name) => !holdsLayout(name))),
+    group("The photo’s layout is held", names.filter(holdsLayout)),
   ];
   $("preset").replaceChildren(...groups.filter((group) => group.children.length));
   $("preset-field").hidden = !names.length;
-  showStrength();
+  suggestStrength();
 }
 
 function showStrength() {
-  $("strength").disabled = !$("manual").checked;
-  const preset = chosen()?.presets[$("preset").value];
-  if (!$("manual").checked && preset) $("strength").value = preset.strength;
   $("strength-value").textContent = Number($("strength").value).toFixed(2);
+}
+
+// Sets the strength to that of the kind of edit.
+function suggestStrength() {
+  ownStrength = null;
+  const preset = chosen()?.presets[$("preset").value];
+  if (preset) $("strength").value = preset.strength;
+  showStrength();
 }
 
 export const isDefaultModel = (id) => models.some((model) => model.id === id && model.default);
@@ -78,7 +92,7 @@ export function parameters() {
   return {
     ...(models.length > 1 && { model: $("model").value }),
     ...($("preset").value && { preset: $("preset").value }),
-    ...($("manual").checked && { strength: $("strength").value }),
+    ...(ownStrength !== null && { strength: ownStrength }),
     ...(Number($("seed").value) > 0 && { seed: $("seed").value }),
   };
 }
@@ -94,11 +108,14 @@ export function setParameters(edit) {
   chooseModel(edit.model);
   if (chosen()?.presets[edit.params.preset]) $("preset").value = edit.params.preset;
   $("seed").value = edit.params.seed;
-  showStrength();
+  suggestStrength();
 }
 
 export function setUpOptions() {
   $("model").addEventListener("change", showPresets);
-  for (const id of ["preset", "manual"]) $(id).addEventListener("change", showStrength);
-  $("strength").addEventListener("input", showStrength);
+  $("preset").addEventListener("change", suggestStrength);
+  $("strength").addEventListener("input", () => {
+    ownStrength = $("strength").value;
+    showStrength();
+  });
 }

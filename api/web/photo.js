@@ -1,6 +1,6 @@
 // The photo: chosen, dropped, pasted, shot, a sample, or the result of an edit.
 
-import { $, pixelateIfSmall } from "./dom.js";
+import { $ } from "./dom.js";
 
 // `file` is null for the photo of an edit that another tab or another day made; `source` is the id
 // of an edit with this photo, whose upload can be used again; `url` shows it, if the browser can.
@@ -33,7 +33,6 @@ export function setUpPhoto(onPhoto) {
     });
   }
   $("shoot").hidden = !navigator.maxTouchPoints; // elsewhere it would open the same dialog
-  pixelateIfSmall($("thumb"));
   // Not every browser shows HEIC. The name is there, and the service can read it.
   $("thumb").addEventListener("error", () => ($("thumb").hidden = true));
   document.addEventListener("paste", (event) => {

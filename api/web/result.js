@@ -16,13 +16,17 @@ export function hideResult() {
   for (const id of PARTS) $(id).hidden = true;
 }
 
+// The address of an edit's photo as the service keeps it; null if it was not asked to.
+export function storedPhoto({ artifacts }) {
+  return artifacts?.photo ? samePage(artifacts.photo) : null;
+}
+
 // Shows one of the tries.
 export function look(one) {
   session.shown = one;
   const { edit, output } = one;
   setAddress(edit.id, { replace: true });
-  const stored = edit.artifacts?.photo;
-  const before = session.photo.url ?? (stored ? samePage(stored) : null);
+  const before = session.photo.url ?? storedPhoto(edit);
   showEdit(before, samePage(output.url), { size: output, prompt: edit.prompt });
   showTries(session.tries, one, look);
   showWarnings(edit.warnings);
@@ -64,7 +68,7 @@ function showFacts({ edit, output }) {
   const parts = [
     `${output.width} × ${output.height}`,
     spent && (count > 1 ? `${count} strengths in ${seconds(spent)}` : seconds(spent)),
-    reused && "inversion used again",
+    reused && "photo already prepared",
   ];
   $("facts").textContent = parts.filter(Boolean).join(" · ");
 }

@@ -4,13 +4,13 @@ import { Problem, call, events } from "./api.js";
 import { $, announce, seconds } from "./dom.js";
 
 const POLL_MS = 2000; // for what events do not say: the place in the queue and the time left
-const STAGES = {
+export const STAGES = {
   loading: "Reading the photo",
   tuning: "Fitting the sentence to the photo",
-  inverting: "Inverting the photo",
+  inverting: "Tracing the photo back to noise",
   editing: "Editing",
   detailing: "Adding detail",
-  decoding: "Writing the picture",
+  decoding: "Finishing the picture",
 };
 const DELETED = {
   title: "The edit was deleted",

@@ -1,7 +1,7 @@
 // The sample pictures on the first screen, each with a sentence that works with the bundled model.
 
 import { address, request } from "./api.js";
-import { $, element, pixelateIfSmall } from "./dom.js";
+import { $, element } from "./dom.js";
 import { SMALL_MODEL } from "./options.js";
 import { photoOf } from "./photo.js";
 
@@ -14,14 +14,22 @@ export async function showSamples(models, onSample) {
   $("samples").hidden = false;
 }
 
+// The sentence with the words in bold that the photo's caption does not have.
+function emphasized({ caption, prompt }) {
+  const known = new Set(caption.match(/\w+/g));
+  return prompt.split(/(\w+)/).map((part) =>
+    /\w/.test(part) && !known.has(part) ? element("b", { textContent: part }) : part,
+  );
+}
+
 function card(sample, onSample) {
-  const image = pixelateIfSmall(element("img", { alt: sample.caption, loading: "lazy" }));
+  const image = element("img", { alt: sample.caption, loading: "lazy" });
   image.src = address(`samples/${sample.file}`);
   const button = element(
     "button",
     { type: "button" },
     image,
-    element("span", { textContent: sample.prompt }),
+    element("span", {}, ...emphasized(sample)),
   );
   button.addEventListener("click", async () => {
     const blob = await (await request(`samples/${sample.file}`)).blob();

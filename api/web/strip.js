@@ -1,8 +1,9 @@
 // All edits of this photo in a row; each can be looked at again, and made at other strengths.
 
-import { $, element, pixelateIfSmall, samePage } from "./dom.js";
+import { $, element, samePage } from "./dom.js";
 
 const STRENGTHS = [0.25, 0.5, 0.75, 1];
+const SEEDS = 2 ** 32;
 const KEPT = [
   ...["preset", "self_attention_until", "cross_attention_until", "num_inference_steps"],
   ...["guidance_scale", "inner_steps", "seed"],
@@ -10,6 +11,10 @@ const KEPT = [
 
 // One look at a photo: an output of an edit.
 export const triesOf = (edit) => edit.outputs.map((output) => ({ edit, output }));
+
+// Of an edit at several strengths, the output that shows its sentence best; undefined if there is none.
+export const strongest = (edit) =>
+  edit.outputs.toSorted((a, b) => a.strength - b.strength).at(-1);
 
 const same = (a, b) => a && b && a.edit.id === b.edit.id && a.output.strength === b.output.strength;
 
@@ -32,14 +37,15 @@ export function inOrder(tries) {
 
 function tile(one, shown, onChoose) {
   const strength = one.output.strength.toFixed(2);
-  const image = pixelateIfSmall(element("img", { alt: "", loading: "lazy" }));
+  const image = element("img", { alt: "", loading: "lazy" });
   image.src = samePage(one.output.url);
   const button = element(
     "button",
-    { type: "button", title: one.edit.prompt },
+    { type: "button", title: `${one.edit.prompt} (seed ${one.edit.params.seed})` },
     image,
     element("span", { className: "visually-hidden", textContent: `${one.edit.prompt}, strength ` }),
     element("span", { textContent: strength }),
+    element("span", { className: "visually-hidden", textContent: `, seed ${one.edit.params.seed}` }),
   );
   button.setAttribute("aria-pressed", String(same(one, shown)));
   button.addEventListener("click", () => onChoose(one));
@@ -68,13 +74,22 @@ function missing(tries, edit) {
   return STRENGTHS.filter((value) => made.every((strength) => Math.abs(strength - value) > 0.04));
 }
 
-// The form of an edit like this one, at the strengths that it has not been made at.
-export function otherStrengths(tries, edit) {
+// The form of an edit like this one, but for some parameters.
+function like(edit, changes) {
   const params = Object.fromEntries(KEPT.map((name) => [name, edit.params[name]]));
   return {
     source: edit.id,
     prompt: edit.prompt,
     model: edit.model,
-    params: JSON.stringify({ ...params, strength: missing(tries, edit) }),
+    params: JSON.stringify({ ...params, ...changes }),
   };
+}
+
+// The same edit at the strengths that it has not been made at.
+export const otherStrengths = (tries, edit) => like(edit, { strength: missing(tries, edit) });
+
+// The same sentence with a seed that this photo's edits have not had.
+export function anotherTry(tries, { edit, output }) {
+  const seed = Math.max(...tries.map((one) => one.edit.params.seed)) + 1;
+  return like(edit, { strength: output.strength, seed: seed % SEEDS });
 }

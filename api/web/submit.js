@@ -7,7 +7,7 @@ import { clearProblem, guarded, showProblem } from "./problem.js";
 import { addTries, look } from "./result.js";
 import { follow, hideProgress, showProgress } from "./run.js";
 import { session, setAddress } from "./session.js";
-import { otherStrengths, triesOf } from "./strip.js";
+import { anotherTry, otherStrengths, strongest } from "./strip.js";
 import { showPhotoAlone, showPreview } from "./viewer.js";
 
 const CANCELED = { title: "Canceled", detail: "Change what you like and edit again." };
@@ -19,8 +19,7 @@ const PHOTO_GONE = {
 function setRunning(now) {
   session.running = now;
   const focused = document.activeElement;
-  $("edit").disabled = Boolean(now);
-  $("more-strengths").disabled = Boolean(now);
+  for (const id of ["edit", "another-try", "more-strengths"]) $(id).disabled = Boolean(now);
   // Without scrolling: on a phone the buttons are below the picture that people wait for.
   if (focused === $("edit") || focused === $("cancel")) (now ? $("cancel") : $("edit")).focus({ preventScroll: true });
 }
@@ -84,7 +83,7 @@ export function finish(edit) {
     addTries([edit]);
     announce(edit.warnings.length ? "Done, with a warning" : "Done");
     // Other strengths of what is shown join the strip; what somebody looks at stays.
-    look(edit.outputs.length > 1 && shown ? shown : triesOf(edit)[0]);
+    look(edit.outputs.length > 1 && shown ? shown : { edit, output: strongest(edit) });
     return;
   }
   if (shown) look(shown);
@@ -105,6 +104,9 @@ export function setUpSubmit() {
     submitPanel();
   });
   $("cancel").addEventListener("click", cancel);
+  $("another-try").addEventListener("click", () =>
+    submit(anotherTry(session.tries, session.shown)),
+  );
   $("more-strengths").addEventListener("click", () =>
     submit(otherStrengths(session.tries, session.shown.edit)),
   );

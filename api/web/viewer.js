@@ -14,8 +14,8 @@ function setMode(mode) {
 }
 
 function setSize({ width, height }) {
-  $("canvas").style.setProperty("--w", width);
-  $("canvas").style.setProperty("--h", height);
+  $("viewer").style.setProperty("--w", width);
+  $("viewer").style.setProperty("--h", height);
 }
 
 // Shows the photo alone; `size` is needed if there is no address to show it from.

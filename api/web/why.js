@@ -1,6 +1,7 @@
 // Why an edit looks as it does: what the method made on the way, and where the time went.
 
 import { $, element, pixelateIfSmall, samePage, seconds } from "./dom.js";
+import { STAGES } from "./run.js";
 
 const PICTURES = [
   ["reconstruction", "Rebuilt", "The photo as the model rebuilds it. What is lost here is lost in the edit."],
@@ -13,7 +14,8 @@ function figure(address, [, title, text]) {
   const image = pixelateIfSmall(element("img", { alt: `${title}: ${text}`, loading: "lazy" }));
   image.src = samePage(address);
   const caption = element("figcaption", {}, element("b", { textContent: title }), ` ${text}`);
-  return element("figure", {}, image, caption);
+  const link = element("a", { href: image.src, target: "_blank", title: "Open the picture in a new tab" }, image);
+  return element("figure", {}, link, caption);
 }
 
 function timings(stages) {
@@ -24,21 +26,21 @@ function timings(stages) {
     return element(
       "tr",
       {},
-      element("th", { scope: "row", textContent: stage }),
+      element("th", { scope: "row", textContent: STAGES[stage] ?? stage }),
       element("td", { textContent: seconds(spent) }),
       element("td", {}, bar),
     );
   });
-  const caption = element("caption", { textContent: "Time by stage" });
+  const caption = element("caption", { textContent: "Where the time went" });
   return element("table", { className: "timings" }, caption, element("tbody", {}, ...rows));
 }
 
 function facts({ metrics, params, model }) {
   const psnr = metrics.reconstruction_psnr;
   const tuning = metrics.inversion_reused
-    ? "The inversion of an earlier edit was used again."
+    ? "What an earlier edit found out about the photo was used again."
     : `The sentence was fitted to the photo in ${metrics.inner_steps} steps.`;
-  const rebuilt = psnr ? ` The photo is rebuilt to ${psnr.toFixed(1)} dB.` : "";
+  const rebuilt = psnr ? ` The model rebuilds the photo to ${psnr.toFixed(1)} dB (more is closer).` : "";
   const used = ` Model ${model}, ${params.num_inference_steps} steps, guidance ${params.guidance_scale}, seed ${params.seed}.`;
   return element("p", { className: "note", textContent: tuning + rebuilt + used });
 }

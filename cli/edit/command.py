@@ -38,7 +38,7 @@ from cli.edit.results import Destination, choose_format, destinations, folder_of
 from cli.errors import MEANINGS, ModelUnusable
 from core.settings import Settings
 
-EXIT_CODES = "\n\n".join(
+EXIT_CODES = "\n".join(
     ["Exit codes:", *(f"{code.value:>3}  {meaning}" for code, meaning in MEANINGS.items())]
 )
 
@@ -64,10 +64,10 @@ def edit(  # noqa: PLR0913, PLR0917 - each option is an argument
     jobs: Jobs = None,
     quiet: Quiet = False,
 ) -> None:
-    """Edit photos: each becomes what TEXT says, and keeps the rest.
+    """Edit photos so that each shows what TEXT says; the rest of the photo stays.
 
-    Prints the paths of the edited photos. A folder of results has a manifest.jsonl; a second run
-    edits only what is missing.
+    Prints the paths of the edited photos. A folder of results gets a manifest.jsonl, so that a
+    second run edits only what is missing.
 
     \b
     Examples:

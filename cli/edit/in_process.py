@@ -163,11 +163,9 @@ def _strength_of(image: EncodedImage) -> tuple[float, bytes]:
 
 
 def _sentences(error: ValidationError) -> str:
-    """Return what is wrong with each field, without pydantic's links."""
-    lines = []
+    """Return what is wrong with each field: of several forms that it may have, with the first."""
+    lines = dict[str, str]()
     for one in error.errors():
         name = str(one["loc"][0]) if one["loc"] else "prompt"
-        line = f"{name}: {one['msg'].removeprefix('Value error, ')}"
-        if line not in lines:
-            lines.append(line)
-    return "\n".join(lines)
+        lines.setdefault(name, f"{name}: {one['msg'].removeprefix('Value error, ')}")
+    return "\n".join(lines.values())

@@ -14,6 +14,7 @@ from baret_client import (
     EditCanceled,
     EditData,
     EditFailed,
+    FieldError,
     Forbidden,
     ImageTooLarge,
     InvalidImage,
@@ -131,9 +132,13 @@ def _translated(error: ClientError) -> CliError:  # noqa: PLR0911 - a table
             return BadPhoto(problem.errors[0].detail)
         case Unauthenticated():
             return Refused(_about_key(error))
+        case ValidationFailed(problem=problem) if problem.errors:
+            return Refused("\n".join(map(_about_field, problem.errors)))
         case ValidationFailed() | Forbidden():
             return Refused(text)
-        case RateLimited() | ServiceUnavailable() | ServiceUnreachable():
+        case ServiceUnreachable():
+            return ServiceAway(f"{text}. Check the address; `baret up` starts a service here.")
+        case RateLimited() | ServiceUnavailable():
             return ServiceAway(text)
         case ProblemError(problem=problem) if not problem.code:  # not BARET's answer
             return ServiceAway(text)
@@ -141,6 +146,12 @@ def _translated(error: ClientError) -> CliError:  # noqa: PLR0911 - a table
             return EditNotMade("The edit was deleted on the server.")
         case _:
             return EditNotMade(text)
+
+
+def _about_field(error: FieldError) -> str:
+    """Return a line for people: the field as the command names it, and what is wrong with it."""
+    field = error.pointer.strip("/").replace("/", ".")
+    return f"{field}: {error.detail}" if field else error.detail
 
 
 def _about_key(error: Unauthenticated) -> str:

@@ -50,7 +50,7 @@ def choose_format(out: str | None, chosen: str | None) -> str:
     suffix = "" if out in (None, STDOUT) or _is_folder(out) else Path(out).suffix.lower()
     by_name = FORMATS.get(suffix)
     if suffix and by_name is None:
-        raise WrongOutput(f"Outputs are PNG, WebP or JPEG; {out} is none of them by its name.")
+        raise WrongOutput(f"Outputs are PNG, WebP or JPEG: end {out} in .png, .webp or .jpg.")
     if chosen and by_name and chosen != by_name:
         raise WrongOutput(f"--format {chosen} contradicts the name {out}.")
     return chosen or by_name or "png"

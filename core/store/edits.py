@@ -250,7 +250,7 @@ class EditStore(ClaimStore, HousekeepingStore, ModelRegistry):
             EditExpired: it existed.
         """
         if not is_edit_id(edit_id):
-            raise EditNotFound("No edit has this id.")
+            raise EditNotFound("No edit has this id, or it belongs to another key.")
         # All in one round trip: another caller's edit takes as long to be refused as none.
         with self._redis.pipeline(transaction=False) as pipeline:
             pipeline.hgetall(keys.edit(edit_id))
@@ -259,7 +259,7 @@ class EditStore(ClaimStore, HousekeepingStore, ModelRegistry):
             fields, expired, (now, _) = pipeline.execute()
         owner = _owner(fields) if fields else expired
         if owner is None or not (caller is None or is_seen_by(caller, owner)):
-            raise EditNotFound("No edit has this id.")
+            raise EditNotFound("No edit has this id, or it belongs to another key.")
         try:
             record = _record(fields) if fields else None
         except UNREADABLE as error:
@@ -362,7 +362,7 @@ class EditStore(ClaimStore, HousekeepingStore, ModelRegistry):
         self.get(edit_id, caller=caller)
         status = self._run("cancel", edit_id)
         if status is None:  # deleted between the two
-            raise EditNotFound("No edit has this id.")
+            raise EditNotFound("No edit has this id, or it belongs to another key.")
         return EditStatus(status)
 
     @redis_errors()

@@ -112,6 +112,36 @@ def test_other_strengths_come_from_the_same_inversion(
     expect(tile).to_have_attribute("aria-pressed", "true")
     assert page.url.endswith(newest["id"])
     playground.check()
+    page.set_viewport_size({"width": 390, "height": 844})  # too narrow for four: the strip scrolls
+    image = playground.strip.locator("img").first.bounding_box()
+    assert (image["width"], image["height"]) == (80, 80)
+    playground.check()
+
+
+def test_another_try_has_the_next_seed(
+    playground: Playground, stack: Stack, edit: dict[str, Any]
+) -> None:
+    playground.open(f"/#{edit['id']}")
+    playground.shows("compare")
+    made = playground.strip.locator("li").count()
+    seeds = playground.strip.get_by_text(", seed ").all_inner_texts()
+    playground.another_try.click()
+    playground.tiles(made + 1)
+    (newest,) = stack.http.get("/v1/edits", params={"limit": 1}).json()["data"]
+    assert newest["params"]["seed"] == 1 + max(int(text.split()[-1]) for text in seeds)
+    assert newest["outputs"][0]["strength"] == 0.5
+    same = ("prompt", "model", "input")
+    assert [newest[name] for name in same] == [edit[name] for name in same]
+    expect(playground.strip.get_by_role("button", pressed=True)).to_have_count(1)
+    assert playground.page.url.endswith(newest["id"])
+    playground.check()
+
+
+def test_a_sample_shows_what_its_sentence_changes(playground: Playground) -> None:
+    playground.open()
+    first = playground.sample_list.locator("button").first
+    expect(first).to_contain_text(SENTENCE)
+    expect(first.locator("b")).to_have_text("standing")
 
 
 def test_why_an_edit_looks_as_it_does(playground: Playground, edit: dict[str, Any]) -> None:
@@ -124,7 +154,13 @@ def test_why_an_edit_looks_as_it_does(playground: Playground, edit: dict[str, An
         expect(picture).to_have_js_property("complete", True)
         assert picture.evaluate("image => image.naturalWidth") >= 48
     stages = playground.why.get_by_role("rowheader").all_inner_texts()
-    assert stages == ["loading", "tuning", "inverting", "editing", "decoding"]
+    assert stages == [
+        "Reading the photo",
+        "Fitting the sentence to the photo",
+        "Tracing the photo back to noise",
+        "Editing",
+        "Finishing the picture",
+    ]
     playground.check()
 
 
@@ -230,6 +266,8 @@ def test_why_an_edit_failed(playground: Playground, stack: Stack, photo: bytes) 
     expect(playground.problem).to_contain_text(failed["error"]["title"])
     playground.open("/#edit_00000000000000000000000000000000")
     expect(playground.problem).to_contain_text("Not found")
+    expect(playground.welcome).to_be_visible()  # no photo is there, so the first screen is
+    expect(playground.workspace).to_be_hidden()
     playground.check()
 
 
@@ -313,14 +351,16 @@ def test_the_kinds_of_edit_are_those_that_the_model_announces(
     assert options[0] == "auto" and set(options) == set(model["presets"])
     groups = playground.preset.locator("optgroup")
     assert groups.evaluate_all("all => all.map(group => group.label)") == [
-        "Drawn anew",
-        "On the photo’s layout",
+        "The changed part may move",
+        "The photo’s layout is held",
     ]
     anew = groups.first.locator("option").evaluate_all("all => all.map(o => o.value)")
     assert set(anew) == {
         name for name, preset in model["presets"].items() if not preset["self_attention_until"]
     }
     playground.page.get_by_text("Strength and seed").click()
+    playground.strength.fill("0.4")
+    expect(playground.strength_value).to_have_text("0.40")
     playground.preset.select_option("style")
     strength = model["presets"]["style"]["strength"]
     expect(playground.strength_value).to_have_text(f"{strength:.2f}")

@@ -1,4 +1,4 @@
-"""Stable Diffusion 2.1 and XL of the real size with random weights, as single files.
+"""Stable Diffusion 1.5, 2.1 and XL of the real size with random weights, as single files.
 
 Stable Diffusion XL's 3.5 billion weights take 6.5 GiB in bfloat16, once in the file and once in
 memory. The pictures are smaller than the models' own, for speed.
@@ -27,7 +27,11 @@ OPTIONS = EditOptions(inversion=InversionOptions(num_inference_steps=2, inner_st
 @pytest.mark.timeout(7200)  # bfloat16 is slow on processors that do not compute in it
 @pytest.mark.parametrize(
     ("family", "native", "parameters", "dtype"),
-    [("sd2", 768, 865_910_724, torch.float32), ("sdxl", 1024, 2_567_463_684, torch.bfloat16)],
+    [
+        ("sd1", 512, 859_520_964, torch.float32),
+        ("sd2", 768, 865_910_724, torch.float32),
+        ("sdxl", 1024, 2_567_463_684, torch.bfloat16),
+    ],
 )
 def test_a_single_file_of_the_real_size_loads_and_edits(
     family: str,

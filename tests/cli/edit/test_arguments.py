@@ -1,5 +1,6 @@
 """What is wrong with the arguments is said before anything is loaded or sent."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -61,9 +62,24 @@ def test_help_has_examples_and_every_exit_code(baret: Any) -> None:
     assert done.status == 0 and "Examples:" in text
     for code, meaning in MEANINGS.items():
         assert f"{code.value:>3}  {meaning}" in text
-    for command in ("models", "up", "worker", "doctor", "bench"):
-        assert "Examples:" in baret(command, "--help").out.decode()
+    for command in (
+        *(["models"], ["up"], ["worker"], ["doctor"], ["bench"], ["batch"], ["mcp"]),
+        ["model", "check"],
+    ):
+        assert "Examples:" in baret(*command, "--help").out.decode()
     assert baret("--version").out.startswith(b"baret ")
+
+
+def test_paragraphs_of_help_flow_and_examples_keep_their_lines(baret: Any) -> None:
+    text = baret("batch", "--help").out.decode()
+    assert "\b" not in text
+    ends = [line.rstrip() for line in text.splitlines()]
+    first = next(n for n, line in enumerate(ends) if "A line is" in line)
+    paragraph = ends[first : ends.index("", first)]
+    # Only the last line of a paragraph may end where the next word would still have had room.
+    for line, following in pairwise(paragraph):
+        assert len(line) + 1 + len(following.split()[0]) > 79
+    assert "   baret batch spring.jsonl --images edited/" in text
 
 
 def test_a_shell_can_complete_commands(baret: Any, monkeypatch: pytest.MonkeyPatch) -> None:
