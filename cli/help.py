@@ -17,7 +17,7 @@ def flow(docstring: str) -> str:
     )
 
 
-class Command(TyperCommand):
+class FlowingHelp(TyperCommand):
     """A command whose help flows."""
 
     def __init__(self, *args: Any, **options: Any):

@@ -13,7 +13,7 @@ from cli.batch_command import batch
 from cli.doctor import doctor
 from cli.edit.command import EXIT_CODES, edit
 from cli.errors import CliError, ExitCode, Stopped
-from cli.help import Command
+from cli.help import FlowingHelp
 from cli.mcp_command import mcp
 from cli.speed import bench
 from cli.terminal import say
@@ -25,16 +25,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command(cls=Command, epilog=EXIT_CODES)(edit)
-app.command(cls=Command)(batch)
-app.command("models", cls=Command)(served.list_models)
-app.command("up", cls=Command)(processes.up)
-app.command("worker", cls=Command)(processes.worker)
-app.command("mcp", cls=Command)(mcp)
+app.command(cls=FlowingHelp, epilog=EXIT_CODES)(edit)
+app.command(cls=FlowingHelp)(batch)
+app.command("models", cls=FlowingHelp)(served.list_models)
+app.command("up", cls=FlowingHelp)(processes.up)
+app.command("worker", cls=FlowingHelp)(processes.worker)
+app.command("mcp", cls=FlowingHelp)(mcp)
 app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="model")
-app.command("doctor", cls=Command)(doctor)
-app.command("bench", cls=Command)(bench)
+app.command("doctor", cls=FlowingHelp)(doctor)
+app.command("bench", cls=FlowingHelp)(bench)
 
 
 def _print_version(asked: bool) -> None:

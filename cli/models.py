@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.help import Command
+from cli.help import FlowingHelp
 from core.model_settings import each_model
 from core.settings import Settings
 from core.store.connection import connect
@@ -16,7 +16,7 @@ from core.store.edits import EditStore
 app = typer.Typer(help="Check a model's file, or forget a model.", no_args_is_help=True)
 
 
-@app.command(cls=Command)
+@app.command(cls=FlowingHelp)
 def check(
     path: Annotated[
         str, typer.Argument(help="A file, folder or Hub id; default: BARET_MODEL or BARET_MODELS.")
@@ -61,7 +61,7 @@ def _check_one(settings: Settings) -> int:
     return ended.returncode
 
 
-@app.command(cls=Command)
+@app.command(cls=FlowingHelp)
 def forget(
     model: Annotated[str, typer.Argument(help="Its id, as `baret models` lists it.")],
 ) -> None:
