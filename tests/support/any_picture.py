@@ -4,7 +4,6 @@ What a file says is drawn, then what of it counts follows from `docs/api.md`, "W
 photo"; nothing here is shared with the service.
 """
 
-import io
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import product

@@ -1,4 +1,4 @@
-"""Pictures of flat patches, in every kind of pixels and file that the encoders at hand can write."""
+"""Pictures of flat patches, in every kind of pixels and file that encoders can write."""
 
 import io
 from collections.abc import Callable

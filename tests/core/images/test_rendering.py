@@ -1,7 +1,8 @@
 """What the method is given equals a reference rendering, for every kind of pixels and file.
 
 Each picture has every mode, depth, colour description and orientation that the encoders at hand can
-write, one after the other; test_any_picture.py draws combinations. The reference is computed from the samples before they are encoded, in floating point.
+write, one after the other; test_any_picture.py draws combinations. The reference is computed from
+the samples before they are encoded, in floating point.
 """
 
 import io
