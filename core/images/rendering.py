@@ -147,9 +147,13 @@ def _samples(still: StillImage, image: Image.Image, low: Image.Image | None) -> 
     bands = image.getbands()
     mode = {"1": "L", "LA": "L", "RGBA": "RGB", "RGBX": "RGB"}.get(image.mode, image.mode)
     color = image if image.mode == mode else image.convert(mode)
+    if low is not None:
+        low = low.convert(mode)
+    if still.gray and mode == "RGB":  # gray with alpha
+        color, low = color.getchannel("G"), low.getchannel("G") if low is not None else None
     return _Samples(
         color,
-        low.convert(mode) if low is not None else None,
+        low,
         image.getchannel("A") if "A" in bands else None,
     )
 

@@ -24,6 +24,10 @@ def srgb(signal: Floats) -> Floats:
     return np.where(signal <= 0.04045, signal / 12.92, ((signal + 0.055) / 1.055) ** 2.4)
 
 
+def encode_srgb(light: Floats) -> Floats:
+    return np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
+
+
 def linear(signal: Floats) -> Floats:
     return signal
 
@@ -103,8 +107,7 @@ def render(
     if values.shape[-1] == 1:
         values = values.repeat(3, axis=-1)
     light = decode(values) @ (of_srgb if to_xyz is None else to_xyz).T @ np.linalg.inv(of_srgb).T
-    light = np.clip(light, 0, 1)
-    shown = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
+    shown = encode_srgb(np.clip(light, 0, 1))
     if alpha is not None:
         opaque = np.asarray(alpha, float)[..., None]
         shown = shown * opaque + 1 - opaque

@@ -84,6 +84,7 @@ def read_heif(data: bytes) -> StillImage:
         profiles=profiles,
         # libheif crops and turns; libavif reports its turns as an orientation.
         crop=_crop(meta) if form == "AVIF" else None,
+        gray=_is_monochrome(meta, form),
     )
 
 
@@ -118,6 +119,14 @@ def _from_code_points(points: list[tuple[int, int]]) -> tuple[bytes, ...]:
     return tuple(
         profile for pair in points for profile in cicp_profile(Cicp(*pair, full_range=True))
     )
+
+
+def _is_monochrome(meta: bmff.Meta, form: str) -> bool:
+    """Return whether the decoder's configuration says that there is no chroma."""
+    if form == "AVIF":  # AV1-ISOBMFF, 2.3.3
+        return any(len(body) > 2 and body[2] & 0x10 for body in meta.properties(b"av1C")[:1])
+    configured = meta.properties(b"hvcC")[:1]  # ISO/IEC 14496-15, 8.3.3.1.2
+    return any(len(body) > 16 and body[16] & 3 == 0 for body in configured)
 
 
 def _crop(meta: bmff.Meta) -> Box | None:

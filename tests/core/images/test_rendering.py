@@ -1,107 +1,38 @@
 """What the method is given equals a reference rendering, for every kind of pixels and file.
 
 Each picture has every mode, depth, colour description and orientation that the encoders at hand can
-write. The reference is computed from the samples before they are encoded, in floating point.
+write, one after the other; test_any_picture.py draws combinations. The reference is computed from
+the samples before they are encoded, in floating point.
 """
 
 import io
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from itertools import count
 
 import numpy as np
 import pillow_heif
 import pytest
 from numpy.typing import NDArray
-from PIL import ExifTags, Image
+from PIL import Image
 
 from core.images.inspection import load_upright
 from tests.support import heif_files, png_files
 from tests.support import reference_rendering as reference
-from tests.support.color_profiles import BLUE, GREEN, RED, colour_profile, gray_profile
+from tests.support.patches import (
+    COLORS,
+    GAMMA,
+    GRAYS,
+    PLAIN,
+    SIDE,
+    TURNED,
+    TURNS,
+    Colors,
+    deep_heic,
+    encode,
+    exif,
+    patches,
+)
 from tests.support.png_files import GRAY, GRAY_ALPHA, PALETTE, RGB, RGB_ALPHA, encode_png
-
-Samples = NDArray[np.integer]
-_SIDE, _ACROSS, _DOWN = 16, 4, 3  # patches of flat colour: encoders with loss keep them
-
-
-@dataclass(frozen=True)
-class Colors:
-    """A description of colours: what each container writes of it, and what it means."""
-
-    name: str
-    decode: reference.Decode = reference.srgb
-    to_xyz: NDArray[np.float64] | None = None
-    icc: bytes = b""
-    points: tuple[int, int] | None = None  # code points: primaries and transfer
-    chunks: tuple[tuple[bytes, bytes], ...] = ()
-
-
-_SWAPPED = np.array([GREEN, RED, BLUE]).T  # green for red: no reader that ignores it gets through
-_ICC_GAMMA = 563 / 256  # 2.2 as a profile stores it
-
-PLAIN = Colors("sRGB")
-COLORS = [
-    PLAIN,
-    Colors("ICC", reference.gamma(_ICC_GAMMA), _SWAPPED, icc=colour_profile(GREEN, RED, BLUE)),
-    *(
-        Colors(name, decode, reference.colorants(*primaries), points=points)
-        for name, decode, primaries, points in (
-            ("Display P3", reference.srgb, reference.P3, (12, 13)),
-            ("BT.2020", reference.bt709, reference.BT2020, (9, 14)),
-            ("linear", reference.linear, reference.BT709, (1, 8)),
-            ("PQ", reference.pq, reference.BT2020, (9, 16)),
-            ("HLG", reference.hlg, reference.BT2020, (9, 18)),
-        )
-    ),
-]
-GAMMA = [
-    Colors("gAMA 1", reference.linear, chunks=(png_files.gamma_chunk(1.0),)),
-    Colors(
-        "gAMA 0.5, cHRM",
-        reference.gamma(2.0),
-        reference.colorants(*reference.P3),
-        chunks=(png_files.gamma_chunk(0.5), png_files.points_chunk(reference.P3)),
-    ),
-]
-GRAYS = [
-    PLAIN,
-    Colors("gray ICC", reference.gamma(_ICC_GAMMA), icc=gray_profile(2.2)),
-    Colors("gAMA 1", reference.linear, chunks=(png_files.gamma_chunk(1.0),)),
-    Colors("cICP linear", reference.linear, points=(1, 8)),
-]
-
-
-def patches(channels: int, depth: int, seed: int, *, low: float = 0.0) -> Samples:
-    """Return random patches [h, w, channels] at a depth; the first ones are black and white.
-
-    Args:
-        low: the least share of the range in others.
-    """
-    top = 2**depth - 1
-    rng = np.random.default_rng(seed)
-    colors = rng.integers(int(low * top), top + 1, (_DOWN, _ACROSS, channels))
-    if low == 0:
-        colors[0, 0], colors[0, 1] = 0, top
-    return colors.repeat(_SIDE, 0).repeat(_SIDE, 1)
-
-
-_OF_EXIF: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
-    1: lambda shown: shown,
-    2: lambda shown: shown[:, ::-1],
-    3: lambda shown: shown[::-1, ::-1],
-    4: lambda shown: shown[::-1],
-    5: lambda shown: shown.swapaxes(0, 1),
-    6: lambda shown: np.rot90(shown, -1),
-    7: lambda shown: shown[::-1, ::-1].swapaxes(0, 1),
-    8: np.rot90,
-}
-
-
-def exif(orientation: int) -> bytes:
-    block = Image.Exif()
-    block[ExifTags.Base.Orientation] = orientation
-    return block.tobytes()
 
 
 def check(
@@ -115,10 +46,10 @@ def check(
 ) -> None:
     """Check each patch's centre."""
     wanted = reference.render(samples, to_xyz=colors.to_xyz, decode=colors.decode, alpha=alpha)
-    wanted = _OF_EXIF[orientation](wanted)
+    wanted = TURNED[orientation](wanted)
     shown = np.asarray(load_upright(data))
     assert shown.shape == wanted.shape
-    centre = slice(_SIDE // 2, None, _SIDE)
+    centre = slice(SIDE // 2, None, SIDE)
     difference = np.abs(shown[centre, centre].astype(int) - wanted[centre, centre])
     assert difference.max() <= tolerance, (colors.name, orientation, difference.max())
 
@@ -174,7 +105,7 @@ def test_a_gray_that_means_transparent(depth: int, colors: Colors) -> None:
 @pytest.mark.parametrize("colors", [*COLORS, *GAMMA], ids=lambda colors: colors.name)
 def test_a_colour_that_means_transparent(depth: int, colors: Colors) -> None:
     samples = patches(3, depth, depth)
-    samples[:_SIDE, -_SIDE:] = samples[-1, -1] + np.array([0, 0, 1])  # almost the same colour
+    samples[:SIDE, -SIDE:] = samples[-1, -1] + np.array([0, 0, 1])  # almost the same colour
     key = samples[-1, -1]
     extra = [png_files.icc_chunk(colors.icc)] if colors.icc else []
     extra += [png_files.cicp_chunk(*colors.points)] if colors.points else []
@@ -200,13 +131,6 @@ def test_a_palette_with_alpha(depth: int, colors: Colors) -> None:
     data = encode_png(indices, depth, PALETTE, *chunks)
     shares = palette[indices[..., 0]] / 255
     check(data, shares, colors, tolerance=2, alpha=alphas[indices[..., 0]] / 255)
-
-
-def encode(form: str, mode: str, samples: Samples, **save: object) -> bytes:
-    file = io.BytesIO()
-    pixels = samples[..., 0] if samples.shape[-1] == 1 else samples
-    Image.fromarray(pixels.astype(np.uint8), mode).save(file, form, **save)
-    return file.getvalue()
 
 
 LOSSLESS = {"lossless": True, "exact": True}
@@ -247,19 +171,6 @@ def test_cmyk_without_a_profile(progressive: bool) -> None:
     check(data, color, PLAIN, tolerance=4)
 
 
-# `irot` and `imir` that make the orientations of EXIF.
-_PROPERTIES = {
-    1: (),
-    2: ((b"imir", b"\1"),),
-    3: ((b"irot", b"\2"),),
-    4: ((b"imir", b"\0"),),
-    5: ((b"irot", b"\1"), (b"imir", b"\0")),
-    6: ((b"irot", b"\3"),),
-    7: ((b"irot", b"\1"), (b"imir", b"\1")),
-    8: ((b"irot", b"\1"),),
-}
-
-
 @pytest.mark.parametrize("form", ["HEIF", "AVIF"])
 @pytest.mark.parametrize(
     ("mode", "colors"),
@@ -280,7 +191,7 @@ def test_heic_and_avif(form: str, mode: str, colors: Colors) -> None:
         save = {"icc_profile": colors.icc} if colors.icc else {}
         write = heif_files.heic if form == "HEIF" else heif_files.avif
         data = write(image, **save)
-        added = list(_PROPERTIES[orientation])
+        added = list(TURNS[orientation])
         if colors.points:
             added.append((b"colr", heif_files.nclx(*colors.points)))
             data = heif_files.with_properties(data, *added, without=[b"colr"])
@@ -291,21 +202,6 @@ def test_heic_and_avif(form: str, mode: str, colors: Colors) -> None:
         # PQ has few levels below white, so the encoders' own errors count for more.
         tolerance = 16 if colors.name == "PQ" else 8
         check(data, color / 255, colors, tolerance=tolerance, orientation=orientation, alpha=alpha)
-
-
-def deep_heic(bits: int, mode: str, samples: Samples, colors: Colors) -> bytes:
-    """Encode samples of 16 bits [h, w, channels] without loss, but for the bits left out."""
-    size = samples.shape[1], samples.shape[0]
-    image = pillow_heif.from_bytes(mode, size, samples.astype("<u2").tobytes())
-    file = io.BytesIO()
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(pillow_heif.options, "SAVE_HDR_TO_12_BIT", bits == 12)
-        image.save(file, quality=-1, chroma=444)
-    data = file.getvalue()
-    if colors.points:
-        nclx = (b"colr", heif_files.nclx(*colors.points))
-        data = heif_files.with_properties(data, nclx, without=[b"colr"])
-    return data
 
 
 @pytest.mark.parametrize("bits", [10, 12])
