@@ -111,6 +111,36 @@ def test_the_next_slot_goes_to_who_used_the_pool_least_lately() -> None:
     run(test)
 
 
+def test_in_a_metered_pool_the_next_slot_goes_to_who_was_charged_least() -> None:
+    async def test() -> None:
+        now = 0.0
+        pool = FairShare(
+            "pool",
+            "things",
+            PoolLimits(1, waiting=9, wait_seconds=5, is_metered=True),
+            clock=lambda: now,
+        )
+        for caller, seconds, charged in (("ann", 10.0, 0.1), ("ben", 1.0, 1.0)):
+            async with pool.slot(caller):
+                now += seconds  # costs nothing
+                pool.charge(caller, charged)
+        assert pool.use_of("ann") < pool.use_of("ben") < 1.0 / 59
+        order: list[str] = []
+
+        async def work(caller: str) -> None:
+            async with pool.slot(caller):
+                order.append(caller)
+
+        await pool.acquire("first")
+        waiting = [asyncio.create_task(work(caller)) for caller in ("ben", "ann")]
+        await asyncio.sleep(0)
+        pool.release("first")
+        await asyncio.gather(*waiting)
+        assert order == ["ann", "ben"]
+
+    run(test)
+
+
 def test_a_reserve_stays_free_for_callers_who_use_little() -> None:
     async def test() -> None:
         now = 0.0
