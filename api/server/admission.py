@@ -18,17 +18,17 @@ from api.server.over_quota import OverQuota
 from api.server.shares import ANONYMOUS, RecentSenders, Shares, share_of
 from core.access.credentials import hash_of
 
-# The key in a request's scope of its `Turn`; a request that needs no key has none.
+# The key in a request's scope of its `AdmissionSlot`; a request that needs no key has none.
 ADMISSION = "baret.admission"
 
 UNKNOWN_TURNS = 64  # of an address, for keys that were not valid lately
 
-# What a turn costs its sender's share, whatever it is used for: how long it is held says more of
+# What a slot costs its sender's share, whatever it is used for: how long it is held says more of
 # the others that compute meanwhile.
-TURN_SECONDS = 0.01
+SLOT_SECONDS = 0.01
 
 
-class Turn:
+class AdmissionSlot:
     """A request's slot of admission, which it takes and gives back as it goes on."""
 
     def __init__(self, admission: FairShare, sender: str):
@@ -48,7 +48,7 @@ class Turn:
             # What has begun goes first: it may hold slots of other pools, which others wait for.
             await self._admission.acquire(self._sender, is_first=self._was_held)
         self._is_held = self._was_held = True
-        self._admission.charge(self._sender, TURN_SECONDS)
+        self._admission.charge(self._sender, SLOT_SECONDS)
         return waits
 
     def give_back(self) -> None:
@@ -73,8 +73,8 @@ async def enter_admission(
         ClientDisconnect: the client has gone while its request waited.
     """
     request = Request(scope, receive)
-    turn = scope[ADMISSION] = Turn(shares.admission, _sender(request, known_senders))
-    if await turn.take():
+    slot = scope[ADMISSION] = AdmissionSlot(shares.admission, _sender(request, known_senders))
+    if await slot.take():
         # What changed while the request waited is looked at before it computes anything.
         await raise_if_disconnected(request)
         await over_quota.check(scope, is_held=False)
@@ -82,9 +82,9 @@ async def enter_admission(
 
 def leave_admission(scope: Scope) -> None:
     """Give back a request's slot of admission, before it waits for anything but Redis."""
-    turn: Turn | None = scope.get(ADMISSION)
-    if turn is not None:
-        turn.give_back()
+    slot: AdmissionSlot | None = scope.get(ADMISSION)
+    if slot is not None:
+        slot.give_back()
 
 
 @asynccontextmanager
@@ -94,9 +94,9 @@ async def computing(scope: Scope) -> AsyncIterator[None]:
     Raises:
         RateLimited, Overloaded: too many requests wait for one.
     """
-    turn: Turn | None = scope.get(ADMISSION)
-    if turn is not None:
-        await turn.take()
+    slot: AdmissionSlot | None = scope.get(ADMISSION)
+    if slot is not None:
+        await slot.take()
     try:
         yield
     finally:

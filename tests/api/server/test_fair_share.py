@@ -160,6 +160,39 @@ def test_a_reserve_stays_free_for_callers_who_use_little() -> None:
     run(test)
 
 
+def test_what_is_refunded_does_not_count() -> None:
+    async def test() -> None:
+        now = 0.0
+        pool = FairShare("pool", "things", PoolLimits(2), clock=lambda: now)
+        async with pool.slot("ann"):
+            now += 10.0
+            pool.refund("ann", 9.9)
+        assert pool.use_of("ann") == pytest.approx(0.1 / 60, rel=0.2)
+        pool.refund("ann", 100.0)
+        assert pool.use_of("ann") == pool.use_of("ben") == 0.0
+
+    run(test)
+
+
+def test_who_waits_has_a_reserved_slot_as_soon_as_it_uses_little_beside_the_others() -> None:
+    async def test() -> None:
+        now = 0.0
+        limits = PoolLimits(3, reserve=1, waiting=9, wait_seconds=9)
+        pool = FairShare("pool", "things", limits, clock=lambda: now)
+        async with pool.slot("cy"):
+            now += 1.0
+        for caller in ("ann", "ben"):
+            await pool.acquire(caller)
+        waiting = asyncio.create_task(pool.acquire("cy"))
+        await asyncio.sleep(0.01)
+        assert pool.waiting == 1
+        now += 10.0  # for which the two hold their slots, and give none back
+        await waiting
+        assert pool.in_use == 3
+
+    run(test)
+
+
 def test_who_waits_too_long_is_refused_and_leaves_nothing_behind() -> None:
     async def test() -> None:
         pool = pool_of(1, waiting=9, wait_seconds=0.05)
