@@ -115,10 +115,11 @@ async def get_edit(
         record = services.store.get(edit_id, caller=caller.owner)
         return record, render_edit(services, request, record)
 
+    if wait:
+        now = await run_in_threadpool(services.store.get, edit_id, caller=caller.owner)
+        if not now.status.final:
+            await wait_for_end(services, request, edit_id, caller=caller, seconds=wait)
     record, edit = await run_in_threadpool(load)
-    if wait and not record.status.final:
-        await wait_for_end(services, request, edit_id, caller=caller, seconds=wait)
-        record, edit = await run_in_threadpool(load)
     etag = etag_of(record, edit.queue_position, now=time.time())
     headers = {"ETag": etag}
     if etag_matches(if_none_match, etag):

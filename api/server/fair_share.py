@@ -199,9 +199,10 @@ class FairShare:
         account.use += seconds / self.limits.memory_seconds
 
     def refund(self, caller: str, seconds: float) -> None:
-        """Take time back that a slot was held for but not used."""
+        """Take time back that a slot was held for until now, but not used."""
         account = self._account(caller)
-        account.use = max(0.0, self._update(account) - seconds / self.limits.memory_seconds)
+        counted = 1 - math.exp(-seconds / self.limits.memory_seconds)
+        account.use = max(0.0, self._update(account) - counted)
 
     def _update(self, account: _Account) -> float:
         return account.update(self._clock(), self.limits)
