@@ -142,7 +142,7 @@ def measure(folder: Path, sizes: Sizes, **settings: str) -> Outcome:
             _sample(service, requests, 3.0, pause)  # the first of each kind loads and connects
             alone = _sample(service, requests, sizes.alone_seconds, pause)
             with attacking(folder, attackers) as attack:
-                until(lambda: _pool(client, "streams") > sizes.attackers, "the attack to begin")
+                until(lambda: _have_begun(client, sizes.attackers), "the attack to begin")
                 with counting_cores(service) as cores:
                     attacked = _sample(service, requests, sizes.attack_seconds, pause)
             metrics = client.get("/metrics").text
@@ -294,6 +294,12 @@ def attacking(folder: Path, attackers: list[Attacker]) -> Iterator[Attack]:
         answers, cpu_seconds = output.splitlines()
         attack.answers = json.loads(answers)
         attack.cores = float(cpu_seconds) / (time.monotonic() - started)
+
+
+def _have_begun(client: httpx.Client, attackers: int) -> bool:
+    """Return whether each attacker has a stream, on average; ask as seldom as the key may."""
+    time.sleep(0.5)
+    return _pool(client, "streams") > attackers
 
 
 def _pool(client: httpx.Client, pool: str) -> float:
