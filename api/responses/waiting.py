@@ -6,7 +6,7 @@ from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from api.auth import Caller
-from api.server.admission import leave_admission
+from api.server.admission_slot import leave_admission
 from api.server.disconnects import unless_disconnected
 from api.server.shares import share_of
 from api.services import Services

@@ -15,7 +15,7 @@ from api.responses.batch_results import result_lines
 from api.responses.sse import SharedStream
 from api.routes.create import EXAMPLE as EDIT_EXAMPLE
 from api.routes.create import IDEMPOTENCY_KEY_HEADER
-from api.server.admission import leave_admission
+from api.server.admission_slot import leave_admission
 from api.server.headers import IDEMPOTENT_REPLAYED
 from api.server.origins import base_url
 from api.server.shares import share_of

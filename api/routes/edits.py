@@ -13,7 +13,7 @@ from api.openapi.examples import EDIT, QUEUED
 from api.responses.edit import etag_matches, etag_of, load_edit, render_edit, render_edits
 from api.responses.pagination import EditFilter, Page, fetch_page
 from api.responses.waiting import wait_for_end
-from api.server.admission import computing, leave_admission
+from api.server.admission_slot import computing, leave_admission
 from api.server.limits import MAX_WAIT
 from api.server.shares import share_of
 from api.services import ServicesDep

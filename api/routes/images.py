@@ -11,7 +11,7 @@ from api.openapi.describe import IMAGE_CONTENT, ONE_EDIT, problems
 from api.problems.errors import AddressUnknown, NotFinished
 from api.responses.negotiation import preferred_format, sent_type
 from api.responses.stored_images import load_image
-from api.server.admission import leave_admission
+from api.server.admission_slot import leave_admission
 from api.server.disconnects import unless_disconnected
 from api.server.shares import LARGE_PIXELS, share_of
 from api.services import Services, ServicesDep

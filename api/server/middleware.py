@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.problems.errors import Overloaded, RateLimited
 from api.problems.handlers import expected_response, problem_response
 from api.problems.types import INTERNAL_ERROR, INVALID_REQUEST
-from api.server.admission import enter_admission, leave_admission
+from api.server.admission_slot import enter_admission, leave_admission
 from api.server.headers import EXTRA_HEADERS, IS_HEAD, REQUEST_ID
 from api.server.metrics import method_of, route_of
 from api.server.normalize import route_path

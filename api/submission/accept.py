@@ -19,7 +19,7 @@ from api.problems.errors import (
     blame_field,
     field_failure,
 )
-from api.server.admission import computing
+from api.server.admission_slot import computing
 from api.server.disconnects import unless_disconnected
 from api.server.origins import base_url
 from api.server.shares import share_of

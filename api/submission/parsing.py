@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api.problems.errors import InvalidRequest, ValidationFailed, field_failure
 from api.problems.field_errors import GIVEN_TWICE, UNKNOWN, body_errors, pointer
-from api.server.admission import computing
+from api.server.admission_slot import computing
 from api.server.limits import BodyTimeouts
 from api.server.memory_limiter import Reservation
 from api.submission.body import MULTIPART, bounded, json_of, parse_json

@@ -8,7 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.testclient import TestClient
 
 from api.app import create_app
-from api.server.admission import ADMISSION, AdmissionSlot, computing, leave_admission
+from api.server.admission_slot import ADMISSION, AdmissionSlot, computing, leave_admission
 from api.server.fair_share import FairShare, PoolLimits
 from api.server.shares import ADMITTED
 from core.schema import Model
