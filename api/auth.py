@@ -13,11 +13,10 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.concurrency import run_in_threadpool
 
 from api.problems.errors import Forbidden, RateLimited, Unauthenticated
-from api.server.disconnects import raise_if_disconnected
 from api.server.headers import EXTRA_HEADERS, RATE_LIMIT, RATE_LIMIT_POLICY, add_headers
 from api.server.origins import check_origin, is_loopback
 from api.server.query import check_query, is_spelled
-from api.server.shares import ANONYMOUS, enter_admission, share_of
+from api.server.shares import ANONYMOUS
 from api.services import Services, ServicesDep
 from core.access.api_keys import ApiKey, Keyring
 from core.access.credentials import hash_of
@@ -26,8 +25,6 @@ from core.access.user_tokens import TOKEN_PREFIX, UserToken
 from core.errors import StoreFull, StoreUnavailable
 from core.schema import owner_of
 from core.settings import Settings
-
-UNKNOWN_TURNS = 64  # of an address, for keys that were not valid lately
 
 _bearer = HTTPBearer(
     scheme_name="key",
@@ -62,17 +59,11 @@ class Caller:
 
 
 async def authenticate(request: Request, services: ServicesDep, bearer: Bearer) -> Caller:
-    """Check a request's key or user token, in turn with the requests of other callers.
+    """Check a request's key or user token.
 
     Raises:
-        as `_authenticate`; RateLimited, Overloaded: too many requests wait for this;
-        ClientDisconnect: the client has gone while its request waited.
+        as `_authenticate`.
     """
-    sender = _sender(request, services, bearer)
-    if await enter_admission(request.scope, services.shares.admission, sender):
-        # What changed while the request waited is looked at before it computes anything.
-        await raise_if_disconnected(request)
-        await services.over_quota.check(request.scope, is_held=False)
     try:
         caller = await run_in_threadpool(_authenticate, request, services, bearer)
     except RateLimited as error:
@@ -83,22 +74,6 @@ async def authenticate(request: Request, services: ServicesDep, bearer: Bearer) 
     if bearer is not None and caller.name != ANONYMOUS:
         services.known_senders.note(hash_of(bearer.credentials))
     return caller
-
-
-def _sender(
-    request: Request, services: Services, bearer: HTTPAuthorizationCredentials | None
-) -> str:
-    """Return whose turn a request takes before its key is checked.
-
-    A key that was valid lately has its own. Others share the few turns of their address: made-up
-    keys must not each have one.
-    """
-    address = share_of(request, ANONYMOUS)
-    if bearer is None:
-        return address
-    sender = hash_of(bearer.credentials)
-    known = sender in services.known_senders
-    return sender if known else f"{address} {int(sender, 16) % UNKNOWN_TURNS}"
 
 
 def _authenticate(
@@ -197,9 +172,7 @@ async def event_reader(
         as `authenticate`, if there is a key, or no ticket.
     """
     if ticket and bearer is None:
-        sender = share_of(request, ANONYMOUS)
-        async with services.shares.admission.slot(sender):
-            key_id = await run_in_threadpool(_key_of_ticket, request, services, ticket, edit_id)
+        key_id = await run_in_threadpool(_key_of_ticket, request, services, ticket, edit_id)
         if key_id is not None:
             check_query(request)
             return EventReader(None, key_id, ticket)

@@ -50,7 +50,8 @@ def redis_server() -> Iterator[str]:
     if named:
         yield named
         return
-    with ValkeyServer(port=free_port(), save="", appendonly="no") as server:
+    config = {"slowlog-log-slower-than": -1}  # as the stack's
+    with ValkeyServer(port=free_port(), config=config, save="", appendonly="no") as server:
         yield f"{server.connection_url}/0"
 
 

@@ -6,8 +6,9 @@ from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from api.auth import Caller
+from api.server.admission_slot import leave_admission
 from api.server.disconnects import unless_disconnected
-from api.server.shares import leave_admission, share_of
+from api.server.shares import share_of
 from api.services import Services
 
 _WAIT = re.compile(r'(?:^|,)\s*wait\s*=\s*"?(\d{1,9})"?\s*(?:[,;]|$)', re.IGNORECASE)

@@ -15,9 +15,10 @@ from api.responses.batch_results import result_lines
 from api.responses.sse import SharedStream
 from api.routes.create import EXAMPLE as EDIT_EXAMPLE
 from api.routes.create import IDEMPOTENCY_KEY_HEADER
+from api.server.admission_slot import leave_admission
 from api.server.headers import IDEMPOTENT_REPLAYED
 from api.server.origins import base_url
-from api.server.shares import leave_admission, share_of
+from api.server.shares import share_of
 from api.services import Services, ServicesDep
 from api.submission.batch_request import JSON_LINES, CreateBatchRequest, ParsedBatch, parse_batch
 from api.submission.idempotency import IdempotencyKeyDep, locked

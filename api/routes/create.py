@@ -13,9 +13,10 @@ from api.openapi.examples import EDIT, QUEUED
 from api.problems.errors import Overloaded, RateLimited
 from api.responses.edit import render_edit, render_with
 from api.responses.waiting import preferred_wait, wait_for_end
+from api.server.admission_slot import leave_admission
 from api.server.headers import IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED
 from api.server.limits import MAX_WAIT
-from api.server.shares import leave_admission, share_of
+from api.server.shares import share_of
 from api.services import Services, ServicesDep
 from api.submission.accept import Origin, accept_edit
 from api.submission.answer import PostAnswer

@@ -13,11 +13,12 @@ from api.openapi.examples import EDIT, QUEUED
 from api.responses.edit import etag_matches, etag_of, load_edit, render_edit, render_edits
 from api.responses.pagination import EditFilter, Page, fetch_page
 from api.responses.waiting import wait_for_end
+from api.server.admission_slot import computing, leave_admission
 from api.server.limits import MAX_WAIT
-from api.server.shares import leave_admission, share_of
+from api.server.shares import share_of
 from api.services import ServicesDep
 from core.errors import StoreUnavailable
-from core.schema import Edit, EditStatus, owner_of
+from core.schema import Edit, EditStatus, Record, owner_of
 from core.telemetry.logs import get_logger
 
 log = get_logger("baret.api")
@@ -79,7 +80,8 @@ async def list_edits(
         return page.model_dump_json()  # here, because a page may have megabytes
 
     leave_admission(request.scope)
-    async with services.shares.lists.slot(share_of(request, caller.name)):
+    share = share_of(request, caller.name)
+    async with services.shares.lists.slot(share), computing(request.scope):
         text = await run_in_threadpool(page_text)
     return Response(text, media_type="application/json")
 
@@ -108,11 +110,16 @@ async def get_edit(
     fresh signed addresses of the images. With `If-None-Match`, an edit that has not changed is not
     sent.
     """
-    record = await run_in_threadpool(services.store.get, edit_id, caller=caller.owner)
-    if wait and not record.status.final:
-        await wait_for_end(services, request, edit_id, caller=caller, seconds=wait)
-        record = await run_in_threadpool(services.store.get, edit_id, caller=caller.owner)
-    edit = await run_in_threadpool(render_edit, services, request, record)
+
+    def load() -> tuple[Record, Edit]:
+        record = services.store.get(edit_id, caller=caller.owner)
+        return record, render_edit(services, request, record)
+
+    if wait:
+        now = await run_in_threadpool(services.store.get, edit_id, caller=caller.owner)
+        if not now.status.final:
+            await wait_for_end(services, request, edit_id, caller=caller, seconds=wait)
+    record, edit = await run_in_threadpool(load)
     etag = etag_of(record, edit.queue_position, now=time.time())
     headers = {"ETag": etag}
     if etag_matches(if_none_match, etag):
@@ -147,14 +154,17 @@ def cancel_edit(request: Request, edit_id: str, services: ServicesDep, caller: O
         **problems(*ONE_EDIT),
     },
 )
-def delete_edit(edit_id: str, services: ServicesDep, caller: OwnerDep) -> None:
+async def delete_edit(
+    request: Request, edit_id: str, services: ServicesDep, caller: OwnerDep
+) -> None:
     """Delete an edit with its images. One that has not ended is canceled first.
 
     Nothing of it is left, and every later call for it answers 404. A photo that another edit uses
     through `source` stays with that one.
     """
-    prefixes = services.store.delete(edit_id, caller=caller)
+    prefixes = await run_in_threadpool(services.store.delete, edit_id, caller=caller)
+    leave_admission(request.scope)
     with suppress(StoreUnavailable):  # the housekeeper retries until nothing is left
         for prefix in prefixes:
-            services.images.delete(prefix)
+            await run_in_threadpool(services.images.delete, prefix)
     log.info("deleted", edit=edit_id)

@@ -11,8 +11,9 @@ from api.openapi.describe import IMAGE_CONTENT, ONE_EDIT, problems
 from api.problems.errors import AddressUnknown, NotFinished
 from api.responses.negotiation import preferred_format, sent_type
 from api.responses.stored_images import load_image
+from api.server.admission_slot import leave_admission
 from api.server.disconnects import unless_disconnected
-from api.server.shares import LARGE_PIXELS, leave_admission, share_of
+from api.server.shares import LARGE_PIXELS, share_of
 from api.services import Services, ServicesDep
 from core.images.sandbox import SandboxControl
 from core.schema import EditStatus, OutputFormat, Record, StoredImage

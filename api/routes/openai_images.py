@@ -20,11 +20,12 @@ from api.responses.edit import render_edit
 from api.responses.sse import SharedStream
 from api.responses.waiting import preferred_wait
 from api.routes.openai_description import DESCRIPTION_OF_EDITS
+from api.server.admission_slot import leave_admission
 from api.server.disconnects import unless_disconnected
 from api.server.headers import IDEMPOTENT_REPLAYED, add_headers
 from api.server.limits import MAX_IMAGE_WAIT
 from api.server.origins import base_url
-from api.server.shares import leave_admission, share_of
+from api.server.shares import share_of
 from api.services import Services, ServicesDep
 from api.submission.accept import Origin, accept_edit
 from api.submission.idempotency import IdempotencyKeyDep, idempotent

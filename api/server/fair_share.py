@@ -22,9 +22,9 @@ from dataclasses import dataclass, field
 
 from api.problems.errors import Overloaded, RateLimited
 
-MEMORY_SECONDS = 60.0  # in which a caller's past use counts for 1/e
 FORGOTTEN = 1e-3  # slots; a caller that used less than this lately is as good as new
 USED_UP = CALLER, POOL = "caller", "pool"  # what was, when a request was refused
+AGAIN_SECONDS = 1.0  # between two looks whether one that waits may have a reserved slot
 MIN_PRUNED = 256  # accounts; below this none is looked for to be forgotten
 
 
@@ -37,6 +37,10 @@ class PoolLimits:
     waiting: int = 0  # requests of one caller that may wait at a time
     wait_seconds: float = 0.0  # that a request waits for its turn
     retry_after: int = 5  # seconds, in a refusal
+    # Whether a caller's use is what `charge` is told, not the time that it holds slots: on a busy
+    # machine what needs little holds its slot for long, too.
+    is_metered: bool = False
+    memory_seconds: float = 60.0  # after which a caller's past use counts for 1/e
 
 
 @dataclass(eq=False)
@@ -46,17 +50,17 @@ class _Account:
     at: float  # when `use` was brought up to date
     held: int = 0
     served: int = 0  # slots, since it was last forgotten
-    use: float = 0.0  # slots held, averaged over time; the past counts less and less
+    use: float = 0.0  # slots held or paid for, averaged over time; the past counts less and less
     waiting: "deque[asyncio.Future[None]]" = field(default_factory=deque)
 
     @property
     def is_present(self) -> bool:
         return bool(self.held or self.waiting)
 
-    def update(self, now: float) -> float:
+    def update(self, now: float, limits: PoolLimits) -> float:
         """Bring `use` up to date and return it."""
-        kept = math.exp((self.at - now) / MEMORY_SECONDS)
-        self.use = self.use * kept + self.held * (1 - kept)
+        kept = math.exp((self.at - now) / limits.memory_seconds)
+        self.use = self.use * kept + (0 if limits.is_metered else self.held * (1 - kept))
         self.at = now
         return self.use
 
@@ -88,6 +92,7 @@ class FairShare:
         self._what, self._clock = what, clock
         self._accounts: dict[str, _Account] = {}  # the longest served first
         self._prune_above = MIN_PRUNED
+        self._timer: asyncio.TimerHandle | None = None
 
     @property
     def slots(self) -> int:
@@ -108,6 +113,11 @@ class FairShare:
         """Return how many slots a caller holds."""
         account = self._accounts.get(caller)
         return account.held if account else 0
+
+    def use_of(self, caller: str) -> float:
+        """Return how many slots a caller has used lately, on average."""
+        account = self._accounts.get(caller)
+        return self._update(account) if account else 0.0
 
     def is_light(self, caller: str) -> bool:
         """Return whether a caller that holds a slot uses little, compared with those present.
@@ -141,8 +151,12 @@ class FairShare:
         self._take(caller, account)
         return True
 
-    async def acquire(self, caller: str) -> None:
+    async def acquire(self, caller: str, *, is_first: bool = False) -> None:
         """Take a slot, in turn. A canceled wait leaves nothing behind.
+
+        Args:
+            caller: who takes it.
+            is_first: whether it goes before whatever else of the same caller waits.
 
         Raises:
             RateLimited, Overloaded: as `slot`.
@@ -153,7 +167,8 @@ class FairShare:
         if len(account.waiting) >= self.limits.waiting:
             raise self._refusal(account)
         turn = asyncio.get_running_loop().create_future()
-        account.waiting.append(turn)
+        (account.waiting.appendleft if is_first else account.waiting.append)(turn)
+        self._look_again_soon()
         started = self._clock()
         try:
             async with asyncio.timeout(self.limits.wait_seconds):
@@ -172,16 +187,43 @@ class FairShare:
     def release(self, caller: str) -> None:
         """Give a slot back; the next caller takes it."""
         account = self._accounts[caller]
-        account.update(self._clock())
+        self._update(account)
         account.held -= 1
         self.in_use -= 1
         self._serve_waiting()
 
+    def charge(self, caller: str, seconds: float) -> None:
+        """Count what a caller's slots were used for, in a pool that is metered."""
+        account = self._account(caller)
+        self._update(account)
+        account.use += seconds / self.limits.memory_seconds
+
+    def refund(self, caller: str, seconds: float) -> None:
+        """Take time back that a slot was held for until now, but not used."""
+        account = self._account(caller)
+        counted = 1 - math.exp(-seconds / self.limits.memory_seconds)
+        account.use = max(0.0, self._update(account) - counted)
+
+    def _update(self, account: _Account) -> float:
+        return account.update(self._clock(), self.limits)
+
+    def _look_again_soon(self) -> None:
+        if self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(AGAIN_SECONDS, self._look_again)
+
+    def _look_again(self) -> None:
+        """Serve those who are light by now, because the holders of slots have used more."""
+        self._timer = None
+        self._serve_waiting()
+        if self.waiting:
+            self._look_again_soon()
+
     def _serve_waiting(self) -> None:
         while self.in_use < self.limits.slots:
-            now, light_use = self._clock(), self._light_use()
+            light_use = self._light_use()
             able = [
-                (account.update(now), caller, account)
+                (self._update(account), caller, account)
                 for caller, account in self._accounts.items()
                 if account.waiting and self._may_take(account, light_use)
             ]
@@ -209,12 +251,11 @@ class FairShare:
 
     def _light_use(self, newcomer: _Account | None = None) -> float:
         """Return half of what those present, and the newcomer, use on average."""
-        now = self._clock()
         present = [one for one in self._accounts.values() if one.is_present or one is newcomer]
-        return sum(one.update(now) for one in present) / (2 * len(present)) if present else 0.0
+        return sum(map(self._update, present)) / (2 * len(present)) if present else 0.0
 
     def _take(self, caller: str, account: _Account) -> None:
-        account.update(self._clock())
+        self._update(account)
         account.held += 1
         account.served += 1
         self.in_use += 1
@@ -231,11 +272,10 @@ class FairShare:
 
     def _prune(self) -> None:
         """Forget callers that have long used nothing."""
-        now = self._clock()
         self._accounts = {
             caller: account
             for caller, account in self._accounts.items()
-            if account.is_present or account.update(now) >= FORGOTTEN
+            if account.is_present or self._update(account) >= FORGOTTEN
         }
         self._prune_above = max(MIN_PRUNED, 2 * len(self._accounts))
 

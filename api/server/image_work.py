@@ -6,6 +6,7 @@ the slow pool has no slot for it, it is killed and begins again there in its tur
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -17,10 +18,10 @@ from core.images.sandbox import SandboxControl
 
 T = TypeVar("T")
 
-QUICK_SECONDS = 1.0  # of CPU time; on a busy machine a process may wait for longer than it computes
-PATIENT_FACTOR = 10  # so many times as long at most by the clock, …
-CROWDED_FACTOR = 2  # … and while others wait for the slot of a caller that is not light
+# Of CPU time; on a busy machine a process may wait for much longer than it computes.
+QUICK_SECONDS = 1.0
 LOOKS = 10  # at the CPU time, in QUICK_SECONDS
+MIN_SECONDS = 0.01  # that an image costs its caller: the system counts in steps of this
 
 # How much nicer than the API a process is: work of callers that are not known to need little, and
 # slow work, gets the time that nothing else needs.
@@ -58,9 +59,9 @@ class ImageWork:
             is_light = is_slow is False or self.quick.is_light(caller)
             control = SandboxControl(LIGHT_NICE if is_light else QUICK_NICE)
             running = self._start(work, control)
-            with _killing_if_canceled(control):
+            with _killing_if_canceled(control), self._costing(self.quick, caller, running, control):
                 if is_slow is None:
-                    await self._wait_quickly(running, control, is_light=is_light)
+                    await self._wait_quickly(running, control)
                 else:
                     await asyncio.wait({running})
             is_done = running.done()
@@ -72,28 +73,43 @@ class ImageWork:
             return await self._run_slowly(caller, work)
         try:
             control.slow_down(SLOW_NICE)
-            with _killing_if_canceled(control):
-                return await running
+            return await self._finish_slowly(caller, running, control)
         finally:
             self.slow.release(caller)
-
-    async def _wait_quickly(
-        self, running: "asyncio.Task[T]", control: SandboxControl, *, is_light: bool
-    ) -> None:
-        """Wait until the work is done, or has held its slot for too long."""
-        for looks in range(PATIENT_FACTOR * LOOKS):
-            is_crowded = self.quick.waiting and not is_light and looks >= CROWDED_FACTOR * LOOKS
-            if is_crowded or control.cpu_seconds() >= self._quick_seconds:
-                return
-            done, _ = await asyncio.wait({running}, timeout=self._quick_seconds / LOOKS)
-            if done:
-                return
 
     async def _run_slowly(self, caller: str, work: Work[T]) -> T:
         async with self.slow.slot(caller):
             control = SandboxControl(SLOW_NICE)
-            with _killing_if_canceled(control):
-                return await self._start(work, control)
+            return await self._finish_slowly(caller, self._start(work, control), control)
+
+    async def _finish_slowly(
+        self, caller: str, running: "asyncio.Task[T]", control: SandboxControl
+    ) -> T:
+        with _killing_if_canceled(control), self._costing(self.slow, caller, running, control):
+            await asyncio.wait({running})
+        return running.result()
+
+    async def _wait_quickly(self, running: "asyncio.Task[T]", control: SandboxControl) -> None:
+        """Wait until the work is done, or has computed for too long."""
+        while not running.done() and control.cpu_seconds() < self._quick_seconds:
+            await asyncio.wait({running}, timeout=self._quick_seconds / LOOKS)
+
+    @contextmanager
+    def _costing(
+        self, pool: FairShare, caller: str, running: "asyncio.Task[T]", control: SandboxControl
+    ) -> Iterator[None]:
+        """Let work that ends inside cost its caller what it computed, and any other its time.
+
+        On a busy machine a small photo takes long, too. Its caller must not look like one who needs
+        a lot, and be put behind those who do.
+        """
+        began_at, before = time.monotonic(), control.cpu_seconds()
+        try:
+            yield
+        finally:
+            if running.done():
+                computed = max(MIN_SECONDS, control.cpu_seconds() - before)
+                pool.refund(caller, max(0.0, time.monotonic() - began_at - computed))
 
     def _start(self, work: Work[T], control: SandboxControl) -> "asyncio.Task[T]":
         running = asyncio.create_task(

@@ -11,13 +11,13 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.problems.errors import RateLimited
+from api.problems.errors import Overloaded, RateLimited
 from api.problems.handlers import expected_response, problem_response
 from api.problems.types import INTERNAL_ERROR, INVALID_REQUEST
+from api.server.admission_slot import enter_admission, leave_admission
 from api.server.headers import EXTRA_HEADERS, IS_HEAD, REQUEST_ID
 from api.server.metrics import method_of, route_of
 from api.server.normalize import route_path
-from api.server.shares import ADMISSION, leave_admission
 from core.telemetry.logs import get_logger
 from core.telemetry.redaction import redact
 from core.telemetry.tracer import OnResponse, Tracer
@@ -65,7 +65,6 @@ class RequestMiddleware:
         started = time.monotonic()
         status = 0
         extra = scope.setdefault(EXTRA_HEADERS, {})
-        scope[ADMISSION] = []
         body = _BodyWatch(Headers(scope=scope), receive)
         method = scope["method"]
         scope[IS_HEAD] = method == "HEAD"
@@ -91,9 +90,9 @@ class RequestMiddleware:
                 await _refuse_ambiguous(scope, receive, send_with_id)
                 return
             if _counts_for_key(scope):
-                await scope["app"].state.services.over_quota.check(scope)
+                await _wait_for_turn(scope, body.receive)
             await self._app(scope, body.receive, send_with_id)
-        except RateLimited as error:  # others are answered inside
+        except (RateLimited, Overloaded) as error:  # others are answered inside
             await expected_response(Request(scope), error)(scope, receive, send_with_id)
         except ClientDisconnect:
             log.info("client disconnected")
@@ -125,6 +124,23 @@ def _counts_for_key(scope: Scope) -> bool:
     path = route_path(scope)
     is_signed = path.startswith(_SIGNED) or scope["method"] == _SENDS_UPLOAD
     return path.startswith(_KEYED) and not is_signed
+
+
+async def _wait_for_turn(scope: Scope, receive: Receive) -> None:
+    """Wait until a request may compute.
+
+    Raises:
+        as `OverQuota.check` and `enter_admission`.
+    """
+    services = scope["app"].state.services
+    await services.over_quota.check(scope)
+    await enter_admission(
+        scope,
+        receive,
+        shares=services.shares,
+        known_senders=services.known_senders,
+        over_quota=services.over_quota,
+    )
 
 
 def _bodiless(send: Send) -> Send:

@@ -8,20 +8,21 @@ import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from functools import partial
 from typing import Self
 
 from fastapi import Request
-from starlette.types import Scope
 
 from api.server.fair_share import FairShare, PoolLimits
 from api.server.image_work import ImageWork
 from core.settings import Settings
 
-# The key in a request's scope of a list: how to give back the slot of admission that it holds.
-ADMISSION = "baret.admission"
-
 ANONYMOUS = "local"  # the one caller of a service without keys
+
+# Requests that compute at a time. All do in one event loop and behind one lock, so each slows
+# down the others. Half are for light callers; two at a time overlap their round trips to Redis.
+ADMITTED = 4
+# Seconds. It shares out the moment: who computed while nobody else did is not put behind for it.
+ADMISSION_MEMORY = 2.0
 
 # Enough for a key with as many requests at once as it may have edits in flight, twice over.
 MAX_WAITING = 200
@@ -32,7 +33,7 @@ LARGE_PIXELS = 4_000_000  # of an output; encoding a larger one takes more than 
 class Shares:
     """The pools of one process; used in its event loop only."""
 
-    admission: FairShare  # requests that compute, from the check of their key to their answer
+    admission: FairShare  # requests that compute, from their head until they wait or are answered
     intake: FairShare  # POSTs, from their body's first byte to their edit's acceptance
     decoding: ImageWork
     encoding: ImageWork
@@ -48,19 +49,22 @@ class Shares:
         # image blocks no others. One more is for light callers.
         workers = 1 + (settings.decoders or max(2, min(4, os.cpu_count() or 1)))
 
-        def pool(
-            name: str,
-            what: str,
-            slots: int,
-            reserve: int,
-            seconds: float,
-            waiting: int = MAX_WAITING,
-        ) -> FairShare:
-            return FairShare(name, what, PoolLimits(slots, reserve, waiting, seconds))
+        def pool(name: str, what: str, slots: int, reserve: int, seconds: float) -> FairShare:
+            return FairShare(name, what, PoolLimits(slots, reserve, MAX_WAITING, seconds))
 
         return cls(
-            # The number of connections limits who waits here.
-            admission=pool("admission", "requests being admitted", 8, 2, wait, sys.maxsize),
+            admission=FairShare(
+                "admission",
+                "requests being admitted",
+                PoolLimits(
+                    ADMITTED,
+                    ADMITTED // 2,
+                    sys.maxsize,  # the number of connections limits who waits here
+                    wait,
+                    is_metered=True,
+                    memory_seconds=ADMISSION_MEMORY,
+                ),
+            ),
             intake=pool("intake", "edits being submitted", 32, 4, wait),
             decoding=ImageWork(
                 pool("decoding", "images being decoded", workers, 1, wait),
@@ -94,28 +98,6 @@ def share_of(request: Request, caller: str) -> str:
     if caller != ANONYMOUS:
         return caller
     return f"address {request.client.host if request.client else ''}"
-
-
-async def enter_admission(scope: Scope, admission: FairShare, sender: str) -> bool:
-    """Take a slot of admission for a request, which holds it until it leaves.
-
-    Returns:
-        Whether it had to wait for it.
-
-    Raises:
-        RateLimited, Overloaded: too many requests wait for one.
-    """
-    waits = not admission.try_acquire(sender)
-    if waits:
-        await admission.acquire(sender)
-    scope[ADMISSION].append(partial(admission.release, sender))
-    return waits
-
-
-def leave_admission(scope: Scope) -> None:
-    """Give back a request's slot of admission, before it waits for anything but Redis."""
-    while scope[ADMISSION]:
-        scope[ADMISSION].pop()()
 
 
 class RecentSenders:

@@ -1,7 +1,7 @@
 """Accepting a parsed request as an edit on the queue; the cheapest checks come first."""
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -11,7 +11,15 @@ from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
 from api.auth import Caller
-from api.problems.errors import FieldProblem, Forbidden, blame_field, field_failure
+from api.problems.errors import (
+    FieldProblem,
+    Forbidden,
+    Overloaded,
+    RateLimited,
+    blame_field,
+    field_failure,
+)
+from api.server.admission_slot import computing
 from api.server.disconnects import unless_disconnected
 from api.server.origins import base_url
 from api.server.shares import share_of
@@ -48,6 +56,8 @@ class Origin:
     share: str  # whose share of the pools it takes
     # Runs what takes long for as long as somebody waits for it.
     watch: Callable[[Coroutine[Any, Any, Photo]], Awaitable[Photo]]
+    # Entered by what computes: the turn of the request, if there is one.
+    computing: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
 
     @classmethod
     def of(cls, request: Request, services: Services, caller: Caller) -> Self:
@@ -57,6 +67,7 @@ class Origin:
             base_url(request, services.settings),
             share_of(request, caller.name),
             partial(unless_disconnected, request),
+            partial(computing, request.scope),
         )
 
 
@@ -84,10 +95,11 @@ async def accept_edit(
         ClientDisconnect: the client has gone before it was.
     """
     caller = origin.caller
-    check_webhook(parsed, services, caller)
-    known = await run_in_threadpool(known_models, services)
-    model = choose_model(services, known, parsed.fields)
-    params = resolved_params(parsed, model)
+    async with origin.computing():
+        check_webhook(parsed, services, caller)
+        known = await run_in_threadpool(known_models, services)
+        model = choose_model(services, known, parsed.fields)
+        params = resolved_params(parsed, model)
     photo = await origin.watch(photo_of(parsed, services, caller, share=origin.share))
     _check_size(parsed, photo.image)
     edit_id, fields = new_edit_id(), parsed.fields
@@ -108,8 +120,15 @@ async def accept_edit(
         priority=fields.priority,
     )
     with edit_log_context(edit_id), _blame_photo(parsed):
+        # The photo comes first, so that a quick worker finds it.
+        await run_in_threadpool(_store_photo, services, submission, photo)
         submit = partial(_submit, services, submission, photo, lock=lock)
-        await run_in_threadpool(submit, caller=caller)
+        try:
+            async with origin.computing():
+                await run_in_threadpool(submit, caller=caller)
+        except (RateLimited, Overloaded):
+            await run_in_threadpool(_discard_photo, services, submission, photo)
+            raise
         seen = photo.image.model_dump(exclude={"sha256"})
         size = len(photo.data or b"")
         log.info("accepted", caller=caller.name, model=model.id, bytes=size, **seen)
@@ -196,16 +215,30 @@ def _check_size(parsed: ParsedSubmission, photo: InputImage) -> None:
         raise field_failure("/size", detail)
 
 
-def _store_photo(services: Services, submission: Submission, data: bytes) -> None:
+def _store_photo(services: Services, submission: Submission, photo: Photo) -> None:
+    """Store a new photo; one that an earlier edit has is stored."""
+    _ = services.signer  # asked for now: the answer needs it, whatever happens to Redis then
+    if photo.data is None:
+        return
     prefix = photo_prefix(submission)
     limit = services.settings.image_mb_per_key * 10**6
-    services.store.reserve_upload(prefix, caller=submission.caller, size=len(data), limit=limit)
+    services.store.reserve_upload(
+        prefix, caller=submission.caller, size=len(photo.data), limit=limit
+    )
     try:
-        services.images.put(prefix, INPUT, data)
+        services.images.put(prefix, INPUT, photo.data)
     except StoreUnavailable:
         with suppress(StoreUnavailable):  # else it counts until its reservation is over
             services.store.discard_upload(prefix)
         raise
+
+
+def _discard_photo(services: Services, submission: Submission, photo: Photo) -> None:
+    """Delete the photo of an edit that was not accepted, unless an earlier edit has it."""
+    if photo.data is not None:
+        with suppress(StoreUnavailable):
+            services.images.delete(photo_prefix(submission))
+            services.store.confirm_deletion(photo_prefix(submission))
 
 
 def _submit(
@@ -216,10 +249,7 @@ def _submit(
     caller: Caller,
     lock: IdempotencyLock | BatchPlace | None,
 ) -> None:
-    """Store the photo first, so that a quick worker finds it; then queue the edit and signal."""
-    _ = services.signer  # asked for now: the answer needs it, whatever happens to Redis then
-    if photo.data is not None:
-        _store_photo(services, submission, photo.data)
+    """Queue an edit whose photo is stored, and signal."""
     try:
         services.store.submit(
             submission,
@@ -233,10 +263,7 @@ def _submit(
     except StoreUnavailable:
         raise  # it may have been accepted: the photo stays until that is known (`reserve_upload`)
     except CoreError:
-        if photo.data is not None:
-            with suppress(StoreUnavailable):
-                services.images.delete(photo_prefix(submission))
-                services.store.confirm_deletion(photo_prefix(submission))
+        _discard_photo(services, submission, photo)
         raise
     try:
         signal_waiting(services.celery, submission.model, submission.id)

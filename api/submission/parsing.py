@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api.problems.errors import InvalidRequest, ValidationFailed, field_failure
 from api.problems.field_errors import GIVEN_TWICE, UNKNOWN, body_errors, pointer
+from api.server.admission_slot import computing
 from api.server.limits import BodyTimeouts
 from api.server.memory_limiter import Reservation
 from api.submission.body import MULTIPART, bounded, json_of, parse_json
@@ -162,7 +163,8 @@ async def parse_submission(
     """
     body = await read_body(request, body_timeouts, reservation, from_form=form_body)
     # In a thread: a body has room for millions of wrong fields.
-    return await run_in_threadpool(validated, body)
+    async with computing(request.scope):
+        return await run_in_threadpool(validated, body)
 
 
 async def read_body(
@@ -181,8 +183,12 @@ async def read_body(
     """
     media_type, request = bounded(request, body_timeouts, reservation)
     if media_type == MULTIPART:
-        return await run_in_threadpool(from_form, await read_form(request))
-    fields = await json_of(request)
+        form = await read_form(request)
+        async with computing(request.scope):
+            return await run_in_threadpool(from_form, form)
+    await request.body()  # which the request keeps
+    async with computing(request.scope):
+        fields = await json_of(request)
     if not isinstance(fields, dict):
         raise field_failure("", "Send a JSON object.")
     return from_json(fields)

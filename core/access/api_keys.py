@@ -73,11 +73,14 @@ class Keyring:
         # The library's types cannot say that decode_responses makes every answer text.
         self._redis: Any = client
         self._write = Scripts(client).write
+        self._is_configured = False
 
     @redis_errors()
     def configured(self) -> bool:
-        """Return whether a key was ever made."""
-        return bool(self._redis.exists(keys.API_KEYS))
+        """Return whether a key was ever made, which then stays so and is not asked again."""
+        if not self._is_configured:
+            self._is_configured = bool(self._redis.exists(keys.API_KEYS))
+        return self._is_configured
 
     @redis_errors()
     def create(self, new: NewApiKey) -> tuple[str, ApiKey]:

@@ -13,6 +13,7 @@ import multiprocessing.connection
 import os
 import resource
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -32,6 +33,8 @@ MAX_HEADER = 2**16  # bytes of JSON at the start of a reply
 # Encoding 50 megapixels as WebP takes some 20 s of CPU time on one core.
 ENCODING_SECONDS = 120
 
+_PROC = Path("/proc/self")
+
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload([__name__, "core.images.codecs"])
 # `multiprocessing` keeps lists of processes without a lock.
@@ -49,6 +52,7 @@ class SandboxControl:
         self.nice = nice
         self.was_killed = False
         self._process: ForkServerProcess | None = None
+        self._started_at = self._cpu_seconds = 0.0
         self._lock = threading.Lock()
 
     def kill(self) -> None:
@@ -66,22 +70,31 @@ class SandboxControl:
                 _set_nice(self._process.pid, nice)
 
     def cpu_seconds(self) -> float:
-        """Return how long the process has computed; 0 if it does not run."""
+        """Return how long the process has computed, or had when it was last seen.
+
+        Without /proc (macOS), it is how long it has run.
+        """
         with self._lock:
-            if self._process is None or self._process.pid is None:
-                return 0.0
-            try:
-                stat = Path(f"/proc/{self._process.pid}/stat").read_text()
-            except OSError:  # it has ended, or this is macOS
-                return 0.0
-        user, system = stat.rpartition(")")[2].split()[11:13]  # proc_pid_stat(5), fields 14 and 15
-        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+            self._look()
+            return self._cpu_seconds
+
+    def _look(self) -> None:
+        if self._process is None or self._process.pid is None:
+            return
+        if not _PROC.exists():
+            self._cpu_seconds = time.monotonic() - self._started_at
+            return
+        with suppress(OSError):  # it has ended
+            stat = (_PROC.parent / str(self._process.pid) / "stat").read_text()
+            user, system = stat.rpartition(")")[2].split()[11:13]  # proc_pid_stat(5), 14 and 15
+            self._cpu_seconds = (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
     @contextmanager
     def over(self, process: ForkServerProcess) -> Iterator[None]:
         """Control the process inside."""
         with self._lock:
             self._process = process
+            self._started_at, self._cpu_seconds = time.monotonic(), 0.0
             if process.pid is not None:
                 _set_nice(process.pid, self.nice)
             if self.was_killed:
@@ -90,6 +103,7 @@ class SandboxControl:
             yield
         finally:
             with self._lock:
+                self._look()
                 self._process = None
 
 

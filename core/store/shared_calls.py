@@ -27,7 +27,9 @@ class SharedCalls:
             as the call.
         """
         running = self._running.get(wanted)
-        if running is None:
+        # One that is done may not be forgotten yet. Who calls again and again would get its result
+        # at once each time, so the event loop would not go on, and it would never be forgotten.
+        if running is None or running.task.done():
             running = self._running[wanted] = _Running(asyncio.create_task(call()))
             running.task.add_done_callback(lambda _: self._forget(wanted, running))
         running.waiting += 1

@@ -28,6 +28,8 @@ appendfsync everysec
 # Full memory must be a visible error; edits must never vanish. New edits are refused with 503 then.
 maxmemory 1gb
 maxmemory-policy noeviction
+# The log of slow commands would keep what they said of edits that were deleted since.
+slowlog-log-slower-than -1
 """
 
 

@@ -71,6 +71,8 @@ def test_redis_requires_the_password_of_its_file_and_shows_it_to_nobody(tmp_path
         with redis.Redis.from_url(settings.broker_url, decode_responses=True) as client:
             assert client.ping()
             assert client.config_get("appendonly") == {"appendonly": "yes"}
+            slow = "slowlog-log-slower-than"  # a log of them would keep what was deleted
+            assert client.config_get(slow) == {slow: "-1"}
         assert password not in " ".join(process.cmdline())
         assert process.name() in ("redis-server", "valkey-server")  # so it gets SIGTERM itself
         assert password not in (tmp_path / "log").read_text()

@@ -120,7 +120,7 @@ def test_edits_end_once_and_go_while_attackers_and_kills_go_on(
             )
         )
         with watching(stack, most), stack.replacing_workers():
-            with attacking(tmp_path, attackers) as answers:
+            with attacking(tmp_path, attackers) as attack:
                 killer.start()
                 try:
                     submit_for_a_while(ledger, word)
@@ -135,6 +135,7 @@ def test_edits_end_once_and_go_while_attackers_and_kills_go_on(
         killed[0].total(),
         found,
     )
+    answers = attack.answers
     print(f"answers to the attackers: {answers}; POSTs sent again: {dict(ledger.refusals)}; {most}")
     assert killed[0].keys() == PARTS
     assert found.ended.keys() <= {"succeeded", "failed"}  # three workers may be lost by chance

@@ -2,13 +2,15 @@
 
 `python -m tests.security.attackers PLAN` reads a plan (JSON, a list of `Attacker`) and attacks
 until its standard input is closed. Then it prints how its requests were answered: way → status →
-count, where status 0 is a connection that was closed without an answer, by either side.
+count, where status 0 is a connection that was closed without an answer, by either side; and, in a
+line of its own, the seconds that it computed.
 """
 
 import asyncio
 import json
 import os
 import sys
+import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -163,6 +165,7 @@ def main() -> None:
         for way, count in attacker.counts.items():
             total.setdefault(way, Counter()).update(count)
     print(json.dumps(total))
+    print(time.process_time())
 
 
 if __name__ == "__main__":

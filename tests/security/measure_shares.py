@@ -6,12 +6,13 @@ docs/reliability.md; `--help` shows the sizes.
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from io import BytesIO
@@ -77,6 +78,14 @@ class Samples:
             self.refused.append(f"{kind}: {answer.status_code} {answer.text}")
 
 
+@dataclass
+class Attack:
+    """How the attackers' requests were answered, and what sending them took."""
+
+    answers: dict[str, dict[str, int]] = field(default_factory=dict)  # way → status → count
+    cores: float = 0.0  # that the attackers' own process used, on average
+
+
 @dataclass(frozen=True)
 class Outcome:
     """The caller's requests alone and under attack, and how the attackers' were answered."""
@@ -85,6 +94,7 @@ class Outcome:
     attacked: Samples
     attackers: dict[str, dict[str, int]]  # way → status → count; 0: closed without an answer
     refused_by_pool: dict[str, float]
+    cores: dict[str, float]  # that each part used under attack, on average
 
     def table(self) -> str:
         """Return the figure: a row for each kind of request."""
@@ -131,11 +141,42 @@ def measure(folder: Path, sizes: Sizes, **settings: str) -> Outcome:
             pause = sizes.pause_seconds
             _sample(service, requests, 3.0, pause)  # the first of each kind loads and connects
             alone = _sample(service, requests, sizes.alone_seconds, pause)
-            with attacking(folder, attackers) as answers:
-                until(lambda: _pool(client, "streams") > sizes.attackers, "the attack to begin")
-                attacked = _sample(service, requests, sizes.attack_seconds, pause)
+            with attacking(folder, attackers) as attack:
+                until(lambda: _have_begun(client, sizes.attackers), "the attack to begin")
+                with counting_cores(service) as cores:
+                    attacked = _sample(service, requests, sizes.attack_seconds, pause)
             metrics = client.get("/metrics").text
-    return Outcome(alone, attacked, answers, _refused(metrics))
+    cores["attackers"] = attack.cores
+    return Outcome(alone, attacked, attack.answers, _refused(metrics), cores)
+
+
+@contextmanager
+def counting_cores(service: Service) -> Iterator[dict[str, float]]:
+    """Count the CPU time of the service's parts inside, in cores; it is there afterwards."""
+    redis: Any = service.redis.info("server")
+    parts = {"API": service.api.pid, "Redis": redis["process_id"], "caller": os.getpid()}
+    before, started = {name: _cpu_seconds(pid) for name, pid in parts.items()}, time.monotonic()
+    images = _cpu_seconds_below(service.api.pid)
+    cores: dict[str, float] = {}
+    yield cores
+    seconds = time.monotonic() - started
+    cores |= {name: (_cpu_seconds(pid) - before[name]) / seconds for name, pid in parts.items()}
+    cores["images"] = (_cpu_seconds_below(service.api.pid) - images) / seconds
+
+
+def _cpu_seconds(pid: int) -> float:
+    times = psutil.Process(pid).cpu_times()
+    return times.user + times.system
+
+
+def _cpu_seconds_below(pid: int) -> float:
+    """Return the CPU time of all that a process has started, ended ones included."""
+    total = 0.0
+    for process in psutil.Process(pid).children(recursive=True):
+        with suppress(psutil.Error):  # it has ended, and is its parent's now
+            times = process.cpu_times()
+            total += times.user + times.system + times.children_user + times.children_system
+    return total
 
 
 def _requests(client: httpx.Client, edit_id: str) -> Requests:
@@ -233,8 +274,8 @@ def make_attacker(service: Service, number: int, sizes: Sizes) -> Attacker:
 
 
 @contextmanager
-def attacking(folder: Path, attackers: list[Attacker]) -> Iterator[dict[str, dict[str, int]]]:
-    """Attack inside; afterwards the answers are in what is yielded."""
+def attacking(folder: Path, attackers: list[Attacker]) -> Iterator[Attack]:
+    """Attack inside; afterwards the outcome is in what is yielded."""
     plan = folder / "plan.json"
     plan.write_text(json.dumps([asdict(one) for one in attackers]))
     process = subprocess.Popen(
@@ -245,12 +286,20 @@ def attacking(folder: Path, attackers: list[Attacker]) -> Iterator[dict[str, dic
         text=True,
         start_new_session=True,  # a scheduling group of its own, as on another machine
     )
-    answers: dict[str, dict[str, int]] = {}
+    attack, started = Attack(), time.monotonic()
     try:
-        yield answers
+        yield attack
     finally:
         output, _ = process.communicate()  # closes their standard input
-        answers.update(json.loads(output))
+        answers, cpu_seconds = output.splitlines()
+        attack.answers = json.loads(answers)
+        attack.cores = float(cpu_seconds) / (time.monotonic() - started)
+
+
+def _have_begun(client: httpx.Client, attackers: int) -> bool:
+    """Return whether each attacker has a stream, on average; ask as seldom as the key may."""
+    time.sleep(0.5)
+    return _pool(client, "streams") > attackers
 
 
 def _pool(client: httpx.Client, pool: str) -> float:
@@ -301,6 +350,8 @@ def main() -> None:
         print("\n".join(samples.refused[:5]))
     print(f"answers to the attackers: {json.dumps(outcome.attackers)}")
     print(f"refused by pool: {outcome.refused_by_pool}")
+    used = ", ".join(f"{part} {count:.2f}" for part, count in outcome.cores.items())
+    print(f"cores: {used}; load average {os.getloadavg()[0]:.0f}")
 
 
 if __name__ == "__main__":

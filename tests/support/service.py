@@ -291,7 +291,11 @@ def running_service(
         settings: environment variables to change; `{redis}` stands for Redis's authority.
     """
     with ValkeyServer(
-        port=free_port(), data_dir=data / "valkey", save="", appendonly="no"
+        port=free_port(),
+        data_dir=data / "valkey",
+        config={"slowlog-log-slower-than": -1},  # as the stack's
+        save="",
+        appendonly="no",
     ) as server:
         authority = server.connection_url.removeprefix("redis://")
         settings = {name: text.format(redis=authority) for name, text in settings.items()}

@@ -111,6 +111,36 @@ def test_the_next_slot_goes_to_who_used_the_pool_least_lately() -> None:
     run(test)
 
 
+def test_in_a_metered_pool_the_next_slot_goes_to_who_was_charged_least() -> None:
+    async def test() -> None:
+        now = 0.0
+        pool = FairShare(
+            "pool",
+            "things",
+            PoolLimits(1, waiting=9, wait_seconds=5, is_metered=True),
+            clock=lambda: now,
+        )
+        for caller, seconds, charged in (("ann", 10.0, 0.1), ("ben", 1.0, 1.0)):
+            async with pool.slot(caller):
+                now += seconds  # costs nothing
+                pool.charge(caller, charged)
+        assert pool.use_of("ann") < pool.use_of("ben") < 1.0 / 59
+        order: list[str] = []
+
+        async def work(caller: str) -> None:
+            async with pool.slot(caller):
+                order.append(caller)
+
+        await pool.acquire("first")
+        waiting = [asyncio.create_task(work(caller)) for caller in ("ben", "ann")]
+        await asyncio.sleep(0)
+        pool.release("first")
+        await asyncio.gather(*waiting)
+        assert order == ["ann", "ben"]
+
+    run(test)
+
+
 def test_a_reserve_stays_free_for_callers_who_use_little() -> None:
     async def test() -> None:
         now = 0.0
@@ -126,6 +156,39 @@ def test_a_reserve_stays_free_for_callers_who_use_little() -> None:
         assert not pool.try_acquire("dan")  # nothing is known of it
         assert pool.try_acquire("cy")
         assert [pool.is_light(caller) for caller in ("ann", "ben", "cy")] == [False, False, True]
+
+    run(test)
+
+
+def test_what_is_refunded_does_not_count() -> None:
+    async def test() -> None:
+        now = 0.0
+        pool = FairShare("pool", "things", PoolLimits(2), clock=lambda: now)
+        async with pool.slot("ann"):
+            now += 10.0
+            pool.refund("ann", 9.9)
+        assert pool.use_of("ann") == pytest.approx(0.1 / 60, rel=0.2)
+        pool.refund("ann", 100.0)
+        assert pool.use_of("ann") == pool.use_of("ben") == 0.0
+
+    run(test)
+
+
+def test_who_waits_has_a_reserved_slot_as_soon_as_it_uses_little_beside_the_others() -> None:
+    async def test() -> None:
+        now = 0.0
+        limits = PoolLimits(3, reserve=1, waiting=9, wait_seconds=9)
+        pool = FairShare("pool", "things", limits, clock=lambda: now)
+        async with pool.slot("cy"):
+            now += 1.0
+        for caller in ("ann", "ben"):
+            await pool.acquire(caller)
+        waiting = asyncio.create_task(pool.acquire("cy"))
+        await asyncio.sleep(0.01)
+        assert pool.waiting == 1
+        now += 10.0  # for which the two hold their slots, and give none back
+        await waiting
+        assert pool.in_use == 3
 
     run(test)
 

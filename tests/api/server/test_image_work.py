@@ -1,8 +1,12 @@
 """Images that take long to decode leave room for the others, and can be stopped."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import os
+import signal
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
+from multiprocessing.context import ForkServerProcess
 from threading import Event
 
 import pytest
@@ -78,6 +82,44 @@ def test_what_takes_long_moves_on_and_others_pass() -> None:
             bomb.cancel()
         await asyncio.gather(*bombs, return_exceptions=True)
         assert work.slow.in_use == work.slow.waiting == 0
+
+    run(test)
+
+
+def test_what_waits_for_the_machine_is_not_slow_and_costs_its_caller_little() -> None:
+    async def test() -> None:
+        work = image_work(quick=3)
+        stopped, pids = Event(), list[int]()
+
+        def starve(control: SandboxControl) -> InputImage:
+            """Inspect a photo in a process that the machine has no time for."""
+            over = control.over
+
+            @contextmanager
+            def stopped_over(process: ForkServerProcess) -> Iterator[None]:
+                with over(process):
+                    assert process.pid is not None
+                    os.kill(process.pid, signal.SIGSTOP)
+                    pids.append(process.pid)
+                    stopped.set()
+                    yield
+
+            control.over = stopped_over  # type: ignore[method-assign]
+            return SANDBOX.inspect(photo("PNG", size=(80, 60)), control)
+
+        starved = asyncio.create_task(work.run("ann", starve))
+        await asyncio.to_thread(stopped.wait, PATIENCE)
+        bomb = asyncio.create_task(work.run("ben", inspecting(BOMB, ENDLESS)))
+        while not work.slow.in_use:  # the bomb has computed for as long as it may in the quick pool
+            await asyncio.sleep(0.02)
+        await asyncio.sleep(1.0)  # many times as long as a photo may compute there
+        assert work.quick.held_by("ann") == 1
+        os.kill(pids[0], signal.SIGCONT)
+        assert (await starved).width == 80
+        assert (work.quick.granted, work.slow.granted) == (2, 1)
+        assert work.quick.use_of("ann") < work.quick.use_of("ben") / 2
+        bomb.cancel()
+        await asyncio.gather(bomb, return_exceptions=True)
 
     run(test)
 

@@ -81,3 +81,25 @@ def test_one_who_is_canceled_leaves_the_others_their_answer() -> None:
         return await stays
 
     assert asyncio.run(scene()) == "answer"
+
+
+def test_a_call_that_has_ended_is_made_again_before_anybody_has_noticed() -> None:
+    made: list[str] = []
+
+    async def scene() -> None:
+        shared = SharedCalls()
+
+        async def call() -> None:
+            made.append("call")
+            await asyncio.sleep(0)
+
+        waiter = asyncio.create_task(shared.call("a", call))
+        await asyncio.sleep(0)
+        while not shared._running["a"].task.done():
+            await asyncio.sleep(0)
+        for _ in range(10):  # each gives the event loop a turn
+            await shared.call("a", call)
+        await waiter
+
+    asyncio.run(scene())
+    assert len(made) == 11
