@@ -73,7 +73,7 @@ def list_models(services: ServicesDep) -> ModelList:
     dependencies=[Depends(owner_name)],
     responses={
         200: example(EXAMPLE, "The model"),
-        **problems("not_found", "unavailable"),
+        **problems("not_found", "validation_error", "unavailable"),
     },
 )
 def get_model(model_id: str, services: ServicesDep) -> ListedModel:

@@ -1092,11 +1092,6 @@ export interface components {
              */
             words: string[];
         };
-        /** HTTPValidationError */
-        HTTPValidationError: {
-            /** Detail */
-            detail: components["schemas"]["ValidationError"][];
-        };
         /**
          * Health
          * @description The answer to a probe.
@@ -1782,19 +1777,6 @@ export interface components {
              * @description signed: works without a key for an hour, as images' do
              */
             events: string;
-        };
-        /** ValidationError */
-        ValidationError: {
-            /** Location */
-            loc: (string | number)[];
-            /** Message */
-            msg: string;
-            /** Error Type */
-            type: string;
-            /** Input */
-            input: unknown;
-            /** Context */
-            ctx: Record<string, never>;
         };
         /**
          * Versions
@@ -5363,7 +5345,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Validation Error */
+            /** @description `validation_error` */
             422: {
                 headers: {
                     /**
@@ -5379,7 +5361,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description `rate_limited` */
