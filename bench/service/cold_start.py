@@ -2,8 +2,8 @@
 
 Starts a worker several times, on a Valkey of its own, and prints the seconds until it takes edits,
 those of the processor, and those in which it loads the model; the rest is Python, torch and the
-other libraries. Before the first start no digest of the weights is kept; the others find the first's,
-if the model is large enough for one to be kept. The files are in the system's page cache by then.
+other libraries. Before the first start no digest of the weights is kept; the others find its, if
+the model is large enough for one to be kept. The files are in the system's page cache by then.
 """
 
 import argparse
