@@ -69,13 +69,14 @@ check: lint audited test
 
 # The hashes are those of PyPI's own files, whatever index this machine uses. The client is installed
 # from this tree.
-# Extras for the images, such as: make requirements EXTRAS="--extra c2pa --extra tracing"
+# Further extras for the images, such as: make requirements EXTRAS="--extra c2pa"
 EXTRAS ?=
 PINS = .venv/bin/uv pip compile --no-config --default-index https://pypi.org/simple \
   --no-emit-index-url --no-emit-find-links --no-emit-package baret-client \
   --generate-hashes --no-annotate --quiet \
   --custom-compile-command "make requirements" --python-version 3.11 \
-  --python-platform x86_64-manylinux_2_28 -c constraints.txt pyproject.toml deploy/build.in $(EXTRAS)
+  --python-platform x86_64-manylinux_2_28 -c constraints.txt pyproject.toml deploy/build.in \
+  --extra tracing $(EXTRAS)
 
 requirements: dev
 	$(PINS) -o deploy/requirements-api.txt

@@ -7,7 +7,8 @@ from pydantic import BaseModel, Field
 
 from api.auth import owner_name
 from api.openapi.describe import example, problems
-from api.services import ServicesDep
+from api.problems.errors import AddressUnknown
+from api.services import Services, ServicesDep
 from core.schema import Model
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
@@ -62,11 +63,31 @@ def list_models(services: ServicesDep) -> ModelList:
     Each has the defaults of its parameters, and its presets with their values. Edits that name no
     model use the default one. Edits for a model that sleeps wait for a worker.
     """
+    return ModelList(data=_listed(services))
+
+
+@router.get(
+    # An id of a hub has a slash.
+    "/{model_id:path}",
+    response_model=ListedModel,
+    dependencies=[Depends(owner_name)],
+    responses={
+        200: example(EXAMPLE, "The model"),
+        **problems("not_found", "validation_error", "unavailable"),
+    },
+)
+def get_model(model_id: str, services: ServicesDep) -> ListedModel:
+    """Return one model, as the list has it."""
+    for model in _listed(services):
+        if model.id == model_id:
+            return model
+    raise AddressUnknown("No worker has announced this model: `GET /v1/models` lists all.")
+
+
+def _listed(services: Services) -> list[ListedModel]:
     known = services.store.models_with_state()
     default = services.default_model(known)
-    return ModelList(
-        data=[
-            ListedModel(**model.model_dump() | {"default": name == default})
-            for name, model in sorted(known.items())
-        ]
-    )
+    return [
+        ListedModel(**model.model_dump() | {"default": name == default})
+        for name, model in sorted(known.items())
+    ]

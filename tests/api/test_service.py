@@ -188,6 +188,7 @@ def test_every_operation_has_an_example_and_its_problems(client: TestClient) -> 
         "/v1/batches/{batch_id}/cancel",
         "/v1/batches/{batch_id}/results",
         "/v1/models",
+        "/v1/models/{model_id}",
         "/v1/status",
         "/v1/images/edits",
         "/healthz",

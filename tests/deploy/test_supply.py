@@ -47,9 +47,10 @@ def test_every_pin_has_hashes_and_no_place_of_its_own(name: str) -> None:
 
 def test_images_have_what_the_project_needs() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
     needed, worker = (
         {re.split(r"[\[>=]", one)[0] for one in named}
-        for named in (project["dependencies"], project["optional-dependencies"]["worker"])
+        for named in (project["dependencies"] + extras["tracing"], extras["worker"])
     )
     needed -= {"baret-client"}  # from this tree
     api_pins, worker_pins = (pins((ROOT / name).read_text()) for name in IMAGES)

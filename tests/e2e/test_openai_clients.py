@@ -37,7 +37,8 @@ def image_of(data: str | None) -> Image.Image:
 def test_an_edit_is_made_with_the_base_url_and_the_model_changed(
     client: OpenAI, sample: dict[str, Any], photo: bytes
 ) -> None:
-    assert [model.id for model in client.models.list()] == ["zoo"]
+    (model,) = client.models.list()
+    assert model == client.models.retrieve("zoo")
     result = client.images.edit(
         model="zoo",
         image=("photo.png", photo),

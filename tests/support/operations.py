@@ -19,5 +19,6 @@ KEYED_OPERATIONS = [
     ("POST", "/v1/tokens"),
     ("POST", "/v1/uploads"),
     ("GET", "/v1/models"),
+    ("GET", "/v1/models/zoo"),
     ("GET", "/v1/status"),
 ]

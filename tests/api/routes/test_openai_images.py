@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import pairwise
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -16,7 +17,7 @@ from fastapi.testclient import TestClient
 from httpx import Response
 from PIL import Image
 
-from core.schema import EditStatus, EditWarning, ParamsInput, Record, WarningCode
+from core.schema import EditStatus, EditWarning, Model, ParamsInput, Record, WarningCode
 from core.schema.params import Params
 from core.settings import Settings
 from core.store.edits import EditStore
@@ -426,3 +427,17 @@ def test_models_have_the_fields_that_these_clients_read(client: TestClient) -> N
     (model,) = listing["data"]
     assert (model["id"], model["object"]) == ("zoo", "model")
     assert (model["created"], model["owned_by"]) == (0, "baret")
+
+
+@pytest.mark.parametrize("name", ["zoo", "someone/a-model"])
+def test_one_model_is_found_by_its_id(
+    client: TestClient, store: EditStore, model: Model, name: str
+) -> None:
+    store.announce("worker-2", model.model_copy(update={"id": name}))
+    listed = {one["id"]: one for one in client.get("/v1/models").json()["data"]}
+    for path in (name, quote(name, safe="")):  # the official clients escape the slash
+        assert client.get(f"/v1/models/{path}").json() == listed[name]
+    assert client.head(f"/v1/models/{name}").status_code == 200
+    unknown = client.get("/v1/models/gpt-image-1")
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "not_found")
+    assert "GET /v1/models" in unknown.json()["detail"]

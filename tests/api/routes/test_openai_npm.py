@@ -38,6 +38,7 @@ console.log(JSON.stringify({
   types,
   refused: [refused.status, refused.code, refused.param],
   models: models.data.map((one) => one.id),
+  retrieved: (await client.models.retrieve("zoo")).owned_by,
 }));
 """
 
@@ -72,4 +73,4 @@ def test_an_edit_is_made_streamed_and_refused(
     assert base64.b64decode(printed["images"][0]) == make_image(size=(64, 64))
     assert printed["types"] == ["image_edit.completed"]
     assert printed["refused"] == [422, "validation_error", "size"]
-    assert printed["models"] == ["zoo"]
+    assert (printed["models"], printed["retrieved"]) == (["zoo"], "baret")

@@ -142,6 +142,19 @@ def test_images_are_in_an_object_store_or_a_shared_volume() -> None:
     assert container(api)["envFrom"] == [{"secretRef": {"name": "bucket"}}]
 
 
+def test_a_key_file_of_googles_is_a_secret_that_every_pod_can_read() -> None:
+    file = "/etc/baret/secrets/account.json"
+    setting = {"GOOGLE_SERVICE_ACCOUNT": file}
+    objects = render(values_of("defaults", existingSecret="google", settings=setting))
+    for workload in of_kind(objects, "Deployment").values():
+        assert variables(workload)["GOOGLE_SERVICE_ACCOUNT"] == file
+        template = workload["spec"]["template"]["spec"]
+        (volume,) = [one for one in template["volumes"] if one["name"] == "secrets"]
+        assert {"secret": {"name": "google"}} in volume["projected"]["sources"]
+        (mount,) = [one for one in container(workload)["volumeMounts"] if one["name"] == "secrets"]
+        assert file.startswith(f"{mount['mountPath']}/")
+
+
 def test_nobody_reaches_a_housekeeper_and_only_prometheus_a_worker() -> None:
     policies = of_kind(render(values_of("closed")), "NetworkPolicy")
     assert policies["baret-housekeeper"]["spec"]["ingress"] == []
@@ -203,6 +216,7 @@ REFUSED = {
     "a name that Kubernetes refuses": {"models": [MODEL | {"name": "SD 1.5"}]},
     "a GPU without its resource": {"models": [{k: v for k, v in MODEL.items() if k != "gpu"}]},
     "a setting that the chart sets": {"settings": {"REDIS_URL": "redis://redis"}},
+    "a secret as a setting": {"settings": {"AZURE_STORAGE_ACCOUNT_KEY": "secret"}},
     "a number as a setting": {"settings": {"BARET_RETENTION": 86400}},
     "an ingress without a host": {"api": {"ingress": {"enabled": True}}},
     "no worker ever": {"keda": {"enabled": False}},
