@@ -107,6 +107,9 @@ class EditOptions:
     # An edit at strength 1 whose text does not explain it better than c_src does, by this share of
     # its error, is made again from fresh noise. None never checks.
     min_advantage: float | None = 0.03
+    # The share of the steps, from the clean end, in which the changed region is drawn once more,
+    # stochastically. 0 does not.
+    refine: float = 0.4
     # Draw the changed region of a larger photo again, nearer to the photo's resolution: "auto" in
     # at most 4 tiles of the model's native area, "full" in 16.
     detail: DetailSetting = "off"
@@ -139,6 +142,7 @@ class EditOptions:
             )
         if self.min_advantage is not None:
             _check_range("min_advantage", self.min_advantage, -1, 10)
+        _check_range("refine", self.refine, 0, 1)
         _check_range("self_attention_until", self.windows[0], 0, 1)
         _check_range("cross_attention_until", self.windows[1], 0, 1)
 
@@ -168,5 +172,6 @@ PAPER = EditOptions(
     guidance_end=None,
     change_thresholds=None,
     min_advantage=None,
+    refine=0.0,
     inversion=InversionOptions(num_inference_steps=50, paper=PaperTuning()),
 )

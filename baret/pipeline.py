@@ -9,6 +9,8 @@ T steps · n tokens · d text width · h, w latent height and width · H, W pixe
               of the edit, from z*_T                          `method.denoising.denoise`
     verify    whether the edit shows its text; if not, once   `method.verify.advantage`
               more from fresh noise                           `method.verify.renewed`
+    refine    the region where it differs from the photo,     `method.refine.refine`
+              drawn once more, stochastically
     compose   the edit, decoded and laid over the photo       `method.composition.compose`
     detail    on request, the changed region of a large       `method.detail.redraw`
               photo, drawn again at the photo's resolution
@@ -34,6 +36,7 @@ from baret.method.composition import compose
 from baret.method.denoising import Denoised, DenoisingOptions, PreviewHook, Texts, denoise
 from baret.method.inversion import invert
 from baret.method.mask import change_mask, departure
+from baret.method.refine import DRAWN, refine, refined_region
 from baret.method.transition import transition
 from baret.method.ttis import describe
 from baret.method.verify import SAYS_THE_SAME, advantage, renewed
@@ -162,12 +165,23 @@ class Pipeline:
     def denoise(
         self, inversion: Inversion, eta: float, options: EditOptions, tracker: ProgressTracker
     ) -> Routine[Denoised]:
-        """Denoise the edit for one η; at 1, once more if it does not show its text."""
+        """Denoise the edit for one η, and refine it."""
+        texts = yield from self._texts(inversion, eta, _size(inversion.pivots[0]), "editing")
+        edit = yield from self._draw(inversion, texts, eta, options, tracker)
+        refined = yield from self._refine(inversion, edit.latents, texts.edit, options)
+        return replace(edit, latents=refined)
+
+    def _draw(
+        self,
+        inversion: Inversion,
+        texts: Texts,
+        eta: float,
+        options: EditOptions,
+        tracker: ProgressTracker,
+    ) -> Routine[Denoised]:
+        """Denoise the edit; at a strength of 1, once more if it does not show its text."""
         schedule = self.model.schedule(inversion.options.num_inference_steps)
-        denoising = _denoising(options)
-        size = _size(inversion.pivots[0])
-        texts = yield from self._texts(inversion, eta, size, "editing")
-        mask = self._mask(inversion, options)
+        denoising, mask = _denoising(options), self._mask(inversion, options)
         on_preview = self._preview_hook(eta, tracker) if options.previews else None
         pivots, seed = inversion.pivots.to(self.model.device), inversion.options.seed
 
@@ -186,6 +200,33 @@ class Pipeline:
         if shown_again > shown:
             edit, shown = again, shown_again
         return replace(edit, shows_text=shown > 0)
+
+    def _refine(
+        self, inversion: Inversion, edit: Tensor, text: Conditioning, options: EditOptions
+    ) -> Routine[Tensor]:
+        """Draw the region where an edit differs from its photo once more: z_0, [4, h, w]."""
+        steps = round(options.refine * inversion.options.num_inference_steps)
+        photo, size = inversion.pivots[0].to(self.model.device), _size(edit)
+        if not steps or torch.equal(edit, photo):
+            return edit
+        drawn = StageProgress("editing", inversion.options.num_inference_steps, DRAWN)
+        pixels = (yield from self._decode(edit, drawn)), (yield from self._decode(photo, drawn))
+        region = refined_region(compose(*pixels).alpha, size)
+        if region is None:
+            return edit
+        _, uncond = yield from self._embed(inversion.prompt, "editing", size)
+        schedule = self.model.schedule(inversion.options.num_inference_steps)
+        return (
+            yield from refine(
+                edit,
+                photo,
+                region.to(edit),
+                (text, uncond),
+                schedule,
+                steps,
+                inversion.options.seed,
+            )
+        )
 
     def _mask(self, inversion: Inversion, options: EditOptions) -> Tensor | None:
         """Return where the text changes the photo, [h, w]; None if nothing is kept."""
@@ -347,6 +388,7 @@ def _denoising(options: EditOptions) -> DenoisingOptions:
         guidance_scale=options.guidance_scale,
         guidance_end=options.guidance_end,
         record_attention=options.artifacts,
+        progress=DRAWN if options.refine else 1.0,
     )
 
 

@@ -1,4 +1,4 @@
-"""Deterministic DDIM (arXiv 2010.02502, eta = 0): the schedule, the step and its inverse.
+"""DDIM (arXiv 2010.02502): the schedule, the step, its inverse, and a stochastic step.
 
 b batch · h, w latent height and width · T steps. A *level* counts noise: level 0 is the clean
 latent, level T the noisiest. `timesteps[i]` and `alphas[i]` belong to level i + 1 and level i.
@@ -53,6 +53,16 @@ class Schedule:
         """Do `step` for rows [b, 4, h, w], each at its own level."""
         at, below = self._alphas(latents, levels)
         return move(latents, noise, at, below)
+
+    def stochastic_step(
+        self, latents: Tensor, noise: Tensor, fresh: Tensor, *, level: int
+    ) -> Tensor:
+        """Denoise from `level` to `level - 1`, with fresh noise (equation 16 with η = 1)."""
+        at, below = self.alphas[level], self.alphas[level - 1]
+        variance = (1 - below) / (1 - at) * (1 - at / below)
+        direction = (1 - below - variance).sqrt() * noise
+        clean = self.clean(latents, noise, level=level)
+        return below.sqrt() * clean + direction + variance.sqrt() * fresh
 
     def inverse_step(self, latents: Tensor, noise: Tensor, *, level: int) -> Tensor:
         """Add noise from `level - 1` to `level`: the exact inverse of `step` on the same ε."""

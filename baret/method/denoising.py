@@ -52,6 +52,7 @@ class DenoisingOptions:
     guidance_scale: float  # w, of the edit branch at the noisiest step
     guidance_end: float | None = None  # w of the edit branch at the last step; None keeps w
     record_attention: bool = False
+    progress: float = 1.0  # share of the stage that this is; what follows takes the rest
 
     def guidance_at(self, level: int, steps: int) -> float:
         """Return w of the edit branch at a level of `steps`.
@@ -174,7 +175,8 @@ class _Step:
     def progress(self, *, after: int = 0) -> StageProgress:
         """Return how far the edit is before this step, or some steps later."""
         done = self.done + after
-        return StageProgress("editing", done, done / len(self.schedule))
+        share = self.options.progress * done / len(self.schedule)
+        return StageProgress("editing", done, share)
 
     def request(
         self, edit: Tensor, transition: Tensor, pivot: Tensor, recorder: AttentionRecorder | None

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from baret.options import PAPER, PRESETS, EditOptions, InversionOptions, PaperTuning
+from baret.options import PAPER, EditOptions, InversionOptions, PaperTuning
 from bench.ablations.variants import Variant
 
 
@@ -43,114 +43,30 @@ def _paper(inner_steps: int) -> Variant:
     return Variant(replace(PAPER, inversion=replace(PAPER.inversion, paper=tuning)))
 
 
-_SHARES = (0.0, 0.3, 0.6, 0.9)
 _STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
-_SCALES = (1.0, 2.0, 3.0, 4.0, 5.0, 7.5)
 STUDIES: dict[str, Study] = {
-    "inner-steps": Study(
-        "What do inner steps gain?",
-        "inner steps (in the paper's form per timestep)",
-        {
-            "on the photo under noise": [
-                (count, _inversion(inner_steps=count)) for count in (0, 1, 2, 4, 8, 16)
-            ],
-            "on the pivots, the paper's form": [(count, _paper(count)) for count in (0, 1, 10)],
-        },
-    ),
-    "start": Study(
-        "Does it matter which text tuning starts from?",
-        "inner steps",
-        {
-            start: [
-                (count, replace(_inversion(inner_steps=count), start=start)) for count in (2, 8)
-            ]
-            for start in ("target", "source", "empty")
-        },
-    ),
-    "pivots": Study(
-        "Which text should the photo be inverted with?",
-        "text of the inversion",
-        {
-            "as shipped": [
-                (text, Variant(EditOptions(), pivots=text))
-                for text in ("tuned", "empty", "target", "source")
-            ]
-        },
-    ),
     "strength": Study(
         "How far does the strength carry the edit?",
         "η",
         {
             "as shipped": [(eta, _edit(strength=eta)) for eta in _STRENGTHS],
-            "nothing held or balanced": [
-                (
-                    eta,
-                    _edit(
-                        strength=eta,
-                        self_attention_until=0.0,
-                        cross_attention_until=0.0,
-                        change_thresholds=None,
-                    ),
-                )
-                for eta in _STRENGTHS
+            "nothing kept": [
+                (eta, _edit(strength=eta, change_thresholds=None)) for eta in _STRENGTHS
             ],
         },
         sheet=True,
     ),
-    "windows": Study(
-        "How long should self- and cross-attention be balanced?",
-        "τ_s",
+    "pivots": Study(
+        "Which text should the photo be inverted with, and guidance lead away from?",
+        "text of the inversion",
         {
-            f"τ_c {cross}": [(share, _windows(share, cross)) for share in _SHARES]
-            for cross in (0.0, 0.2, 0.8)
-        },
-    ),
-    "bam": Study(
-        "Which attention should be balanced, and how strongly?",
-        "balanced",
-        {
-            "as shipped": [
-                ("none", _windows(0.0, 0.0)),
-                ("self only", _windows(0.6, 0.0)),
-                ("cross only", _windows(0.0, 0.2)),
-                ("both", _windows(0.6, 0.2)),
-                ("both, λ .75", replace(_windows(0.6, 0.2), balance=0.75)),
-                ("both, λ .5", replace(_windows(0.6, 0.2), balance=0.5)),
-                ("both, λ .25", replace(_windows(0.6, 0.2), balance=0.25)),
-                ("contents from .4", _contents(0.4)),
-                ("contents from .4, late layers", replace(_contents(0.4), layers=(0.5, 1.0))),
-                ("contents throughout", _contents(0.0)),
-            ]
-        },
-        sheet=True,
-    ),
-    "layers": Study(
-        "Which layers should be balanced?",
-        "layers",
-        {
-            f"τ_s {share}": [
-                (name, replace(_windows(share, 0.2), layers=layers))
-                for name, layers in {
-                    "all": (0.0, 1.0),
-                    "first third": (0.0, 1 / 3),
-                    "middle third": (1 / 3, 2 / 3),
-                    "last third": (2 / 3, 1.0),
-                    "last two thirds": (1 / 3, 1.0),
-                }.items()
-            ]
-            for share in (0.6,)
-        },
-    ),
-    "guidance": Study(
-        "How much guidance, and away from which text?",
-        "w (at the noisiest step)",
-        {
-            "from the tuned text, falling": [(w, _edit(guidance_scale=w)) for w in _SCALES],
-            "from the tuned text, constant": [
-                (w, _edit(guidance_scale=w, guidance_end=None)) for w in _SCALES
+            "guided from the tuned text": [
+                (text, Variant(EditOptions(), pivots=text))
+                for text in ("tuned", "empty", "target", "source")
             ],
-            "from the empty text, falling": [
-                (w, replace(_edit(guidance_scale=w), base="empty")) for w in _SCALES
+            "guided from the empty text": [
+                (text, Variant(EditOptions(), pivots=text, base="empty"))
+                for text in ("tuned", "empty")
             ],
         },
     ),
@@ -159,20 +75,66 @@ STUDIES: dict[str, Study] = {
         "T",
         {"as shipped": [(steps, _inversion(num_inference_steps=steps)) for steps in (10, 20, 50)]},
     ),
+    "bam": Study(
+        "Which attention should be balanced, and how strongly?",
+        "balanced",
+        {
+            "as shipped": [
+                ("none", _windows(0.0, 0.0)),
+                ("self until .3", _windows(0.3, 0.0)),
+                ("self until .6", _windows(0.6, 0.0)),
+                ("cross until .2", _windows(0.0, 0.2)),
+                ("both", _windows(0.6, 0.2)),
+                ("both, λ .5", replace(_windows(0.6, 0.2), balance=0.5)),
+                ("contents from .4", _contents(0.4)),
+                ("contents from .4, late layers", replace(_contents(0.4), layers=(0.5, 1.0))),
+            ]
+        },
+        sheet=True,
+    ),
+    "inner-steps": Study(
+        "What do inner steps gain?",
+        "inner steps (in the paper's form per timestep)",
+        {
+            "on the photo under noise": [
+                (count, _inversion(inner_steps=count)) for count in (0, 2, 4, 8, 16)
+            ],
+            "on the pivots, the paper's form": [(count, _paper(count)) for count in (0, 10)],
+        },
+    ),
     "mask": Study(
-        "From which departure on is the edit free?",
+        "From which difference between the two texts on is the edit free?",
         "thresholds",
         {
             "as shipped": [("none", _edit(change_thresholds=None))]
             + [
                 (f"{low:g}–{high:g}", _edit(change_thresholds=(low, high)))
-                for low, high in ((0.05, 0.1), (0.1, 0.2), (0.15, 0.3), (0.2, 0.4), (0.3, 0.5))
+                for low, high in ((0.03, 0.08), (0.05, 0.15), (0.1, 0.2), (0.2, 0.4))
             ]
         },
     ),
-    "presets": Study(
-        "What are the presets worth?",
-        "preset",
-        {"as shipped": [(preset, Variant(EditOptions(preset=preset))) for preset in PRESETS]},
+    "guidance": Study(
+        "How much guidance, and away from which text?",
+        "w (at the noisiest step)",
+        {
+            "from the tuned text, falling": [
+                (w, _edit(guidance_scale=w)) for w in (1.0, 2.5, 4.0, 5.5)
+            ],
+            "from the tuned text, constant": [
+                (w, _edit(guidance_scale=w, guidance_end=None)) for w in (2.5, 4.0)
+            ],
+            "from the empty text, falling": [
+                (w, replace(_edit(guidance_scale=w), base="empty")) for w in (2.5, 4.0)
+            ],
+        },
+    ),
+    "start": Study(
+        "Does it matter which text tuning starts from?",
+        "text that tuning starts from",
+        {
+            "as shipped": [
+                (text, Variant(EditOptions(), start=text)) for text in ("target", "source", "empty")
+            ]
+        },
     ),
 }
