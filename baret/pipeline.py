@@ -211,7 +211,7 @@ class Pipeline:
             return edit
         drawn = StageProgress("editing", inversion.options.num_inference_steps, DRAWN)
         pixels = (yield from self._decode(edit, drawn)), (yield from self._decode(photo, drawn))
-        region = refined_region(compose(*pixels).alpha, size)
+        region = refined_region(*pixels, size)
         if region is None:
             return edit
         _, uncond = yield from self._embed(inversion.prompt, "editing", size)

@@ -5,6 +5,7 @@ from typing import Any
 PARAMETERS = {
     "edit_id": "id of one of your edits, `edit_…`",
     "batch_id": "id of one of your batches, `batch_…`",
+    "model_id": "id of a model, as `GET /v1/models` lists it",
     "delivery_id": "id of the delivery: the `webhook-id` that the receiver got",
     "upload_id": "id of the upload, `upl_…`",
     "name": "name of the image, as its address has it",

@@ -77,7 +77,11 @@ def list_models(services: ServicesDep) -> ModelList:
     },
 )
 def get_model(model_id: str, services: ServicesDep) -> ListedModel:
-    """Return one model, as the list has it."""
+    """Return one model, as the list has it.
+
+    The id of a model from a hub has a slash, which is part of the address. A model that no worker
+    has announced is not found.
+    """
     for model in _listed(services):
         if model.id == model_id:
             return model

@@ -10,11 +10,13 @@ Outside the region the latent is the photo's under as much noise (arXiv 2201.098
 docs/decisions/0029 has what it gains.
 """
 
+import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import adaptive_max_pool2d
+from torch.nn.functional import adaptive_max_pool2d, avg_pool2d
 
-from baret.images import Alpha
+from baret.images import Pixels
+from baret.method.composition import compose
 from baret.method.ddim import Schedule, add_noise, draw_noise, guide
 from baret.unet.requests import (
     Conditioning,
@@ -27,20 +29,37 @@ from baret.unet.requests import (
 GUIDANCE_SCALE = 2.5  # w, away from ∅; more paints the colours
 SHOWN = 0.3  # of the edit; a latent pixel where less of it shows is kept
 DRAWN = 0.7  # share of the editing that is done before, by the UNet's rows
+SAME_OUTLINES = 0.45  # correlation of the outlines with the photo's, above which they are the same
 MAX_SHARE = 0.75  # of the picture; a larger region has no layout left to hold on to
 
 
-def refined_region(alpha: Alpha, size: tuple[int, int]) -> Tensor | None:
-    """Return 1 where an edit is refined, else 0, [h, w]; None if it is nothing, or too much.
+def refined_region(edited: Pixels, photo: Pixels, size: tuple[int, int]) -> Tensor | None:
+    """Return 1 where an edit is refined, else 0, [h, w]; None if nothing is.
+
+    Nothing is where the edit has the photo's outlines, as a new colour does: it has their crispness
+    too.
 
     Args:
-        alpha: [H, W], how much of the edit is shown.
+        edited: [H, W, 3], decoded.
+        photo: [H, W, 3], through the same VAE.
         size: (h, w) of the latents.
     """
-    shown = (adaptive_max_pool2d(torch.from_numpy(alpha)[None, None], size) > SHOWN).float()
-    if not 0 < shown.mean() <= MAX_SHARE:
+    alpha = torch.from_numpy(compose(edited, photo).alpha)[None, None]
+    shown = adaptive_max_pool2d(alpha, size) > SHOWN
+    if not 0 < shown.float().mean() <= MAX_SHARE:
         return None
-    return shown[0, 0]
+    changed = avg_pool2d(alpha, 2)[0, 0] > SHOWN
+    outlines = torch.stack([_outlines(pixels)[changed] for pixels in (edited, photo)])
+    if torch.corrcoef(outlines)[0, 1] > SAME_OUTLINES:
+        return None
+    return shown[0, 0].float()
+
+
+def _outlines(pixels: Pixels) -> Tensor:
+    """Return how much brightness changes between neighbours, at half the size: [H / 2, W / 2]."""
+    gray = avg_pool2d(torch.from_numpy(pixels.astype(np.float32)).mean(-1)[None], 2)[0]
+    across, down = gray.diff(dim=1, append=gray[:, -1:]), gray.diff(dim=0, append=gray[-1:])
+    return torch.hypot(across, down)
 
 
 def refine(

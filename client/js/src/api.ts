@@ -241,6 +241,9 @@ export interface paths {
         /**
          * Get Model
          * @description Return one model, as the list has it.
+         *
+         *     The id of a model from a hub has a slash, which is part of the address. A model that no worker
+         *     has announced is not found.
          */
         get: operations["getModel"];
         put?: never;
@@ -5244,6 +5247,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description id of a model, as `GET /v1/models` lists it */
                 model_id: string;
             };
             cookie?: never;
