@@ -40,7 +40,7 @@ def test_every_use_of_the_device_is_reported_before_it_happens(small_editor, sam
     small_editor.edit(sample.image, sample.prompt, FAST, on_progress=reports.append)
     stages = [progress.stage for progress in reports]
     # Photo, texts, two steps, departure; three steps; texts, three steps, whether edit and photo
-    # show the text, and edit and photo, to see where they differ (everywhere: nothing to refine);
+    # show the text, and edit and photo, to see whether to refine (this model draws noise: no);
     # photo and edit.
     assert [stages.count(s) for s in dict.fromkeys(stages)] == [5, 3, 8, 2]
 
