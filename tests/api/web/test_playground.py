@@ -264,6 +264,7 @@ def test_why_an_edit_failed(playground: Playground, stack: Stack, photo: bytes) 
     failed = stack.ended(made["id"])
     playground.open(f"/#{made['id']}")
     expect(playground.problem).to_contain_text(failed["error"]["title"])
+    playground.page.goto("about:blank")  # what follows is another visit
     playground.open("/#edit_00000000000000000000000000000000")
     expect(playground.problem).to_contain_text("Not found")
     expect(playground.welcome).to_be_visible()  # no photo is there, so the first screen is
