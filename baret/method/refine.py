@@ -34,10 +34,9 @@ MAX_SHARE = 0.75  # of the picture; a larger region has no layout left to hold o
 
 
 def refined_region(edited: Pixels, photo: Pixels, size: tuple[int, int]) -> Tensor | None:
-    """Return 1 where an edit is refined, else 0, [h, w]; None if nothing is.
+    """Return 1 where an edit is refined, else 0, [h, w]; None if it is not refined.
 
-    Nothing is where the edit has the photo's outlines, as a new colour does: it has their crispness
-    too.
+    An edit that has the photo's outlines, as a new colour does, has their crispness too.
 
     Args:
         edited: [H, W, 3], decoded.

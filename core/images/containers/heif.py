@@ -122,7 +122,7 @@ def _from_code_points(points: list[tuple[int, int]]) -> tuple[bytes, ...]:
 
 
 def _is_monochrome(meta: bmff.Meta, form: str) -> bool:
-    """Return whether the decoder's configuration says that there is no chroma."""
+    """Return whether the file is gray, by the configuration of its codec."""
     if form == "AVIF":  # AV1-ISOBMFF, 2.3.3
         return any(len(body) > 2 and body[2] & 0x10 for body in meta.properties(b"av1C")[:1])
     configured = meta.properties(b"hvcC")[:1]  # ISO/IEC 14496-15, 8.3.3.1.2

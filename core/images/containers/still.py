@@ -26,7 +26,7 @@ class StillImage:
     transparent: tuple[int, ...] | None = None
     ended: bool = True  # whether the file states the end of its pixels
     depth: int = 8  # bits of a sample
-    gray: bool = False  # there are no colours in the file, even if its decoder makes RGB of it
+    gray: bool = False  # the file has no colours, although the decoder may return RGB
     pairs: bool = False  # the decoder is shown gray of 16 bits as two samples of 8, high and low
 
 
