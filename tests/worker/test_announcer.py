@@ -62,8 +62,8 @@ def test_the_announced_presets_are_those_of_the_method(described: Model) -> None
 def test_the_models_size_and_licence_are_announced(described: Model, editor: Editor) -> None:
     assert (described.id, described.licence) == ("zoo", editor.model.licence)
     assert described.licence
-    # The bundled model works on images of 128×128 pixels.
-    assert (described.native_size.width, described.native_size.height) == (128, 128)
+    size = editor.model.native_size
+    assert (described.native_size.width, described.native_size.height) == (size, size)
 
 
 def test_a_model_is_live_from_start_to_stop(store: EditStore, model: Model) -> None:

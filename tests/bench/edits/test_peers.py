@@ -58,7 +58,7 @@ def test_a_peer_edits_and_leaves_the_model_as_it_was(model, batch, name):
     processors = dict(unet.attn_processors)
     edited = method(model, batch, options)
     assert edited.images.shape == batch.sources.shape and edited.images.dtype == np.uint8
-    assert _difference(edited.images, batch.sources) > 1
+    assert _difference(edited.images, batch.sources) > 0.3
     assert dict(unet.attn_processors) == processors
     assert not any(module._forward_hooks for module in unet.modules())
 

@@ -6,6 +6,7 @@ from baret import InversionOptions
 from baret.method.ttis import LEVELS_PER_STEP
 from bench.speed.command import SECTIONS, main
 from bench.speed.random_weights import random_folder
+from tests.support.small_model import NATIVE_SIZE
 
 
 def _run(out, *given):
@@ -16,7 +17,7 @@ def test_the_whole_of_it_from_end_to_end(small, tmp_path, capsys):
     _run(tmp_path, "--model", str(small), "--steps", "2", "--inner-steps", "1", "--at-once", "1,2")
     data = json.loads((tmp_path / "speed-small-cpu.json").read_text())
     assert list(data) == ["conditions", *SECTIONS]
-    assert data["conditions"]["inner_steps"] == 1 and data["conditions"]["size"] == 128
+    assert data["conditions"]["inner_steps"] == 1 and data["conditions"]["size"] == NATIVE_SIZE
     assert [edits["at_once"] for edits in data["together"]["crowds"]] == [1, 2]
     null_text = data["peers"]["entries"][1]
     assert null_text["backward_rows"] == 2  # T × inner steps: nothing stopped early
