@@ -20,14 +20,14 @@ class Preset(NamedTuple):
 
 
 # One per kind of edit, by how much of the photo's layout it keeps; the only place that defines
-# presets, which workers announce from here. Measured in docs/decisions/0016. The kind of an edit
-# is not guessed from its text: `auto` is what did best over all kinds.
+# presets, which workers announce from here. Measured in docs/decisions/0030.
+AUTO, STYLE = "auto", "style"
 PRESETS: Mapping[str, Preset] = {
-    "auto": Preset(1.0, 0.0, 0.0),
+    AUTO: Preset(1.0, 0.0, 0.0),  # style's windows where the text changes the look alone
     "non_rigid": Preset(1.0, 0.0, 0.0),
     "object": Preset(1.0, 0.6, 0.0),
-    "style": Preset(1.0, 0.6, 0.0),
-    "background": Preset(1.0, 0.6, 0.0),
+    STYLE: Preset(1.0, 0.6, 0.2),
+    "background": Preset(1.0, 0.0, 0.1),
 }
 
 
@@ -95,7 +95,7 @@ class InversionOptions:
 class EditOptions:
     """How an inverted photo is edited. The preset fills in strength, τ_s and τ_c if None."""
 
-    preset: str = "auto"  # a name of PRESETS
+    preset: str = AUTO  # a name of PRESETS
     strength: float | tuple[float, ...] | None = None  # η; one output for each value
     self_attention_until: float | None = None  # τ_s, share of the steps from the noisiest
     cross_attention_until: float | None = None  # τ_c, likewise
@@ -161,6 +161,12 @@ class EditOptions:
         if tau_s is None or tau_c is None:  # __post_init__ has filled them in
             raise OptionsError("The injection windows are missing.")
         return tau_s, tau_c
+
+    @property
+    def adapts_windows(self) -> bool:
+        """Whether the windows may follow from the edit: those of `auto`, left as they are."""
+        is_plain = self.preset == AUTO and self.windows == PRESETS[AUTO][1:]
+        return is_plain and self.inversion.paper is None  # the paper's form knows no departure
 
 
 # The paper's form as we read it, with null-text inversion's settings where it gives none.

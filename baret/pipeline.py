@@ -35,14 +35,14 @@ from baret.method import matte, paper
 from baret.method.composition import compose
 from baret.method.denoising import Denoised, DenoisingOptions, PreviewHook, Texts, denoise
 from baret.method.inversion import invert
-from baret.method.mask import change_mask, departure
+from baret.method.mask import change_mask, changes_look, departure
 from baret.method.refine import DRAWN, refine, refined_region
 from baret.method.transition import transition
 from baret.method.ttis import describe
 from baret.method.verify import SAYS_THE_SAME, advantage, renewed
 from baret.model.prompts import Hint
 from baret.model.stable_diffusion import StableDiffusion
-from baret.options import EditOptions, InversionOptions, PaperTuning
+from baret.options import PRESETS, STYLE, EditOptions, InversionOptions, PaperTuning
 from baret.progress import ProgressTracker
 from baret.result import EditedImage, EditResult, Inversion, Preview
 from baret.unet.requests import Conditioning, Routine, StageProgress, on_device
@@ -179,7 +179,11 @@ class Pipeline:
         options: EditOptions,
         tracker: ProgressTracker,
     ) -> Routine[Denoised]:
-        """Denoise the edit; at a strength of 1, once more if it does not show its text."""
+        """Denoise the edit, and again in another way if it does not show its text.
+
+        A new look is drawn on the photo's layout first. At a strength of 1 the last try begins from
+        fresh noise.
+        """
         schedule = self.model.schedule(inversion.options.num_inference_steps)
         denoising, mask = _denoising(options), self._mask(inversion, options)
         on_preview = self._preview_hook(eta, tracker) if options.previews else None
@@ -188,6 +192,11 @@ class Pipeline:
         def verify(clean: Tensor) -> Routine[float]:
             return (yield from advantage(clean, texts.away, texts.edit, schedule, seed))
 
+        if options.adapts_windows and changes_look(inversion.departure):
+            held = _denoising(replace(options, **PRESETS[STYLE]._asdict()))
+            edit = yield from denoise(pivots, texts, schedule, held, mask, on_preview)
+            if (yield from verify(edit.latents)) >= (options.min_advantage or 0.0):
+                return edit
         edit = yield from denoise(pivots, texts, schedule, denoising, mask, on_preview)
         if eta < 1 or options.min_advantage is None or mask is None:
             return edit

@@ -55,20 +55,12 @@ function showPresets() {
   showState();
   const before = $("preset").value;
   const presets = chosen()?.presets ?? {};
-  // "auto" is what the service takes if nothing is chosen, so it and its group come first.
+  // "auto" is what the service takes if nothing is chosen, so it comes first.
   const names = Object.keys(presets).sort((a, b) => (b === "auto") - (a === "auto"));
-  const holdsLayout = (name) => presets[name].self_attention_until > 0;
-  const group = (label, members) => {
-    const options = members.map((name) =>
-      element("option", { value: name, textContent: title(name), selected: name === before }),
-    );
-    return element("optgroup", { label }, ...options);
-  };
-  const groups = [
-    group("The changed part may move", names.filter((name) => !holdsLayout(name))),
-    group("The photo’s layout is held", names.filter(holdsLayout)),
-  ];
-  $("preset").replaceChildren(...groups.filter((group) => group.children.length));
+  const options = names.map((name) =>
+    element("option", { value: name, textContent: title(name), selected: name === before }),
+  );
+  $("preset").replaceChildren(...options);
   $("preset-field").hidden = !names.length;
   suggestStrength();
 }

@@ -30,6 +30,7 @@ NOISE_SHARES = (0.6, 0.7, 0.8)
 DRAWS = 2  # of noise, at each of them
 DEPARTURE_ROWS = 2 * len(NOISE_SHARES) * DRAWS
 MIN_DEPARTURE = 1e-4  # of a latent's unit variance; below it the texts say the same
+LOOK_ALONE = 0.45  # mean of the relative departure; above it the text changes the look, not places
 
 
 def departure(
@@ -81,6 +82,19 @@ def change_mask(departed: Tensor, keep_below: float, change_above: float) -> Ten
     """
     width = max(change_above - keep_below, 1e-6)
     return ((relative_departure(departed) - keep_below) / width).clamp(0, 1)
+
+
+def changes_look(departed: Tensor) -> bool:
+    """Return whether the text changes how the whole picture looks, and not where things are.
+
+    A new style leads apart everywhere alike. A posture, a thing or its colour does so in one place.
+
+    Args:
+        departed: from `departure`.
+    """
+    if departed.max() <= MIN_DEPARTURE:  # the texts say the same
+        return False
+    return float(relative_departure(departed).mean()) > LOOK_ALONE
 
 
 def relative_departure(departed: Tensor) -> Tensor:

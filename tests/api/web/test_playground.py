@@ -350,15 +350,6 @@ def test_the_kinds_of_edit_are_those_that_the_model_announces(
     playground.choose(photo)
     options = playground.preset.locator("option").evaluate_all("all => all.map(o => o.value)")
     assert options[0] == "auto" and set(options) == set(model["presets"])
-    groups = playground.preset.locator("optgroup")
-    assert groups.evaluate_all("all => all.map(group => group.label)") == [
-        "The changed part may move",
-        "The photo’s layout is held",
-    ]
-    anew = groups.first.locator("option").evaluate_all("all => all.map(o => o.value)")
-    assert set(anew) == {
-        name for name, preset in model["presets"].items() if not preset["self_attention_until"]
-    }
     playground.page.get_by_text("Strength and seed").click()
     playground.strength.fill("0.4")
     expect(playground.strength_value).to_have_text("0.40")

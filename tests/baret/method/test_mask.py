@@ -5,7 +5,13 @@ from PIL import Image
 
 from baret import InversionOptions
 from baret.images import composite, to_pixels
-from baret.method.mask import DEPARTURE_ROWS, MIN_DEPARTURE, change_mask, departure
+from baret.method.mask import (
+    DEPARTURE_ROWS,
+    MIN_DEPARTURE,
+    change_mask,
+    changes_look,
+    departure,
+)
 
 STEPS = 20
 
@@ -85,3 +91,11 @@ def test_what_is_kept_is_the_photos_own_pixels():
     mixed = np.asarray(composite(edited, photo, alpha))
     assert (mixed[:, :15] == 200).all() and (mixed[:, 25:] == 0).all()
     assert (np.diff(mixed[0, :, 0].astype(int)) <= 0).all()  # a ramp, no seam
+
+
+def test_a_text_that_leads_apart_everywhere_alike_changes_the_look():
+    everywhere = 0.5 + 0.5 * torch.rand(32, 32, generator=torch.Generator().manual_seed(0))
+    in_one_place = everywhere.clone()
+    in_one_place[:, 8:] *= 0.05
+    assert changes_look(everywhere) and not changes_look(in_one_place)
+    assert not changes_look(torch.zeros(32, 32))  # the text says what the photo shows
