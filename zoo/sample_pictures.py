@@ -21,12 +21,12 @@ SAMPLES = (
     ("white cat", "sitting", "on grass", "standing"),
     ("black bird", "sitting", "at night", "brown"),
     ("orange cat", "lying down", "on grass", "jumping"),
-    ("black cat", "jumping", "at night", "on sand"),
+    ("black cat", "jumping", "at night", "on grass"),
     ("brown horse", "lying down", "at night", "sitting"),
     ("gray dog", "standing", "at night", "horse"),
     ("gray horse", "lying down", "in snow", "brown"),
     ("black cat", "standing", "in snow", "a sketch of"),
-    ("brown horse", "sitting", "on sand", "lying down"),
+    ("brown horse", "sitting", "on sand", "jumping"),
     ("black horse", "sitting", "on sand", "in snow"),
 )
 KINDS = {"pose": "posture"}  # by attribute; other kinds have the attribute's name
