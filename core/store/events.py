@@ -107,6 +107,7 @@ class Follower:
             # The status is read after the stream's end: the loop sees what comes between.
             status = await self._redis.hget(keys.edit(edit_id), "status")
             if status is None or EditStatus(status).final:
+                await self._check(key_id)
                 return
             while (left := deadline - time.monotonic()) > 0 and not self._stopping:
                 events = await self._read(edit_id, last_id, min(left, BLOCK_SECONDS))
