@@ -24,7 +24,7 @@ export function samePage(address) {
   return url.pathname + url.search;
 }
 
-const SMALL = 256; // pictures up to this many pixels a side are enlarged without smoothing
+const SMALL = 256; // zoomed in, pictures up to this many pixels a side are not smoothed
 
 export function pixelateIfSmall(image) {
   image.addEventListener("load", () => {
