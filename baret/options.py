@@ -27,7 +27,7 @@ PRESETS: Mapping[str, Preset] = {
     "non_rigid": Preset(1.0, 0.0, 0.0),
     "object": Preset(1.0, 0.6, 0.0),
     STYLE: Preset(1.0, 0.6, 0.2),
-    "background": Preset(1.0, 0.0, 0.1),
+    "background": Preset(1.0, 0.0, 0.0),
 }
 
 
