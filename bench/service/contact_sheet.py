@@ -20,7 +20,7 @@ from bench.service.running import SAMPLES, edit_through_http
 TILE = 192  # pixels
 MARGIN = 12
 LINE = 18
-IN_README = (4, 6)  # a posture and a colour
+IN_README = (4, 6, 3)  # a posture, a colour and a place
 
 
 @dataclass(frozen=True)
