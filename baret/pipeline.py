@@ -195,7 +195,8 @@ class Pipeline:
         if options.adapts_windows and changes_look(inversion.departure):
             held = _denoising(replace(options, **PRESETS[STYLE]._asdict()))
             edit = yield from denoise(pivots, texts, schedule, held, mask, on_preview)
-            if (yield from verify(edit.latents)) >= (options.min_advantage or 0.0):
+            least = options.min_advantage
+            if least is None or (yield from verify(edit.latents)) >= least:
                 return edit
         edit = yield from denoise(pivots, texts, schedule, denoising, mask, on_preview)
         if eta < 1 or options.min_advantage is None or mask is None:
