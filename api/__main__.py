@@ -11,6 +11,7 @@ from api.app import create_app
 from api.auth import check_exposure
 from api.server.limits import (
     ConnectionLimits,
+    give_large_blocks_back,
     max_connections,
     open_files,
     raise_open_files_limit,
@@ -45,6 +46,7 @@ def main() -> int:
         get_logger("baret.api").error(str(error))
         return 1
     sys.setswitchinterval(SWITCH_SECONDS)
+    give_large_blocks_back()
     raise_open_files_limit(open_files(settings.streams))
     config = server_config(
         app,

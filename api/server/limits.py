@@ -1,9 +1,13 @@
-"""Limits of one process: open files, connections, and the time that clients may take."""
+"""Limits of one process: open files, memory, connections, and the time that clients may take."""
 
+import ctypes
 import resource
 from dataclasses import dataclass
 
 OTHER_FILES = 1000  # that serve everything but followers
+
+LARGE_BLOCK = 64 * 1024  # bytes
+_M_MMAP_THRESHOLD = -3  # of mallopt(3)
 
 MAX_WAIT = 60  # seconds that a request may wait for an edit to end
 # Of a request in OpenAI's shape, whose clients wait for 5 minutes (n8n) or 10 (the official ones).
@@ -59,3 +63,15 @@ def raise_open_files_limit(target: int) -> None:
     limit = target if hard == resource.RLIM_INFINITY else min(target, hard)
     if soft != resource.RLIM_INFINITY and soft < limit:
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+
+
+def give_large_blocks_back() -> None:
+    """Have memory of at least `LARGE_BLOCK` go back to the system as soon as it is free.
+
+    By default glibc learns from what is freed and takes the next such block, of up to 32 MB, from
+    a heap that each thread keeps: after a few large bodies a process stays hundreds of megabytes
+    larger. Other C libraries have no such setting, and this does nothing.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, LARGE_BLOCK)

@@ -1,6 +1,8 @@
 """Limits on open files and connections."""
 
 import resource
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -43,3 +45,31 @@ def test_a_higher_bound_is_left_alone(few_files: int) -> None:
 
 def test_connections_leave_files_for_everything_else(few_files: int) -> None:
     assert max_connections() == 256
+
+
+# Frees 15 MB that lie below other memory of the heap: only blocks with a mapping of their own go.
+KEPT = """
+import psutil
+from api.server.limits import give_large_blocks_back
+
+def resident():
+    return psutil.Process().memory_info().rss // 1_000_000
+
+{prepare}
+first = b"x" * 20_000_000
+del first
+before = resident()
+second = b"y" * 15_000_000
+above = [bytes(60_000) for _ in range(20)]
+del second
+print(resident() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a setting of glibc")
+@pytest.mark.parametrize(
+    ("prepare", "kept"), [("", range(14, 20)), ("give_large_blocks_back()", range(-2, 4))]
+)
+def test_a_large_block_goes_back_to_the_system_once_it_is_free(prepare: str, kept: range) -> None:
+    program = [sys.executable, "-c", KEPT.format(prepare=prepare)]
+    assert int(subprocess.check_output(program)) in kept
