@@ -12,9 +12,7 @@ Pixels and latents exist for the region alone, whose size the tiles bound. So me
 with the photo.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 import torch
@@ -26,14 +24,11 @@ from baret.method.composition import match_colors
 from baret.method.denoising import DenoisingOptions, Texts
 from baret.method.detail import MAX_TILES, MIN_GAIN, Region, Start, plan, redraw, tiles_of
 from baret.method.tiles import Tiles
+from baret.model.device_work import decode, encode
 from baret.model.stable_diffusion import StableDiffusion
 from baret.options import DetailSetting
-from baret.unet.requests import Routine, StageProgress, on_device
+from baret.unet.requests import Routine, StageProgress
 
-# Costs in rows of the UNet. The VAE's are those at Stable Diffusion 1.5's size:
-# docs/performance.md, "The lower bound".
-ENCODE_COST, DECODE_COST = 1.4, 3.1
-V = TypeVar("V")
 _LANCZOS = Image.Resampling.LANCZOS
 _FIRST, _LAST = StageProgress("detailing", 0, 0.0), StageProgress("detailing", 0, 1.0)
 
@@ -133,29 +128,18 @@ class DetailPass:
         parts = []
         for part in fine.cut(torch.from_numpy(pixels).permute(2, 0, 1)):
             own = np.ascontiguousarray(part.permute(1, 2, 0).numpy())
-            parts.append((yield from self._run(_FIRST, self._encoding(own), tiles, ENCODE_COST)))
+            parts.append((yield from encode(self._model, own, _FIRST)))
         return tiles.blend(parts)
-
-    def _encoding(self, pixels: Pixels) -> Callable[[], Tensor]:
-        return lambda: self._model.encode(pixels)
 
     def _decode(self, latents: Tensor, tiles: Tiles) -> Routine[Pixels]:
         """Decode latents [4, h, w] tile by tile: [H, W, 3]."""
         parts = []
         for part in tiles.cut(latents):
-            own = yield from self._run(_LAST, self._decoding(part), tiles, DECODE_COST)
+            own = yield from decode(self._model, part, _LAST)
             parts.append(torch.from_numpy(own).permute(2, 0, 1).float())
         planes = tiles.scaled(self._model.multiple).blend(parts)
         pixels: Pixels = planes.round().byte().permute(1, 2, 0).numpy()
         return pixels
-
-    def _decoding(self, latents: Tensor) -> Callable[[], Pixels]:
-        return lambda: self._model.decode(latents)
-
-    def _run(
-        self, progress: StageProgress, work: Callable[[], V], tiles: Tiles, cost: float
-    ) -> Routine[V]:
-        return (yield from on_device(progress, work, cost * tiles.tile[0] * tiles.tile[1]))
 
 
 def _cut(image: Image.Image, region: Region) -> Pixels:

@@ -5,12 +5,8 @@ T steps · n tokens · d text width · h, w latent height and width · H, W pixe
     describe  c_src, the target text tuned to the photo       `method.ttis.describe`
               where the two texts differ about the photo      `method.mask.departure`
     invert    z*_0…z*_T, from the photo and c_src             `method.inversion.invert`
-    denoise   c̃ between c_src and c for each η, then z_0      `method.transition.transition`,
-              of the edit, from z*_T                          `method.denoising.denoise`
-    verify    whether the edit shows its text; if not, once   `method.verify.advantage`
-              more from fresh noise                           `method.verify.renewed`
-    refine    the region where it differs from the photo,     `method.refine.refine`
-              drawn once more, stochastically
+    mix       c̃ between c_src and c, for each η               `method.transition.transition`
+    draw      z_0 of the edit, from z*_T; verified, refined   `drawing.Drawing`
     compose   the edit, decoded and laid over the photo       `method.composition.compose`
     detail    on request, the changed region of a large       `method.detail.redraw`
               photo, drawn again at the photo's resolution
@@ -19,7 +15,7 @@ The paper's form inverts with the empty text first, and tunes on the pivots: `me
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -27,28 +23,26 @@ from PIL import Image
 from torch import Tensor
 
 from baret import images
-from baret.detailing import DECODE_COST, ENCODE_COST, DetailPass, Layers
+from baret.detailing import DetailPass, Layers
+from baret.drawing import Drawing, denoising_options
 from baret.errors import ContentRejected
 from baret.heatmaps import heatmaps, words_of
 from baret.images import Alpha, Pixels
 from baret.method import matte, paper
 from baret.method.composition import compose
-from baret.method.denoising import Denoised, DenoisingOptions, PreviewHook, Texts, denoise
+from baret.method.denoising import Denoised, PreviewHook, Texts
 from baret.method.inversion import invert
-from baret.method.mask import change_mask, changes_look, departure
-from baret.method.refine import DRAWN, refine, refined_region
+from baret.method.mask import departure
 from baret.method.transition import transition
 from baret.method.ttis import describe
-from baret.method.verify import SAYS_THE_SAME, advantage, renewed
+from baret.model.device_work import decode, embed, encode, is_refused
 from baret.model.prompts import Hint
 from baret.model.stable_diffusion import StableDiffusion
-from baret.options import PRESETS, STYLE, EditOptions, InversionOptions, PaperTuning
+from baret.options import EditOptions, InversionOptions, PaperTuning
 from baret.progress import ProgressTracker
 from baret.result import EditedImage, EditResult, Inversion, Preview
-from baret.unet.requests import Conditioning, Routine, StageProgress, on_device
+from baret.unet.requests import Routine, StageProgress
 
-# In latent pixels: CLIP ViT-L/14 on 224 pixels is a tenth of a row of 64×64, by its operations.
-SAFETY_CHECK_COST = 400
 _NOT_SHOWN = Hint(
     "text_not_shown",
     "After two tries the picture still looks like the photo, and not like the text. Say plainly "
@@ -95,11 +89,13 @@ class Pipeline:
     ) -> Routine[EditResult]:
         """Edit a photo, or one that was inverted before."""
         inversion = yield from self.invert(source, prompt, options.inversion)
-        edits = []
+        drawing, edits = Drawing(self.model, inversion, options), []
         for eta in options.strengths:
-            edits.append((yield from self.denoise(inversion, eta, options, tracker)))
+            texts = yield from self._texts(inversion, eta, _size(inversion.pivots[0]), "editing")
+            on_preview = self._preview_hook(eta, tracker) if options.previews else None
+            edits.append((yield from drawing.draw(texts, eta, on_preview)))
             tracker.outputs_done["editing"] += 1
-        return (yield from self.compose(inversion, edits, options, tracker))
+        return (yield from self.compose(inversion, drawing, edits, options, tracker))
 
     def invert(
         self, source: Image.Image | Inversion, prompt: str, options: InversionOptions
@@ -133,15 +129,13 @@ class Pipeline:
         model, stage = self.model, "tuning" if options.paper is None else "inverting"
         size = images.working_size(*photo.size, area=model.native_size**2, multiple=model.multiple)
         pixels = images.to_pixels(photo, size)
-        cost = ENCODE_COST * size[0] * size[1] / model.multiple**2
-        first = StageProgress(stage, 0, 0.0)
-        return (yield from on_device(first, lambda: model.encode(pixels), cost))
+        return (yield from encode(model, pixels, StageProgress(stage, 0, 0.0)))
 
     def describe_photo(
         self, clean: Tensor, prompt: str, options: InversionOptions
     ) -> Routine[Found]:
         """Find the text that describes the photo, and invert z_0 with it."""
-        target, _ = yield from self._embed(prompt, "tuning", _size(clean))
+        target, _ = yield from embed(self.model, prompt, _size(clean), "tuning")
         schedule = self.model.schedule(options.num_inference_steps)
         source = yield from describe(clean, target, schedule, options)
         departed = yield from departure(clean, source, target, schedule, options)
@@ -152,7 +146,7 @@ class Pipeline:
         self, clean: Tensor, prompt: str, options: InversionOptions
     ) -> Routine[Found]:
         """Invert z_0 with the empty text, and tune the target text to the pivots."""
-        target, uncond = yield from self._embed(prompt, "inverting", _size(clean))
+        target, uncond = yield from embed(self.model, prompt, _size(clean), "inverting")
         schedule = self.model.schedule(options.num_inference_steps)
         pivots = yield from invert(clean, uncond, schedule)
         how = options.paper or PaperTuning()
@@ -162,94 +156,11 @@ class Pipeline:
             pivots, tuning.embeddings, everywhere, tuning.reconstruction, tuning.inner_steps
         )
 
-    def denoise(
-        self, inversion: Inversion, eta: float, options: EditOptions, tracker: ProgressTracker
-    ) -> Routine[Denoised]:
-        """Denoise the edit for one η, and refine it."""
-        texts = yield from self._texts(inversion, eta, _size(inversion.pivots[0]), "editing")
-        edit = yield from self._draw(inversion, texts, eta, options, tracker)
-        refined = yield from self._refine(inversion, edit.latents, texts.edit, options)
-        return replace(edit, latents=refined)
-
-    def _draw(
-        self,
-        inversion: Inversion,
-        texts: Texts,
-        eta: float,
-        options: EditOptions,
-        tracker: ProgressTracker,
-    ) -> Routine[Denoised]:
-        """Denoise the edit, and again in another way if it does not show its text.
-
-        A new look is drawn on the photo's layout first. At a strength of 1 the last try begins from
-        fresh noise.
-        """
-        schedule = self.model.schedule(inversion.options.num_inference_steps)
-        denoising, mask = _denoising(options), self._mask(inversion, options)
-        on_preview = self._preview_hook(eta, tracker) if options.previews else None
-        pivots, seed = inversion.pivots.to(self.model.device), inversion.options.seed
-
-        def verify(clean: Tensor) -> Routine[float]:
-            return (yield from advantage(clean, texts.away, texts.edit, schedule, seed))
-
-        if options.adapts_windows and changes_look(inversion.departure):
-            held = _denoising(replace(options, **PRESETS[STYLE]._asdict()))
-            edit = yield from denoise(pivots, texts, schedule, held, mask, on_preview)
-            least = options.min_advantage
-            if least is None or (yield from verify(edit.latents)) >= least:
-                return edit
-        edit = yield from denoise(pivots, texts, schedule, denoising, mask, on_preview)
-        if eta < 1 or options.min_advantage is None or mask is None:
-            return edit
-        shown = yield from verify(edit.latents)
-        if shown >= options.min_advantage or (yield from verify(pivots[0])) >= SAYS_THE_SAME:
-            return edit
-        start = renewed(pivots, mask, schedule, seed)
-        again = yield from denoise(pivots, texts, schedule, denoising, mask, start=start)
-        shown_again = yield from verify(again.latents)
-        if shown_again > shown:
-            edit, shown = again, shown_again
-        return replace(edit, shows_text=shown > 0)
-
-    def _refine(
-        self, inversion: Inversion, edit: Tensor, text: Conditioning, options: EditOptions
-    ) -> Routine[Tensor]:
-        """Draw the region where an edit differs from its photo once more: z_0, [4, h, w]."""
-        steps = round(options.refine * inversion.options.num_inference_steps)
-        photo, size = inversion.pivots[0].to(self.model.device), _size(edit)
-        if not steps or torch.equal(edit, photo):
-            return edit
-        drawn = StageProgress("editing", inversion.options.num_inference_steps, DRAWN)
-        pixels = (yield from self._decode(edit, drawn)), (yield from self._decode(photo, drawn))
-        region = refined_region(*pixels, size)
-        if region is None:
-            return edit
-        _, uncond = yield from self._embed(inversion.prompt, "editing", size)
-        schedule = self.model.schedule(inversion.options.num_inference_steps)
-        return (
-            yield from refine(
-                edit,
-                photo,
-                region.to(edit),
-                (text, uncond),
-                schedule,
-                steps,
-                inversion.options.seed,
-            )
-        )
-
-    def _mask(self, inversion: Inversion, options: EditOptions) -> Tensor | None:
-        """Return where the text changes the photo, [h, w]; None if nothing is kept."""
-        if options.change_thresholds is None:
-            return None
-        mask = change_mask(inversion.departure, *options.change_thresholds)
-        return mask.to(self.model.device)
-
     def _texts(
         self, inversion: Inversion, eta: float, size: tuple[int, int], stage: str
     ) -> Routine[Texts]:
         """Return the texts of the branches for one η, and for latents of a size (h, w)."""
-        target, uncond = yield from self._embed(inversion.prompt, stage, size)
+        target, uncond = yield from embed(self.model, inversion.prompt, size, stage)
         tuned = inversion.tuned.to(self.model.device)
         mixed = target.with_embeddings(transition(tuned, target.embedding, eta))
         if inversion.options.paper is not None:
@@ -259,8 +170,8 @@ class Pipeline:
 
     def _preview_hook(self, eta: float, tracker: ProgressTracker) -> PreviewHook:
         def on_preview(progress: StageProgress, clean: Tensor) -> Routine[None]:
-            image = Image.fromarray((yield from self._decode(clean, progress)))
-            if not (yield from self._is_refused(image, progress)):
+            image = Image.fromarray((yield from decode(self.model, clean, progress)))
+            if not (yield from is_refused(self.model, image, progress)):
                 tracker.preview = Preview(eta, image)
 
         return on_preview
@@ -268,26 +179,26 @@ class Pipeline:
     def compose(
         self,
         inversion: Inversion,
+        drawing: Drawing,
         edits: Sequence[Denoised],
         options: EditOptions,
         tracker: ProgressTracker,
     ) -> Routine[EditResult]:
         """Decode the edits, one for each η, and lay them over the photo."""
         progress = _DETAILING if self.max_tiles(inversion.size, options) else _DECODING
-        rebuilt = yield from self._decode(inversion.reconstruction, progress)
-        photo = rebuilt  # through the VAE, whose losses must not count as a change
+        photo = rebuilt = yield from drawing.photo(progress)
         if not torch.equal(inversion.reconstruction, inversion.pivots[0]):
-            photo = yield from self._decode(inversion.pivots[0], progress)
+            rebuilt = yield from decode(self.model, inversion.reconstruction, progress)
         outputs, drawn_again = [], False
         for eta, edit in zip(options.strengths, edits, strict=True):
-            pixels = yield from self._decode(edit.latents, progress)
-            layers, alpha = self._lay(pixels, photo, inversion, options)
+            pixels = yield from decode(self.model, edit.latents, progress)
+            layers, alpha = self._lay(pixels, photo, drawing.mask, inversion, options)
             drawn_again |= yield from self._add_detail(layers, alpha, inversion, eta, options)
             tracker.outputs_done["detailing"] += 1
             outputs.append(self._output(eta, edit, pixels, layers, inversion, options))
         tracker.enter("decoding")
         for output in outputs:
-            if (yield from self._is_refused(output.image)):
+            if (yield from is_refused(self.model, output.image, _DECODING)):
                 raise ContentRejected("The model's safety checker refuses what this edit shows.")
         working_size = (rebuilt.shape[1], rebuilt.shape[0])
         original = images.to_pixels(Image.fromarray(inversion.photo), working_size)
@@ -308,16 +219,22 @@ class Pipeline:
         )
 
     def _lay(
-        self, edited: Pixels, photo: Pixels, inversion: Inversion, options: EditOptions
+        self,
+        edited: Pixels,
+        photo: Pixels,
+        mask: Tensor | None,
+        inversion: Inversion,
+        options: EditOptions,
     ) -> tuple[Layers, Alpha]:
         """Lay an edit over its photo, at the photo's size; add the alpha at the working size.
 
         Args:
             edited: [H, W, 3], decoded.
             photo: [H, W, 3], through the same VAE.
+            mask: [h, w], where the text changes the photo; None shows all of the edit.
             inversion, options: of the edit.
         """
-        mask, size = self._mask(inversion, options), inversion.size
+        size = inversion.size
         source = Image.fromarray(inversion.photo)
         if mask is None:
             everywhere = np.ones(edited.shape[:2], np.float32)
@@ -343,7 +260,7 @@ class Pipeline:
         size = self._detail.tiles(region).tile
         texts = yield from self._texts(inversion, eta, size, "detailing")
         steps, seed = inversion.options.num_inference_steps, inversion.options.seed
-        yield from self._detail.run(layers, region, texts, _denoising(options), steps, seed)
+        yield from self._detail.run(layers, region, texts, denoising_options(options), steps, seed)
         return True
 
     def _output(
@@ -365,41 +282,6 @@ class Pipeline:
         whole = images.to_image(edited, inversion.size)
         shown = None if options.change_thresholds is None else layers.matte
         return EditedImage(eta, layers.image, whole, attention or (), shown)
-
-    def _embed(
-        self, prompt: str, stage: str, size: tuple[int, int]
-    ) -> Routine[tuple[Conditioning, Conditioning]]:
-        """Return c and ∅ for latents of a size (h, w); both are of the same length."""
-        model, progress = self.model, StageProgress(stage, 0, 0.0)
-        pixels = size[0] * model.multiple, size[1] * model.multiple
-        return (yield from on_device(progress, lambda: model.embed_with_empty(prompt, pixels), 0))
-
-    def _decode(self, latents: Tensor, progress: StageProgress = _DECODING) -> Routine[Pixels]:
-        """Decode a latent [4, h, w] to pixels [H, W, 3]."""
-        model, cost = self.model, DECODE_COST * latents.shape[-2] * latents.shape[-1]
-        return (
-            yield from on_device(progress, lambda: model.decode(latents.to(model.device)), cost)
-        )
-
-    def _is_refused(self, image: Image.Image, progress: StageProgress = _DECODING) -> Routine[bool]:
-        """Return whether the model has a safety checker that refuses an image."""
-        checker = self.model.safety_checker
-        if checker is None:
-            return False
-        return (yield from on_device(progress, lambda: checker.refuses(image), SAFETY_CHECK_COST))
-
-
-def _denoising(options: EditOptions) -> DenoisingOptions:
-    """Return what denoising an edit needs of its options."""
-    tau_s, tau_c = options.windows
-    return DenoisingOptions(
-        self_attention_until=tau_s,
-        cross_attention_until=tau_c,
-        guidance_scale=options.guidance_scale,
-        guidance_end=options.guidance_end,
-        record_attention=options.artifacts,
-        progress=DRAWN if options.refine else 1.0,
-    )
 
 
 def _size(latents: Tensor) -> tuple[int, int]:

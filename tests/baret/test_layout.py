@@ -49,7 +49,7 @@ def test_auto_draws_freely_if_the_layout_keeps_the_text_from_showing(
         return advantages.pop(0)
         yield
 
-    monkeypatch.setattr("baret.pipeline.advantage", found)
+    monkeypatch.setattr("baret.drawing.advantage", found)
     assert np.array_equal(drawn(editor, style), free)
     assert not advantages
 

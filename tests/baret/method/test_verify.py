@@ -81,8 +81,8 @@ def judged(monkeypatch, *values):
         starts.append(renewed(*arguments))
         return starts[-1]
 
-    monkeypatch.setattr("baret.pipeline.advantage", found)
-    monkeypatch.setattr("baret.pipeline.renewed", begin)
+    monkeypatch.setattr("baret.drawing.advantage", found)
+    monkeypatch.setattr("baret.drawing.renewed", begin)
     return starts, left
 
 
