@@ -25,6 +25,7 @@ from core.store.connection import (
     master_options,
     sentinel_options,
 )
+from core.store.paced_pool import PacedPool, PacedSentinelPool
 from core.store.shared_calls import SharedCalls
 
 BLOCK_SECONDS = 5
@@ -57,12 +58,15 @@ def _connect(url: str, **options: Any) -> "redis.asyncio.Redis":
         ),
     }
     if (at := sentinel_address(url)) is None:
-        return redis.asyncio.Redis.from_url(url, **options)
+        return redis.asyncio.Redis.from_pool(PacedPool.from_url(url, **options))
     sentinel = Sentinel(  # type: ignore[no-untyped-call]
         at.sentinels, sentinel_kwargs=sentinel_options(at, url)
     )
     client: redis.asyncio.Redis = sentinel.master_for(
-        at.master, **master_options(at, url), **options
+        at.master,
+        connection_pool_class=PacedSentinelPool,
+        **master_options(at, url),
+        **options,
     )
     return client
 
