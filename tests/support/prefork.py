@@ -130,7 +130,9 @@ def _become(program: list[str], log: str, env: dict[str, str], status: str) -> s
 
 if __name__ == "__main__":
     import worker.process  # noqa: F401 - the imports are the purpose
+    from tests.support.small_model import small_model
 
+    small_model()  # imports what only loading a model needs
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # what is forked leaves no zombie
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the tests, which end the rest
     runpy.run_module(_serve(), run_name="__main__", alter_sys=True)
