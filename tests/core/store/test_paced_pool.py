@@ -37,6 +37,6 @@ def test_of_a_redis_that_hangs_nobody_waits_for_a_turn() -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=1000) as hanging:
         url = f"redis://127.0.0.1:{hanging.getsockname()[1]}/0"
         started = time.monotonic()
-        answers = asyncio.run(read_at_once(url, 10 * AT_ONCE, timeout=1))
+        answers = asyncio.run(read_at_once(url, 20 * AT_ONCE, timeout=1))
     assert all(isinstance(answer, RedisError) for answer in answers)
-    assert time.monotonic() - started < 5  # in turns: 10 s
+    assert time.monotonic() - started < 10  # in turns: 20 s
