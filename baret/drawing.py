@@ -94,7 +94,7 @@ class Drawing:
         return denoise(self._pivots, texts, self._schedule, options, self.mask, on_preview, start)
 
     def _advantage(self, clean: Tensor, texts: Texts) -> Routine[float]:
-        return advantage(clean, texts.away, texts.edit, self._schedule, self._seed)
+        return advantage(clean, texts.source, texts.edit, self._schedule, self._seed)
 
     def _refined(self, edit: Tensor, text: Conditioning) -> Routine[Tensor]:
         """Draw the region where an edit differs from its photo once more: z_0, [4, h, w]."""

@@ -15,7 +15,7 @@ The paper's form inverts with the empty text first, and tunes on the pivots: `me
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -166,7 +166,9 @@ class Pipeline:
         if inversion.options.paper is not None:
             return Texts(target, uncond, target.with_embeddings(tuned), mixed)
         source = target.with_embedding(tuned[0])
-        return Texts(mixed[0], source, [source] * inversion.options.num_inference_steps)
+        # Without strength the edit's text and what guides it are both c_src: the photo itself.
+        away = source.lerp(uncond, eta)
+        return Texts(mixed[0], away, [source] * inversion.options.num_inference_steps)
 
     def _preview_hook(self, eta: float, tracker: ProgressTracker) -> PreviewHook:
         def on_preview(progress: StageProgress, clean: Tensor) -> Routine[None]:
@@ -259,6 +261,8 @@ class Pipeline:
             return False
         size = self._detail.tiles(region).tile
         texts = yield from self._texts(inversion, eta, size, "detailing")
+        if inversion.options.paper is None:
+            texts = replace(texts, away=texts.source)
         steps, seed = inversion.options.num_inference_steps, inversion.options.seed
         yield from self._detail.run(layers, region, texts, denoising_options(options), steps, seed)
         return True

@@ -2,7 +2,8 @@
 
 T steps · n tokens · d text width · h, w latent height and width.
 
-    edit            denoised with c̃, guided away from c_src, held to the photo outside the mask
+    edit            denoised with c̃, guided away from a mix of c_src and ∅ by the same η, held to
+                    the photo outside the mask
     reconstruction  c_src, on the pivots themselves; lends its attention maps, the photo's layout,
                     to the edit while t is in their windows
 
@@ -38,9 +39,15 @@ class Texts:
     """The texts of the branches; index 0 is the cleanest level."""
 
     edit: Conditioning  # c̃; in the paper's form c
-    away: Conditioning  # what guidance leads away from: c_src; in the paper's form ∅
+    # What guidance leads away from: between c_src, at η = 0, and ∅; in the paper's form ∅.
+    away: Conditioning
     reconstruction: Sequence[Conditioning]  # c_src; in the paper's form c_t. T of them
     transition: Sequence[Conditioning] | None = None  # c̃_t of the paper's third branch, T of them
+
+    @property
+    def source(self) -> Conditioning:
+        """The text that describes the photo, c_src; in the paper's form that of the last step."""
+        return self.reconstruction[0]
 
 
 @dataclass(frozen=True)

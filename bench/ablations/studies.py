@@ -60,12 +60,12 @@ STUDIES: dict[str, Study] = {
         "Which text should the photo be inverted with, and guidance lead away from?",
         "text of the inversion",
         {
-            "guided from the tuned text": [
+            "guided from the empty text": [
                 (text, Variant(EditOptions(), pivots=text))
                 for text in ("tuned", "empty", "target", "source")
             ],
-            "guided from the empty text": [
-                (text, Variant(EditOptions(), pivots=text, base="empty"))
+            "guided from the tuned text": [
+                (text, Variant(EditOptions(), pivots=text, base="tuned"))
                 for text in ("tuned", "empty")
             ],
         },
@@ -117,14 +117,14 @@ STUDIES: dict[str, Study] = {
         "How much guidance, and away from which text?",
         "w (at the noisiest step)",
         {
-            "from the tuned text, falling": [
+            "from the empty text, falling": [
                 (w, _edit(guidance_scale=w)) for w in (1.0, 2.5, 4.0, 5.5)
             ],
-            "from the tuned text, constant": [
+            "from the empty text, constant": [
                 (w, _edit(guidance_scale=w, guidance_end=None)) for w in (2.5, 4.0)
             ],
-            "from the empty text, falling": [
-                (w, replace(_edit(guidance_scale=w), base="empty")) for w in (2.5, 4.0)
+            "from the tuned text, falling": [
+                (w, replace(_edit(guidance_scale=w), base="tuned")) for w in (2.5, 4.0)
             ],
         },
     ),

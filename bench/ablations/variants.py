@@ -43,7 +43,7 @@ class Variant:
     edit: EditOptions = field(default_factory=EditOptions)
     start: Text = "target"  # the text that tuning starts from
     pivots: Text | Literal["tuned"] = "tuned"  # the text of the DDIM inversion
-    base: Literal["tuned", "empty"] = "tuned"  # the text that guidance leads away from
+    base: Literal["mixed", "tuned"] = "mixed"  # the text that guidance leads away from
     balance: float = 1.0  # λ of a soft balance: λ SDPA(q_r, k_r, v) + (1 − λ) SDPA(q, k, v)
     layers: tuple[float, float] = (0.0, 1.0)  # the balanced range, as shares of each kind's
     # From this share of the steps on, self-attention reads the photo's keys and values with the
@@ -92,8 +92,8 @@ class _Pipeline(Pipeline):
         self, inversion: Inversion, eta: float, size: tuple[int, int], stage: str
     ) -> Routine[Texts]:
         texts = yield from super()._texts(inversion, eta, size, stage)
-        if self._variant.base == "empty":
-            return replace(texts, away=self.model.embed(""))
+        if self._variant.base == "tuned":
+            return replace(texts, away=texts.source)
         return texts
 
     def _text(self, which: Text, prompt: str) -> Conditioning:

@@ -36,7 +36,7 @@ def test_a_variant_that_varies_nothing_is_the_shipped_edit(bundled, batch, shipp
         Variant(FAST, pivots="target"),
         Variant(FAST, pivots="source"),
         Variant(FAST, start="empty"),
-        Variant(FAST, base="empty"),
+        Variant(FAST, base="tuned"),
         Variant(FAST, balance=0.3),
         Variant(FAST, contents_from=0.0),
         Variant(FAST, layers=(0.5, 1.0)),
