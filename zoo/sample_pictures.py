@@ -20,7 +20,7 @@ FOLDER = Path(__file__).parent / "samples"
 SAMPLES = (
     ("white cat", "sitting", "on grass", "standing"),
     ("black bird", "sitting", "at night", "brown"),
-    ("orange cat", "lying down", "on grass", "jumping"),
+    ("orange cat", "lying down", "on grass", "sitting"),
     ("black cat", "jumping", "at night", "on grass"),
     ("brown horse", "lying down", "at night", "sitting"),
     ("gray dog", "standing", "at night", "horse"),

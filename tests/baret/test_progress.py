@@ -42,8 +42,8 @@ def test_every_use_of_the_device_is_reported_before_it_happens(small_editor, sam
     stages = [progress.stage for progress in reports]
     # Photo, texts, two steps, departure; three steps; texts, three steps, whether edit and photo
     # show the text, and edit and photo, to see whether to refine (this model draws noise: no);
-    # photo and edit.
-    assert [stages.count(s) for s in dict.fromkeys(stages)] == [5, 3, 8, 2]
+    # the edit.
+    assert [stages.count(s) for s in dict.fromkeys(stages)] == [5, 3, 8, 1]
 
 
 def test_an_edit_of_a_stored_inversion_reports_the_edit_alone(small_editor, sample):

@@ -8,7 +8,7 @@ import pytest
 from baret import EditOptions, InversionOptions
 
 OPTIONS = EditOptions(
-    min_advantage=None, inversion=InversionOptions(num_inference_steps=10, inner_steps=8)
+    min_advantage=None, inversion=InversionOptions(num_inference_steps=20, inner_steps=8)
 )
 
 
