@@ -101,7 +101,7 @@ FIELDS: dict[str, dict[str, str]] = {
         "strength": "0 keeps the photo, 1 follows the text; one output for each",
         **_SHARES,
         "num_inference_steps": "denoising steps",
-        "guidance_scale": "how strongly the edit is led away from what the photo shows",
+        "guidance_scale": "how strongly the text leads the edit",
         "quality": "of JPEG and WebP outputs",
         **_WEBHOOK,
     },

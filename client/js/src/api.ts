@@ -1477,7 +1477,7 @@ export interface components {
             num_inference_steps: number;
             /**
              * Guidance Scale
-             * @description how strongly the edit is led away from what the photo shows
+             * @description how strongly the text leads the edit
              * @default 4
              */
             guidance_scale: number;
