@@ -69,7 +69,10 @@ def base(client: TestClient, settings: Settings) -> Iterator[str]:
 def followers(redis_url: str) -> Iterator[Callable[[], int]]:
     """Return a function that counts the service's connections that wait for events."""
     with redis.Redis.from_url(redis_url, decode_responses=True) as client:
-        yield lambda: sum(one["cmd"] == "xread" for one in client.client_list())
+        # `cmd` is the last command of an idle connection as well: flag b says that it waits.
+        yield lambda: sum(
+            one["cmd"] == "xread" and "b" in one["flags"] for one in client.client_list()
+        )
 
 
 def test_events_come_as_they_happen_and_end_with_the_edit(
