@@ -1,4 +1,4 @@
-"""An inverted photo and the texts for one η become the latent of an edit.
+"""An inverted photo and the texts for one strength become the latent of an edit.
 
 h, w latent height and width · H, W pixels.
 
@@ -27,7 +27,7 @@ from baret.unet.requests import Conditioning, Routine, StageProgress
 
 
 class Drawing:
-    """Draws the edits of one inverted photo, one for each η."""
+    """Draws the edits of one inverted photo, one for each strength."""
 
     def __init__(self, model: StableDiffusion, inversion: Inversion, options: EditOptions):
         """Take a model, a photo that it inverted, and the options of the edit."""
@@ -46,19 +46,21 @@ class Drawing:
             self._photo = yield from decode(self._model, self._pivots[0], progress)
         return self._photo
 
-    def draw(self, texts: Texts, eta: float, on_preview: PreviewHook | None) -> Routine[Denoised]:
+    def draw(
+        self, texts: Texts, strength: float, on_preview: PreviewHook | None
+    ) -> Routine[Denoised]:
         """Draw an edit, verify and refine it.
 
         Args:
-            texts: of the branches, for this η.
-            eta: the strength; below 1 an edit that does not show its text is not made again.
+            texts: of the branches, for this strength.
+            strength: below 1 an edit that does not show its text is not made again.
             on_preview: called every few steps, until the edit is made again.
         """
-        edit = yield from self._verified(texts, eta, on_preview)
+        edit = yield from self._verified(texts, strength, on_preview)
         return replace(edit, latents=(yield from self._refined(edit.latents, texts.edit)))
 
     def _verified(
-        self, texts: Texts, eta: float, on_preview: PreviewHook | None
+        self, texts: Texts, strength: float, on_preview: PreviewHook | None
     ) -> Routine[Denoised]:
         """Denoise the edit, and again in another way if it does not show its text.
 
@@ -72,7 +74,7 @@ class Drawing:
             if least is None or (yield from self._advantage(edit.latents, texts)) >= least:
                 return edit
         edit = yield from self._denoise(texts, options, on_preview)
-        if eta < 1 or least is None or self.mask is None:
+        if strength < 1 or least is None or self.mask is None:
             return edit
         shown = yield from self._advantage(edit.latents, texts)
         if shown >= least or (yield from self._advantage(self._pivots[0], texts)) >= SAYS_THE_SAME:

@@ -12,7 +12,7 @@ from baret.errors import OptionsError
 
 
 class Preset(NamedTuple):
-    """Strength η, and the windows τ_s and τ_c as shares of the steps."""
+    """Strength, and the windows τ_s and τ_c as shares of the steps."""
 
     strength: float
     self_attention_until: float
@@ -96,7 +96,7 @@ class EditOptions:
     """How an inverted photo is edited. The preset fills in strength, τ_s and τ_c if None."""
 
     preset: str = AUTO  # a name of PRESETS
-    strength: float | tuple[float, ...] | None = None  # η; one output for each value
+    strength: float | tuple[float, ...] | None = None  # one output for each value
     self_attention_until: float | None = None  # τ_s, share of the steps from the noisiest
     cross_attention_until: float | None = None  # τ_c, likewise
     guidance_scale: float = 4.0  # w of the edit at the noisiest step
@@ -125,8 +125,8 @@ class EditOptions:
         for name, value in values._asdict().items():
             if getattr(self, name) is None:
                 object.__setattr__(self, name, value)
-        for eta in self.strengths:
-            _check_range("strength", eta, 0, 1)
+        for strength in self.strengths:
+            _check_range("strength", strength, 0, 1)
         if self.detail not in get_args(DetailSetting):
             names = ", ".join(get_args(DetailSetting))
             raise OptionsError(f"detail must be one of {names}, not {self.detail!r}.")
@@ -148,11 +148,11 @@ class EditOptions:
 
     @property
     def strengths(self) -> tuple[float, ...]:
-        """η of each output."""
-        eta = self.strength
-        if isinstance(eta, tuple):
-            return eta
-        return (PRESETS[self.preset].strength if eta is None else eta,)
+        """The strength of each output."""
+        strength = self.strength
+        if isinstance(strength, tuple):
+            return strength
+        return (PRESETS[self.preset].strength if strength is None else strength,)
 
     @property
     def windows(self) -> tuple[float, float]:

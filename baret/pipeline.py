@@ -5,7 +5,7 @@ T steps · n tokens · d text width · h, w latent height and width · H, W pixe
     describe  c_src, the target text tuned to the photo       `method.ttis.describe`
               where the two texts differ about the photo      `method.mask.departure`
     invert    z*_0…z*_T, from the photo and c_src             `method.inversion.invert`
-    mix       c̃ between c_src and c, for each η               `method.transition.transition`
+    mix       c̃ between c_src and c, for each strength        `method.transition.transition`
     draw      z_0 of the edit, from z*_T; verified, refined   `drawing.Drawing`
     compose   the edit, decoded and laid over the photo       `method.composition.compose`
     detail    on request, the changed region of a large       `method.detail.redraw`
@@ -33,7 +33,7 @@ from baret.method.composition import compose
 from baret.method.denoising import Denoised, PreviewHook, Texts
 from baret.method.inversion import invert
 from baret.method.mask import departure
-from baret.method.transition import transition
+from baret.method.transition import eta_of, transition
 from baret.method.ttis import describe
 from baret.model.device_work import decode, embed, encode, is_refused
 from baret.model.prompts import Hint
@@ -90,10 +90,12 @@ class Pipeline:
         """Edit a photo, or one that was inverted before."""
         inversion = yield from self.invert(source, prompt, options.inversion)
         drawing, edits = Drawing(self.model, inversion, options), []
-        for eta in options.strengths:
-            texts = yield from self._texts(inversion, eta, _size(inversion.pivots[0]), "editing")
-            on_preview = self._preview_hook(eta, tracker) if options.previews else None
-            edits.append((yield from drawing.draw(texts, eta, on_preview)))
+        for strength in options.strengths:
+            texts = yield from self._texts(
+                inversion, strength, _size(inversion.pivots[0]), "editing"
+            )
+            on_preview = self._preview_hook(strength, tracker) if options.previews else None
+            edits.append((yield from drawing.draw(texts, strength, on_preview)))
             tracker.outputs_done["editing"] += 1
         return (yield from self.compose(inversion, drawing, edits, options, tracker))
 
@@ -157,24 +159,26 @@ class Pipeline:
         )
 
     def _texts(
-        self, inversion: Inversion, eta: float, size: tuple[int, int], stage: str
+        self, inversion: Inversion, strength: float, size: tuple[int, int], stage: str
     ) -> Routine[Texts]:
-        """Return the texts of the branches for one η, and for latents of a size (h, w)."""
+        """Return the texts of the branches for one strength, and latents of a size (h, w)."""
         target, uncond = yield from embed(self.model, inversion.prompt, size, stage)
         tuned = inversion.tuned.to(self.model.device)
+        is_paper = inversion.options.paper is not None
+        eta = strength if is_paper else eta_of(strength)
         mixed = target.with_embeddings(transition(tuned, target.embedding, eta))
-        if inversion.options.paper is not None:
+        if is_paper:
             return Texts(target, uncond, target.with_embeddings(tuned), mixed)
         source = target.with_embedding(tuned[0])
-        # Without strength the edit's text and what guides it are both c_src: the photo itself.
+        # At η = 0 the edit's text and what guides it are both c_src: the photo itself.
         away = source.lerp(uncond, eta)
         return Texts(mixed[0], away, [source] * inversion.options.num_inference_steps)
 
-    def _preview_hook(self, eta: float, tracker: ProgressTracker) -> PreviewHook:
+    def _preview_hook(self, strength: float, tracker: ProgressTracker) -> PreviewHook:
         def on_preview(progress: StageProgress, clean: Tensor) -> Routine[None]:
             image = Image.fromarray((yield from decode(self.model, clean, progress)))
             if not (yield from is_refused(self.model, image, progress)):
-                tracker.preview = Preview(eta, image)
+                tracker.preview = Preview(strength, image)
 
         return on_preview
 
@@ -186,18 +190,18 @@ class Pipeline:
         options: EditOptions,
         tracker: ProgressTracker,
     ) -> Routine[EditResult]:
-        """Decode the edits, one for each η, and lay them over the photo."""
+        """Decode the edits, one for each strength, and lay them over the photo."""
         progress = _DETAILING if self.max_tiles(inversion.size, options) else _DECODING
         photo = rebuilt = yield from drawing.photo(progress)
         if not torch.equal(inversion.reconstruction, inversion.pivots[0]):
             rebuilt = yield from decode(self.model, inversion.reconstruction, progress)
         outputs, drawn_again = [], False
-        for eta, edit in zip(options.strengths, edits, strict=True):
+        for strength, edit in zip(options.strengths, edits, strict=True):
             pixels = yield from decode(self.model, edit.latents, progress)
             layers, alpha = self._lay(pixels, photo, drawing.mask, inversion, options)
-            drawn_again |= yield from self._add_detail(layers, alpha, inversion, eta, options)
+            drawn_again |= yield from self._add_detail(layers, alpha, inversion, strength, options)
             tracker.outputs_done["detailing"] += 1
-            outputs.append(self._output(eta, edit, pixels, layers, inversion, options))
+            outputs.append(self._output(strength, edit, pixels, layers, inversion, options))
         tracker.enter("decoding")
         for output in outputs:
             if (yield from is_refused(self.model, output.image, _DECODING)):
@@ -253,14 +257,19 @@ class Pipeline:
         return Layers(Image.composite(image, source, shown), source, shown), alpha
 
     def _add_detail(
-        self, layers: Layers, alpha: Alpha, inversion: Inversion, eta: float, options: EditOptions
+        self,
+        layers: Layers,
+        alpha: Alpha,
+        inversion: Inversion,
+        strength: float,
+        options: EditOptions,
     ) -> Routine[bool]:
         """Draw the changed region again, if the options say so; return whether it was drawn."""
         region = self._detail.plan(alpha, inversion.size, options.detail)
         if region is None:
             return False
         size = self._detail.tiles(region).tile
-        texts = yield from self._texts(inversion, eta, size, "detailing")
+        texts = yield from self._texts(inversion, strength, size, "detailing")
         if inversion.options.paper is None:
             texts = replace(texts, away=texts.source)
         steps, seed = inversion.options.num_inference_steps, inversion.options.seed
@@ -269,7 +278,7 @@ class Pipeline:
 
     def _output(
         self,
-        eta: float,
+        strength: float,
         edit: Denoised,
         edited: Pixels,
         layers: Layers,
@@ -277,7 +286,7 @@ class Pipeline:
         options: EditOptions,
     ) -> EditedImage:
         if not options.artifacts:
-            return EditedImage(eta, layers.image)
+            return EditedImage(strength, layers.image)
         attention = None
         if edit.attention is not None:
             prompt = inversion.prompt
@@ -285,7 +294,7 @@ class Pipeline:
             attention = heatmaps(edit.attention, words, inversion.photo, _size(edit.latents))
         whole = images.to_image(edited, inversion.size)
         shown = None if options.change_thresholds is None else layers.matte
-        return EditedImage(eta, layers.image, whole, attention or (), shown)
+        return EditedImage(strength, layers.image, whole, attention or (), shown)
 
 
 def _size(latents: Tensor) -> tuple[int, int]:

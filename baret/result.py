@@ -121,7 +121,7 @@ class WordAttention:
 class Preview:
     """The clean image that an unfinished edit predicts, at the working size."""
 
-    strength: float  # η
+    strength: float
     image: Image.Image
 
 
@@ -129,7 +129,7 @@ class Preview:
 class EditedImage:
     """One output of an edit, at the photo's size."""
 
-    strength: float  # η
+    strength: float
     image: Image.Image
     transition: Image.Image | None = None  # as decoded, before composition; with artifacts
     attention: tuple[WordAttention, ...] = ()  # with artifacts, in the text's order
@@ -140,7 +140,7 @@ class EditedImage:
 class EditResult:
     """An edit's images, and what it took to make them."""
 
-    outputs: tuple[EditedImage, ...]  # one per η, in the requested order
+    outputs: tuple[EditedImage, ...]  # one per strength, in the requested order
     reconstruction: Image.Image
     reconstruction_psnr: float  # dB, from the photo at the working size; includes the VAE's losses
     inversion: Inversion

@@ -47,7 +47,7 @@ _STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 STUDIES: dict[str, Study] = {
     "strength": Study(
         "How far does the strength carry the edit?",
-        "η",
+        "strength",
         {
             "as shipped": [(eta, _edit(strength=eta)) for eta in _STRENGTHS],
             "nothing kept": [

@@ -110,7 +110,7 @@ class ParamsInput(Strict):
     strength: Strength | None = Field(
         None,
         validation_alias=STRENGTH_NAMES,
-        description="η: 0 keeps the photo, 1 follows the text; each value is one output",
+        description="0 keeps the photo, 1 follows the text; each value is one output",
     )
     self_attention_until: Unit | None = Field(
         None, description="τ_s: share of the steps in which the photo's self-attention is used"
