@@ -203,7 +203,7 @@ class Params(ParamsInput):
     def spread(self, count: int) -> Self:
         """Return them with so many strengths: their own, and weaker ones evenly down to half of it.
 
-        Below half of a preset's strength most edits do not show (docs/decisions/0016).
+        Below half of a preset's strength most edits do not show (docs/decisions/0032).
         """
         full = self.strengths[0]
         strengths = [round(full * (1 - 0.5 * n / (count - 1)), 4) for n in range(count)]

@@ -1935,7 +1935,7 @@ export interface components {
             preset?: string | null;
             /**
              * Strength
-             * @description η: 0 keeps the photo, 1 follows the text; each value is one output
+             * @description 0 keeps the photo, 1 follows the text; each value is one output
              * @default null
              */
             strength?: number | number[] | null;
@@ -2069,7 +2069,7 @@ export interface components {
             preset?: string | null;
             /**
              * Strength
-             * @description η: 0 keeps the photo, 1 follows the text; each value is one output
+             * @description 0 keeps the photo, 1 follows the text; each value is one output
              * @default null
              */
             strength?: number | number[] | null;
@@ -2805,7 +2805,7 @@ export interface operations {
                     preset?: string;
                     /**
                      * Strength
-                     * @description η: 0 keeps the photo, 1 follows the text; each value is one output
+                     * @description 0 keeps the photo, 1 follows the text; each value is one output
                      */
                     strength?: number | number[];
                     /**
@@ -5985,7 +5985,7 @@ export interface operations {
                     preset?: string;
                     /**
                      * Strength
-                     * @description η: 0 keeps the photo, 1 follows the text; each value is one output
+                     * @description 0 keeps the photo, 1 follows the text; each value is one output
                      */
                     strength?: number | number[];
                     /**
