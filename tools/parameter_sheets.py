@@ -20,7 +20,7 @@ SAMPLES = Path(__file__).parents[1] / "zoo" / "samples"
 FOLDER = Path(__file__).parents[1] / "docs" / "parameters"
 TILE = 128  # pixels
 # The values of each sheet; the first letters of a file's name are the parameter's.
-STRENGTHS = (0.4, 0.6, 0.8, 1.0)
+STRENGTHS = (0.25, 0.5, 0.75, 1.0)
 GUIDANCES = (1.5, 4.0, 7.5, 12.0)
 STEPS = (5, 10, 20, 50)
 SEEDS = (0, 1, 2, 3)
@@ -43,7 +43,7 @@ def main() -> None:
 def sheets() -> dict[str, dict[str, EditOptions]]:
     """Return the options of each sheet's columns, by their titles."""
     return {
-        "strength": {f"strength {eta:g}": EditOptions(strength=eta) for eta in STRENGTHS},
+        "strength": {f"strength {one:g}": EditOptions(strength=one) for one in STRENGTHS},
         "preset": {name: EditOptions(preset=name) for name in PRESETS},
         "guidance-scale": {
             f"guidance_scale {w:g}": EditOptions(guidance_scale=w) for w in GUIDANCES
