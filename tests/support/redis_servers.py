@@ -68,7 +68,7 @@ class RedisServer(Server):
         return f"rediss://{at}?ssl_ca_certs={self._tls.authority}" if self._tls else f"redis://{at}"
 
     def client(self) -> "redis.Redis":
-        return redis.Redis.from_url(self.url, decode_responses=True, socket_timeout=2, retry=None)
+        return redis.Redis.from_url(self.url, decode_responses=True, socket_timeout=30, retry=None)
 
     def _answers_ping(self) -> bool:
         with suppress(redis.RedisError), self.client() as client:

@@ -6,7 +6,8 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from http.client import HTTPConnection
 from itertools import pairwise
 from typing import Any
 from urllib.parse import quote
@@ -24,7 +25,7 @@ from core.store.edits import EditStore
 from tests.support.api_app import serving
 from tests.support.model import MODEL
 from tests.support.openai_requests import PHOTO, SENT_REQUESTS, SentRequest
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 
 Finish = Callable[..., Any]
 Send = Callable[..., Response]
@@ -406,14 +407,15 @@ def test_an_edit_is_canceled_if_its_client_leaves_and_cannot_ask_again(
 ) -> None:
     body = {"prompt": "a cat that sits", "stream": stream}
     files = {"image": make_image()}
-    with httpx.Client(base_url=address, trust_env=False, timeout=3) as leaving:
-        request = leaving.build_request(
-            "POST", "/v1/images/edits", data=body, files=files, headers=headers
-        )
-        with suppress(httpx.ReadTimeout):
-            leaving.send(request, stream=True).close()
+    request = httpx.Request(
+        "POST", f"{address}/v1/images/edits", data=body, files=files, headers=headers
+    )
+    leaving = HTTPConnection(request.url.host, request.url.port)
+    leaving.request("POST", request.url.path, request.read(), dict(request.headers))
+    until(lambda: store.waiting("zoo", longer_than=0, limit=1), "the edit to begin")
+    leaving.close()
     until(lambda: store.waiting("zoo", longer_than=0, limit=1) == [] or headers, "the edit to end")
-    with httpx.Client(base_url=address, trust_env=False) as other:
+    with httpx.Client(base_url=address, trust_env=False, timeout=PATIENCE) as other:
         (edit,) = other.get("/v1/edits").json()["data"]
     assert edit["status"] == status
 

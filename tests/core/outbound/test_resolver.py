@@ -11,6 +11,7 @@ import pytest
 
 from core.outbound.resolver import ThreadedResolver
 from tests.security.hostile import NAME, Resolver
+from tests.support.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -21,6 +22,14 @@ def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[Resolver]:
     monkeypatch.setattr(socket, "getaddrinfo", system)
     yield system
     held.set()
+
+
+async def calls_of(resolver: Resolver, count: int) -> None:
+    """Wait until so many lookups have begun, and none more."""
+    async with asyncio.timeout(PATIENCE):
+        while resolver.calls < count:
+            await asyncio.sleep(0.01)
+    assert resolver.calls == count
 
 
 def test_a_name_has_each_address_once_in_order(hanging: Resolver) -> None:
@@ -52,10 +61,10 @@ def test_a_lookup_that_was_given_up_keeps_its_place_until_it_ends(hanging: Resol
         for _ in range(10):
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(resolver.resolve(NAME), 0.02)
-        assert hanging.calls == 3
+        await calls_of(hanging, 3)
         assert hanging.held is not None
         hanging.held.set()
-        assert len(await asyncio.wait_for(resolver.resolve(NAME), 5)) == 2
+        assert len(await asyncio.wait_for(resolver.resolve(NAME), PATIENCE)) == 2
 
     asyncio.run(scene())
 
@@ -64,9 +73,8 @@ def test_hanging_lookups_leave_the_loops_own_threads_free(hanging: Resolver) -> 
     async def scene() -> None:
         resolver = ThreadedResolver(100)
         tasks = [asyncio.create_task(resolver.resolve(NAME)) for _ in range(100)]
-        await asyncio.sleep(0.1)
-        assert hanging.calls == 100
-        await asyncio.wait_for(asyncio.to_thread(time.sleep, 0), 10)
+        await calls_of(hanging, 100)
+        await asyncio.wait_for(asyncio.to_thread(time.sleep, 0), PATIENCE)
         for task in tasks:
             task.cancel()
 
