@@ -3,8 +3,8 @@
 h, w latent height and width · H, W pixels.
 
     denoise   z_0 of the edit, from z*_T                      `method.denoising.denoise`
-    verify    whether it shows its text; if not, once         `method.verify.advantage`
-              more from fresh noise                           `method.verify.renewed`
+    verify    whether it shows its text; if not, again with   `method.verify.advantage`
+              more guidance, then from fresh noise            `method.verify.renewed`
     refine    the region where it differs from the photo,     `method.refine.refine`
               drawn once more, stochastically
 """
@@ -24,6 +24,8 @@ from baret.model.stable_diffusion import StableDiffusion
 from baret.options import PRESETS, STYLE, EditOptions
 from baret.result import Inversion
 from baret.unet.requests import Conditioning, Routine, StageProgress
+
+MORE_GUIDANCE = 2  # times w, for an edit that does not show its text
 
 
 class Drawing:
@@ -64,8 +66,9 @@ class Drawing:
     ) -> Routine[Denoised]:
         """Denoise the edit, and again in another way if it does not show its text.
 
-        A new look is drawn on the photo's layout first. At a strength of 1 the last try begins from
-        fresh noise.
+        A new look is drawn on the photo's layout first. At a strength of 1 more guidance is tried
+        next, which keeps the photo, and fresh noise last, which loses more of it. A try that does
+        not show the text either changes nothing.
         """
         options, least = denoising_options(self._options), self._options.min_advantage
         if self._options.adapts_windows and changes_look(self._inversion.departure):
@@ -79,11 +82,15 @@ class Drawing:
         shown = yield from self._advantage(edit.latents, texts)
         if shown >= least or (yield from self._advantage(self._pivots[0], texts)) >= SAYS_THE_SAME:
             return edit
-        start = renewed(self._pivots, self.mask, self._schedule, self._seed)
-        again = yield from self._denoise(texts, options, start=start)
-        shown_again = yield from self._advantage(again.latents, texts)
-        if shown_again > shown:
-            edit, shown = again, shown_again
+        guided = replace(options, guidance_scale=MORE_GUIDANCE * options.guidance_scale)
+        fresh = renewed(self._pivots, self.mask, self._schedule, self._seed)
+        for how, start in ((guided, None), (options, fresh)):
+            again = yield from self._denoise(texts, how, start=start)
+            shown_again = yield from self._advantage(again.latents, texts)
+            if shown_again > max(shown, 0):
+                edit, shown = again, shown_again
+            if shown >= least:
+                break
         return replace(edit, shows_text=shown > 0)
 
     def _denoise(

@@ -45,7 +45,7 @@ from baret.unet.requests import Routine, StageProgress
 
 _NOT_SHOWN = Hint(
     "text_not_shown",
-    "After two tries the picture still looks like the photo, and not like the text. Say plainly "
+    "After three tries the picture still looks like the photo, and not like the text. Say plainly "
     "what differs from the photo, or try another seed or photo.",
     (),
 )

@@ -70,20 +70,15 @@ def test_a_renewed_start_is_fresh_where_the_edit_is_free_and_the_photos_elsewher
 
 
 def judged(monkeypatch, *values):
-    """Let the model find these advantages, one after another; return where edits began."""
-    starts, left = [], list(values)
+    """Let the model find these advantages, one after another; return those not asked for yet."""
+    left = list(values)
 
     def found(*_):
         return left.pop(0)
         yield
 
-    def begin(*arguments):
-        starts.append(renewed(*arguments))
-        return starts[-1]
-
     monkeypatch.setattr("baret.drawing.advantage", found)
-    monkeypatch.setattr("baret.drawing.renewed", begin)
-    return starts, left
+    return left
 
 
 def codes(result):
@@ -91,43 +86,50 @@ def codes(result):
 
 
 def test_an_edit_that_shows_its_text_is_made_once(monkeypatch, editor, sample, inversion):
-    starts, left = judged(monkeypatch, 0.2)
+    left = judged(monkeypatch, 0.2)
     result = editor.edit(inversion, sample.prompt, OPTIONS)
-    assert (starts, left, codes(result)) == ([], [], [])
+    assert (left, codes(result)) == ([], [])
 
 
-def test_an_edit_that_does_not_is_made_again_and_the_better_one_is_returned(
+def test_an_edit_that_does_not_is_made_again_until_it_does_and_the_best_is_returned(
     monkeypatch, editor, sample, inversion
 ):
     once = editor.edit(inversion, sample.prompt, replace(OPTIONS, min_advantage=None))
-    starts, left = judged(monkeypatch, -0.2, -0.4, 0.1)
-    again = editor.edit(inversion, sample.prompt, OPTIONS)
-    assert len(starts) == 1 and not left
-    assert again.image.tobytes() != once.image.tobytes() and codes(again) == []
-    judged(monkeypatch, -0.2, -0.4, -0.3)
-    worse = editor.edit(inversion, sample.prompt, OPTIONS)
-    assert worse.image.tobytes() == once.image.tobytes()
-    (hint,) = worse.hints
-    assert (hint.code, hint.words) == ("text_not_shown", ()) and len(hint.detail) <= 300
+    guided = editor.edit(
+        inversion, sample.prompt, replace(OPTIONS, min_advantage=None, guidance_scale=8)
+    )
+    images = {once.image.tobytes(): "once", guided.image.tobytes(): "guided"}
+    assert len(images) == 2
+
+    def made(*values):
+        left = judged(monkeypatch, *values)
+        result = editor.edit(inversion, sample.prompt, OPTIONS)
+        assert not left
+        return images.get(result.image.tobytes(), "fresh"), codes(result)
+
+    assert made(-0.2, -0.4, 0.1) == ("guided", [])
+    assert made(-0.2, -0.4, -0.1, 0.1) == ("fresh", [])
+    assert made(-0.2, -0.4, 0.02, 0.01) == ("guided", [])
+    assert made(-0.2, -0.4, -0.1, -0.1) == ("once", ["text_not_shown"])
 
 
 def test_a_text_that_asks_for_no_change_is_not_tried_again(monkeypatch, editor, sample, inversion):
-    starts, left = judged(monkeypatch, 0.0, SAYS_THE_SAME + 0.01)
+    left = judged(monkeypatch, 0.0, SAYS_THE_SAME + 0.01)
     result = editor.edit(inversion, sample.prompt, OPTIONS)
-    assert (starts, left, codes(result)) == ([], [], [])
+    assert (left, codes(result)) == ([], [])
 
 
 def test_below_strength_one_and_without_a_mask_nothing_is_verified(
     monkeypatch, editor, sample, inversion
 ):
-    starts, left = judged(monkeypatch, 0.2)
+    left = judged(monkeypatch, 0.2)
     for changes in ({"strength": 0.9}, {"change_thresholds": None}, {"min_advantage": None}):
         editor.edit(inversion, sample.prompt, replace(OPTIONS, **changes))
-    assert not starts and left == [0.2]
+    assert left == [0.2]
 
 
 def test_progress_does_not_fall_when_an_edit_is_made_again(monkeypatch, editor, sample, inversion):
-    judged(monkeypatch, -0.2, -0.4, 0.1)
+    judged(monkeypatch, -0.2, -0.4, -0.1, 0.1)
     reports = []
     editor.edit(inversion, sample.prompt, OPTIONS, on_progress=reports.append)
     fractions = [progress.fraction for progress in reports]
