@@ -25,7 +25,7 @@ from baret.options import PRESETS, STYLE, EditOptions
 from baret.result import Inversion
 from baret.unet.requests import Conditioning, Routine, StageProgress
 
-MORE_GUIDANCE = 2  # times w, for an edit that does not show its text
+MORE_GUIDANCE = 3  # times w, for an edit that does not show its text
 
 
 class Drawing:

@@ -96,7 +96,7 @@ def test_an_edit_that_does_not_is_made_again_until_it_does_and_the_best_is_retur
 ):
     once = editor.edit(inversion, sample.prompt, replace(OPTIONS, min_advantage=None))
     guided = editor.edit(
-        inversion, sample.prompt, replace(OPTIONS, min_advantage=None, guidance_scale=8)
+        inversion, sample.prompt, replace(OPTIONS, min_advantage=None, guidance_scale=12)
     )
     images = {once.image.tobytes(): "once", guided.image.tobytes(): "guided"}
     assert len(images) == 2
