@@ -64,12 +64,7 @@ class Drawing:
     def _verified(
         self, texts: Texts, strength: float, on_preview: PreviewHook | None
     ) -> Routine[Denoised]:
-        """Denoise the edit, and again in another way if it does not show its text.
-
-        A new look is drawn on the photo's layout first. At a strength of 1 more guidance is tried
-        next, which keeps the photo, and fresh noise last, which loses more of it. A try that does
-        not show the text either changes nothing.
-        """
+        """Denoise the edit, a new look on the photo's layout first; try again at strength 1."""
         options, least = denoising_options(self._options), self._options.min_advantage
         if self._options.adapts_windows and changes_look(self._inversion.departure):
             held = denoising_options(replace(self._options, **PRESETS[STYLE]._asdict()))
@@ -82,8 +77,25 @@ class Drawing:
         shown = yield from self._advantage(edit.latents, texts)
         if shown >= least or (yield from self._advantage(self._pivots[0], texts)) >= SAYS_THE_SAME:
             return edit
+        return (yield from self._tried_again(edit, shown, least, texts, self.mask))
+
+    def _tried_again(
+        self, edit: Denoised, shown: float, least: float, texts: Texts, mask: Tensor
+    ) -> Routine[Denoised]:
+        """Denoise an edit that does not show its text with more guidance, then from fresh noise.
+
+        More guidance keeps the photo; fresh noise loses more of it. The edit stays as it is if no
+        try shows the text.
+
+        Args:
+            edit, shown: the first try and its advantage.
+            least: the advantage that ends the tries.
+            texts: of the branches.
+            mask: where fresh noise begins.
+        """
+        options = denoising_options(self._options)
         guided = replace(options, guidance_scale=MORE_GUIDANCE * options.guidance_scale)
-        fresh = renewed(self._pivots, self.mask, self._schedule, self._seed)
+        fresh = renewed(self._pivots, mask, self._schedule, self._seed)
         for how, start in ((guided, None), (options, fresh)):
             again = yield from self._denoise(texts, how, start=start)
             shown_again = yield from self._advantage(again.latents, texts)

@@ -105,7 +105,7 @@ class EditOptions:
     # photo is kept, above the second the edit is free. None keeps nothing.
     change_thresholds: tuple[float, float] | None = (0.05, 0.15)
     # An edit at strength 1 whose text does not explain it better than c_src does, by this share of
-    # its error, is made again from fresh noise. None never checks.
+    # its error, is made again. None never checks.
     min_advantage: float | None = 0.03
     # The share of the steps, from the clean end, in which the changed region is drawn once more,
     # stochastically. 0 does not.

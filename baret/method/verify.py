@@ -4,9 +4,9 @@ h, w latent height and width.
 
 Beyond the paper. The photo's inverted noise holds its layout and its brightness, and now and then
 an edit stays as the photo was. Then the text that describes the photo explains the edit better than
-the edit's own text does, and the edit begins once more, from fresh noise where it is free.
-Comparing texts by how well each predicts the noise is the diffusion classifier's way (arXiv
-2303.16203). docs/decisions/0028 has what it gains.
+the edit's own text does, and the edit is made again, with more guidance and then from fresh noise
+where it is free. Comparing texts by how well each predicts the noise is the diffusion classifier's
+way (arXiv 2303.16203). docs/decisions/0028 and 0033 have what it gains.
 """
 
 import torch
