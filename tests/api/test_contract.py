@@ -52,7 +52,7 @@ def test_no_answer_departs_from_the_document(settings: Settings) -> None:
             f"--max-examples={EXAMPLES}",
             f"--seed={SEED}",
             "--checks=all",
-            "--request-timeout=300",
+            "--request-timeout=300",  # the largest batch takes seconds on a free core
             "--no-color",
         ]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

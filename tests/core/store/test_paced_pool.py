@@ -29,9 +29,6 @@ class Opening(redis.asyncio.Connection):
     async def can_read(self, timeout: float | None = 0) -> bool:
         return False
 
-    async def can_read_destructive(self) -> bool:
-        return False
-
 
 def test_few_connections_are_opened_at_a_time_and_those_in_use_take_no_turn() -> None:
     async def open_all(count: int) -> list[Any]:
